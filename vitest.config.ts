@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    globalSetup: ['tests/setup/database.ts'],
+    setupFiles: ['tests/setup/environment.ts'],
+    include: ['tests/**/*.test.ts'],
+    exclude: ['tests/containers/**'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Most of a test is waiting for the database, so more of them than there are processors.
+    maxWorkers: 4,
+  },
+})
