@@ -1,0 +1,20 @@
+import { existsSync } from 'node:fs'
+
+/** Migrates the database of DATABASE_URL, once it answers, and ends: what runs before a rollout. */
+async function main(): Promise<void> {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  // Only now: what they import reads the settings, and DATABASE_URL is one of them.
+  const { db } = await import('../../shared/db.ts')
+  const { migrateWhenReady } = await import('./migrate.ts')
+  const sql = db()
+  try {
+    await migrateWhenReady(sql)
+  } finally {
+    await sql.end({ timeout: 5 })
+  }
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+})
