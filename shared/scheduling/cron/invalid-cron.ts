@@ -1,0 +1,4 @@
+/** Refusal of a cron expression; `message` says what is wrong and in which field. */
+export class InvalidCron extends Error {
+  override name = 'InvalidCron'
+}

@@ -1,0 +1,118 @@
+const SECOND = 1000
+const DAY = 86_400 * SECOND
+const MAX_FORMATTERS = 512
+
+/** Beyond any offset that a zone has ever had (Manila -15:56, Metlakatla +15:02). */
+const OFFSET_REACH = 16 * 3_600 * SECOND
+const LAST_INSTANT = 8.64e15
+
+/** A wall time no clock of the zone shows; `end` is the first instant after the gap, `size` its length in ms. */
+export type Gap = { end: number; size: number }
+
+const formatters = new Map<string, Intl.DateTimeFormat>()
+
+/** Whether Intl knows the IANA name. A bare offset such as +02:00 is no zone: it would silently miss clock changes. */
+export function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false
+  try {
+    formatterOf(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Creating a formatter takes 0.1 ms, using one 1.5 µs; the oldest goes first when there are too many. */
+function formatterOf(zone: string): Intl.DateTimeFormat {
+  const known = formatters.get(zone)
+  if (known !== undefined) return known
+  const made = new Intl.DateTimeFormat('en-US', {
+    timeZone: zone,
+    hour: 'numeric',
+    timeZoneName: 'longOffset',
+  })
+  const [oldest] = formatters.keys()
+  if (formatters.size >= MAX_FORMATTERS && oldest !== undefined) formatters.delete(oldest)
+  formatters.set(zone, made)
+  return made
+}
+
+/** Milliseconds east of UTC. Throws RangeError for a zone that Intl doesn't know. */
+export function offsetAt(zone: string, instant: number): number {
+  const inRange = Math.max(-LAST_INSTANT, Math.min(LAST_INSTANT, instant))
+  const parts = /GMT([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(formatterOf(zone).format(inRange))
+  if (parts === null) return 0
+  const [, sign, hours, minutes, seconds = 0] = parts
+  const size = (Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds)) * SECOND
+  return sign === '-' ? -size : size
+}
+
+/** What the zone's clock shows, as milliseconds of a UTC clock that shows the same. */
+export function wallAt(zone: string, instant: number): number {
+  return instant + offsetAt(zone, instant)
+}
+
+/**
+ * The instants, earliest first, when the zone's clock shows `wall`: one, two in a repeated hour, none in a gap.
+ * Sees both sides of one clock change; no zone has had two within 48 hours (since 1830, as of tzdata 2026).
+ */
+export function instantsOf(zone: string, wall: number): number[] {
+  const before = offsetAt(zone, wall - OFFSET_REACH)
+  const after = offsetAt(zone, wall + OFFSET_REACH)
+  const offsets = before === after ? [before] : [Math.max(before, after), Math.min(before, after)]
+  return offsets.map((offset) => wall - offset).filter((instant) => wallAt(zone, instant) === wall)
+}
+
+/** The gap that a wall time without instants lies in. */
+export function gapAround(zone: string, wall: number): Gap {
+  const end = bisect(wall - OFFSET_REACH, wall + OFFSET_REACH, (instant) => wallAt(zone, instant) > wall)
+  return { end, size: offsetAt(zone, end) - offsetAt(zone, end - SECOND) }
+}
+
+/** The instant within a day after `instant` when the clock goes back, or null. No clock goes back by more than a day. */
+export function nextSetBack(zone: string, instant: number): number | null {
+  const offset = offsetAt(zone, instant)
+  if (offsetAt(zone, instant + DAY) >= offset) return null
+  return bisect(instant, instant + DAY, (later) => offsetAt(zone, later) < offset)
+}
+
+/** The gap whose end lies within a day before `instant`, or at it, or null. */
+export function lastGap(zone: string, instant: number): Gap | null {
+  const from = instant - DAY
+  const size = offsetAt(zone, instant) - offsetAt(zone, from)
+  if (size <= 0) return null
+  return { end: bisect(from, instant, (later) => offsetAt(zone, later) > offsetAt(zone, from)), size }
+}
+
+/** Instants from `from` until before `until` in which the zone's clock is `offset` east of UTC. */
+export type Stretch = { from: number; until: number; offset: number }
+
+/** What lies between the clock changes of a time, oldest first. Looks each day: 1.5 µs. Whole seconds. */
+export function stretchesOf(zone: string, from: number, until: number): Stretch[] {
+  const stretches: Stretch[] = []
+  let start = from
+  let seen = from
+  while (start < until) {
+    const offset = offsetAt(zone, start)
+    const next = Math.min(seen + DAY, until)
+    const changed = offsetAt(zone, next) !== offset
+    if (changed || next === until) {
+      const end = changed ? bisect(seen, next, (instant) => offsetAt(zone, instant) !== offset) : until
+      stretches.push({ from: start, until: end, offset })
+      start = end
+      seen = end
+    } else seen = next
+  }
+  return stretches
+}
+
+/** First whole second in (from, to] that is `past`; `from` isn't, `to` is, and they are whole seconds. */
+function bisect(from: number, to: number, past: (instant: number) => boolean): number {
+  let [low, high] = [from, to]
+  while (high - low > SECOND) {
+    const middle = low + Math.floor((high - low) / 2 / SECOND) * SECOND
+    if (past(middle)) high = middle
+    else low = middle
+  }
+  return high
+}

@@ -1,0 +1,205 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { clockChangeNote } from '../../shared/scheduling/cron/clock-change-note.ts'
+import { describeCron, InvalidCron, nextOccurrence, parseCron } from '../../shared/scheduling/cron/cron.ts'
+import { anyExpression } from './cron-arbitraries.ts'
+
+function runs(expression: string, zone: string, after: string, count: number): string[] {
+  const cron = parseCron(expression)
+  const found: string[] = []
+  let at: Date | null = new Date(after)
+  while (at !== null && found.length < count) {
+    at = nextOccurrence(cron, zone, at)
+    found.push(at === null ? 'never' : at.toISOString().replace('.000Z', ''))
+  }
+  return found
+}
+
+function note(expression: string, zone: string, at: string): string | null {
+  return clockChangeNote(parseCron(expression), zone, new Date(at))
+}
+
+describe('nextOccurrence', () => {
+  test.each([
+    [
+      'one run for all of a gap, then the time itself',
+      '0,15,30 2-3 * * *',
+      'Europe/Berlin',
+      '2026-03-29T00:59:00Z',
+      ['2026-03-29T01:00:00', '2026-03-29T01:15:00', '2026-03-29T01:30:00', '2026-03-30T00:00:00'],
+    ],
+    [
+      'a half-hour gap',
+      '15 2 * * *',
+      'Australia/Lord_Howe',
+      '2026-10-03T00:00:00Z',
+      ['2026-10-03T15:30:00', '2026-10-04T15:15:00'],
+    ],
+    [
+      'a gap that starts at 23:00 and ends at midnight',
+      '30 23 * * *',
+      'America/Nuuk',
+      '2026-03-28T12:00:00Z',
+      ['2026-03-29T01:00:00', '2026-03-30T00:30:00'],
+    ],
+    [
+      'a midnight gap',
+      '0 0 * * *',
+      'America/Havana',
+      '2026-03-08T00:00:00Z',
+      ['2026-03-08T05:00:00', '2026-03-09T04:00:00'],
+    ],
+    [
+      'a gap, each second of it',
+      '* 30 2 * * *',
+      'Europe/Berlin',
+      '2026-03-29T00:00:00Z',
+      ['2026-03-29T01:00:00', '2026-03-30T00:30:00'],
+    ],
+    [
+      'a gap at 02:45 in Chatham',
+      '0 3 * * *',
+      'Pacific/Chatham',
+      '2026-09-26T00:00:00Z',
+      ['2026-09-26T14:00:00', '2026-09-27T13:15:00'],
+    ],
+    [
+      'no run for a day that the date line took',
+      '0 12 * * *',
+      'Pacific/Apia',
+      '2011-12-29T12:00:00Z',
+      ['2011-12-29T22:00:00', '2011-12-30T22:00:00'],
+    ],
+    [
+      'an offset with odd seconds, and its gap of 44:30',
+      '30 0 * * *',
+      'Africa/Monrovia',
+      '1972-01-06T00:00:00Z',
+      ['1972-01-06T01:14:30', '1972-01-07T00:44:30', '1972-01-08T00:30:00'],
+    ],
+    [
+      'the first pass, asked from the second one',
+      '30 1 * * *',
+      'Europe/London',
+      '2026-10-25T01:10:00Z',
+      ['2026-10-26T01:30:00'],
+    ],
+    [
+      'the first pass of a day that was repeated',
+      '0 12 * * *',
+      'America/Juneau',
+      '1867-10-17T20:00:00Z',
+      ['1867-10-17T20:57:41', '1867-10-18T20:57:41', '1867-10-20T20:57:41'],
+    ],
+    [
+      'both passes',
+      '*/30 1 * * *',
+      'Europe/London',
+      '2026-10-25T00:00:00Z',
+      ['2026-10-25T00:30:00', '2026-10-25T01:00:00', '2026-10-25T01:30:00', '2026-10-26T01:00:00'],
+    ],
+    [
+      'both passes of a half hour',
+      '*/15 * * * *',
+      'Australia/Lord_Howe',
+      '2027-04-03T14:25:00Z',
+      [
+        '2027-04-03T14:30:00',
+        '2027-04-03T14:45:00',
+        '2027-04-03T15:00:00',
+        '2027-04-03T15:15:00',
+        '2027-04-03T15:30:00',
+      ],
+    ],
+    [
+      'what follows the clock and only ever falls into gaps',
+      '*/15 1 * 3 0L',
+      'Europe/London',
+      '2026-01-01T00:00:00Z',
+      ['never'],
+    ],
+    [
+      'the 40 years that a fifth Monday of February takes over 2100',
+      '0 0 * 2 1#5',
+      'UTC',
+      '2072-02-29T00:00:00Z',
+      ['2112-02-29T00:00:00'],
+    ],
+    [
+      'more than 40 years are too many',
+      '0 0 * 2 1#5',
+      'UTC',
+      '2072-02-28T23:59:59Z',
+      ['2072-02-29T00:00:00', '2112-02-29T00:00:00'],
+    ],
+    ['the end of time', '* * * * *', 'America/New_York', '+275760-09-13T00:00:00Z', ['never']],
+    ['its beginning', '* * * * *', 'America/New_York', '-271821-04-20T00:00:00Z', ['-271821-04-20T04:57:02']],
+  ])('%s: %s in %s', (_what, expression, zone, after, expected) => {
+    expect(runs(expression, zone, after, expected.length)).toEqual(expected)
+  })
+})
+
+test('a zone or a date that is none is a RangeError, never a wrong run', () => {
+  const cron = parseCron('0 0 * * *')
+  expect(() => nextOccurrence(cron, 'Mars/Olympus', new Date(0))).toThrow(RangeError)
+  expect(() => nextOccurrence(cron, '', new Date(0))).toThrow(RangeError)
+  expect(() => nextOccurrence(cron, 'UTC', new Date(Number.NaN))).toThrow(RangeError)
+})
+
+describe('clockChangeNote', () => {
+  test.each([
+    [
+      '30 2 * * *',
+      'Europe/Berlin',
+      '2026-03-29T01:00:00Z',
+      '02:30 does not exist on this day; runs right after the gap, at 03:00',
+    ],
+    ['30 2 * * *', 'Europe/Berlin', '2026-03-30T00:30:00Z', null],
+    ['0 3 * * *', 'Europe/Berlin', '2026-03-29T01:00:00Z', null],
+    [
+      '*/30 * * * *',
+      'Europe/Berlin',
+      '2026-03-29T01:00:00Z',
+      'the clock skips from 2026-03-29 02:00 to 2026-03-29 03:00; nothing runs for that gap',
+    ],
+    ['*/30 * * * *', 'Europe/Berlin', '2026-03-29T01:30:00Z', null],
+    [
+      '0 12 * * *',
+      'Pacific/Apia',
+      '2011-12-30T22:00:00Z',
+      'the clock skips from 2011-12-30 00:00 to 2011-12-31 00:00; nothing runs for that gap',
+    ],
+    [
+      '30 1 * * *',
+      'Europe/London',
+      '2026-10-25T00:30:00Z',
+      '01:30 happens twice on this day; runs in the first pass',
+    ],
+    [
+      '*/30 * * * *',
+      'Europe/London',
+      '2026-10-25T01:30:00Z',
+      '01:30 happens twice on this day; both passes run',
+    ],
+    [
+      '15 30 1 * * *',
+      'Europe/London',
+      '2026-10-25T00:30:15Z',
+      '01:30:15 happens twice on this day; runs in the first pass',
+    ],
+    ['30 2 * * *', 'UTC', '2026-03-29T02:30:00Z', null],
+  ])('%s in %s at %s: %s', (expression, zone, at, expected) => {
+    expect(note(expression, zone, at)).toBe(expected)
+  })
+})
+
+test('every expression that parses has words', () => {
+  const words = fc.property(anyExpression, (expression) => {
+    try {
+      expect(describeCron(expression).length).toBeGreaterThan(4)
+    } catch (error) {
+      if (!(error instanceof InvalidCron)) throw error
+    }
+  })
+  fc.assert(words, { numRuns: 3_000 })
+})
