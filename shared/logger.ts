@@ -1,0 +1,65 @@
+import { LogFormatter, Logger, LogItem } from '@aws-lambda-powertools/logger'
+import type { LogAttributes } from '@aws-lambda-powertools/logger/types'
+import { config } from './config.ts'
+
+/** What postgres.js hangs on its errors while SQL_ECHO is on: values that people sent don't belong in a log. */
+const PRIVATE_ERROR_KEYS = ['query', 'parameters', 'args', 'types']
+
+class Formatter extends LogFormatter {
+  override formatAttributes(
+    attributes: Parameters<LogFormatter['formatAttributes']>[0],
+    additional: LogAttributes,
+  ): LogItem {
+    const { logLevel, timestamp, message, serviceName, lambdaContext } = attributes
+    return new LogItem({
+      attributes: {
+        level: logLevel,
+        timestamp: this.formatTimestamp(timestamp),
+        message,
+        service: serviceName,
+        function_name: lambdaContext?.functionName,
+        request_id: lambdaContext?.awsRequestId,
+        cold_start: lambdaContext?.coldStart || undefined,
+      },
+    }).addAttributes(additional)
+  }
+
+  override formatError(error: Error) {
+    const formatted = super.formatError(error)
+    for (const key of PRIVATE_ERROR_KEYS) delete formatted[key]
+    return formatted
+  }
+}
+
+/** In every line, and of no use to a person at a terminal. */
+const CONTEXT_KEYS = ['service', 'function_name', 'cold_start']
+
+/** Prints a line that a person can read: time, level, message, then the attributes as key=value. */
+class ReadableLogger extends Logger {
+  protected override printLog(_level: number, item: LogItem): void {
+    item.prepareForPrint()
+    const { timestamp, level, message, error, ...rest } = item.getAttributes()
+    const pairs = Object.entries(rest)
+      .filter(([key]) => !CONTEXT_KEYS.includes(key))
+      .map(([key, value]) => `${key}=${isOneLine(value) ? value : JSON.stringify(value)}`)
+    process.stdout.write(`${[timestamp, level, message, ...pairs].join(' ')}\n${stackOf(error)}`)
+  }
+}
+
+/** A path that someone made up must not look like a line of its own. */
+const isOneLine = (value: unknown): value is string => typeof value === 'string' && !/\p{Cc}/u.test(value)
+
+function stackOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return ''
+  const { stack, message } = error as { stack?: unknown; message?: unknown }
+  return `${String(stack ?? message)}\n`
+}
+
+const options = {
+  serviceName: 'task-scheduler',
+  logLevel: config().logLevel,
+  logFormatter: new Formatter(),
+}
+
+/** The one logger of a process. Its level and form come from LOG_LEVEL and LOG_JSON. */
+export const logger = config().logJson ? new Logger(options) : new ReadableLogger(options)

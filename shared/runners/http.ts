@@ -1,0 +1,106 @@
+import { Agent, request } from 'undici'
+import { z } from 'zod'
+import { config } from '../config.ts'
+import { failed, success } from '../scheduling/outcome.ts'
+import type { Runner } from './runner.ts'
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+const status = z.int().min(100).max(599)
+
+const params = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .max(8192)
+    .optional(),
+  method: z.enum(METHODS).default('GET'),
+  headers: z
+    .record(
+      z.string().regex(TOKEN, 'is not a header name'),
+      z.string().regex(HEADER_VALUE, 'is not a header value'),
+    )
+    .default({}),
+  body: z
+    .union([z.string(), z.record(z.string(), z.unknown()), z.array(z.unknown())])
+    .optional()
+    .describe('A string is sent as it is; anything else as JSON'),
+  expected_status: z
+    .union([status, z.array(status).min(1)])
+    .optional()
+    .describe('What counts as success; otherwise any status below 400'),
+  retry_status: z
+    .array(status)
+    .default([])
+    .describe(
+      'Also tried again, if the task has attempts left: of 4xx only 408, 409, 425 and 429 are otherwise',
+    ),
+})
+
+type Params = z.infer<typeof params>
+
+/** The task's timeout is the only limit; undici's own would end a long wait without saying so. */
+const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 } })
+
+/** Bytes of an answer that are read, so that its connection can be used again; it is closed on a longer one. */
+const BODY_LIMIT = 131_072
+
+/** Calls a URL. Redirects aren't followed: a 3xx is an answer below 400. */
+export const http: Runner<Params> = {
+  params,
+  async run(given, { signal, idempotencyKey }) {
+    const from = performance.now()
+    const response = await request(given.url ?? config().httpTaskUrl, {
+      dispatcher: agent,
+      method: given.method,
+      headers: { 'idempotency-key': idempotencyKey, ...withContentType(given) },
+      body: typeof given.body === 'string' ? given.body : (JSON.stringify(given.body) ?? null),
+      signal,
+    })
+    await response.body.dump({ limit: BODY_LIMIT, signal })
+    const result = {
+      status_code: response.statusCode,
+      elapsed_seconds: Math.round(performance.now() - from) / 1000,
+    }
+    if (isExpected(response.statusCode, given.expected_status)) return success(result)
+    return failed(`the target answered ${response.statusCode}`, {
+      result,
+      retryable: isRetryable(response.statusCode, given.retry_status),
+      notBeforeSeconds: retryAfterSeconds(response.headers),
+    })
+  },
+}
+
+const RETRYABLE_4XX = [408, 409, 425, 429]
+
+/** The same request will get the same 4xx again, but for those that speak of the moment. */
+function isRetryable(code: number, asked: number[]): boolean {
+  return code < 400 || code >= 500 || RETRYABLE_4XX.includes(code) || asked.includes(code)
+}
+
+const DAY_SECONDS = 86_400
+
+type Headers = Record<string, string | string[] | undefined>
+
+/**
+ * `Retry-After` (RFC 9110, 10.2.3): seconds, or an HTTP date, which is read against the target's own clock (`Date`) if it tells
+ * it; at most a day, since a target may be wrong.
+ */
+function retryAfterSeconds(headers: Headers): number {
+  const [text, date] = ['retry-after', 'date'].map((name) => headers[name]?.toString())
+  if (text === undefined) return 0
+  const now = date === undefined ? Date.now() : Date.parse(date)
+  const seconds = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - now) / 1000
+  return Number.isNaN(seconds) ? 0 : Math.min(DAY_SECONDS, Math.max(0, seconds))
+}
+
+function withContentType({ headers, body }: Params): Record<string, string> {
+  const lower = Object.fromEntries(Object.entries(headers).map(([key, value]) => [key.toLowerCase(), value]))
+  if (body === undefined || typeof body === 'string') return lower
+  return { 'content-type': 'application/json', ...lower }
+}
+
+function isExpected(code: number, expected: Params['expected_status']): boolean {
+  if (expected === undefined) return code < 400
+  return Array.isArray(expected) ? expected.includes(code) : expected === code
+}

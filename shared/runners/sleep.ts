@@ -1,0 +1,17 @@
+import { setTimeout } from 'node:timers/promises'
+import { z } from 'zod'
+import { success } from '../scheduling/outcome.ts'
+import type { Runner } from './runner.ts'
+
+const params = z.strictObject({
+  duration: z.number().min(0).max(86_400).default(2).describe('Seconds to sleep; fractions allowed'),
+})
+
+/** Waits. */
+export const sleep: Runner<z.infer<typeof params>> = {
+  params,
+  async run({ duration }, { signal }) {
+    await setTimeout(duration * 1000, undefined, { signal })
+    return success({ slept_seconds: duration })
+  },
+}

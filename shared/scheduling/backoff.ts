@@ -1,0 +1,14 @@
+/**
+ * Seconds to wait before the next attempt, after `failures` failed ones (1 or more): `base` doubled with each failure, at
+ * most `cap`; half of it fixed, half random ("equal jitter", Brooker, AWS Architecture Blog, 2015), so that tasks
+ * that failed together don't come back together. `random` gives a number in [0, 1).
+ */
+export function backoffSeconds(
+  base: number,
+  cap: number,
+  failures: number,
+  random: () => number = Math.random,
+): number {
+  const whole = Math.min(cap, base * 2 ** (failures - 1))
+  return whole / 2 + (whole / 2) * random()
+}

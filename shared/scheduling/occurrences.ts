@@ -1,0 +1,53 @@
+import { runsBetween } from './cron/count.ts'
+import { nextAfter, type Schedule } from './schedule.ts'
+
+/** Occurrences that are known by their number, oldest first: a backlog of years costs no more than one of minutes. */
+export type Occurrences = {
+  count: number
+  /** One of them; 0 is the oldest. */
+  at(index: number): Date
+  /** How many come before an instant. */
+  before(instant: Date): number
+}
+
+/** What is due: the cursor, which may be no instant of the schedule, and what follows it up to `now`. None when it lies ahead. */
+export function dueOccurrences(schedule: Schedule, cursor: Date, now: Date): Occurrences {
+  const rest = cursor > now ? NONE : following(schedule, cursor, now)
+  return {
+    count: cursor > now ? 0 : rest.count + 1,
+    at: (index) => (index === 0 ? cursor : rest.at(index - 1)),
+    before: (instant) => (instant > cursor && cursor <= now ? 1 + rest.before(instant) : 0),
+  }
+}
+
+const NONE: Occurrences = {
+  count: 0,
+  at() {
+    throw new RangeError('there is no such occurrence')
+  },
+  before: () => 0,
+}
+
+/** The occurrences after the cursor, up to `now`. */
+function following(schedule: Schedule, cursor: Date, now: Date): Occurrences {
+  const first = nextAfter(schedule, cursor, cursor)
+  if (first === null || first > now || schedule.kind === 'once') return NONE
+  const until = schedule.endAt !== null && schedule.endAt < now ? schedule.endAt : now
+  if (schedule.kind === 'interval') return atRate(first, schedule.milliseconds, until)
+  const runs = runsBetween(schedule.cron, schedule.timezone, new Date(first.getTime() - 1), until)
+  return {
+    count: runs.count,
+    at: (index) => new Date(runs.at(index)),
+    before: (instant) => runs.before(instant.getTime()),
+  }
+}
+
+function atRate(first: Date, milliseconds: number, until: Date): Occurrences {
+  const count = Math.floor((until.getTime() - first.getTime()) / milliseconds) + 1
+  const steps = (instant: Date) => Math.ceil((instant.getTime() - first.getTime()) / milliseconds)
+  return {
+    count,
+    at: (index) => new Date(first.getTime() + index * milliseconds),
+    before: (instant) => Math.min(count, Math.max(0, steps(instant))),
+  }
+}

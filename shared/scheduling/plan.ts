@@ -1,0 +1,162 @@
+import { dueOccurrences, type Occurrences } from './occurrences.ts'
+import { nextAfter, type Schedule } from './schedule.ts'
+
+export const OVERLAP_POLICIES = ['skip', 'queue'] as const
+export const MISFIRE_POLICIES = ['fire_once', 'skip', 'fire_all'] as const
+export const SKIP_REASONS = ['overlap', 'misfire', 'paused', 'ended'] as const
+
+/** Of a backlog at most this many run under `fire_all`: the latest. */
+const FIRE_ALL_LIMIT = 100
+
+export type Policies = {
+  overlap_policy: (typeof OVERLAP_POLICIES)[number]
+  misfire_policy: (typeof MISFIRE_POLICIES)[number]
+  misfire_grace_seconds: number
+}
+
+/** Occurrences in a row that don't run, for one reason. */
+export type Skip = { reason: (typeof SKIP_REASONS)[number]; first: Date; last: Date; count: number }
+
+/** What a claim does with a due task: at most one occurrence runs; `next` is where its cursor goes. */
+export type Plan = { run: Date | null; skips: Skip[]; next: Date | null }
+
+/** When the task's last run was open: what came due in it overlapped. */
+type BusyWindow = { from: Date; until: Date }
+
+export type DueTask = {
+  schedule: Schedule
+  cursor: Date
+  policies: Policies
+  busy: BusyWindow | null
+  /** How many more occurrences may run; null for no limit. */
+  runsLeft: number | null
+}
+
+/**
+ * Decides about everything of a task that is due at `now`, or, when nothing is, about its cursor, which then lies
+ * ahead. Every occurrence before `next` is either the one that runs or part of a skip. Pure.
+ *
+ * Of several that are due the latest runs, and the others are skipped as misfires (`fire_all`: one after the other,
+ * the oldest first). What came due while the last run was open is an overlap, whatever its age. `once` always runs.
+ */
+export function plan(task: DueTask, now: Date): Plan {
+  const { schedule, cursor, runsLeft } = task
+  if (runsLeft !== null && runsLeft <= 0) return { ...skipAll(schedule, cursor, now, 'ended'), next: null }
+  if (schedule.kind === 'once') return { run: cursor, skips: [], next: null }
+  if (schedule.kind === 'interval' && schedule.mode === 'fixed_delay') {
+    const delayed = planDelayed(task, now)
+    return runsLeft === 1 && delayed.run !== null ? { ...delayed, next: null } : delayed
+  }
+  const planned = planRegular(task, now)
+  return runsLeft === 1 && planned.run !== null ? endAfter(task, planned, planned.run, now) : planned
+}
+
+/** Skips everything that is due. */
+export function skipAll(schedule: Schedule, cursor: Date, now: Date, reason: Skip['reason']): Plan {
+  const due = dueOccurrences(schedule, cursor, now)
+  return { run: null, skips: skip(reason, due, all(due)), next: nextOf(schedule, cursor, now) }
+}
+
+/** The first occurrence that lies ahead. */
+const nextOf = (schedule: Schedule, cursor: Date, now: Date): Date | null =>
+  cursor > now ? cursor : nextAfter(schedule, cursor, now)
+
+/** It counts from the end of the run: the cursor, set before that end was known, is put right when it comes due. */
+function planDelayed({ schedule, cursor, busy }: DueTask, now: Date): Plan {
+  const delay = schedule.kind === 'interval' ? schedule.milliseconds : 0
+  const earliest = busy ? new Date(busy.until.getTime() + delay) : cursor
+  const at = earliest > cursor ? earliest : cursor
+  if (schedule.endAt !== null && at > schedule.endAt) return { run: null, skips: [], next: null }
+  if (at > now && at > cursor) return { run: null, skips: [], next: at }
+  return { run: at, skips: [], next: nextAfter(schedule, at, at) }
+}
+
+function planRegular(task: DueTask, now: Date): Plan {
+  const { schedule, cursor } = task
+  if (cursor > now) return { run: cursor, skips: [], next: nextAfter(schedule, cursor, cursor) }
+  return planDue(task, dueOccurrences(schedule, cursor, now), nextOf(schedule, cursor, now), now)
+}
+
+/** The last occurrence that may run: what is due behind it doesn't. */
+function endAfter(task: DueTask, planned: Plan, run: Date, now: Date): Plan {
+  if (planned.next === null || planned.next > now) return { ...planned, next: null }
+  const due = dueOccurrences(task.schedule, task.cursor, now)
+  const rest = [{ from: due.before(run) + 1, until: due.count }]
+  return { run, skips: [...planned.skips, ...skip('ended', due, rest)], next: null }
+}
+
+/** Of the due occurrences those from one number until before another. */
+type Range = { from: number; until: number }
+
+const all = (due: Occurrences): Range[] => [{ from: 0, until: due.count }]
+
+/** What came due while the last run was open, and what before and after it. */
+function split({ busy }: DueTask, due: Occurrences): { overlapped: Range; before: Range; after: Range } {
+  const from = busy === null ? due.count : due.before(busy.from)
+  const until = busy === null ? due.count : Math.max(from, due.before(busy.until))
+  return {
+    overlapped: { from, until },
+    before: { from: 0, until: from },
+    after: { from: until, until: due.count },
+  }
+}
+
+function planDue(task: DueTask, due: Occurrences, next: Date | null, now: Date): Plan {
+  const { overlapped, before, after } = split(task, due)
+  const latest = size(after) > 0 ? after : before
+  if (size(latest) === 0) return planOverlapped(task, due, overlapped, next)
+  if (task.policies.misfire_policy === 'fire_all') return fireFirst(task, due, next)
+  const reason = whyTooLate(task, due.at(latest.until - 1), now)
+  const run = reason === null ? due.at(latest.until - 1) : null
+  if (run !== null) latest.until -= 1
+  return {
+    run,
+    skips: [...skip('overlap', due, [overlapped]), ...skip(reason ?? 'misfire', due, [before, after])],
+    next,
+  }
+}
+
+/** All that is due came due while the last run was open. */
+function planOverlapped(
+  { policies }: DueTask,
+  due: Occurrences,
+  { from, until }: Range,
+  next: Date | null,
+): Plan {
+  const runs = policies.overlap_policy === 'queue' && until > from
+  const skips = skip('overlap', due, [{ from, until: runs ? until - 1 : until }])
+  return { run: runs ? due.at(until - 1) : null, skips, next }
+}
+
+/** `fire_all`: the cursor goes to the occurrence right after the one that runs, so the rest is decided on later. */
+function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
+  const { overlapped, before, after } = split(task, due)
+  const given = Math.max(0, size(before) + size(after) - FIRE_ALL_LIMIT)
+  const run = given < size(before) ? given : given + size(overlapped)
+  const skips = [
+    ...(run >= overlapped.until ? skip('overlap', due, [overlapped]) : []),
+    ...skip('misfire', due, [
+      { from: 0, until: Math.min(run, before.until) },
+      { from: after.from, until: Math.max(run, after.from) },
+    ]),
+  ]
+  return { run: due.at(run), skips, next: run + 1 < due.count ? due.at(run + 1) : next }
+}
+
+/** Why even the latest occurrence doesn't run: older than the grace, and the policy skips, or the schedule has ended. */
+function whyTooLate({ policies, schedule }: DueTask, latest: Date, now: Date): Skip['reason'] | null {
+  if (now.getTime() - latest.getTime() <= policies.misfire_grace_seconds * 1000) return null
+  if (schedule.endAt !== null && now > schedule.endAt) return 'ended'
+  return policies.misfire_policy === 'skip' ? 'misfire' : null
+}
+
+const size = ({ from, until }: Range): number => until - from
+
+function skip(reason: Skip['reason'], due: Occurrences, ranges: Range[]): Skip[] {
+  const filled = ranges.filter((range) => size(range) > 0)
+  const first = filled[0]
+  const last = filled.at(-1)
+  if (first === undefined || last === undefined) return []
+  const count = filled.reduce((sum, range) => sum + size(range), 0)
+  return [{ reason, first: due.at(first.from), last: due.at(last.until - 1), count }]
+}

@@ -1,0 +1,50 @@
+import type { Outcome } from './outcome.ts'
+
+/** Characters of a detail, and of a result as JSON, that the ledger keeps: it is no place for a response body. */
+const DETAIL_LIMIT = 10_000
+const RESULT_LIMIT = 100_000
+
+/** What the ledger keeps of an outcome. */
+type Kept = { detail: string | null; result: string | null }
+
+/**
+ * What an outcome says, as PostgreSQL takes it: a settlement that it refuses would be tried until the task is paused, and the
+ * work done again each time. A result that can't be kept is left out, and the detail says why: the work was done all the same.
+ */
+export function toRecord(outcome: Outcome, committed?: unknown): Kept {
+  const detail = 'detail' in outcome ? cleanText(outcome.detail) : null
+  try {
+    return { detail, result: toJson(committed ?? ('result' in outcome ? outcome.result : undefined)) }
+  } catch (error) {
+    return {
+      detail: cleanText([detail, `its result is not kept: ${describe(error)}`].filter(Boolean).join('; ')),
+      result: null,
+    }
+  }
+}
+
+/** Without what a text column refuses (NUL), and no longer than it should be. */
+export function cleanText(text: string): string {
+  const clipped = text.length > DETAIL_LIMIT ? `${text.slice(0, DETAIL_LIMIT - 1)}…` : text
+  return clipped.replaceAll('\0', '\ufffd').toWellFormed()
+}
+
+/** Of anything that may be thrown. */
+export function describe(error: unknown): string {
+  try {
+    return error instanceof Error ? String(error.message || error.name) : String(error)
+  } catch {
+    return 'something was thrown that has no text'
+  }
+}
+
+/** Escapes that `jsonb` refuses: NUL, and halves of surrogate pairs, which JSON.stringify writes as escapes only then. */
+const ESCAPE = /\\(?:u(0000|d[89a-f]..)|.)/g
+
+function toJson(result: unknown): string | null {
+  const json: string | undefined = JSON.stringify(result)
+  if (json === undefined) return null
+  if (json.length > RESULT_LIMIT)
+    throw new RangeError(`${json.length} characters of JSON are more than ${RESULT_LIMIT}`)
+  return json.replace(ESCAPE, (found, refused) => (refused ? '\\ufffd' : found))
+}

@@ -1,0 +1,103 @@
+import { beforeEach, expect, test } from 'vitest'
+import { db } from '../../shared/db.ts'
+import type { Claim } from '../../shared/scheduling/claim.ts'
+import { pauseTasks, resumeTasks } from '../../shared/scheduling/pause.ts'
+import { release } from '../../shared/scheduling/release.ts'
+import { tick } from '../../shared/scheduling/tick.ts'
+import { deleteTasks } from '../../shared/tasks/delete.ts'
+import { updateTask } from '../../shared/tasks/update.ts'
+import { emptyTables, insertTask } from '../setup/rows.ts'
+import { historyOf, newExecutor } from '../setup/scheduler.ts'
+
+beforeEach(emptyTables)
+
+const quick = { params: { duration: 0 } }
+
+/** A task that is due so many milliseconds from now, by the database's clock. */
+async function insertDueIn(milliseconds: number, given: object = {}): Promise<void> {
+  await insertTask({ ...quick, ...given })
+  await db()`update tasks set next_run_at = now() + make_interval(secs => ${milliseconds / 1000})`
+}
+
+async function claimAhead(aheadMs: number): Promise<Claim> {
+  const claims: Claim[] = []
+  const send = async (claim: Claim) => void claims.push(claim)
+  await tick(db(), { capacity: async () => 100, send }, { leaseSeconds: 30, aheadMs })
+  return claims[0] ?? { claimId: '00000000-0000-0000-0000-000000000000', executionIds: [], waitsMs: [] }
+}
+
+test('claims what is due within the coming second, and nothing later', async () => {
+  await insertDueIn(900)
+  expect((await claimAhead(500)).executionIds).toEqual([])
+  const claim = await claimAhead(1000)
+  expect(claim.executionIds).toHaveLength(1)
+  expect(claim.waitsMs[0]).toBeGreaterThan(0)
+  expect(claim.waitsMs[0]).toBeLessThanOrEqual(900)
+})
+
+test('starts at the instant, never before it', async () => {
+  await insertDueIn(300)
+  await newExecutor().execute(await claimAhead(1000), 60_000)
+  const [execution] = await historyOf(1)
+  expect(execution?.status).toBe('success')
+  const late = (execution?.started_at?.getTime() ?? 0) - (execution?.scheduled_for.getTime() ?? 0)
+  expect(late).toBeGreaterThanOrEqual(0)
+})
+
+test.each([
+  ['paused', () => pauseTasks(db(), [1], { until: null, reason: null }), []],
+  ['deleted', () => deleteTasks(db(), [1]), []],
+  ['given another schedule', () => updateTask(db(), 1, { interval_seconds: 7200 }, null), []],
+])('what is %s in that second does not run', async (_what, change, left) => {
+  await insertDueIn(400, { interval_seconds: 3600 })
+  const claim = await claimAhead(1000)
+  expect(claim.executionIds).toHaveLength(1)
+  const work = newExecutor().execute(claim, 60_000)
+  await change()
+  await work
+  expect(await historyOf(1)).toMatchObject(left)
+  expect(await historyOf(1)).toHaveLength(left.length)
+})
+
+test('an occurrence that a new schedule takes back is still to come', async () => {
+  await insertDueIn(900, { interval_seconds: 3600 })
+  const [before] = await db()<[{ next_run_at: Date }]>`select next_run_at from tasks`
+  await claimAhead(1000)
+  const task = await updateTask(db(), 1, { interval_seconds: 7200 }, null)
+  expect(task.next_run_at).toEqual(before.next_run_at)
+})
+
+test('a shutdown gives back what waits for its instant, at once', async () => {
+  await insertDueIn(5000)
+  const claim = await claimAhead(10_000)
+  const executor = newExecutor()
+  const work = executor.execute(claim, 60_000)
+  await executor.drain(60_000, new AbortController().signal)
+  await work
+  expect(executor.load).toBe(0)
+  expect(await db()`select status, claim_id, lease_expires_at from executions`).toEqual([
+    { status: 'queued', claim_id: null, lease_expires_at: null },
+  ])
+})
+
+test('releases in the order of the instants, together what is due together', async () => {
+  const claim = { claimId: '', executionIds: [1, 2, 3, 4], waitsMs: [60, 0, 120, 0] }
+  const since = performance.now()
+  const groups: number[][] = []
+  for await (const group of release(claim, since, new AbortController().signal)) groups.push(group)
+  expect(groups[0]).toEqual([2, 4])
+  expect(groups.flat()).toEqual([2, 4, 1, 3])
+  expect(performance.now() - since).toBeGreaterThanOrEqual(120)
+})
+
+test('a once task that is paused in that second runs when it is resumed', async () => {
+  await insertDueIn(300, { schedule_type: 'once', interval_seconds: null })
+  const claim = await claimAhead(1000)
+  await pauseTasks(db(), [1], { until: null, reason: null })
+  await newExecutor().execute(claim, 60_000)
+  expect(await historyOf(1)).toEqual([])
+  await resumeTasks(db(), [1], 'policy')
+  const again = await claimAhead(1000)
+  await newExecutor().execute(again, 60_000)
+  expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
+})

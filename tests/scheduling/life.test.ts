@@ -1,0 +1,260 @@
+import { beforeEach, expect, test } from 'vitest'
+import { db } from '../../shared/db.ts'
+import { resumeDue } from '../../shared/scheduling/pause.ts'
+import { tick } from '../../shared/scheduling/tick.ts'
+import { emptyTables, insertTask, statementsWaiting } from '../setup/rows.ts'
+import { historyOf, newExecutor, tickAndRun, tickOnly, until } from '../setup/scheduler.ts'
+
+beforeEach(emptyTables)
+
+const DUE = new Date('2027-03-10T00:00:00.400Z')
+const quick = { params: { duration: 0 } }
+
+test('a due task is claimed, run and settled, and its cursor moves with the claim', async () => {
+  await insertTask(quick)
+  const { claims } = await tickOnly(DUE)
+  const [claimed] = await historyOf(1)
+  expect(claimed).toMatchObject({ status: 'queued', attempt: 1, trigger: 'schedule', started_at: null })
+  const [task] = await db()`select next_run_at from tasks`
+  expect(task).toEqual({ next_run_at: new Date('2027-03-10T00:01:00Z') })
+
+  for (const claim of claims) await newExecutor().execute(claim, 1000)
+  const [settled, ...others] = await historyOf(1)
+  expect(others).toEqual([])
+  expect(settled).toMatchObject({
+    status: 'success',
+    scheduled_for: new Date('2027-03-10T00:00:00Z'),
+    result: { slept_seconds: 0 },
+    detail: null,
+  })
+})
+
+test('nothing is claimed before its instant', async () => {
+  await insertTask(quick)
+  const { ticked } = await tickOnly(new Date('2027-03-09T23:59:59.999Z'))
+  expect(ticked).toEqual({ lost: 0, freed: 0, paused: 0, claimed: 0, claimIds: [] })
+})
+
+test('a delivery that comes twice runs once', async () => {
+  await insertTask({ type: 'counter' })
+  const { claims } = await tickOnly(DUE)
+  const [claim] = claims
+  if (!claim) throw new Error('nothing was claimed')
+  await Promise.all([newExecutor().execute(claim, 1000), newExecutor().execute(claim, 1000)])
+  const [task] = await db()`select params from tasks`
+  expect(task).toEqual({ params: { count: 1 } })
+})
+
+test('an error of the runner fails the execution with its message', async () => {
+  await insertTask({ type: 'http', params: { url: 'http://127.0.0.1:1/' } })
+  await tickAndRun(DUE)
+  const [execution] = await historyOf(1)
+  expect(execution).toMatchObject({ status: 'failed', detail: expect.stringContaining('ECONNREFUSED') })
+})
+
+test('a task with a type that has no runner fails, and says so', async () => {
+  await insertTask({ type: 'teleport' })
+  await tickAndRun(DUE)
+  const [execution] = await historyOf(1)
+  expect(execution).toMatchObject({ status: 'failed', detail: 'no runner for type teleport' })
+})
+
+test('a timeout stops the work', async () => {
+  await insertTask({ params: { duration: 3600 }, timeout_seconds: 0.05 })
+  await tickAndRun(DUE)
+  const [execution] = await historyOf(1)
+  expect(execution).toMatchObject({ status: 'timeout', detail: 'stopped after its timeout of 0.05 seconds' })
+})
+
+test('the end of an invocation stops the work too', async () => {
+  await insertTask({ params: { duration: 3600 } })
+  const { claims } = await tickOnly(DUE)
+  for (const claim of claims) await newExecutor().execute(claim, 50)
+  const [execution] = await historyOf(1)
+  expect(execution).toMatchObject({ status: 'timeout' })
+})
+
+test('a failed attempt is tried again as the same occurrence, after its backoff', async () => {
+  await insertTask({ type: 'teleport', max_attempts: 2, retry_backoff_seconds: 1000 })
+  await db()`update tasks set type = 'http', params = ${db().json({ url: 'http://127.0.0.1:1/' })}`
+  await tickAndRun(DUE)
+  const [first, second] = await historyOf(1)
+  expect(first).toMatchObject({ status: 'failed', attempt: 1 })
+  expect(second).toMatchObject({ status: 'queued', attempt: 2, scheduled_for: first?.scheduled_for })
+  const wait = (second?.due_at.getTime() ?? 0) - (first?.finished_at?.getTime() ?? 0)
+  expect(wait).toBeGreaterThanOrEqual(499_000)
+  expect(wait).toBeLessThanOrEqual(1_001_000)
+
+  await tickAndRun(new Date(Date.now() + 1_100_000))
+  const history = await historyOf(1)
+  expect(history.map(({ status, attempt }) => [status, attempt])).toEqual([
+    ['failed', 1],
+    ['failed', 2],
+  ])
+})
+
+test('a task pauses itself after so many failures in a row, which a success ends', async () => {
+  await insertTask({ type: 'teleport', pause_after_failures: 2 })
+  const minutes = (count: number) => new Date(DUE.getTime() + count * 60_000)
+  await tickAndRun(minutes(0))
+  await db()`update tasks set type = 'sleep', params = ${db().json({ duration: 0 })}`
+  await tickAndRun(minutes(1))
+  expect(await db()`select consecutive_failures, paused_at from tasks`).toEqual([
+    { consecutive_failures: 0, paused_at: null },
+  ])
+  await db()`update tasks set type = 'teleport'`
+  await tickAndRun(minutes(2))
+  await tickAndRun(minutes(3))
+  expect(
+    await db()`select consecutive_failures, pause_reason, paused_at is not null as paused from tasks`,
+  ).toEqual([{ consecutive_failures: 2, pause_reason: 'failed 2 times in a row', paused: true }])
+  await tickAndRun(minutes(4))
+  expect(await historyOf(1)).toHaveLength(4)
+})
+
+test('max_runs ends the schedule', async () => {
+  await insertTask({ ...quick, max_runs: 1 })
+  await tickAndRun(DUE)
+  expect(await db()`select next_run_at, runs from tasks`).toEqual([{ next_run_at: null, runs: 1 }])
+})
+
+test('jitter moves the start, not the occurrence', async () => {
+  await insertTask({ ...quick, jitter_seconds: 50, next_run_at: '2027-03-10T00:00:20Z', name: 'j' })
+  await tickAndRun(new Date('2027-03-10T00:00:20.100Z'))
+  const [execution] = await historyOf(1)
+  const due = execution?.due_at.getTime() ?? 0
+  expect(due).toBe(Date.parse('2027-03-10T00:00:20Z'))
+  const jitter = due - (execution?.scheduled_for.getTime() ?? 0)
+  expect(jitter).toBeGreaterThan(0)
+  expect(jitter).toBeLessThan(50_000)
+  const [task] = await db()<[{ next_run_at: Date }]>`select next_run_at from tasks`
+  expect(task.next_run_at.getTime() - due).toBe(60_000)
+})
+
+test('a shutdown gives back what runs, and no attempt is counted', async () => {
+  await insertTask({ params: { duration: 3600 } })
+  const executor = newExecutor()
+  const { claims } = await tickOnly(DUE)
+  const [claim] = claims
+  if (!claim) throw new Error('nothing was claimed')
+  const work = executor.execute(claim, 3_600_000)
+  await until(async () => (await historyOf(1))[0]?.status === 'running')
+  await executor.drain(0, new AbortController().signal)
+  await work
+  expect(executor.load).toBe(0)
+  const [execution] =
+    await db()`select status, attempt, claim_id, lease_expires_at, started_at from executions`
+  expect(execution).toEqual({
+    status: 'queued',
+    attempt: 1,
+    claim_id: null,
+    lease_expires_at: null,
+    started_at: null,
+  })
+})
+
+test('a shutdown gives back what is only just starting', async () => {
+  await insertTask({ params: { duration: 3600 } })
+  const executor = newExecutor()
+  const { claims } = await tickOnly(DUE)
+  const [claim] = claims
+  if (!claim) throw new Error('nothing was claimed')
+  let [work, drained] = [Promise.resolve(), Promise.resolve()]
+  await db().begin(async (tx) => {
+    await tx`select from executions for update`
+    work = executor.execute(claim, 3_600_000)
+    await statementsWaiting(1)
+    drained = executor.drain(60_000, AbortSignal.abort())
+    await new Promise(setImmediate)
+  })
+  await drained
+  await work
+  expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1, started_at: null }])
+})
+
+test('a shutdown lets what ends within the grace end', async () => {
+  await insertTask({ params: { duration: 0.2 } })
+  const executor = newExecutor()
+  const { claims } = await tickOnly(DUE)
+  for (const claim of claims) void executor.execute(claim, 3_600_000)
+  await executor.drain(20_000, new AbortController().signal)
+  expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
+})
+
+test('a full worker claims nothing, and never more than it has room for', async () => {
+  for (const name of ['a', 'b', 'c']) await insertTask({ name })
+  let room = 2
+  const send = async (claim: { executionIds: number[] }) => {
+    room -= claim.executionIds.length
+  }
+  await tick(db(), { capacity: async () => room, send }, { leaseSeconds: 30, now: DUE })
+  expect(room).toBe(0)
+  expect(await db()`select count(*)::int as claimed from executions`).toEqual([{ claimed: 2 }])
+})
+
+test('a schedule that cannot be read pauses its task, and no other one waits for it', async () => {
+  await insertTask({
+    schedule_type: 'cron',
+    interval_seconds: null,
+    cron_expression: 'not cron',
+    name: 'broken',
+  })
+  await insertTask({ ...quick, name: 'whole' })
+  await tickAndRun(DUE)
+  expect(await historyOf(2)).toMatchObject([{ status: 'success' }])
+  const [broken] = await db()`select pause_reason from tasks where id = 1`
+  expect(broken?.pause_reason).toMatch(/^unreadable schedule: #\/cron_expression: /)
+})
+
+test('a schedule that cannot be read ends no pause, and stops no tick', async () => {
+  const paused = { paused_at: '2027-01-01T00:00:00Z', paused_until: '2020-01-01T00:00:00Z' }
+  const broken = { schedule_type: 'cron', interval_seconds: null, cron_expression: 'not cron' }
+  await insertTask({ ...broken, ...paused, name: 'broken' })
+  await insertTask({ ...quick, name: 'whole' })
+  await tickAndRun(DUE)
+  expect(await historyOf(2)).toMatchObject([{ status: 'success' }])
+  const [task] =
+    await db()`select paused_at is not null as paused, paused_until, pause_reason from tasks where id = 1`
+  expect(task).toEqual({
+    paused: true,
+    paused_until: null,
+    pause_reason: expect.stringMatching(/^unreadable schedule: #\/cron_expression: /),
+  })
+})
+
+test('a pause of years is one skipped row', async () => {
+  const paused = { paused_at: '2020-01-01T00:00:00Z', paused_until: '2020-01-02T00:00:00Z' }
+  await insertTask({ ...quick, ...paused, interval_seconds: 1, next_run_at: '1900-01-01T00:00:00Z' })
+  await resumeDue(db())
+  const [skipped, ...others] = await historyOf(1)
+  expect(others).toEqual([])
+  const [{ missed }] = await db()<[{ missed: number }]>`
+    select extract(epoch from next_run_at - '1900-01-01Z')::bigint as missed from tasks`
+  expect(missed).toBeGreaterThan(2 ** 31)
+  expect(skipped).toMatchObject({ skip_reason: 'paused', skipped_count: missed })
+})
+
+test('a task that was paused while it ran is not tried again', async () => {
+  await insertTask({ type: 'http', params: { url: 'http://127.0.0.1:1/' }, max_attempts: 3 })
+  const { claims } = await tickOnly(DUE)
+  await db()`update tasks set paused_at = now()`
+  for (const claim of claims) await newExecutor().execute(claim, 60_000)
+  expect((await historyOf(1)).map(({ status }) => status)).toEqual(['failed'])
+})
+
+test('a claim that cannot be handed over is free for the next tick', async () => {
+  await insertTask(quick)
+  const send = async () => {
+    throw new Error('nobody answers')
+  }
+  await expect(tick(db(), { capacity: async () => 1, send }, { leaseSeconds: 30, now: DUE })).rejects.toThrow(
+    'nobody',
+  )
+  expect(await db()`select status, claim_id from executions`).toEqual([{ status: 'queued', claim_id: null }])
+})
+
+test('a fixed delay ends with max_runs too', async () => {
+  await insertTask({ ...quick, interval_mode: 'fixed_delay', max_runs: 1 })
+  await tickAndRun(DUE)
+  expect(await db()`select next_run_at, runs from tasks`).toEqual([{ next_run_at: null, runs: 1 }])
+})

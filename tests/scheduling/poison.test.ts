@@ -1,0 +1,83 @@
+import { beforeEach, expect, test } from 'vitest'
+import { db } from '../../shared/db.ts'
+import type { Claim } from '../../shared/scheduling/claim.ts'
+import type { Outcome } from '../../shared/scheduling/outcome.ts'
+import { describe } from '../../shared/scheduling/record.ts'
+import { settle } from '../../shared/scheduling/settle.ts'
+import { start } from '../../shared/scheduling/start.ts'
+import { emptyTables, insertTask } from '../setup/rows.ts'
+import { historyOf, tickOnly } from '../setup/scheduler.ts'
+
+beforeEach(emptyTables)
+
+const DUE = new Date('2027-03-10T00:00:00.400Z')
+
+async function claimOne(): Promise<Claim> {
+  const { claims } = await tickOnly(DUE)
+  const [claim] = claims
+  if (!claim) throw new Error('nothing was claimed')
+  return claim
+}
+
+/** What the ledger keeps of an outcome. */
+async function settled(outcome: Outcome) {
+  await insertTask()
+  const [execution] = await start(db(), await claimOne(), 30)
+  if (!execution) throw new Error('nothing was started')
+  await settle(db(), [{ execution, outcome }])
+  const [kept] = await historyOf(1)
+  return { status: kept?.status, detail: kept?.detail, result: kept?.result }
+}
+
+const circular: Record<string, unknown> = {}
+circular.self = circular
+
+test('NUL and halves of characters are replaced, and nothing else', async () => {
+  const result = { 'a\0': 'b\0', half: '\ud800', whole: '😀', text: '\\u0000 \\ud800', quoted: '"\\' }
+  expect(await settled({ status: 'success', result })).toEqual({
+    status: 'success',
+    detail: null,
+    result: { 'a\ufffd': 'b\ufffd', half: '\ufffd', whole: '😀', text: '\\u0000 \\ud800', quoted: '"\\' },
+  })
+})
+
+test('a detail is cleaned and cut', async () => {
+  const detail = `a\0\udc00${'😀'.repeat(5_000_000)}`
+  const kept = await settled({ status: 'failed', detail, retryable: false })
+  expect(kept).toMatchObject({
+    status: 'failed',
+    detail: expect.stringMatching(/^a\ufffd\ufffd(😀)+\ufffd?…$/u),
+  })
+  expect(kept.detail).toHaveLength(10_000)
+})
+
+test.each([
+  ['a BigInt', { big: 1n }, 'BigInt'],
+  ['a circle', circular, 'circular'],
+  ['too much', { text: 'x'.repeat(10_000_000) }, '10000011 characters of JSON are more than 100000'],
+])('a success with %s for a result stays one, and says what is missing', async (_name, result, why) => {
+  expect(await settled({ status: 'success', result })).toMatchObject({
+    status: 'success',
+    detail: expect.stringMatching(new RegExp(`^its result is not kept: .*${why}`)),
+    result: null,
+  })
+})
+
+test('a failure keeps its detail when its result is lost', async () => {
+  const outcome: Outcome = { status: 'failed', detail: 'no', result: circular, retryable: false }
+  expect(await settled(outcome)).toMatchObject({
+    detail: expect.stringMatching(/^no; its result is not kept: /),
+  })
+})
+
+test('whatever is thrown has a text', () => {
+  const thrown = [new Error('why'), new TypeError(), 'text', 1n, undefined, Object.create(null)]
+  expect(thrown.map(describe)).toEqual([
+    'why',
+    'TypeError',
+    'text',
+    '1',
+    'undefined',
+    'something was thrown that has no text',
+  ])
+})

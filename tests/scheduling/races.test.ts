@@ -1,0 +1,103 @@
+import { beforeEach, expect, test } from 'vitest'
+import { db } from '../../shared/db.ts'
+import { runNow } from '../../shared/scheduling/run-now.ts'
+import { settle } from '../../shared/scheduling/settle.ts'
+import { start } from '../../shared/scheduling/start.ts'
+import { deleteTasks } from '../../shared/tasks/delete.ts'
+import { emptyTables, insertTask, statementsWaiting } from '../setup/rows.ts'
+import { expireLeases, newExecutor, tickAndRun, tickOnly } from '../setup/scheduler.ts'
+
+beforeEach(emptyTables)
+
+const DUE = new Date('2027-03-10T00:00:00.400Z')
+const times = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, i) => make(i))
+
+test('ten ticks at once make one execution of each of fifty tasks', async () => {
+  for (let i = 0; i < 50; i += 1) await insertTask({ name: `task ${i}` })
+  const ticks = await Promise.all(times(10, () => tickOnly(DUE)))
+  expect(ticks.reduce((sum, { ticked }) => sum + ticked.claimed, 0)).toBe(50)
+  const perTask = await db()`select task_id, count(*)::int as n from executions group by task_id`
+  expect(perTask).toHaveLength(50)
+  expect(perTask.every(({ n }) => n === 1)).toBe(true)
+})
+
+test('a task never has two open executions: the database refuses the second', async () => {
+  await insertTask()
+  const open = (attempt: number) => db()`
+    insert into executions (task_id, scheduled_for, due_at, status, attempt) values (1, now(), now(), 'queued', ${attempt})`
+  await open(1)
+  await expect(open(2)).rejects.toThrow('executions_one_open')
+})
+
+test('ticks, runs and runs by hand at once count each success exactly once', async () => {
+  await insertTask({ type: 'counter', interval_seconds: 1 })
+  const executor = newExecutor()
+  for (let round = 0; round < 15; round += 1) {
+    const now = new Date(DUE.getTime() + round * 1000)
+    await Promise.all([
+      ...times(4, () => tickAndRun(now, executor)),
+      runNow(db(), 1, 'refuse').catch(() => {}),
+    ])
+  }
+  await tickAndRun(new Date(DUE.getTime() + 100_000), executor)
+  const [{ successes }] = await db()<[{ successes: number }]>`
+    select count(*)::int as successes from executions where status = 'success'`
+  // A run by hand that comes between the ticks of a round is what the next round runs.
+  expect(successes).toBeGreaterThanOrEqual(8)
+  expect(await db()`select params from tasks`).toEqual([{ params: { count: successes } }])
+})
+
+test('of a hundred runs asked for at once one starts', async () => {
+  await insertTask()
+  const asked = await Promise.allSettled(times(100, () => runNow(db(), 1, 'refuse')))
+  expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  expect(await db()`select count(*)::int as n from executions`).toEqual([{ n: 1 }])
+})
+
+test('who lost the claim cannot settle, nor count', async () => {
+  await insertTask({ type: 'counter' })
+  const { claims } = await tickOnly(DUE)
+  const [claim] = claims
+  if (!claim) throw new Error('nothing was claimed')
+  const [late] = await start(db(), claim, 30)
+  if (!late) throw new Error('nothing was started')
+  await expireLeases()
+  await tickAndRun(DUE)
+  const settled = await settle(db(), [{ execution: late, outcome: { status: 'success', result: {} } }])
+  expect([...settled]).toEqual([])
+  expect(await db()`select status, attempt from executions order by attempt`).toEqual([
+    { status: 'lost', attempt: 1 },
+    { status: 'success', attempt: 2 },
+  ])
+  expect(await db()`select params from tasks`).toEqual([{ params: { count: 1 } }])
+})
+
+test('deleting tasks while they run leaves nothing behind, and no one waits for ever', async () => {
+  for (let i = 0; i < 30; i += 1) await insertTask({ name: `c${i}`, type: 'counter', interval_seconds: 1 })
+  const executor = newExecutor()
+  const ids = times(30, (i) => i + 1)
+  await Promise.all([
+    tickAndRun(DUE, executor),
+    tickAndRun(DUE, executor),
+    ...ids.map((id) => deleteTasks(db(), [id])),
+  ])
+  expect(
+    await db()`select (select count(*) from tasks)::int as tasks, (select count(*) from executions)::int as executions`,
+  ).toEqual([{ tasks: 0, executions: 0 }])
+  expect(executor.load).toBe(0)
+})
+
+test('a run asked for while its task is claimed waits for the claim, and neither ends in a deadlock', async () => {
+  await insertTask()
+  let asked: Promise<unknown> = Promise.resolve()
+  await db().begin(async (tx) => {
+    await tx`select from tasks for update`
+    asked = runNow(db(), 1, 'refuse').catch((error: unknown) => error)
+    await statementsWaiting(1)
+    await tx`
+      insert into executions (task_id, scheduled_for, due_at, status) values (1, now(), now(), 'queued')
+      on conflict do nothing`
+  })
+  expect(await asked).toMatchObject({ code: 'conflict' })
+})

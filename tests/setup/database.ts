@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto'
+import postgres, { type Sql } from 'postgres'
+import type { TestProject } from 'vitest/node'
+import { migrate } from '../../infra/migrations/migrate.ts'
+import { connect } from '../../shared/db.ts'
+import { databaseUrl } from './database-url.ts'
+import { findPostgres } from './find-postgres.ts'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** `url`: for creating databases; `prefix`: of the name of every database of this run, which the run's end removes. */
+    testDatabase: { url: string; prefix: string; template: string }
+  }
+}
+
+/** Makes one migrated database a run, that every test file clones. */
+export default async function setup(project: TestProject) {
+  const server = await findPostgres()
+  const admin = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} })
+  const prefix = `test_${randomBytes(6).toString('hex')}`
+  const template = `${prefix}_template`
+  const teardown = async () => {
+    try {
+      await dropAll(admin, prefix)
+    } finally {
+      await admin.end()
+      await server.stop()
+    }
+  }
+  try {
+    const [{ version }] = await admin<
+      [{ version: string }]
+    >`select current_setting('server_version') as version`
+    console.log(`tests: PostgreSQL ${version.split(' ')[0]} ${server.kind}`)
+    await makeTemplate(admin, server.url, template)
+  } catch (error) {
+    await teardown().catch(() => {})
+    throw error
+  }
+  project.provide('testDatabase', { url: server.url, prefix, template })
+  return teardown
+}
+
+async function makeTemplate(admin: Sql, url: string, template: string) {
+  await admin`create database ${admin(template)}`
+  const sql = connect(databaseUrl(url, template), { max: 2 })
+  try {
+    await migrate(sql)
+  } finally {
+    await sql.end()
+  }
+  // A database can't be cloned while anyone is connected to it: so nobody can be.
+  await admin`alter database ${admin(template)} allow_connections false`
+}
+
+async function dropAll(admin: Sql, prefix: string) {
+  const made = await admin<{ datname: string }[]>`
+    select datname
+    from pg_database
+    where starts_with(datname, ${`${prefix}_`})`
+  for (const { datname } of made) await admin`drop database if exists ${admin(datname)} with (force)`
+}

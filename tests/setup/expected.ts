@@ -1,0 +1,172 @@
+import { expect } from 'vitest'
+import { REQUEST_ID } from './http-event.ts'
+
+/** An instant that a test can't know. */
+export const INSTANT = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+
+/** The `ETag` of a task's version. */
+export const etag = (version: number) => ({ etag: `"${version}"` })
+
+const HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'x-request-id': REQUEST_ID,
+}
+
+export const json = (statusCode: number, body: unknown, headers: Record<string, string> = {}) => ({
+  statusCode,
+  headers: { ...HEADERS, 'content-type': 'application/json', ...headers },
+  body,
+})
+
+const STATUSES = {
+  bad_request: [400, 'Bad Request'],
+  unauthorized: [401, 'Unauthorized'],
+  not_found: [404, 'Not Found'],
+  method_not_allowed: [405, 'Method Not Allowed'],
+  conflict: [409, 'Conflict'],
+  precondition_failed: [412, 'Precondition Failed'],
+  payload_too_large: [413, 'Content Too Large'],
+  unsupported_media_type: [415, 'Unsupported Media Type'],
+  invalid: [422, 'Unprocessable Content'],
+  internal: [500, 'Internal Server Error'],
+  unavailable: [503, 'Service Unavailable'],
+  timeout: [504, 'Gateway Timeout'],
+} as const
+
+type Problem = { pointer: string; detail: string } | { parameter: string; detail: string }
+
+export function problem(
+  code: keyof typeof STATUSES,
+  detail: string,
+  more: { errors?: Problem[]; headers?: Record<string, string> } = {},
+) {
+  const [status, title] = STATUSES[code]
+  return {
+    statusCode: status,
+    headers: { ...HEADERS, 'content-type': 'application/problem+json', ...more.headers },
+    body: {
+      type: 'about:blank',
+      title,
+      status,
+      code,
+      detail,
+      request_id: REQUEST_ID,
+      ...(more.errors && { errors: more.errors }),
+    },
+  }
+}
+
+export const unauthorized = (detail: string) =>
+  problem('unauthorized', detail, { headers: { 'www-authenticate': 'ApiKey' } })
+
+/** A 422 that names these fields, in order. */
+export const invalidFields = (...fields: [pointer: string, detail: string][]) =>
+  problem('invalid', fields.map(([pointer, detail]) => `${pointer}: ${detail}`).join('; '), {
+    errors: fields.map(([pointer, detail]) => ({ pointer, detail })),
+  })
+
+/** A 422 that names this path or query parameter. */
+export const invalidParameter = (parameter: string, detail: string) =>
+  problem('invalid', `${parameter}: ${detail}`, { errors: [{ parameter, detail }] })
+
+/** A task as the API shows it: the smallest interval one, but for what is given. */
+export const aTask = (given: object = {}) => {
+  const task = {
+    id: 1,
+    name: 'a',
+    type: 'sleep',
+    schedule_type: 'interval',
+    interval_seconds: 60,
+    interval_mode: 'fixed_rate',
+    cron_expression: null,
+    timezone: 'UTC',
+    start_at: null,
+    end_at: null,
+    jitter_seconds: 0,
+    next_run_at: INSTANT,
+    params: {},
+    timeout_seconds: null,
+    running: false,
+    overlap_policy: 'skip',
+    misfire_policy: 'fire_once',
+    misfire_grace_seconds: 60,
+    max_attempts: 1,
+    retry_backoff_seconds: 5,
+    retry_max_backoff_seconds: 3600,
+    crash_limit: 3,
+    pause_after_failures: null,
+    consecutive_failures: 0,
+    max_runs: null,
+    runs: 0,
+    tags: [],
+    paused_at: null,
+    paused_until: null,
+    pause_reason: null,
+    version: 1,
+    created_at: INSTANT,
+    updated_at: INSTANT,
+    ...given,
+  }
+  return { next_runs: nextThree(task), ...task }
+}
+
+type Shown = {
+  schedule_type: string
+  next_run_at: unknown
+  paused_at: unknown
+  interval_seconds: number | null
+}
+
+/** Of a task that isn't bounded: an interval's can be told, a cron's only that they are instants. */
+function nextThree({ schedule_type, next_run_at: first, paused_at, interval_seconds: seconds }: Shown) {
+  if (paused_at !== null || first === null) return []
+  if (schedule_type === 'once') return [first]
+  if (typeof first !== 'string' || seconds === null) return [first, INSTANT, INSTANT]
+  return [0, 1, 2].map((k) => new Date(Date.parse(first) + k * seconds * 1000).toISOString())
+}
+
+/** An execution as the API shows it: a success of task 1, but for what is given. */
+export const anExecution = (given: object = {}) => ({
+  id: 1,
+  task_id: 1,
+  status: 'success',
+  scheduled_for: '2027-03-10T00:00:00.000Z',
+  due_at: '2027-03-10T00:00:00.000Z',
+  attempt: 1,
+  trigger: 'schedule',
+  rerun_of: null,
+  started_at: '2027-03-10T00:00:00.000Z',
+  cancel_requested_at: null,
+  finished_at: '2027-03-10T00:00:00.000Z',
+  detail: null,
+  result: { slept_seconds: 2 },
+  skip_reason: null,
+  skipped_until: null,
+  skipped_count: null,
+  ...given,
+})
+
+/** An execution that waits to be started: of task 1, asked for by hand, but for what is given. */
+export const aQueued = (given: object = {}) =>
+  anExecution({
+    status: 'queued',
+    scheduled_for: INSTANT,
+    due_at: INSTANT,
+    trigger: 'manual',
+    started_at: null,
+    finished_at: null,
+    result: null,
+    ...given,
+  })
+
+/** One that ran, at instants that a test can't know. */
+export const aRun = (given: object = {}) =>
+  anExecution({
+    scheduled_for: INSTANT,
+    due_at: INSTANT,
+    trigger: 'manual',
+    started_at: INSTANT,
+    finished_at: INSTANT,
+    ...given,
+  })

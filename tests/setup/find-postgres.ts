@@ -1,0 +1,87 @@
+import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ContainerRuntimeClient } from 'testcontainers'
+import { isRunning } from '../../infra/local/build-once.ts'
+import { startPostgres } from '../../infra/local/postgres.ts'
+
+type TestServer = { url: string; kind: string; stop(): Promise<void> }
+
+const image = 'postgres:18'
+
+/** The PostgreSQL for a test run: the one of `DATABASE_URL`, else a container, else the embedded one. */
+export async function findPostgres(): Promise<TestServer> {
+  const given = process.env.DATABASE_URL
+  if (given) return { url: given, kind: 'of DATABASE_URL', stop: async () => {} }
+  try {
+    return await startContainer()
+  } catch (error) {
+    return await startEmbedded(error instanceof Error ? error.message : String(error))
+  }
+}
+
+async function startContainer(): Promise<TestServer> {
+  const { getContainerRuntimeClient } = await import('testcontainers')
+  const engine = await within(5_000, () => 'no Docker engine answers', getContainerRuntimeClient())
+  // start() would pull it too, but without a limit.
+  await within(120_000, (cause) => `Docker can't pull ${image}: ${cause}`, pull(engine))
+  const { PostgreSqlContainer } = await import('@testcontainers/postgresql')
+  const starting = new PostgreSqlContainer(image).withCommand(['postgres', ...fast]).start()
+  const container = await within(60_000, (cause) => `no container of ${image} starts: ${cause}`, starting)
+  const stop = async () => {
+    await container.stop()
+  }
+  return { url: container.getConnectionUri(), kind: `in a container of ${image}`, stop }
+}
+
+const fast = ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off']
+
+async function pull(engine: ContainerRuntimeClient) {
+  const { ImageName } = await import('testcontainers')
+  const name = ImageName.fromString(image)
+  if (!(await engine.image.exists(name))) await engine.image.pull(name)
+}
+
+async function startEmbedded(reason: string): Promise<TestServer> {
+  await stopAbandoned()
+  const folder = await mkdtemp(join(tmpdir(), `${folderName}-${process.pid}-`))
+  const server = await startPostgres(join(folder, 'postgres'), { ephemeral: true })
+  const stop = async () => {
+    await server.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+  return { url: server.url, kind: `embedded (${reason})`, stop }
+}
+
+const folderName = 'task-scheduler-tests'
+
+/** A run that was killed leaves its server behind: joined and stopped, it goes, and its data with it. */
+async function stopAbandoned() {
+  for (const name of await readdir(tmpdir())) {
+    const folder = join(tmpdir(), name)
+    const [, prefix, pid] = /^(.+)-(\d+)-\w+$/.exec(name) ?? []
+    if (prefix !== folderName || isRunning(Number(pid))) continue
+    // Others may write to the temporary folder too: what they left there isn't ours to run or to remove.
+    if ((await lstat(folder)).uid !== (process.getuid?.() ?? 0)) continue
+    const server = await startPostgres(join(folder, 'postgres'), { ephemeral: true })
+    await server.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Fails for `reason` when the work fails or takes longer. */
+async function within<T>(ms: number, reason: (cause: unknown) => string, work: Promise<T>): Promise<T> {
+  const timer = new AbortController()
+  const late = delay(ms, undefined, { signal: timer.signal }).then(() =>
+    Promise.reject(new Error(`not within ${ms / 1000} s`)),
+  )
+  try {
+    return await Promise.race([work, late])
+  } catch (cause) {
+    throw new Error(reason(cause instanceof Error ? cause.message.split('\n')[0] : cause), { cause })
+  } finally {
+    timer.abort()
+    late.catch(() => {})
+  }
+}

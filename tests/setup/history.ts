@@ -1,0 +1,12 @@
+import { handler } from '../../functions/tasks/executions.ts'
+import { call } from './http-event.ts'
+
+/** The ledger of a task as the API shows it, oldest first. */
+export async function shownHistory(id = '1'): Promise<unknown> {
+  const { body } = await call(handler, {
+    method: 'GET',
+    path: '/tasks/{id}/executions',
+    pathParameters: { id },
+  })
+  return body
+}

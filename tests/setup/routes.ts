@@ -1,0 +1,72 @@
+import { handler as cancelExecution } from '../../functions/executions/cancel.ts'
+import { handler as getExecution } from '../../functions/executions/get.ts'
+import { handler as listExecutions } from '../../functions/executions/list.ts'
+import { handler as rerunExecution } from '../../functions/executions/rerun.ts'
+import { handler as previewSchedule } from '../../functions/schedules/preview.ts'
+import { handler as docs } from '../../functions/system/docs.ts'
+import { handler as health } from '../../functions/system/health.ts'
+import { handler as notFound } from '../../functions/system/not-found.ts'
+import { handler as openapi } from '../../functions/system/openapi.ts'
+import { handler as createTask } from '../../functions/tasks/create.ts'
+import { handler as deleteTask } from '../../functions/tasks/delete.ts'
+import { handler as deleteTasks } from '../../functions/tasks/delete-all.ts'
+import { handler as listTaskExecutions } from '../../functions/tasks/executions.ts'
+import { handler as getTask } from '../../functions/tasks/get.ts'
+import { handler as listTasks } from '../../functions/tasks/list.ts'
+import { handler as pauseTask } from '../../functions/tasks/pause.ts'
+import { handler as pauseTasks } from '../../functions/tasks/pause-all.ts'
+import { handler as putTask } from '../../functions/tasks/put-by-name.ts'
+import { handler as resumeTask } from '../../functions/tasks/resume.ts'
+import { handler as resumeTasks } from '../../functions/tasks/resume-all.ts'
+import { handler as runTask } from '../../functions/tasks/run.ts'
+import { handler as updateTask } from '../../functions/tasks/update.ts'
+import { handler as listUpcoming } from '../../functions/upcoming/list.ts'
+
+const task = { name: 'a', type: 'sleep', schedule_type: 'interval', interval_seconds: 60 }
+const { name, ...put } = task
+const pathParameters = { id: '1' }
+const query = 'all=true'
+
+/** The routes that want a key and a database, each with a good request for task 1. */
+export const guarded = [
+  { handler: createTask, request: { method: 'POST', path: '/tasks', body: task } },
+  { handler: listTasks, request: { method: 'GET', path: '/tasks' } },
+  { handler: getTask, request: { method: 'GET', path: '/tasks/{id}', pathParameters } },
+  { handler: updateTask, request: { method: 'PATCH', path: '/tasks/{id}', pathParameters, body: {} } },
+  {
+    handler: putTask,
+    request: { method: 'PUT', path: '/tasks/by-name/{name}', pathParameters: { name }, body: put },
+  },
+  { handler: pauseTask, request: { method: 'POST', path: '/tasks/{id}/pause', pathParameters } },
+  { handler: resumeTask, request: { method: 'POST', path: '/tasks/{id}/resume', pathParameters } },
+  { handler: pauseTasks, request: { method: 'POST', path: '/tasks/pause', query } },
+  { handler: resumeTasks, request: { method: 'POST', path: '/tasks/resume', query } },
+  { handler: deleteTask, request: { method: 'DELETE', path: '/tasks/{id}', pathParameters } },
+  { handler: listTaskExecutions, request: { method: 'GET', path: '/tasks/{id}/executions', pathParameters } },
+  { handler: listExecutions, request: { method: 'GET', path: '/executions' } },
+  { handler: getExecution, request: { method: 'GET', path: '/executions/{id}', pathParameters } },
+  {
+    handler: cancelExecution,
+    request: { method: 'POST', path: '/executions/{id}/cancel', pathParameters },
+  },
+  { handler: rerunExecution, request: { method: 'POST', path: '/executions/{id}/rerun', pathParameters } },
+  { handler: runTask, request: { method: 'POST', path: '/tasks/{id}/run', pathParameters } },
+  {
+    handler: previewSchedule,
+    request: {
+      method: 'POST',
+      path: '/schedules/preview',
+      body: { schedule_type: 'interval', interval_seconds: 1 },
+    },
+  },
+  { handler: deleteTasks, request: { method: 'DELETE', path: '/tasks', query } },
+  { handler: listUpcoming, request: { method: 'GET', path: '/upcoming' } },
+]
+
+/** The routes that want neither, with the status of their answer. */
+export const open = [
+  { handler: health, request: { method: 'GET', path: '/healthz' }, status: 200 },
+  { handler: openapi, request: { method: 'GET', path: '/openapi.json' }, status: 200 },
+  { handler: docs, request: { method: 'GET', path: '/docs' }, status: 200 },
+  { handler: notFound, request: { method: 'GET', path: '/nothing' }, status: 404 },
+]

@@ -1,0 +1,62 @@
+import { db } from '../../shared/db.ts'
+import { type Execution, executionColumns } from '../../shared/executions/execution.ts'
+import type { Claim } from '../../shared/scheduling/claim.ts'
+import { Executor } from '../../shared/scheduling/execute.ts'
+import { type Invoke, invokeLocally } from '../../shared/scheduling/invoke.ts'
+import { type Ticked, tick } from '../../shared/scheduling/tick.ts'
+import { eventually } from './eventually.ts'
+
+const LEASE_SECONDS = 30
+
+/** An hour: no test waits for it. */
+const NO_LIMIT_MS = 3_600_000
+
+export const newExecutor = (): Executor =>
+  new Executor(db(), { leaseSeconds: LEASE_SECONDS, defaultTimeoutSeconds: 30 })
+
+/** Ticks once; the claims are kept instead of being run. */
+export async function tickOnly(now?: Date): Promise<{ ticked: Ticked; claims: Claim[] }> {
+  const claims: Claim[] = []
+  const invoke: Invoke = { capacity: async () => 1000, send: async (claim) => void claims.push(claim) }
+  const ticked = await tick(db(), invoke, { leaseSeconds: LEASE_SECONDS, ...(now && { now }) })
+  return { ticked, claims }
+}
+
+/** Ticks once and runs what was claimed to its end. */
+export async function tickAndRun(now?: Date, executor = newExecutor()): Promise<Ticked> {
+  const { ticked, claims } = await tickOnly(now)
+  for (const claim of claims) await executor.execute(claim, NO_LIMIT_MS)
+  return ticked
+}
+
+/** What is run by hand runs in this process from now on; `ended` waits for all of it. */
+export function runHere(executor = newExecutor()): { ended(): Promise<unknown> } {
+  const work: Promise<void>[] = []
+  const send = async (claim: Claim) => void work.push(executor.execute(claim, NO_LIMIT_MS))
+  invokeLocally({ capacity: async () => 1000, send })
+  return { ended: () => Promise.all(work) }
+}
+
+/** What is run by hand waits for a tick from now on, as if this process were full. */
+export function runNothingHere(): void {
+  invokeLocally({ capacity: async () => 0, send: async () => {} })
+}
+
+/** The ledger of a task, oldest first. */
+export async function historyOf(taskId: number): Promise<Execution[]> {
+  return await db()<Execution[]>`
+    select ${executionColumns(db())} from executions e where e.task_id = ${taskId} order by e.scheduled_for, e.id`
+}
+
+/** As if the worker that holds them had been silent for its whole lease. */
+export async function expireLeases(): Promise<void> {
+  await db()`update executions set lease_expires_at = now() - interval '1 second' where lease_expires_at is not null`
+}
+
+/** Resolves with what `look` gives, once it gives something. */
+export const until = <T>(look: () => Promise<T | undefined | false>): Promise<T> =>
+  eventually(async () => {
+    const found = await look()
+    if (!found) throw new Error('it did not come')
+    return found
+  })

@@ -1,0 +1,15 @@
+import { connect, type Database } from '../../shared/db.ts'
+import { cloneDatabase } from './clone-database.ts'
+
+type TestDatabase = { url: string; sql: Database; drop(): Promise<void> }
+
+/** A migrated database of its own: for `beforeAll`, with `drop` in `afterAll`. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const clone = await cloneDatabase()
+  const sql = connect(clone.url, { max: 20 })
+  const drop = async () => {
+    await sql.end({ timeout: 5 })
+    await clone.drop()
+  }
+  return { url: clone.url, sql, drop }
+}
