@@ -1,0 +1,13 @@
+import { db } from '../../shared/db.ts'
+import { executionOut, executionPath } from '../../shared/executions/execution.ts'
+import { getExecution } from '../../shared/executions/get.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Get an execution',
+    path: executionPath,
+    responses: { 200: { description: 'The execution', body: executionOut } },
+  },
+  async ({ path }) => ({ status: 200, body: await getExecution(db(), path.id) }),
+)

@@ -1,0 +1,18 @@
+import { z } from 'zod'
+import { db } from '../../shared/db.ts'
+import { executionOut } from '../../shared/executions/execution.ts'
+import { executionQuery, listExecutions } from '../../shared/executions/list.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { nextLink } from '../../shared/http/page.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'List executions, newest first',
+    query: executionQuery,
+    responses: { 200: { description: 'A page; `Link` names the next one', body: z.array(executionOut) } },
+  },
+  async ({ query }, event) => {
+    const rows = await listExecutions(db(), query)
+    return { status: 200, body: rows, headers: nextLink(event, rows, query.limit, (row) => row.id) }
+  },
+)

@@ -1,0 +1,16 @@
+import { db } from '../../shared/db.ts'
+import { executionOut, executionPath } from '../../shared/executions/execution.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { rerun } from '../../shared/scheduling/run-now.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Run the task of an execution once more',
+    path: executionPath,
+    responses: {
+      201: { description: 'The new execution; `rerun_of` names the old one', body: executionOut },
+      409: { description: 'An execution of the task is open' },
+    },
+  },
+  async ({ path }) => ({ status: 201, body: await rerun(db(), path.id) }),
+)

@@ -1,0 +1,23 @@
+import document from '../../openapi.json' with { type: 'json' }
+import { AppError } from '../../shared/errors.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+
+const paths: Record<string, object> = document.paths
+
+const routes = Object.entries(paths).map(([path, methods]) => ({
+  pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{[^}]+\}/g, '[^/]+')}$`),
+  allow: Object.keys(methods).map((method) => method.toUpperCase()),
+}))
+
+/** What no other route takes: 405 when the path has other methods, else 404. */
+export const handler = httpHandler(
+  { summary: 'Everything else', public: true, responses: {} },
+  (_input, event) => {
+    const { method, path } = event.requestContext.http
+    const allow = routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.allow)
+    if (allow.length === 0) throw new AppError('not_found', `there is no ${path}`)
+    throw new AppError('method_not_allowed', `${path} does not take ${method}`, {
+      headers: { allow: allow.join(', ') },
+    })
+  },
+)

@@ -1,0 +1,23 @@
+import { db } from '../../shared/db.ts'
+import { etag } from '../../shared/http/etag.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { wakeTick } from '../../shared/scheduling/invoke.ts'
+import { createTask } from '../../shared/tasks/create.ts'
+import { taskCreate } from '../../shared/tasks/input.ts'
+import { taskOut } from '../../shared/tasks/task.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Create a task',
+    body: taskCreate,
+    responses: {
+      201: { description: 'The task; `Location` names it', body: taskOut },
+      409: { description: 'The name is taken' },
+    },
+  },
+  async ({ body }) => {
+    const task = await createTask(db(), body)
+    wakeTick(task)
+    return { status: 201, body: task, headers: { location: `/tasks/${task.id}`, ...etag(task.version) } }
+  },
+)

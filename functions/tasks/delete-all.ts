@@ -1,0 +1,15 @@
+import { db } from '../../shared/db.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { applyToAll, bulkOut, bulkQuery } from '../../shared/tasks/bulk.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Delete every task that the filters match',
+    query: bulkQuery,
+    responses: { 200: { description: 'Which tasks', body: bulkOut } },
+  },
+  async ({ query }) => ({
+    status: 200,
+    body: await applyToAll(db(), query, { verb: 'delete' }),
+  }),
+)

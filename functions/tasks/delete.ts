@@ -1,0 +1,19 @@
+import { z } from 'zod'
+import { db } from '../../shared/db.ts'
+import { notFound } from '../../shared/errors.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { deleteTasks } from '../../shared/tasks/delete.ts'
+import { taskPath } from '../../shared/tasks/task.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Delete a task and its executions',
+    path: taskPath,
+    responses: { 200: { description: 'Deleted', body: z.object({ deleted: z.literal(true) }) } },
+  },
+  async ({ path }) => {
+    const deleted = await deleteTasks(db(), [path.id])
+    if (deleted.length === 0) throw notFound('task', path.id)
+    return { status: 200, body: { deleted: true } }
+  },
+)

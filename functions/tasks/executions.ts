@@ -1,0 +1,21 @@
+import { z } from 'zod'
+import { db } from '../../shared/db.ts'
+import { executionOut } from '../../shared/executions/execution.ts'
+import { historyQuery, listHistory } from '../../shared/executions/list.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { nextLink } from '../../shared/http/page.ts'
+import { taskPath } from '../../shared/tasks/task.ts'
+
+export const handler = httpHandler(
+  {
+    summary: "List a task's executions, oldest first",
+    path: taskPath,
+    query: historyQuery,
+    responses: { 200: { description: 'A page; `Link` names the next one', body: z.array(executionOut) } },
+  },
+  async ({ path, query }, event) => {
+    const rows = await listHistory(db(), path.id, query)
+    const headers = nextLink(event, rows, query.limit, (row) => [row.scheduled_for, row.id])
+    return { status: 200, body: rows, headers }
+  },
+)

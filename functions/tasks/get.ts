@@ -1,0 +1,17 @@
+import { db } from '../../shared/db.ts'
+import { etag } from '../../shared/http/etag.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { getTask } from '../../shared/tasks/get.ts'
+import { taskOut, taskPath } from '../../shared/tasks/task.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Get a task',
+    path: taskPath,
+    responses: { 200: { description: 'The task', body: taskOut } },
+  },
+  async ({ path }) => {
+    const task = await getTask(db(), path.id)
+    return { status: 200, body: task, headers: etag(task.version) }
+  },
+)

@@ -1,0 +1,18 @@
+import { z } from 'zod'
+import { db } from '../../shared/db.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { nextLink } from '../../shared/http/page.ts'
+import { listTasks, taskQuery } from '../../shared/tasks/list.ts'
+import { taskOut } from '../../shared/tasks/task.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'List tasks, oldest first',
+    query: taskQuery,
+    responses: { 200: { description: 'A page; `Link` names the next one', body: z.array(taskOut) } },
+  },
+  async ({ query }, event) => {
+    const tasks = await listTasks(db(), query)
+    return { status: 200, body: tasks, headers: nextLink(event, tasks, query.limit, (task) => task.id) }
+  },
+)

@@ -1,0 +1,24 @@
+import { db } from '../../shared/db.ts'
+import { notFound } from '../../shared/errors.ts'
+import { etag } from '../../shared/http/etag.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { pauseTasks } from '../../shared/scheduling/pause.ts'
+import { pauseIn } from '../../shared/tasks/control.ts'
+import { getTask } from '../../shared/tasks/get.ts'
+import { taskOut, taskPath } from '../../shared/tasks/task.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Pause a task: nothing of its schedule starts any more; what runs goes on',
+    path: taskPath,
+    body: pauseIn,
+    bodyOptional: true,
+    responses: { 200: { description: 'The task', body: taskOut } },
+  },
+  async ({ path, body }) => {
+    const paused = await pauseTasks(db(), [path.id], body)
+    if (paused.length === 0) throw notFound('task', path.id)
+    const task = await getTask(db(), path.id)
+    return { status: 200, body: task, headers: etag(task.version) }
+  },
+)

@@ -1,0 +1,27 @@
+import { db } from '../../shared/db.ts'
+import { etag, ifMatch } from '../../shared/http/etag.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { wakeTick } from '../../shared/scheduling/invoke.ts'
+import { taskNamePath, taskPut } from '../../shared/tasks/input.ts'
+import { putTask } from '../../shared/tasks/put.ts'
+import { taskOut } from '../../shared/tasks/task.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Create a task of this name, or replace it: what is left out goes back to its default',
+    path: taskNamePath,
+    body: taskPut,
+    responses: {
+      200: { description: 'The task, replaced', body: taskOut },
+      201: { description: 'The task, created', body: taskOut },
+      409: { description: 'The task has another type, which can not change' },
+      412: { description: 'The task has another version than `If-Match` says' },
+    },
+  },
+  async ({ path, body }, event) => {
+    const { task, created } = await putTask(db(), { ...body, name: path.name }, ifMatch(event.headers))
+    wakeTick(task)
+    const location = created ? { location: `/tasks/${task.id}` } : {}
+    return { status: created ? 201 : 200, body: task, headers: { ...location, ...etag(task.version) } }
+  },
+)

@@ -1,0 +1,18 @@
+import { db } from '../../shared/db.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { applyToAll, bulkOut, bulkQuery } from '../../shared/tasks/bulk.ts'
+import { resumeIn } from '../../shared/tasks/control.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Resume every task that the filters match',
+    query: bulkQuery,
+    body: resumeIn,
+    bodyOptional: true,
+    responses: { 200: { description: 'Which tasks', body: bulkOut } },
+  },
+  async ({ query, body }) => ({
+    status: 200,
+    body: await applyToAll(db(), query, { verb: 'resume', ...body }),
+  }),
+)

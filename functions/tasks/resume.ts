@@ -1,0 +1,26 @@
+import { db } from '../../shared/db.ts'
+import { notFound } from '../../shared/errors.ts'
+import { etag } from '../../shared/http/etag.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { wakeTick } from '../../shared/scheduling/invoke.ts'
+import { resumeTasks } from '../../shared/scheduling/pause.ts'
+import { resumeIn } from '../../shared/tasks/control.ts'
+import { getTask } from '../../shared/tasks/get.ts'
+import { taskOut, taskPath } from '../../shared/tasks/task.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Resume a task; what came due meanwhile is skipped, or left to its misfire policy',
+    path: taskPath,
+    body: resumeIn,
+    bodyOptional: true,
+    responses: { 200: { description: 'The task', body: taskOut } },
+  },
+  async ({ path, body }) => {
+    const resumed = await resumeTasks(db(), [path.id], body.missed)
+    if (resumed.length === 0) throw notFound('task', path.id)
+    const task = await getTask(db(), path.id)
+    wakeTick(task)
+    return { status: 200, body: task, headers: etag(task.version) }
+  },
+)

@@ -1,0 +1,25 @@
+import { z } from 'zod'
+import { db } from '../../shared/db.ts'
+import { executionOut } from '../../shared/executions/execution.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { runNow } from '../../shared/scheduling/run-now.ts'
+import { runIn } from '../../shared/tasks/control.ts'
+import { taskPath } from '../../shared/tasks/task.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Run a task now, whatever its schedule',
+    path: taskPath,
+    body: runIn,
+    bodyOptional: true,
+    responses: {
+      201: { description: 'The execution', body: executionOut },
+      202: { description: 'One run follows the open execution', body: z.object({ queued: z.literal(true) }) },
+      409: { description: 'An execution of it is open' },
+    },
+  },
+  async ({ path, body }) => {
+    const asked = await runNow(db(), path.id, body.overlap)
+    return 'execution' in asked ? { status: 201, body: asked.execution } : { status: 202, body: asked }
+  },
+)

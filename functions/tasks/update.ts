@@ -1,0 +1,25 @@
+import { db } from '../../shared/db.ts'
+import { etag, ifMatch } from '../../shared/http/etag.ts'
+import { httpHandler } from '../../shared/http/handler.ts'
+import { wakeTick } from '../../shared/scheduling/invoke.ts'
+import { taskPatch } from '../../shared/tasks/input.ts'
+import { taskOut, taskPath } from '../../shared/tasks/task.ts'
+import { updateTask } from '../../shared/tasks/update.ts'
+
+export const handler = httpHandler(
+  {
+    summary: 'Change a task: anything but its name and type',
+    path: taskPath,
+    body: taskPatch,
+    responses: {
+      200: { description: 'The task', body: taskOut },
+      412: { description: 'The task has another version than `If-Match` says' },
+      409: { description: '`next_run_at` is an occurrence that was handled already' },
+    },
+  },
+  async ({ path, body }, event) => {
+    const task = await updateTask(db(), path.id, body, ifMatch(event.headers))
+    wakeTick(task)
+    return { status: 200, body: task, headers: etag(task.version) }
+  },
+)

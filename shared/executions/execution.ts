@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import type { Queryable } from '../db.ts'
+import { digits } from '../http/parse.ts'
+import { instantOut } from '../instant.ts'
+import { SKIP_REASONS } from '../scheduling/plan.ts'
+
+export const EXECUTION_STATUSES = [
+  'queued',
+  'running',
+  'success',
+  'failed',
+  'timeout',
+  'lost',
+  'cancelled',
+  'skipped',
+] as const
+
+export const executionPath = z.strictObject({ id: digits(z.int().min(1)) })
+
+/** An execution as the API shows it. */
+export const executionOut = z
+  .object({
+    id: z.int(),
+    task_id: z.int(),
+    status: z.enum(EXECUTION_STATUSES),
+    scheduled_for: instantOut.describe('The occurrence; of a skipped row the first one'),
+    due_at: instantOut.describe('Not before this instant: the occurrence, or the end of a backoff'),
+    attempt: z.int(),
+    trigger: z.enum(['schedule', 'manual', 'rerun']),
+    rerun_of: z.int().nullable(),
+    started_at: instantOut.nullable(),
+    cancel_requested_at: instantOut.nullable(),
+    finished_at: instantOut.nullable(),
+    detail: z.string().nullable(),
+    result: z.record(z.string(), z.unknown()).nullable(),
+    skip_reason: z.enum(SKIP_REASONS).nullable(),
+    skipped_until: instantOut.nullable().describe('The last occurrence of a skipped row'),
+    skipped_count: z.int().nullable(),
+  })
+  .meta({ id: 'Execution' })
+
+type Instants =
+  | 'scheduled_for'
+  | 'due_at'
+  | 'started_at'
+  | 'cancel_requested_at'
+  | 'finished_at'
+  | 'skipped_until'
+
+export type Execution = Omit<z.output<typeof executionOut>, Instants> & {
+  scheduled_for: Date
+  due_at: Date
+  started_at: Date | null
+  cancel_requested_at: Date | null
+  finished_at: Date | null
+  skipped_until: Date | null
+}
+
+/** The columns of an `Execution`, for a statement whose `executions` is named `e`. */
+export const executionColumns = (sql: Queryable) => sql`
+  e.id, e.task_id, e.status, e.scheduled_for, e.due_at, e.attempt, e.trigger, e.rerun_of, e.started_at,
+  e.cancel_requested_at, e.finished_at, e.detail,
+  e.result, e.skip_reason, e.skipped_until, e.skipped_count`

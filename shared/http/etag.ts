@@ -1,0 +1,26 @@
+import { AppError } from '../errors.ts'
+
+/** The `ETag` of a version (RFC 9110, 8.8.3). */
+export const etag = (version: number): Record<string, string> => ({ etag: `"${version}"` })
+
+/** What `If-Match` allows: some versions, or, for `*`, whatever there is. Null without the header. */
+export type Precondition = number[] | '*' | null
+
+const TAG = `(?:W/)?"[^"]*"`
+const TAGS = new RegExp(`^${TAG}(?:\\s*,\\s*${TAG})*$`)
+
+/**
+ * Reads `If-Match` (RFC 9110, 13.1.1). A tag that is none of ours, or weak, matches nothing. Throws `bad_request` for what
+ * isn't a list of tags.
+ */
+export function ifMatch(headers: Record<string, string | undefined>): Precondition {
+  const header = headers['if-match']?.trim()
+  if (header === undefined || header === '*') return header ?? null
+  if (!TAGS.test(header)) {
+    throw new AppError('bad_request', 'If-Match is not a list of entity tags, such as "3"')
+  }
+  return [...header.matchAll(new RegExp(TAG, 'g'))]
+    .map(([tag]) => /^"(\d+)"$/.exec(tag)?.[1])
+    .filter((version) => version !== undefined)
+    .map(Number)
+}

@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import type { APIGatewayProxyEventV2 } from 'aws-lambda'
+import type { Queryable } from '../db.ts'
+import { AppError } from '../errors.ts'
+import type { Reply } from './handler.ts'
+
+/** A request that has no answer after this long died on its way: its key may be used again. */
+const IN_FLIGHT_SECONDS = 60
+const KEPT_HOURS = 24
+
+type Kept = { request_hash: Buffer; status: number | null; headers: Record<string, string>; body: unknown }
+
+/**
+ * Answers a request that carries an `Idempotency-Key` once; a repetition within 24 hours gets the same answer again, with
+ * `idempotency-replayed: true` (draft-ietf-httpapi-idempotency-key-header-07). Errors aren't kept: what failed may be
+ * tried again. Throws `conflict` while the first one is being worked on, `invalid` for another request under the same key.
+ */
+export async function onceByKey(
+  sql: Queryable,
+  event: APIGatewayProxyEventV2,
+  answer: () => Promise<Reply>,
+): Promise<Reply> {
+  const key = event.headers['idempotency-key']
+  if (key === undefined) return await answer()
+  if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
+    throw new AppError('bad_request', 'Idempotency-Key is not 1 to 255 printable ASCII characters')
+  }
+  const { method, path } = event.requestContext.http
+  const hash = createHash('sha256')
+    .update(JSON.stringify([method, path, event.rawQueryString ?? '', event.body]))
+    .digest()
+  const taken = await take(sql, key, hash)
+  if (taken === null) return await replay(sql, key, hash)
+  const reply = await answer().catch(async (error: unknown) => {
+    await sql`delete from idempotency_keys where key = ${key} and created_at::text = ${taken}`
+    throw error
+  })
+  await keep(sql, key, taken, reply)
+  return reply
+}
+
+/** Gives when it was taken, which tells this request from one that takes the key after it; null when another has it. */
+async function take(sql: Queryable, key: string, hash: Buffer): Promise<string | null> {
+  await sql`
+    delete from idempotency_keys
+    where created_at < now() - make_interval(hours => ${KEPT_HOURS})
+      or (key = ${key} and status is null and created_at < now() - make_interval(secs => ${IN_FLIGHT_SECONDS}))`
+  const [taken] = await sql<[{ at: string }?]>`
+    insert into idempotency_keys (key, request_hash)
+    values (${key}, ${hash})
+    on conflict do nothing
+    returning created_at::text as at`
+  return taken?.at ?? null
+}
+
+async function replay(sql: Queryable, key: string, hash: Buffer): Promise<Reply> {
+  const [kept] = await sql<[Kept?]>`
+    select request_hash, status, headers, body from idempotency_keys where key = ${key}`
+  if (kept && !kept.request_hash.equals(hash)) {
+    throw new AppError('invalid', 'this Idempotency-Key was used for another request')
+  }
+  if (!kept || kept.status === null) {
+    throw new AppError('conflict', 'a request with this Idempotency-Key is being worked on', {
+      headers: { 'retry-after': '1' },
+    })
+  }
+  return {
+    status: kept.status,
+    body: kept.body,
+    headers: { ...kept.headers, 'idempotency-replayed': 'true' },
+  }
+}
+
+async function keep(sql: Queryable, key: string, taken: string, reply: Reply): Promise<void> {
+  // Dates become what the first answer showed.
+  const body = JSON.parse(JSON.stringify(reply.body))
+  await sql`
+    update idempotency_keys
+    set status = ${reply.status}, headers = ${sql.json(reply.headers ?? {})}, body = ${sql.json(body)}
+    where key = ${key} and created_at::text = ${taken}`
+}

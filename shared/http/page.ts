@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { invalid } from '../errors.ts'
+import { digits } from './parse.ts'
+
+const PAGE_LIMIT = 1000
+
+/** The parameters of every list. */
+export const pageQuery = {
+  limit: digits(z.int().min(1).max(PAGE_LIMIT))
+    .default(PAGE_LIMIT)
+    .describe(`Rows of a page; ${PAGE_LIMIT} when left out`),
+  cursor: z.string().max(200).optional().describe('From the Link header of the page before'),
+}
+
+/** Reads a cursor made by `nextLink`: the keys of the last row of the page before. Throws `invalid`. */
+export function readCursor<Schema extends z.ZodType>(
+  schema: Schema,
+  cursor: string | undefined,
+): z.output<Schema> | null {
+  if (cursor === undefined) return null
+  try {
+    return schema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
+  } catch {
+    throw invalid([{ parameter: 'cursor', detail: 'is not a cursor of this list' }])
+  }
+}
+
+/**
+ * The `Link` header (RFC 8288) to the page after `rows`, with the request's own query; none when the page isn't full.
+ * `keys` are what the list is ordered by, from its last row.
+ */
+export function nextLink<Row>(
+  { rawPath, rawQueryString }: { rawPath: string; rawQueryString: string },
+  rows: Row[],
+  limit: number,
+  keys: (row: Row) => unknown,
+): Record<string, string> {
+  const last = rows.at(-1)
+  if (last === undefined || rows.length < limit) return {}
+  const query = new URLSearchParams(rawQueryString ?? '')
+  query.set('cursor', Buffer.from(JSON.stringify(keys(last))).toString('base64url'))
+  return { link: `<${rawPath}?${query}>; rel="next"` }
+}

@@ -1,0 +1,69 @@
+import type { MiddlewareObj, Request } from '@middy/core'
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import { isUnreachable } from '../db.ts'
+import { AppError, type ErrorCode, STATUS_OF } from '../errors.ts'
+import { logger } from '../logger.ts'
+import type { Reply } from './handler.ts'
+import { problemResponse } from './problem.ts'
+
+const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+
+type Internal = { startedAt: number }
+type HttpRequest = Request<APIGatewayProxyEventV2, unknown, Error, Context, Internal>
+
+/** Turns replies and errors into responses, and logs each request once. */
+export function respond(): MiddlewareObj<APIGatewayProxyEventV2, unknown, Error, Context, Internal> {
+  return {
+    before(request) {
+      request.internal.startedAt = performance.now()
+    },
+    after(request) {
+      // Every handler of this stack gives a Reply: `httpHandler` types it so.
+      finish(request, replyResponse(request.response as Reply))
+    },
+    onError(request) {
+      finish(request, problemResponse(publicError(request.error), request.context.awsRequestId))
+    },
+  }
+}
+
+function replyResponse({ status, body, headers }: Reply): APIGatewayProxyStructuredResultV2 {
+  const text = typeof body === 'string'
+  return {
+    statusCode: status,
+    headers: { ...(!text && { 'content-type': 'application/json' }), ...headers },
+    body: text ? body : JSON.stringify(body),
+  }
+}
+
+/** What the caller may see of an error. A bug shows nothing, and its stack goes to the log only. */
+function publicError(error: unknown): AppError {
+  if (error instanceof AppError) return error
+  const code = middyCode(error)
+  if (code && error instanceof Error) return new AppError(code, error.message)
+  if (isUnreachable(error)) {
+    logger.error('database unreachable', error as Error)
+    return new AppError('unavailable', 'the database cannot be reached', { headers: { 'retry-after': '5' } })
+  }
+  logger.error('unexpected error', error as Error)
+  return new AppError('internal', 'an unexpected error; the log has it under this request id')
+}
+
+/** middy's own middlewares throw errors that carry an HTTP status. */
+function middyCode(error: unknown): ErrorCode | undefined {
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
+  const codes = Object.keys(STATUS_OF) as ErrorCode[]
+  return codes.find((code) => STATUS_OF[code] === status && STATUS_OF[code] < 500)
+}
+
+function finish(request: HttpRequest, response: APIGatewayProxyStructuredResultV2): void {
+  const { method, path } = request.event.requestContext.http
+  const requestId = request.context.awsRequestId
+  request.response = { ...response, headers: { ...HEADERS, 'x-request-id': requestId, ...response.headers } }
+  logger.info('request', {
+    method,
+    path,
+    status: response.statusCode,
+    duration_ms: Math.round((performance.now() - request.internal.startedAt) * 10) / 10,
+  })
+}

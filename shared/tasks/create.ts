@@ -1,0 +1,69 @@
+import type { Queryable } from '../db.ts'
+import { AppError } from '../errors.ts'
+import {
+  firstOccurrence,
+  jitterMs,
+  readSchedule,
+  requireWithin,
+  type ScheduleFields,
+  shift,
+} from '../scheduling/schedule.ts'
+import { checkParams, type TaskCreate } from './input.ts'
+import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
+
+/** Creates a task. Throws `invalid` for a schedule or params that can't be, `conflict` when the name is taken. */
+export async function createTask(sql: Queryable, input: TaskCreate): Promise<Task> {
+  const params = input.params ?? {}
+  checkParams(input.type, params)
+  const taken = () => new AppError('conflict', `a task named ${JSON.stringify(input.name)} exists already`)
+  const [before] = await sql<[{ now: Date; taken: boolean }]>`
+    select now(), exists (select from tasks where name = ${input.name}) as taken`
+  const row = {
+    ...withoutNulls(input),
+    params: sql.json(params as Parameters<Queryable['json']>[0]),
+    next_run_at: firstRun(input, before.now),
+  }
+  // An insert that is refused would use up an id all the same.
+  if (before.taken) throw taken()
+  const [task] = await sql<[TaskRow?]>`
+    with t as (
+      insert into tasks ${sql(row)}
+      on conflict (name) do nothing
+      returning *
+    )
+    select ${taskColumns(sql)} from t`
+  if (!task) throw taken()
+  return toTask(task)
+}
+
+/** An instant that is given comes before the schedule's own first one. */
+function firstRun(input: TaskCreate, now: Date): Date {
+  const schedule = readSchedule(scheduleFields(input))
+  if (input.next_run_at) requireWithin(schedule, input.next_run_at)
+  const first = input.next_run_at ?? firstOccurrence(schedule, now)
+  return shift(first, jitterMs(input.name, input.jitter_seconds ?? 0))
+}
+
+type ScheduleInput = { [Key in keyof ScheduleFields]?: ScheduleFields[Key] | null | undefined } & {
+  schedule_type: ScheduleFields['schedule_type']
+}
+
+/** The schedule's columns, with their defaults. */
+export function scheduleFields(input: ScheduleInput): ScheduleFields {
+  return {
+    schedule_type: input.schedule_type,
+    interval_seconds: input.interval_seconds ?? null,
+    interval_mode: input.interval_mode ?? 'fixed_rate',
+    cron_expression: input.cron_expression ?? null,
+    timezone: input.timezone ?? 'UTC',
+    start_at: input.start_at ?? null,
+    end_at: input.end_at ?? null,
+    jitter_seconds: input.jitter_seconds ?? 0,
+  }
+}
+
+/** Columns that are left out take the defaults of the table. */
+export function withoutNulls(input: TaskCreate): TaskCreate {
+  const given = Object.entries(input).filter(([, value]) => value !== null && value !== undefined)
+  return Object.fromEntries(given) as TaskCreate
+}

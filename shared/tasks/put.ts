@@ -1,0 +1,30 @@
+import type { Database } from '../db.ts'
+import { AppError } from '../errors.ts'
+import type { Precondition } from '../http/etag.ts'
+import { createTask } from './create.ts'
+import type { TaskCreate } from './input.ts'
+import type { Task } from './task.ts'
+import { replaceTask } from './update.ts'
+
+/**
+ * Makes the task of this name be what `input` says, for callers that declare their tasks. Throws `invalid`, `conflict`
+ * when its type would change, and `precondition_failed` when it isn't what `precondition` (If-Match) allows.
+ */
+export async function putTask(
+  sql: Database,
+  input: TaskCreate,
+  precondition: Precondition,
+): Promise<{ task: Task; created: boolean }> {
+  const replaced = await replaceTask(sql, input, precondition)
+  if (replaced) return { task: replaced, created: false }
+  if (precondition !== null) throw new AppError('precondition_failed', 'there is no task of this name yet')
+  try {
+    return { task: await createTask(sql, input), created: true }
+  } catch (error) {
+    // Someone else has created it in between: then it is there to be replaced.
+    const taken = error instanceof AppError && error.code === 'conflict'
+    const task = taken && (await replaceTask(sql, input, null))
+    if (!task) throw error
+    return { task, created: false }
+  }
+}

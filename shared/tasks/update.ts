@@ -1,0 +1,276 @@
+import { type Database, type Queryable, retryDeadlock } from '../db.ts'
+import { AppError, invalid, notFound } from '../errors.ts'
+import type { Precondition } from '../http/etag.ts'
+import {
+  isWithin,
+  jitterMs,
+  nextAfter,
+  readSchedule,
+  requireWithin,
+  type Schedule,
+  type ScheduleFields,
+  shift,
+} from '../scheduling/schedule.ts'
+import { scheduleFields, withoutNulls } from './create.ts'
+import { getTask } from './get.ts'
+import { checkParams, type TaskCreate, type TaskPatch } from './input.ts'
+import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
+
+type Current = ScheduleFields & {
+  id: number
+  name: string
+  type: string
+  next_run_at: Date | null
+  max_runs: number | null
+  runs: number
+  version: number
+  now: Date
+}
+
+/**
+ * Changes a task. When its schedule changes the cursor is set anew; an occurrence that is due already stays due. A
+ * version that `precondition` (If-Match) doesn't allow stays as it is: `precondition_failed`. Throws `invalid`, `not_found`, and
+ * `conflict` when `next_run_at` is an occurrence that was handled already.
+ */
+export async function updateTask(
+  sql: Database,
+  id: number,
+  patch: TaskPatch,
+  precondition: Precondition,
+): Promise<Task> {
+  return await retryDeadlock(() =>
+    sql.begin(async (tx) => {
+      const current = await lockTask(tx, tx`t.id = ${id}::bigint`)
+      if (!current) throw notFound('task', id)
+      requireVersion(current.version, precondition)
+      if (patch.next_run_at && (await isHandled(tx, id, patch.next_run_at))) throw handled(patch.next_run_at)
+      return await change(tx, current, patch, patchedFields(current, patch))
+    }),
+  )
+}
+
+/**
+ * Replaces a task by its name: what isn't given goes back to its default. An occurrence that was handled stays so: the same
+ * input may come again and again. Undefined when there is none of that name.
+ */
+export async function replaceTask(
+  sql: Database,
+  input: TaskCreate,
+  precondition: Precondition,
+): Promise<Task | undefined> {
+  return await retryDeadlock(() =>
+    sql.begin(async (tx) => {
+      const current = await lockTask(tx, tx`t.name = ${input.name}`)
+      if (!current) return undefined
+      requireVersion(current.version, precondition)
+      if (current.type !== input.type) {
+        throw new AppError(
+          'conflict',
+          `task ${JSON.stringify(input.name)} has type ${current.type}, which can't change`,
+        )
+      }
+      const again = input.next_run_at && (await isHandled(tx, current.id, input.next_run_at))
+      const patch = { ...RESET, ...withoutNulls(input), ...(again && { next_run_at: null }) }
+      return await change(tx, current, patch, scheduleFields(input))
+    }),
+  )
+}
+
+function requireVersion(version: number, precondition: Precondition): void {
+  if (precondition === null || precondition === '*' || precondition.includes(version)) return
+  throw new AppError('precondition_failed', `the task has version ${version} by now`)
+}
+
+async function lockTask(tx: Queryable, which: ReturnType<Queryable>): Promise<Current | undefined> {
+  const [current] = await tx<[Current?]>`
+    select t.id, t.name, t.type, t.schedule_type, t.interval_seconds, t.interval_mode, t.cron_expression, t.timezone,
+      t.start_at, t.end_at, t.jitter_seconds, t.next_run_at, t.max_runs, t.runs, t.version, now() as now
+    from tasks t
+    where ${which}
+    for no key update of t`
+  return current
+}
+
+async function change(
+  tx: Queryable,
+  current: Current,
+  patch: TaskPatch,
+  fields: ScheduleFields,
+): Promise<Task> {
+  if (patch.params) checkParams(current.type, patch.params)
+  const columns = {
+    ...plainColumns(tx, patch),
+    ...(await scheduleColumns(tx, current, fields, patch)),
+  }
+  if (Object.keys(columns).length === 0) return await getTask(tx, current.id)
+  const [task] = await tx<[TaskRow]>`
+    with t as (
+      update tasks
+      set ${tx({ ...columns, updated_at: current.now })}, version = version + 1
+      where id = ${current.id}
+      returning *
+    )
+    select ${taskColumns(tx)} from t`
+  return toTask(task)
+}
+
+/** An occurrence runs once: a cursor set back to one that was handled would silently do nothing. */
+async function isHandled(tx: Queryable, id: number, occurrence: Date): Promise<boolean> {
+  const [row] = await tx`
+    select from executions where task_id = ${id} and scheduled_for = ${occurrence} and trigger = 'schedule' limit 1`
+  return row !== undefined
+}
+
+function handled(occurrence: Date): AppError {
+  return new AppError('conflict', `the occurrence ${occurrence.toISOString()} was handled already`, {
+    problems: [{ pointer: '#/next_run_at', detail: 'is an occurrence that was handled already' }],
+  })
+}
+
+/** Columns that may be empty: a null in a patch empties them. */
+const NULLABLE = ['timeout_seconds', 'pause_after_failures', 'max_runs']
+
+const POLICIES = [
+  'overlap_policy',
+  'misfire_policy',
+  'misfire_grace_seconds',
+  'max_attempts',
+  'retry_backoff_seconds',
+  'retry_max_backoff_seconds',
+  'crash_limit',
+  'tags',
+  ...NULLABLE,
+]
+
+/** The table's defaults, for what a replacement doesn't give. */
+const RESET = {
+  params: {},
+  timeout_seconds: null,
+  overlap_policy: 'skip',
+  misfire_policy: 'fire_once',
+  misfire_grace_seconds: 60,
+  max_attempts: 1,
+  retry_backoff_seconds: 5,
+  retry_max_backoff_seconds: 3600,
+  crash_limit: 3,
+  pause_after_failures: null,
+  max_runs: null,
+  tags: [],
+} as const satisfies TaskPatch
+
+function plainColumns(tx: Queryable, patch: TaskPatch) {
+  const given = Object.entries(patch).filter(
+    ([key, value]) =>
+      POLICIES.includes(key) && value !== undefined && (value !== null || NULLABLE.includes(key)),
+  )
+  return {
+    ...Object.fromEntries(given),
+    ...(patch.params && { params: tx.json(patch.params as Parameters<Queryable['json']>[0]) }),
+  }
+}
+
+function patchedFields(current: Current, patch: TaskPatch): ScheduleFields {
+  const type = patch.schedule_type ?? current.schedule_type
+  const kept = type === current.schedule_type
+  return {
+    schedule_type: type,
+    interval_seconds: patch.interval_seconds ?? (kept ? current.interval_seconds : null),
+    interval_mode: patch.interval_mode ?? (kept ? current.interval_mode : 'fixed_rate'),
+    cron_expression: patch.cron_expression ?? (kept ? current.cron_expression : null),
+    timezone: patch.timezone ?? current.timezone,
+    start_at: patch.start_at === undefined ? current.start_at : patch.start_at,
+    end_at: patch.end_at === undefined ? current.end_at : patch.end_at,
+    jitter_seconds: patch.jitter_seconds ?? current.jitter_seconds,
+  }
+}
+
+/** The columns of a changed schedule; none when it stays as it was, however many of its fields were named. */
+async function scheduleColumns(tx: Queryable, current: Current, fields: ScheduleFields, patch: TaskPatch) {
+  const given = patch.next_run_at ?? null
+  const keys = Object.keys(fields) as (keyof ScheduleFields)[]
+  if (isSame(current, fields, keys) && !given && !goesOn(current, patch)) return {}
+  const withdrawn = await withdrawAhead(tx, current.id)
+  const last = await lastOccurrence(tx, current.id)
+  const next_run_at = withdrawn ?? current.next_run_at
+  return { ...fields, next_run_at: nextRun({ ...current, next_run_at }, fields, given, last) }
+}
+
+const isSame = (current: ScheduleFields, fields: ScheduleFields, keys: (keyof ScheduleFields)[]): boolean =>
+  keys.every((key) => fields[key]?.valueOf() === current[key]?.valueOf())
+
+/** A schedule that had ended with its last run has some left. */
+function goesOn({ max_runs: limit, runs }: Current, { max_runs: given }: TaskPatch): boolean {
+  return limit !== null && runs >= limit && given !== undefined && (given === null || given > runs)
+}
+
+/**
+ * What was claimed before its instant belongs to the new schedule again: not due yet, it needs no account. Gives when it was
+ * to start.
+ */
+async function withdrawAhead(tx: Queryable, taskId: number): Promise<Date | null> {
+  const [withdrawn] = await tx<[{ due_at: Date }?]>`
+    with withdrawn as (
+      delete from executions
+      where task_id = ${taskId} and status = 'queued' and trigger = 'schedule' and attempt = 1
+        and scheduled_for > now()
+      returning task_id, due_at
+    )
+    update tasks t
+    set runs = t.runs - 1
+    from withdrawn w
+    where t.id = w.task_id
+    returning w.due_at`
+  return withdrawn?.due_at ?? null
+}
+
+/** The last occurrence that was claimed. */
+async function lastOccurrence(tx: Queryable, taskId: number): Promise<Date | null> {
+  const [last] = await tx<[{ at: Date | null }]>`
+    select max(coalesce(skipped_until, scheduled_for)) as at
+    from executions
+    where task_id = ${taskId} and trigger = 'schedule'`
+  return last.at
+}
+
+/** What decides on the instants themselves: the other fields only bound or move them. */
+const RULE = ['schedule_type', 'interval_seconds', 'cron_expression', 'timezone', 'start_at'] as const
+
+/**
+ * Where the cursor goes. It stays at its occurrence while the rule is the same, and also when that one has come, since it is
+ * owed; but never outside the bounds. Else an interval keeps its rate from its last occurrence.
+ */
+function nextRun(
+  current: Current,
+  fields: ScheduleFields,
+  given: Date | null,
+  last: Date | null,
+): Date | null {
+  const schedule = readSchedule(fields)
+  const jitter = jitterMs(current.name, fields.jitter_seconds)
+  const { now } = current
+  const cursor = nominal(current)
+  const sameKind = fields.schedule_type === current.schedule_type
+  if (given) {
+    requireWithin(schedule, given)
+    return shift(given, jitter)
+  }
+  const within = cursor !== null && isWithin(schedule, cursor)
+  if (within && cursor <= now) return shift(cursor, jitter)
+  if (cursor !== null && isSame(current, fields, [...RULE])) return within ? shift(cursor, jitter) : null
+  if (schedule.kind === 'once') {
+    if (sameKind) return cursor
+    throw invalid([{ pointer: '#/next_run_at', detail: 'is required when schedule_type is once' }])
+  }
+  const next = nextFrom(schedule, fields.start_at ?? last ?? (sameKind ? cursor : null) ?? now, now)
+  return next && shift(next, jitter)
+}
+
+/** An interval whose anchor still lies ahead begins there. */
+function nextFrom(schedule: Schedule, anchor: Date, now: Date): Date | null {
+  const waits = schedule.kind === 'interval' && anchor >= now && isWithin(schedule, anchor)
+  return waits ? anchor : nextAfter(schedule, anchor, now)
+}
+
+function nominal(current: Current): Date | null {
+  return current.next_run_at && shift(current.next_run_at, -jitterMs(current.name, current.jitter_seconds))
+}

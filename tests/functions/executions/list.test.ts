@@ -1,0 +1,105 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { handler } from '../../../functions/executions/list.ts'
+import { anExecution, json } from '../../setup/expected.ts'
+import { call, callOffline } from '../../setup/http-event.ts'
+import { cursorOf, walk } from '../../setup/pages.ts'
+import { emptyTables, insertExecution, insertTask } from '../../setup/rows.ts'
+
+const list = (query = '') => call(handler, { method: 'GET', path: '/executions', query })
+
+const withIds = (...ids: number[]) => ids.map((id) => expect.objectContaining({ id }))
+
+const EVERY_STATUS = ['queued', 'running', 'success', 'failed', 'timeout', 'lost', 'cancelled', 'skipped']
+
+beforeEach(async () => {
+  await emptyTables()
+  await insertTask({ name: 'a' })
+  await insertTask({ name: 'b' })
+})
+
+test('gives the executions of all tasks, newest first', async () => {
+  await insertExecution('2027-03-10T00:00:00Z', { task_id: 2 })
+  await insertExecution('2027-03-10T00:00:00Z', { trigger: 'manual' })
+  expect(await list()).toEqual(
+    json(200, [anExecution({ id: 2, trigger: 'manual' }), anExecution({ id: 1, task_id: 2 })]),
+  )
+})
+
+test('gives one that is running, without an end', async () => {
+  const open = { status: 'running', finished_at: null, result: null }
+  const lease = { claim_id: '9f1c3c0e-5b3a-4b8e-9d0f-000000000000', lease_expires_at: '2027-03-10T00:01:00Z' }
+  await insertExecution('2027-03-10T00:00:00Z', { ...open, ...lease })
+  expect(await list()).toEqual(json(200, [anExecution(open)]))
+})
+
+test('answers an event with nulls for what is absent', async () => {
+  expect(await callOffline(handler, { method: 'GET', path: '/executions' })).toEqual(json(200, []))
+})
+
+test('gives every execution once when the links are followed', async () => {
+  for (const date of [14, 13, 12, 11, 10]) await insertExecution(`2027-03-${date}T00:00:00Z`)
+  const pages = await walk(handler, { method: 'GET', path: '/executions', query: 'limit=2' })
+  expect(pages).toEqual([withIds(5, 4), withIds(3, 2), withIds(1)])
+})
+
+test('links to the next page', async () => {
+  await insertExecution('2027-03-10T00:00:00Z')
+  const link = `</executions?limit=1&task_id=1&cursor=${cursorOf(1)}>; rel="next"`
+  expect(await list('limit=1&task_id=1')).toEqual(json(200, [anExecution()], { link }))
+})
+
+describe('filters', () => {
+  beforeEach(async () => {
+    await insertExecution('2027-03-10T00:00:00Z')
+    await insertExecution('2027-03-11T00:00:00Z', { status: 'timeout', result: null })
+    await insertExecution('2027-03-12T00:00:00Z', { task_id: 2 })
+  })
+
+  test.for<[query: string, ids: number[]]>([
+    ['task_id=1', [2, 1]],
+    ['task_id=3', []],
+    ['task_id=9007199254740991', []],
+    ['status=timeout', [2]],
+    ['status=queued', []],
+    ['scheduled_from=2027-03-11T00:00:00', [3, 2]],
+    ['scheduled_from=2027-03-11T00:00:00.001Z', [3]],
+    ['scheduled_to=2027-03-11', [1]],
+    ['scheduled_from=2027-03-11T01:00:00%2B01:00&scheduled_to=2027-03-12', [2]],
+    ['scheduled_from=9999-12-31T23:59:59.999Z', []],
+    ['scheduled_to=1000-01-01', []],
+    ['task_id=1&status=success&limit=5', [1]],
+    [`cursor=${cursorOf(3)}&task_id=1`, [2, 1]],
+    [`cursor=${cursorOf(-1)}`, []],
+  ])('%s', async ([query, ids]) => {
+    const { statusCode, body } = await list(query)
+    expect({ statusCode, body }).toEqual({ statusCode: 200, body: withIds(...ids) })
+  })
+})
+
+const notAnInstant = 'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z'
+
+test.for<[query: string, parameter: string, detail: string]>([
+  ['task_id=', 'task_id', 'Invalid input: expected number, received string'],
+  ['task_id=1;drop table tasks', 'task_id', 'Invalid input: expected number, received string'],
+  ['task_id=0', 'task_id', 'Too small: expected number to be >=1'],
+  ['task_id=9007199254740992', 'task_id', 'Too big: expected int to be <=9007199254740991'],
+  [
+    'status=done',
+    'status',
+    `Invalid option: expected one of ${EVERY_STATUS.map((status) => `"${status}"`).join('|')}`,
+  ],
+  ['scheduled_from=now', 'scheduled_from', notAnInstant],
+  ['scheduled_from=2027-03-11T00:00:00+01:00', 'scheduled_from', notAnInstant],
+  ['scheduled_to=9999-12-31T23:59:59-14:00', 'scheduled_to', notAnInstant],
+  ['scheduled_to=0001-01-01T00:00:00%2B14:00', 'scheduled_to', notAnInstant],
+  [`scheduled_to=${'2'.repeat(41)}`, 'scheduled_to', 'Too big: expected string to have <=40 characters'],
+  ['limit=1001', 'limit', 'Too big: expected number to be <=1000'],
+  [`cursor=${cursorOf(['2027-03-10T00:00:00Z', 1])}`, 'cursor', 'is not a cursor of this list'],
+  ['paused=true', 'paused', 'is not known here'],
+])('refuses ?%s', async ([query, parameter, detail]) => {
+  const { statusCode, body } = await list(query)
+  expect({ statusCode, errors: body.errors }).toEqual({
+    statusCode: 422,
+    errors: expect.arrayContaining([{ parameter, detail }]),
+  })
+})

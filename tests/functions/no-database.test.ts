@@ -1,0 +1,34 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { expect, test } from 'vitest'
+import { problem } from '../setup/expected.ts'
+import { call } from '../setup/http-event.ts'
+
+process.env.DATABASE_POOL_SIZE = '1'
+process.env.DATABASE_URL = `postgres://127.0.0.1:${await closedPort()}/nothing`
+const { guarded, open } = await import('../setup/routes.ts')
+
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+test.for(guarded)(
+  '$request.method $request.path says that the database is away',
+  async ({ handler, request }) => {
+    expect(await call(handler, request)).toEqual(
+      problem('unavailable', 'the database cannot be reached', { headers: { 'retry-after': '5' } }),
+    )
+  },
+)
+
+test.for(open)(
+  '$request.method $request.path answers without a database',
+  async ({ handler, request, status }) => {
+    expect((await call(handler, request)).statusCode).toBe(status)
+  },
+)

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest'
+import { handler } from '../../../functions/system/not-found.ts'
+import { problem } from '../../setup/expected.ts'
+import { call, callOffline } from '../../setup/http-event.ts'
+
+const anything = (method: string, path: string) => call(handler, { method, path })
+
+test.for([
+  ['PUT', '/tasks', 'POST, GET, DELETE'],
+  ['HEAD', '/tasks', 'POST, GET, DELETE'],
+  ['POST', '/tasks/1', 'GET, PATCH, DELETE'],
+  ['POST', '/tasks/x/executions', 'GET'],
+  ['DELETE', '/executions', 'GET'],
+  ['GET', '/tasks/1/run', 'POST'],
+  ['PUT', '/tasks/pause', 'GET, PATCH, DELETE, POST'],
+  ['GET', '/tasks/by-name/a b', 'PUT'],
+  ['DELETE', '/executions/1', 'GET'],
+  ['GET', '/executions/1/cancel', 'POST'],
+  ['GET', '/schedules/preview', 'POST'],
+  ['POST', '/healthz', 'GET'],
+  ['PUT', '/docs/swagger-ui.css', 'GET'],
+  ['OPTIONS', '/openapi.json', 'GET'],
+] as const)('answers %s %s with the methods there are', async ([method, path, allow]) => {
+  expect(await anything(method, path)).toEqual(
+    problem('method_not_allowed', `${path} does not take ${method}`, { headers: { allow } }),
+  )
+})
+
+test.for([
+  '/',
+  '',
+  '/nothing',
+  '/tasks/',
+  '//tasks',
+  '/TASKS',
+  '/tasks/1/2',
+  '/tasks//executions',
+  '/openapi.json/',
+  '/openapi-json',
+  '/healthz\n',
+  '/%00',
+  '/\0',
+  `/${'x'.repeat(100_000)}`,
+])('knows no %j', async (path) => {
+  expect(await anything('GET', path)).toEqual(problem('not_found', `there is no ${path}`))
+})
+
+test('answers an event with nulls for what is absent', async () => {
+  expect(await callOffline(handler, { method: 'GET', path: '/nothing' })).toEqual(
+    problem('not_found', 'there is no /nothing'),
+  )
+})

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { handler } from '../../../functions/system/openapi.ts'
+import { buildDocument } from '../../../infra/openapi.ts'
+import { json } from '../../setup/expected.ts'
+import { call } from '../../setup/http-event.ts'
+
+test('gives the document that the handlers of today make', async () => {
+  const document = JSON.parse(JSON.stringify(await buildDocument()))
+  expect(await call(handler, { method: 'GET', path: '/openapi.json' })).toEqual(json(200, document))
+})
+
+test('names every route, and the key of each that wants one', async () => {
+  const { paths } = await buildDocument()
+  const open = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => [`${method} ${path}`, operation]),
+  )
+  const security = open.map(([route, operation]) => [route, (operation as { security: object[] }).security])
+  const key = [{ apiKey: [] }]
+  expect(Object.fromEntries(security)).toEqual({
+    'post /tasks': key,
+    'get /tasks': key,
+    'get /tasks/{id}': key,
+    'patch /tasks/{id}': key,
+    'delete /tasks/{id}': key,
+    'get /tasks/{id}/executions': key,
+    'put /tasks/by-name/{name}': key,
+    'post /tasks/{id}/run': key,
+    'post /tasks/{id}/pause': key,
+    'post /tasks/{id}/resume': key,
+    'post /tasks/pause': key,
+    'post /tasks/resume': key,
+    'delete /tasks': key,
+    'get /executions': key,
+    'get /executions/{id}': key,
+    'post /executions/{id}/cancel': key,
+    'post /executions/{id}/rerun': key,
+    'post /schedules/preview': key,
+    'get /upcoming': key,
+    'get /healthz': [],
+    'get /readyz': [],
+    'get /openapi.json': [],
+    'get /docs': [],
+    'get /docs/{asset}': [],
+  })
+})

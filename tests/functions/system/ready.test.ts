@@ -1,0 +1,52 @@
+import { readdir } from 'node:fs/promises'
+import { expect, test } from 'vitest'
+import { handler } from '../../../functions/system/ready.ts'
+import { db } from '../../../shared/db.ts'
+import { SCHEMA, startDraining } from '../../../shared/readiness.ts'
+import { json, problem } from '../../setup/expected.ts'
+import { call, callOffline } from '../../setup/http-event.ts'
+import { statementsWaiting } from '../../setup/rows.ts'
+
+const request = { method: 'GET', path: '/readyz' }
+
+test('says that requests can be served, without a key', async () => {
+  const keyless = { ...request, headers: { 'x-api-key': undefined } }
+  expect(await call(handler, keyless)).toEqual(json(200, { status: 'ready' }))
+  expect(await callOffline(handler, keyless)).toEqual(json(200, { status: 'ready' }))
+})
+
+test('asks for the newest migration of the folder', async () => {
+  const files = await readdir(new URL('../../../infra/migrations', import.meta.url))
+  expect(
+    files
+      .filter((name) => name.endsWith('.sql'))
+      .toSorted()
+      .at(-1),
+  ).toBe(SCHEMA)
+})
+
+test('is not ready on a database without the newest migration', async () => {
+  const missing = problem('unavailable', `the database has not seen the migration ${SCHEMA}`)
+  await db()`update schema_migrations set name = 'another.sql' where name = ${SCHEMA}`
+  expect(await call(handler, request)).toEqual(missing)
+  await db()`alter table schema_migrations rename to elsewhere`
+  expect(await call(handler, request)).toEqual(missing)
+  await db()`alter table elsewhere rename to schema_migrations`
+  await db()`update schema_migrations set name = ${SCHEMA} where name = 'another.sql'`
+  expect(await call(handler, request)).toEqual(json(200, { status: 'ready' }))
+})
+
+test('does not wait longer than a second for the database', async () => {
+  await db().begin(async (tx) => {
+    await tx`lock table schema_migrations`
+    const asked = call(handler, request)
+    await statementsWaiting(1)
+    expect(await asked).toEqual(problem('unavailable', 'the database does not answer within 1 s'))
+  })
+})
+
+// The last one: no process comes back from it.
+test('is not ready once the process shuts down', async () => {
+  startDraining()
+  expect(await call(handler, request)).toEqual(problem('unavailable', 'this process is shutting down'))
+})

@@ -1,0 +1,155 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { handler as deleteAll } from '../../../functions/tasks/delete-all.ts'
+import { handler as list } from '../../../functions/tasks/list.ts'
+import { handler as pauseAll } from '../../../functions/tasks/pause-all.ts'
+import { handler as resumeAll } from '../../../functions/tasks/resume-all.ts'
+import { db } from '../../../shared/db.ts'
+import { invalidFields, invalidParameter, json, problem } from '../../setup/expected.ts'
+import { call, callOffline } from '../../setup/http-event.ts'
+import { emptyTables, insertExecution, insertOpen, insertTask, nowPlus } from '../../setup/rows.ts'
+
+const calls = {
+  pause: { handler: pauseAll, method: 'POST', path: '/tasks/pause' },
+  resume: { handler: resumeAll, method: 'POST', path: '/tasks/resume' },
+  delete: { handler: deleteAll, method: 'DELETE', path: '/tasks' },
+} as const
+type Verb = keyof typeof calls
+const verbs = Object.keys(calls) as Verb[]
+
+function apply(verb: Verb, query: string, body?: unknown) {
+  const { handler, ...request } = calls[verb]
+  return call(handler, { ...request, query, ...(body !== undefined && { body }) })
+}
+
+const FLAG =
+  'Invalid option: expected one of "true"|"1"|"yes"|"on"|"y"|"enabled"|"false"|"0"|"no"|"off"|"n"|"disabled"'
+
+const done = (ids: number[], dry_run = false) => json(200, { matched: ids.length, dry_run, ids })
+const everything = async () => await db()`select * from tasks order by id`
+
+beforeEach(emptyTables)
+
+describe('picks by', () => {
+  beforeEach(async () => {
+    await insertTask({ name: 'a%_1', tags: ['x', 'y'] })
+    await insertTask({ name: 'A', type: 'http', tags: ['xy'] })
+    await insertTask({ name: 'a%2', schedule_type: 'once', interval_seconds: null })
+    await insertTask({ name: 'paused', paused_at: '2027-03-10T00:00:00Z', next_run_at: null })
+    await insertTask({ name: 'early', next_run_at: '2027-03-09T23:59:59.999Z' })
+  })
+
+  const picks: [query: string, ids: number[]][] = [
+    ['type=http', [2]],
+    ['schedule_type=once', [3]],
+    ['schedule_type=cron', []],
+    ['paused=true', [4]],
+    ['paused=false', [1, 2, 3, 5]],
+    ['name_prefix=a', [1, 3]],
+    ['name_prefix=a%25_', [1]],
+    ['tag=x', [1]],
+    ['tag=xy', [2]],
+    ['tag=none', []],
+    ['due_before=2027-03-10T00:00:00Z', [5]],
+    ['due_before=2027-03-10T00:00:00.001Z', [1, 2, 3, 5]],
+    ['due_before=2027-03-10T01:00:00%2B01:00&tag=x', []],
+    ['tag=y&type=sleep&name_prefix=a&paused=false', [1]],
+    ['all=true&tag=x', [1]],
+  ]
+
+  test.for(picks.flatMap(([query, ids]) => verbs.map((verb) => [verb, query, ids] as const)))(
+    '%s ?%s, and a dry run changes nothing',
+    async ([verb, query, ids]) => {
+      const before = await everything()
+      expect(await apply(verb, `${query}&dry_run=true`)).toEqual(done(ids, true))
+      expect(await everything()).toEqual(before)
+      expect(await apply(verb, query)).toEqual(done(ids))
+      const after = await everything()
+      const untouched = before.filter(({ id }) => !ids.includes(id))
+      expect(after.filter(({ id }) => !ids.includes(id))).toEqual(untouched)
+    },
+  )
+
+  test.for(picks.filter(([query]) => !query.startsWith('all=')))(
+    'the list does too: ?%s',
+    async ([query, ids]) => {
+      const { statusCode, body } = await call(list, { method: 'GET', path: '/tasks', query })
+      expect([statusCode, body.map(({ id }: { id: number }) => id)]).toEqual([200, ids])
+    },
+  )
+
+  test.for(verbs)('all of them: %s', async (verb) => {
+    expect(await apply(verb, 'all=true')).toEqual(done([1, 2, 3, 4, 5]))
+  })
+})
+
+test.for(verbs)('%s asks for what it means', async (verb) => {
+  await insertTask()
+  const before = await everything()
+  const unsaid = problem('bad_request', 'a filter, or all=true, must say which tasks')
+  for (const query of ['', 'all=false', 'dry_run=true', 'name_prefix=', 'tag=', 'tag=&name_prefix=']) {
+    expect(await apply(verb, query)).toEqual(unsaid)
+  }
+  expect(await apply(verb, 'all=x')).toEqual(invalidParameter('all', FLAG))
+  expect(await apply(verb, 'all=true&limit=1')).toEqual(invalidParameter('limit', 'is not known here'))
+  expect(await apply(verb, 'due_before=soon')).toEqual(
+    invalidParameter('due_before', 'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z'),
+  )
+  expect(await everything()).toEqual(before)
+})
+
+test.for(verbs)('%s takes no tasks for an answer, and nulls for what is absent', async (verb) => {
+  expect(await apply(verb, 'all=true')).toEqual(done([]))
+  const { handler, ...request } = calls[verb]
+  expect(await callOffline(handler, { ...request, query: 'all=true' })).toEqual(done([]))
+})
+
+test('pauses with the reason and the end that are given, and cancels what is queued', async () => {
+  await insertTask()
+  await insertOpen('queued')
+  const until = '2999-01-01T00:00:00.000Z'
+  expect(await apply('pause', 'tag=x', { until })).toEqual(done([]))
+  expect(await apply('pause', 'all=true', { until, reason: 'why' })).toEqual(done([1]))
+  expect(await db()`select paused_until, pause_reason, version from tasks`).toEqual([
+    { paused_until: new Date(until), pause_reason: 'why', version: 2 },
+  ])
+  expect(await db()`select status from executions`).toEqual([{ status: 'cancelled' }])
+  expect(await apply('pause', 'all=true', { until: 1 })).toEqual(
+    invalidFields(['#/until', 'Invalid input: expected string, received number']),
+  )
+})
+
+test.for([
+  ['skip', ['skipped']],
+  ['policy', []],
+])('resumes with %s', async ([missed, statuses]) => {
+  await insertTask({ paused_at: '2020-01-01T00:00:00Z', next_run_at: await nowPlus(-1) })
+  expect(await apply('resume', 'paused=true', { missed })).toEqual(done([1]))
+  const rows = await db()<{ status: string }[]>`select status from executions`
+  expect(rows.map(({ status }) => status)).toEqual(statuses)
+  expect(await db()`select paused_at from tasks`).toEqual([{ paused_at: null }])
+})
+
+test('deletes tasks with their executions', async () => {
+  await insertTask({ tags: ['old'] })
+  await insertTask({ name: 'b' })
+  await insertExecution('2020-01-01T00:00:00Z', { task_id: 1 })
+  await insertExecution('2020-01-01T00:00:00Z', { task_id: 2 })
+  expect(await apply('delete', 'tag=old')).toEqual(done([1]))
+  expect(await db()`select task_id from executions`).toEqual([{ task_id: 2 }])
+})
+
+test('takes 1,200 tasks at once', async () => {
+  await db()`
+    insert into tasks (name, type, schedule_type, interval_seconds, next_run_at)
+    select 'task ' || i, 'sleep', 'interval', 60, '2999-01-01Z' from generate_series(1, 1200) i`
+  const ids = Array.from({ length: 1200 }, (_, i) => i + 1)
+  for (const verb of verbs) expect(await apply(verb, 'name_prefix=task')).toEqual(done(ids))
+  expect(await everything()).toEqual([])
+})
+
+test('two that pause and two that resume everything at once wait for no one for ever', async () => {
+  for (let i = 0; i < 50; i += 1) await insertTask({ name: `task ${i}` })
+  const both = [...verbs.slice(0, 2), ...verbs.slice(0, 2)]
+  const answers = await Promise.all(both.map((verb) => apply(verb, 'all=true')))
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200])
+})

@@ -1,0 +1,444 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { handler } from '../../../functions/tasks/create.ts'
+import { db } from '../../../shared/db.ts'
+import { aTask, etag, invalidFields, json, problem } from '../../setup/expected.ts'
+import { call, callOffline, type HttpCall } from '../../setup/http-event.ts'
+import { emptyTables, insertTask } from '../../setup/rows.ts'
+
+const post = (body: unknown, more: Partial<HttpCall> = {}) =>
+  call(handler, { method: 'POST', path: '/tasks', body, ...more })
+
+const created = (given: object = {}) => json(201, aTask(given), { location: '/tasks/1', ...etag(1) })
+
+const minimal = { name: 'a', type: 'sleep', schedule_type: 'interval', interval_seconds: 60 }
+const once = { name: 'a', type: 'sleep', schedule_type: 'once' }
+const cron = { name: 'a', type: 'sleep', schedule_type: 'cron' }
+
+const malformed = problem('invalid', 'Invalid or malformed JSON was provided')
+const notAnInstant = 'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z'
+
+beforeEach(emptyTables)
+
+describe('creates', () => {
+  test('an interval task, due at once', async () => {
+    const response = await post({ ...minimal, params: { duration: 1 } })
+    expect(response).toEqual(created({ params: { duration: 1 } }))
+    const [row] =
+      await db()`select next_run_at <= now() and next_run_at > now() - interval '1 minute' as due from tasks`
+    expect(row).toEqual({ due: true })
+  })
+
+  test('a task from the nulls that the original client sends for what is unset', async () => {
+    const nulls = { next_run_at: null, cron_expression: null, params: null, timeout_seconds: null }
+    expect(await post({ ...minimal, ...nulls })).toEqual(created())
+  })
+
+  test('a task with every field given', async () => {
+    const task = {
+      name: 'every field',
+      type: 'http',
+      schedule_type: 'cron',
+      cron_expression: '0 9 * * MON-FRI',
+      timezone: 'Europe/Berlin',
+      start_at: '2027-03-01T00:00:00.000Z',
+      end_at: '2027-03-11T08:00:00.000Z',
+      jitter_seconds: 0,
+      params: { url: 'https://example.org/', method: 'POST', headers: { accept: '*/*' }, body: [1, null] },
+      timeout_seconds: 0.5,
+      overlap_policy: 'queue',
+      misfire_policy: 'fire_all',
+      misfire_grace_seconds: 0,
+      max_attempts: 100,
+      retry_backoff_seconds: 0.25,
+      retry_max_backoff_seconds: 0,
+      crash_limit: 0,
+      pause_after_failures: 1,
+      max_runs: 2_147_483_647,
+      tags: ['team:a/b', 'x.y_z-1'],
+    }
+    const next_runs = ['2027-03-10T08:00:00.000Z', '2027-03-11T08:00:00.000Z']
+    const given = { ...task, next_run_at: '2027-03-10T09:00:00+01:00' }
+    expect(await post(given)).toEqual(
+      created({ ...task, interval_seconds: null, next_run_at: next_runs[0], next_runs }),
+    )
+  })
+
+  test('a cron task, due at the first instant of its own time zone', async () => {
+    const response = await post({ ...cron, cron_expression: '0 0 1 1 *', timezone: 'Asia/Tokyo' })
+    expect(response).toEqual(
+      created({
+        schedule_type: 'cron',
+        interval_seconds: null,
+        cron_expression: '0 0 1 1 *',
+        timezone: 'Asia/Tokyo',
+        next_run_at: expect.stringMatching(/^20\d\d-12-31T15:00:00\.000Z$/),
+      }),
+    )
+  })
+
+  test.for([
+    ['without an offset as UTC', '2027-03-28T01:00:00', '2027-03-28T01:00:00.000Z'],
+    ['as a date', '2027-03-28', '2027-03-28T00:00:00.000Z'],
+    ['with an offset', '2027-03-28T01:00:00+05:30', '2027-03-27T19:30:00.000Z'],
+    ['with microseconds, as Python prints it', '2027-03-28T01:00:00.123456', '2027-03-28T01:00:00.123Z'],
+    ['in the past', '1999-12-31T23:59:59Z', '1999-12-31T23:59:59.000Z'],
+    ['in the last year', '9999-12-31T23:59:59.999Z', '9999-12-31T23:59:59.999Z'],
+    ['in the first year', '1000-01-01T00:00:00Z', '1000-01-01T00:00:00.000Z'],
+  ])('a task that runs once, its instant %s', async ([, given, expected]) => {
+    expect(await post({ ...once, next_run_at: given })).toEqual(
+      created({ schedule_type: 'once', interval_seconds: null, next_run_at: expected }),
+    )
+  })
+
+  test.for([
+    ['of other alphabets', 'задача 任务 🦖'],
+    ['of 200 characters', 'x'.repeat(200)],
+    ['that looks like SQL', `'); drop table tasks; --`],
+    ['that looks like a path', '../../{id}?a=b#c'],
+  ])('a task with a name %s', async ([, name]) => {
+    expect(await post({ ...minimal, name })).toEqual(created({ name }))
+  })
+
+  test('a task with 200 KB of params, and gives them back as they came', async () => {
+    const params = { body: `\\"\u{1f996}\u2028'`.repeat(20_000) }
+    expect(await post({ ...minimal, type: 'http', params })).toEqual(created({ type: 'http', params }))
+  })
+
+  test('a task from a body in base64', async () => {
+    expect(await post({ ...minimal, name: 'žluťoučký' }, { base64: true })).toEqual(
+      created({ name: 'žluťoučký' }),
+    )
+  })
+
+  test('a task with 200 KB of params in base64', async () => {
+    const params = { body: 'x'.repeat(200_000) }
+    const response = await post({ ...minimal, type: 'http', params }, { base64: true })
+    expect(response).toEqual(created({ type: 'http', params }))
+  })
+
+  test.for(['application/json; charset=utf-8', 'Application/JSON', 'application/vnd.tasks+json'])(
+    'a task from %s',
+    async (type) => {
+      expect(await post(minimal, { headers: { 'content-type': type } })).toEqual(created())
+    },
+  )
+
+  test('a task from an event with nulls for what is absent', async () => {
+    expect(await callOffline(handler, { method: 'POST', path: '/tasks', body: minimal })).toEqual(created())
+  })
+
+  test('one task of a name, however many ask for it at once', async () => {
+    const responses = await Promise.all(Array.from({ length: 20 }, () => post(minimal)))
+    const made = responses.filter(({ statusCode }) => statusCode === 201)
+    const refused = responses.filter(({ statusCode }) => statusCode !== 201)
+    expect(made).toEqual([
+      json(201, aTask({ id: expect.any(Number) }), { location: expect.any(String), ...etag(1) }),
+    ])
+    expect(refused).toEqual(Array(19).fill(problem('conflict', 'a task named "a" exists already')))
+  })
+})
+
+test('refuses a name that is taken, and leaves its task as it is', async () => {
+  await insertTask({ name: 'say "hi"' })
+  const response = await post({ ...minimal, name: 'say "hi"', interval_seconds: 5 })
+  expect(response).toEqual(problem('conflict', 'a task named "say \\"hi\\"" exists already'))
+  expect(await db()`select interval_seconds from tasks`).toEqual([{ interval_seconds: 60 }])
+})
+
+describe('refuses a body', () => {
+  test.for([
+    ['that is absent', undefined],
+    ['that is empty', ''],
+    ['that is no JSON', '{"name":'],
+    ['with a byte order mark', '\ufeff{}'],
+    ['that is nested 40,000 deep', `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`],
+  ])('%s', async ([, body]) => {
+    expect(await post(body, { headers: { 'content-type': 'application/json' } })).toEqual(malformed)
+  })
+
+  test.for([
+    ['null', 'null'],
+    ['array', '[]'],
+    ['string', '"x"'],
+    ['number', '1'],
+    ['boolean', 'true'],
+  ])('that is a JSON %s', async ([kind, body]) => {
+    expect(await post(body)).toEqual(invalidFields(['#', `Invalid input: expected object, received ${kind}`]))
+  })
+
+  test('that is absent, when absent means null', async () => {
+    const headers = { 'content-type': 'application/json' }
+    expect(await callOffline(handler, { method: 'POST', path: '/tasks', headers })).toEqual(
+      invalidFields(['#', 'Invalid input: expected object, received null']),
+    )
+  })
+
+  test.for([undefined, '', 'text/plain', 'application/x-www-form-urlencoded', 'application/json5', 'json'])(
+    'of content type %s',
+    async (type) => {
+      expect(await post(minimal, { headers: { 'content-type': type } })).toEqual(
+        problem('unsupported_media_type', 'Unsupported Media Type'),
+      )
+    },
+  )
+
+  test('that is larger than 256 KB', async () => {
+    const tooLarge = problem('payload_too_large', 'the body is larger than 262144 bytes')
+    const empty = '{"name":""}'
+    const fill = (bytes: number) => `{"name":"${'x'.repeat(bytes - empty.length)}"}`
+    expect(await post(fill(262_145))).toEqual(tooLarge)
+    expect(await post(fill(262_145), { base64: true })).toEqual(tooLarge)
+    expect((await post(fill(262_144))).statusCode).toBe(422)
+    expect((await post(fill(262_144), { base64: true })).statusCode).toBe(422)
+  })
+
+  test.for([
+    ['__proto__', '{"__proto__": {"name": "a"}}'],
+    ['constructor.prototype', '{"constructor": {"prototype": {}}}'],
+    ['__proto__ deep inside', '{"params": {"body": [{"__proto__": null}]}}'],
+  ])('with %s', async ([, body]) => {
+    expect(await post(body)).toEqual(problem('invalid', 'Forbidden key in JSON body'))
+  })
+
+  test('with fields it does not know, naming each', async () => {
+    const unknown = { toString: 1, 'a/b~c': 2, 'größe #%': 3, running: true }
+    expect(await post({ ...minimal, ...unknown })).toEqual(
+      invalidFields(
+        ['#/toString', 'is not known here'],
+        ['#/a~1b~0c', 'is not known here'],
+        ['#/gr%C3%B6%C3%9Fe%20%23%25', 'is not known here'],
+        ['#/running', 'is not known here'],
+      ),
+    )
+  })
+
+  test('with thousands of problems, naming twenty', async () => {
+    const unknown = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`f${i}`, 1]))
+    const wrong = Array.from({ length: 20 }, (_, i) => ({ pointer: `#/f${i}`, detail: 'is not known here' }))
+    const five = wrong.slice(0, 5).map(({ pointer, detail }) => `${pointer}: ${detail}`)
+    expect(await post({ ...minimal, ...unknown })).toEqual(
+      problem('invalid', `${five.join('; ')}; and 4995 more`, { errors: wrong }),
+    )
+  })
+
+  test('without its fields, naming each', async () => {
+    expect(await post({})).toEqual(
+      invalidFields(
+        ['#/name', 'Invalid input: expected string, received undefined'],
+        ['#/type', 'Invalid option: expected one of "sleep"|"counter"|"http"'],
+        ['#/schedule_type', 'Invalid option: expected one of "interval"|"once"|"cron"'],
+      ),
+    )
+  })
+})
+
+describe('refuses what PostgreSQL could not hold:', () => {
+  const withParams = (params: string) =>
+    `{"name":"a","type":"http","schedule_type":"interval","interval_seconds":60,"params":${params}}`
+
+  test.for([
+    ['a NUL', '{"body":"a\\u0000b"}', '#/params/body', 'has a NUL character'],
+    ['a NUL in a key', '{"body":{"\\u0000":1}}', '#/params/body', 'has a key that has a NUL character'],
+    ['half a surrogate pair', '{"body":["\\ud83e"]}', '#/params/body/0', 'is not well-formed Unicode'],
+    ['a number beyond a double', '{"body":{"n":-1e400}}', '#/params/body/n', 'is too large a number'],
+    [
+      'nesting of 33 levels',
+      `{"body":${'['.repeat(31)}${']'.repeat(31)}}`,
+      `#/params/body${'/0'.repeat(30)}`,
+      'is nested deeper than 32 levels',
+    ],
+  ] as const)('%s', async ([, params, pointer, detail]) => {
+    expect(await post(withParams(params))).toEqual(invalidFields([pointer, detail]))
+  })
+
+  test('but takes nesting of 32 levels', async () => {
+    const body = JSON.parse(`${'['.repeat(30)}${']'.repeat(30)}`)
+    expect(await post({ ...minimal, type: 'http', params: { body } })).toEqual(
+      created({ type: 'http', params: { body } }),
+    )
+  })
+})
+
+describe('refuses a field that is wrong:', () => {
+  const int = 'Invalid input: expected int, received number'
+  const expected = (kind: string, got: string) => `Invalid input: expected ${kind}, received ${got}`
+  const least = (n: number) => `Too small: expected number to be >=${n}`
+  const most = (n: number) => `Too big: expected number to be <=${n}`
+  const overlap = 'Invalid option: expected one of "skip"|"queue"'
+  const misfire = 'Invalid option: expected one of "fire_once"|"skip"|"fire_all"'
+
+  test.for<[field: string, value: unknown, detail: string]>([
+    ['name', 1, expected('string', 'number')],
+    ['name', null, expected('string', 'null')],
+    ['name', '', 'Too small: expected string to have >=1 characters'],
+    ['name', 'x'.repeat(201), 'Too big: expected string to have <=200 characters'],
+    ['name', 'a\nb', 'has a control character'],
+    ['name', ' a', 'starts or ends with white space'],
+    ['name', 'a\u00a0', 'starts or ends with white space'],
+    ['type', 'shell', 'Invalid option: expected one of "sleep"|"counter"|"http"'],
+    ['type', 'constructor', 'Invalid option: expected one of "sleep"|"counter"|"http"'],
+    ['type', null, 'Invalid option: expected one of "sleep"|"counter"|"http"'],
+    ['schedule_type', 'weekly', 'Invalid option: expected one of "interval"|"once"|"cron"'],
+    ['schedule_type', null, 'Invalid option: expected one of "interval"|"once"|"cron"'],
+    ['interval_seconds', '60', expected('number', 'string')],
+    ['interval_seconds', 0.5, int],
+    ['interval_seconds', 0, least(1)],
+    ['interval_seconds', -1, least(1)],
+    ['interval_seconds', 2_147_483_648, most(2_147_483_647)],
+    ['cron_expression', 5, expected('string', 'number')],
+    ['timezone', 1, expected('string', 'number')],
+    ['timezone', 'x'.repeat(65), 'Too big: expected string to have <=64 characters'],
+    ['timezone', 'Mars/Olympus', '"Mars/Olympus" is not an IANA time zone'],
+    ['timezone', '+02:00', '"+02:00" is not an IANA time zone'],
+    ['timezone', '', '"" is not an IANA time zone'],
+    ['next_run_at', 1_800_000_000, expected('string', 'number')],
+    ['next_run_at', 'tomorrow', notAnInstant],
+    ['next_run_at', '2027-02-30T00:00:00Z', notAnInstant],
+    ['next_run_at', '0000-01-01T00:00:00Z', notAnInstant],
+    ['next_run_at', '0001-01-01T00:00:00+14:00', notAnInstant],
+    ['next_run_at', '9999-12-31T23:59:59-14:00', notAnInstant],
+    ['next_run_at', '+275760-09-13T00:00:00Z', notAnInstant],
+    ['params', [], expected('record', 'array')],
+    ['params', 'x', expected('record', 'string')],
+    ['timeout_seconds', '1', expected('number', 'string')],
+    ['timeout_seconds', 0, least(0.001)],
+    ['timeout_seconds', 86_401, most(86_400)],
+    ['overlap_policy', 'allow', overlap],
+    ['misfire_policy', 1, misfire],
+    ['misfire_grace_seconds', 1.5, int],
+    ['misfire_grace_seconds', -1, least(0)],
+    ['misfire_grace_seconds', 31_536_001, most(31_536_000)],
+    ['max_attempts', 0, least(1)],
+    ['max_attempts', 101, most(100)],
+    ['max_attempts', true, expected('number', 'boolean')],
+    ['retry_backoff_seconds', -0.1, least(0)],
+    ['retry_backoff_seconds', 86_401, most(86_400)],
+    ['crash_limit', -1, least(0)],
+    ['crash_limit', 101, most(100)],
+    ['crash_limit', {}, expected('number', 'object')],
+    ['interval_mode', 'fixed', 'Invalid option: expected one of "fixed_rate"|"fixed_delay"'],
+    ['start_at', 'soon', notAnInstant],
+    ['end_at', 'late', notAnInstant],
+    ['jitter_seconds', -1, least(0)],
+    ['jitter_seconds', 86_401, most(86_400)],
+    ['retry_max_backoff_seconds', 604_801, most(604_800)],
+    ['pause_after_failures', 0, least(1)],
+    ['pause_after_failures', 1001, most(1000)],
+    ['max_runs', 0, least(1)],
+    ['max_runs', 2_147_483_648, most(2_147_483_647)],
+    ['tags', 'a', expected('array', 'string')],
+    ['tags', Array(33).fill('a'), 'Too big: expected array to have <=32 items'],
+  ])('%s %j', async ([field, value, detail]) => {
+    expect(await post({ ...minimal, [field]: value })).toEqual(invalidFields([`#/${field}`, detail]))
+    expect(await db()`select from tasks`).toHaveLength(0)
+  })
+
+  test('all of them are named at once', async () => {
+    const wrong = { name: '', interval_seconds: 0, next_run_at: 'soon', max_attempts: 0 }
+    expect(await post({ ...minimal, ...wrong })).toEqual(
+      invalidFields(
+        ['#/name', 'Too small: expected string to have >=1 characters'],
+        ['#/interval_seconds', least(1)],
+        ['#/next_run_at', notAnInstant],
+        ['#/max_attempts', least(1)],
+      ),
+    )
+  })
+})
+
+describe('refuses fields that do not go together:', () => {
+  const required = (type: string) => `is required when schedule_type is ${type}`
+  const foreign = (type: string) => `does not go with schedule_type ${type}`
+  const interval = { ...minimal, interval_seconds: undefined }
+
+  test.for<[what: string, body: object, ...fields: [string, string][]]>([
+    ['interval without its seconds', interval, ['#/interval_seconds', required('interval')]],
+    [
+      'interval with null seconds',
+      { ...interval, interval_seconds: null },
+      ['#/interval_seconds', required('interval')],
+    ],
+    [
+      'interval with a cron expression',
+      { ...minimal, cron_expression: '* * * * *' },
+      ['#/cron_expression', foreign('interval')],
+    ],
+    [
+      'an instant after its end',
+      { ...minimal, next_run_at: '2027-03-11', end_at: '2027-03-10' },
+      ['#/next_run_at', 'lies after end_at'],
+    ],
+    [
+      'an instant before its start',
+      { ...minimal, next_run_at: '2027-03-09', start_at: '2027-03-10' },
+      ['#/next_run_at', 'lies before start_at'],
+    ],
+    [
+      'an end that is over',
+      { ...minimal, end_at: '2001-01-01' },
+      ['#/end_at', 'leaves no occurrence: the schedule never fires'],
+    ],
+    ['once without its instant', once, ['#/next_run_at', required('once')]],
+    ['once with a null instant', { ...once, next_run_at: null }, ['#/next_run_at', required('once')]],
+    [
+      'once with seconds',
+      { ...once, next_run_at: '2027-03-10', interval_seconds: 5 },
+      ['#/interval_seconds', foreign('once')],
+    ],
+    ['cron without its expression', cron, ['#/cron_expression', required('cron')]],
+    [
+      'cron with an empty expression',
+      { ...cron, cron_expression: '' },
+      ['#/cron_expression', 'the expression is empty'],
+    ],
+    [
+      'cron with an expression that is none',
+      { ...cron, cron_expression: '61 * * * *' },
+      ['#/cron_expression', 'minute: 61 is not in 0-59'],
+    ],
+    [
+      'cron with an expression of 200,000 characters',
+      { ...cron, cron_expression: '* '.repeat(100_000) },
+      ['#/cron_expression', '200000 characters, where at most 256 are allowed'],
+    ],
+    [
+      'cron with a day that never comes',
+      { ...cron, cron_expression: '0 0 30 2 *' },
+      ['#/cron_expression', 'never fires: day 30 of the month never comes in month 2'],
+    ],
+    [
+      'cron with everything wrong',
+      { ...cron, interval_seconds: 5, timezone: 'x' },
+      ['#/interval_seconds', foreign('cron')],
+      ['#/cron_expression', required('cron')],
+      ['#/timezone', '"x" is not an IANA time zone'],
+    ],
+  ])('%s', async ([, body, ...fields]) => {
+    expect(await post(body)).toEqual(invalidFields(...fields))
+  })
+})
+
+describe('refuses params that the type does not take:', () => {
+  test.for<[type: string, params: object, pointer: string, detail: string]>([
+    ['sleep', { duration: '1' }, '/duration', 'Invalid input: expected number, received string'],
+    ['sleep', { duration: -1 }, '/duration', 'Too small: expected number to be >=0'],
+    ['sleep', { duration: 86_401 }, '/duration', 'Too big: expected number to be <=86400'],
+    ['sleep', { seconds: 1 }, '/seconds', 'is not known here'],
+    ['counter', { count: 0.5 }, '/count', 'Invalid input: expected int, received number'],
+    ['counter', { count: 2 ** 53 }, '/count', 'Too big: expected int to be <=9007199254740991'],
+    ['http', { url: 'ftp://example.org' }, '/url', 'must be an http or https URL'],
+    ['http', { url: 'http://[::1' }, '/url', 'must be an http or https URL'],
+    ['http', { method: 'get' }, '/method', expect.stringContaining('Invalid option: expected one of "GET"')],
+    ['http', { headers: { 'a b': '1' } }, '/headers/a%20b', 'is not a header name'],
+    ['http', { headers: { a: 'x\r\ny' } }, '/headers/a', 'is not a header value'],
+    ['http', { body: 1 }, '/body', 'Invalid input'],
+    ['http', { expected_status: 99 }, '/expected_status', 'Too small: expected number to be >=100'],
+  ])('%s %j', async ([type, params, pointer, detail]) => {
+    const response = await post({ ...minimal, type, params })
+    const { statusCode, body } = response
+    expect({ statusCode, errors: body.errors }).toEqual({
+      statusCode: 422,
+      errors: [{ pointer: `#/params${pointer}`, detail }],
+    })
+  })
+})

@@ -1,0 +1,72 @@
+import { beforeEach, expect, test } from 'vitest'
+import { handler } from '../../../functions/tasks/get.ts'
+import { aTask, etag, invalidParameter, json, problem } from '../../setup/expected.ts'
+import { call, callOffline } from '../../setup/http-event.ts'
+import { emptyTables, insertExecution, insertTask } from '../../setup/rows.ts'
+
+const get = (id: string) => call(handler, { method: 'GET', path: '/tasks/{id}', pathParameters: { id } })
+
+const got = (given: object = {}) => json(200, aTask(given), etag(1))
+
+const notDigits = 'Invalid input: expected number, received string'
+
+beforeEach(emptyTables)
+
+test('gives a task, its instants in UTC', async () => {
+  await insertTask({ next_run_at: '2027-03-28T01:00:00+02:00', timezone: 'Europe/Berlin' })
+  expect(await get('1')).toEqual(got({ next_run_at: '2027-03-27T23:00:00.000Z', timezone: 'Europe/Berlin' }))
+})
+
+test('gives a paused task, and why it is paused', async () => {
+  const paused = { paused_at: '2027-03-10T00:00:00.000Z', pause_reason: 'crashed 3 times' }
+  await insertTask(paused)
+  expect(await get('1')).toEqual(got(paused))
+})
+
+test('tells whether a task is running', async () => {
+  const open = { finished_at: null, result: null }
+  const lease = {
+    claim_id: '9f1c3c0e-5b3a-4b8e-9d0f-000000000000',
+    lease_expires_at: '2027-03-10T00:01:00Z',
+  }
+  await insertTask({ name: 'running' })
+  await insertTask({ name: 'queued' })
+  await insertTask({ name: 'done' })
+  await insertExecution('2027-03-10T00:00:00Z', { ...open, ...lease, task_id: 1, status: 'running' })
+  await insertExecution('2027-03-10T00:00:00Z', { ...open, task_id: 2, status: 'queued', started_at: null })
+  await insertExecution('2027-03-10T00:00:00Z', { task_id: 3 })
+  expect(await get('1')).toEqual(got({ id: 1, name: 'running', running: true }))
+  expect(await get('2')).toEqual(got({ id: 2, name: 'queued', running: false }))
+  expect(await get('3')).toEqual(got({ id: 3, name: 'done', running: false }))
+})
+
+test('answers an event with nulls for what is absent', async () => {
+  await insertTask()
+  const request = { method: 'GET', path: '/tasks/{id}', pathParameters: { id: '1' } }
+  expect(await callOffline(handler, request)).toEqual(got())
+})
+
+test.for(['1', '2147483648', '9007199254740991'])('knows no task %s', async (id) => {
+  expect(await get(id)).toEqual(problem('not_found', `task ${id} does not exist`))
+})
+
+test.for([
+  ['0', 'Too small: expected number to be >=1'],
+  ['9007199254740992', 'Too big: expected int to be <=9007199254740991'],
+  ['9'.repeat(400), 'Invalid input: expected number, received Infinity'],
+  ['', notDigits],
+  ['-1', notDigits],
+  ['+1', notDigits],
+  ['1.0', notDigits],
+  ['1e0', notDigits],
+  ['0x1', notDigits],
+  [' 1', notDigits],
+  ['1\n', notDigits],
+  ['١', notDigits],
+  ['NaN', notDigits],
+  ["1' or '1'='1", notDigits],
+  ['1\0', 'has a NUL character'],
+] as const)('refuses the id %j', async ([id, detail]) => {
+  await insertTask()
+  expect(await get(id)).toEqual(invalidParameter('id', detail))
+})

@@ -1,0 +1,136 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { handler } from '../../../functions/tasks/list.ts'
+import { db } from '../../../shared/db.ts'
+import { aTask, invalidParameter, json } from '../../setup/expected.ts'
+import { call, callOffline } from '../../setup/http-event.ts'
+import { cursorOf, walk } from '../../setup/pages.ts'
+import { emptyTables, insertTask } from '../../setup/rows.ts'
+
+const list = (query = '') => call(handler, { method: 'GET', path: '/tasks', query })
+
+const named = (...names: string[]) => names.map((name) => expect.objectContaining({ name }))
+
+beforeEach(emptyTables)
+
+test('gives no tasks when there are none', async () => {
+  expect(await list()).toEqual(json(200, []))
+})
+
+test('gives tasks, oldest first', async () => {
+  await insertTask({ name: 'b', next_run_at: '2027-03-11T00:00:00Z' })
+  await insertTask({ name: 'a', next_run_at: '2027-03-10T00:00:00Z' })
+  await db()`update tasks set updated_at = now() where id = 1`
+  expect(await list()).toEqual(json(200, [aTask({ id: 1, name: 'b' }), aTask({ id: 2, name: 'a' })]))
+})
+
+test('answers an event with nulls for what is absent', async () => {
+  expect(await callOffline(handler, { method: 'GET', path: '/tasks' })).toEqual(json(200, []))
+})
+
+describe('pages', () => {
+  beforeEach(async () => {
+    for (const name of ['a', 'b', 'c', 'd', 'e']) await insertTask({ name })
+  })
+
+  test('link to the next one with the query of the first', async () => {
+    const response = await list('limit=2&name_prefix=&type=sleep')
+    const link = `</tasks?limit=2&name_prefix=&type=sleep&cursor=${cursorOf(2)}>; rel="next"`
+    expect(response).toEqual(json(200, [aTask({ id: 1, name: 'a' }), aTask({ id: 2, name: 'b' })], { link }))
+  })
+
+  test('give every task once when the links are followed', async () => {
+    const pages = await walk(handler, { method: 'GET', path: '/tasks', query: 'limit=2' })
+    expect(pages).toEqual([named('a', 'b'), named('c', 'd'), named('e')])
+  })
+
+  test('have no link when they are not full', async () => {
+    expect((await list('limit=6')).headers.link).toBeUndefined()
+  })
+
+  test('keep going when the task that they ended with is gone', async () => {
+    await db()`delete from tasks where id = 2`
+    expect((await list(`cursor=${cursorOf(2)}`)).body).toEqual(named('c', 'd', 'e'))
+  })
+})
+
+describe('filters', () => {
+  beforeEach(async () => {
+    await insertTask({ name: 'a%_1' })
+    await insertTask({ name: 'A', type: 'http' })
+    await insertTask({ name: 'a%2', schedule_type: 'once', interval_seconds: null })
+    await insertTask({ name: 'paused', paused_at: '2027-03-10T00:00:00Z' })
+  })
+
+  test.for([
+    ['type=http', ['A']],
+    ['schedule_type=once', ['a%2']],
+    ['schedule_type=cron', []],
+    ['paused=true', ['paused']],
+    ['paused=false', ['a%_1', 'A', 'a%2']],
+    ['name_prefix=a', ['a%_1', 'a%2']],
+    ['name_prefix=a%25_', ['a%_1']],
+    [`name_prefix=${encodeURIComponent("' or true --")}`, []],
+    ['name_prefix=%ED%A0%80', []],
+    ['type=sleep&paused=false&schedule_type=interval', ['a%_1']],
+  ] as [string, string[]][])('%s', async ([query, names]) => {
+    const { statusCode, body } = await list(query)
+    expect({ statusCode, body }).toEqual({ statusCode: 200, body: named(...names) })
+  })
+})
+
+const notDigits = 'Invalid input: expected number, received string'
+const notACursor = 'is not a cursor of this list'
+
+test.for([
+  ['limit=0', 'limit', 'Too small: expected number to be >=1'],
+  ['limit=1001', 'limit', 'Too big: expected number to be <=1000'],
+  ['limit=', 'limit', notDigits],
+  ['limit=1e1', 'limit', notDigits],
+  ['limit=-1', 'limit', notDigits],
+  ['limit=1&limit=2', 'limit', 'Invalid input: expected number, received array'],
+  ['cursor=', 'cursor', notACursor],
+  ['cursor=%00', 'cursor', 'has a NUL character'],
+  ['cursor=*', 'cursor', notACursor],
+  [`cursor=${cursorOf(null)}`, 'cursor', notACursor],
+  [`cursor=${cursorOf('1')}`, 'cursor', notACursor],
+  [`cursor=${cursorOf(1.5)}`, 'cursor', notACursor],
+  [`cursor=${cursorOf(2 ** 53)}`, 'cursor', notACursor],
+  [`cursor=${cursorOf(['2027-03-10T00:00:00Z', 1])}`, 'cursor', notACursor],
+  [`cursor=${'A'.repeat(201)}`, 'cursor', 'Too big: expected string to have <=200 characters'],
+  ['type=shell', 'type', 'Invalid option: expected one of "sleep"|"counter"|"http"'],
+  ['schedule_type=', 'schedule_type', 'Invalid option: expected one of "interval"|"once"|"cron"'],
+  ['paused=maybe', 'paused', expect.stringMatching(/^Invalid option: expected one of "true"\|/)],
+  ['name_prefix=%00', 'name_prefix', 'has a NUL character'],
+  [`name_prefix=${'x'.repeat(201)}`, 'name_prefix', 'Too big: expected string to have <=200 characters'],
+  ['status=running', 'status', 'is not known here'],
+  ['__proto__=1', '__proto__', 'is not known here'],
+  ['constructor=1', 'constructor', 'is not known here'],
+  ['%zz', '%zz', 'is not known here'],
+])('refuses ?%s', async ([query, parameter, detail]) => {
+  const { statusCode, body } = await list(query)
+  expect({ statusCode, errors: body.errors }).toEqual({ statusCode: 422, errors: [{ parameter, detail }] })
+})
+
+test('names every parameter that is wrong', async () => {
+  expect(await list('limit=x&x=1')).toEqual({
+    ...invalidParameter('limit', notDigits),
+    body: {
+      ...invalidParameter('limit', notDigits).body,
+      detail: `limit: ${notDigits}; x: is not known here`,
+      errors: [
+        { parameter: 'limit', detail: notDigits },
+        { parameter: 'x', detail: 'is not known here' },
+      ],
+    },
+  })
+})
+
+test.for([[-5], [0]])('reads on from any id, also %s', async ([id]) => {
+  await insertTask()
+  expect((await list(`cursor=${cursorOf(id)}`)).body).toEqual(named('a'))
+})
+
+test('gives nothing after the last id there can be', async () => {
+  await insertTask()
+  expect(await list(`cursor=${cursorOf(Number.MAX_SAFE_INTEGER)}`)).toEqual(json(200, []))
+})

@@ -1,0 +1,141 @@
+import { beforeEach, expect, test } from 'vitest'
+import { handler } from '../../../functions/tasks/update.ts'
+import { db } from '../../../shared/db.ts'
+import { invalidFields } from '../../setup/expected.ts'
+import { call } from '../../setup/http-event.ts'
+import { emptyTables, insertExecution, insertOpen, insertTask, nowPlus } from '../../setup/rows.ts'
+import { tickAndRun } from '../../setup/scheduler.ts'
+
+const patch = (body: unknown) =>
+  call(handler, { method: 'PATCH', path: '/tasks/{id}', pathParameters: { id: '1' }, body })
+
+const plus = (at: string, seconds: number) => new Date(Date.parse(at) + seconds * 1000).toISOString()
+const quick = { params: { duration: 0 } }
+const yearly = { schedule_type: 'cron', cron_expression: '@yearly' }
+
+/** What the patch makes of the cursor. */
+async function moved(body: unknown): Promise<string | null> {
+  const { statusCode, body: task } = await call(handler, {
+    method: 'PATCH',
+    path: '/tasks/{id}',
+    pathParameters: { id: '1' },
+    body,
+  })
+  expect(statusCode, JSON.stringify(task)).toBe(200)
+  return task.next_run_at
+}
+
+const occurrences = async () =>
+  (await db()<{ at: Date }[]>`select scheduled_for as at from executions order by id`).map(({ at }) =>
+    at.toISOString(),
+  )
+
+beforeEach(emptyTables)
+
+test.for<[what: string, body: object]>([
+  ['another interval', { interval_seconds: 7 }],
+  ['cron', yearly],
+  ['jitter', { jitter_seconds: 0 }],
+  ['a later end', { end_at: '2999-01-01T00:00:00Z' }],
+])('to %s: what is due runs once, as the occurrence that it was', async ([, body]) => {
+  const due = await nowPlus(-1)
+  await insertTask({ ...quick, next_run_at: due, jitter_seconds: 0 })
+  await patch(body)
+  await tickAndRun()
+  await tickAndRun()
+  expect(await occurrences()).toEqual([due])
+})
+
+test.for<[what: string, body: object]>([
+  ['another interval', { interval_seconds: 1000 }],
+  ['cron', yearly],
+])('to %s while it runs: that occurrence is not repeated', async ([, body]) => {
+  const ran = await nowPlus(-10)
+  await insertTask({ next_run_at: plus(ran, 60) })
+  await insertOpen('running', { scheduled_for: ran, due_at: ran })
+  const next = await moved(body)
+  expect(Date.parse(String(next))).toBeGreaterThan(Date.now())
+  if (body !== undefined && 'interval_seconds' in body) expect(next).toBe(plus(ran, 1000))
+  expect(await occurrences()).toEqual([ran])
+})
+
+test('to a shorter interval: the next one is the first of the new rate that lies ahead', async () => {
+  const ran = await nowPlus(-100)
+  await insertTask({ next_run_at: plus(ran, 3600), interval_seconds: 3600 })
+  await insertExecution(ran)
+  expect(await moved({ interval_seconds: 30 })).toBe(plus(ran, 120))
+})
+
+test('of the jitter: an occurrence whose delay is running is not lost', async () => {
+  const cursor = await nowPlus(3)
+  await insertTask({
+    ...yearly,
+    interval_seconds: null,
+    next_run_at: cursor,
+    jitter_seconds: 86_400,
+    name: 'j',
+  })
+  const at = Date.parse(String(await moved({ jitter_seconds: 0 })))
+  expect(at).toBeLessThan(Date.parse(cursor))
+  expect(at).toBeGreaterThanOrEqual(Date.parse(cursor) - 86_400_000)
+  expect(new Date(String(await moved({ jitter_seconds: 86_400 }))).toISOString()).toBe(cursor)
+})
+
+test('of the jitter of a task that runs once: its occurrence stays where it is', async () => {
+  const at = '2990-01-01T00:00:00.000Z'
+  await insertTask({ schedule_type: 'once', interval_seconds: null, next_run_at: at })
+  expect(await moved({ jitter_seconds: 3600 })).not.toBe(at)
+  expect(await moved({ jitter_seconds: 0 })).toBe(at)
+})
+
+test('of an end leaves a next_run_at that was given where it is', async () => {
+  const [ran, given] = [await nowPlus(-10), await nowPlus(86_400)]
+  await insertTask({ next_run_at: given })
+  await insertExecution(ran)
+  expect(await moved({ end_at: plus(given, 1) })).toBe(given)
+  expect(await moved({ end_at: null })).toBe(given)
+})
+
+test.for([
+  ['in the future', 3600],
+  ['due', -1],
+] as const)('of an end in the past: nothing runs any more, the cursor %s', async ([, seconds]) => {
+  await insertTask({ ...quick, next_run_at: await nowPlus(seconds) })
+  expect(await moved({ end_at: '2020-01-01T00:00:00Z' })).toBeNull()
+  await tickAndRun()
+  expect(await occurrences()).toEqual([])
+})
+
+test('of an end that was over: it goes on at its rate', async () => {
+  const ran = await nowPlus(-90)
+  await insertTask({ next_run_at: null, end_at: await nowPlus(-80) })
+  await insertExecution(ran)
+  expect(await moved({ end_at: null })).toBe(plus(ran, 120))
+})
+
+test('of a start: nothing runs before it, also not what is due', async () => {
+  await insertTask({ ...quick, next_run_at: await nowPlus(-1) })
+  expect(await moved({ start_at: '2990-01-01T00:00:00Z' })).toBe('2990-01-01T00:00:00.000Z')
+  await tickAndRun()
+  expect(await occurrences()).toEqual([])
+})
+
+test.for([[3], [null]])('of max_runs to %s: a task that had used them up goes on', async ([max_runs]) => {
+  const ran = await nowPlus(-90)
+  await insertTask({ next_run_at: null, max_runs: 2, runs: 2 })
+  await insertExecution(ran)
+  expect(await moved({ max_runs: 2 })).toBeNull()
+  expect(await moved({ max_runs })).toBe(plus(ran, 120))
+})
+
+test('refuses a next_run_at outside its bounds', async () => {
+  const bounds = { start_at: '2990-01-01T00:00:00Z', end_at: '2990-12-31T00:00:00Z' }
+  await insertTask({ ...bounds, next_run_at: bounds.start_at })
+  expect(await patch({ next_run_at: '2989-12-31' })).toEqual(
+    invalidFields(['#/next_run_at', 'lies before start_at']),
+  )
+  expect(await patch({ next_run_at: '2991-01-01' })).toEqual(
+    invalidFields(['#/next_run_at', 'lies after end_at']),
+  )
+  expect(await moved({ next_run_at: bounds.end_at })).toBe('2990-12-31T00:00:00.000Z')
+})

@@ -1,0 +1,154 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { handler } from '../../../functions/tasks/run.ts'
+import { db } from '../../../shared/db.ts'
+import { invokeLocally } from '../../../shared/scheduling/invoke.ts'
+import { aQueued, aRun, invalidFields, invalidParameter, json, problem } from '../../setup/expected.ts'
+import { shownHistory } from '../../setup/history.ts'
+import { call, callOffline, type HttpCall } from '../../setup/http-event.ts'
+import { emptyTables, insertOpen, insertTask, statementsWaiting } from '../../setup/rows.ts'
+import { runHere, runNothingHere, tickAndRun, tickOnly } from '../../setup/scheduler.ts'
+
+const request = { method: 'POST', path: '/tasks/{id}/run', pathParameters: { id: '1' } }
+const run = (body?: unknown, more: Partial<HttpCall> = {}) =>
+  call(handler, { ...request, ...(body !== undefined && { body }), ...more })
+
+const later = { params: { duration: 0 }, next_run_at: '2999-01-01T00:00:00Z' }
+const slept = { slept_seconds: 0 }
+const open = problem('conflict', 'task 1 has an open execution')
+
+beforeEach(async () => {
+  await emptyTables()
+  runNothingHere()
+})
+
+test('starts at once, without a tick, and leaves the schedule as it is', async () => {
+  await insertTask(later)
+  const here = runHere()
+  expect(await run()).toEqual(json(201, aQueued()))
+  await here.ended()
+  expect(await shownHistory()).toEqual([aRun({ result: slept })])
+  expect(await db()`select next_run_at, runs, version from tasks`).toEqual([
+    { next_run_at: new Date(later.next_run_at), runs: 0, version: 1 },
+  ])
+})
+
+test.for([
+  ['no body', undefined],
+  ['an empty body', ''],
+  ['{}', '{}'],
+  ['refuse', { overlap: 'refuse' }],
+] as const)('takes %s as the default', async ([, body]) => {
+  await insertTask(later)
+  const headers = { 'content-type': 'application/json' }
+  expect(await run(body, { headers })).toEqual(json(201, aQueued()))
+  expect(await run(body, { headers })).toEqual(open)
+})
+
+test('answers an event with nulls for what is absent', async () => {
+  await insertTask(later)
+  expect(await callOffline(handler, request)).toEqual(json(201, aQueued()))
+})
+
+test('waits for the next tick when this process is full', async () => {
+  await insertTask(later)
+  await run()
+  expect(await shownHistory()).toEqual([aQueued()])
+  await tickAndRun()
+  expect(await shownHistory()).toEqual([aRun({ result: slept })])
+})
+
+test('is taken although it can not be handed over', async () => {
+  await insertTask(later)
+  const send = () => Promise.reject(new Error('no function'))
+  invokeLocally({ capacity: async () => 1, send })
+  expect(await run()).toEqual(json(201, aQueued()))
+})
+
+test('runs a paused task, a task that is done, and leaves it so', async () => {
+  const done = { schedule_type: 'once', interval_seconds: null, next_run_at: null }
+  await insertTask({ ...later, ...done, paused_at: '2020-01-01T00:00:00Z' })
+  const here = runHere()
+  expect(await run()).toEqual(json(201, aQueued()))
+  await here.ended()
+  expect(await shownHistory()).toEqual([aRun({ result: slept })])
+  expect(await db()`select next_run_at, paused_at is not null as paused from tasks`).toEqual([
+    { next_run_at: null, paused: true },
+  ])
+})
+
+test('runs a paused task at the next tick, too', async () => {
+  await insertTask({ ...later, paused_at: '2020-01-01T00:00:00Z' })
+  await run()
+  await tickAndRun()
+  expect(await shownHistory()).toEqual([aRun({ result: slept })])
+})
+
+describe('while an execution is open', () => {
+  test.for(['queued', 'running'] as const)('is refused: %s', async (status) => {
+    await insertTask(later)
+    await insertOpen(status)
+    expect(await run()).toEqual(open)
+    expect(await shownHistory()).toHaveLength(1)
+    expect(await db()`select run_queued_at from tasks`).toEqual([{ run_queued_at: null }])
+  })
+
+  test('with queue, one run follows its end, however often it was asked for', async () => {
+    await insertTask(later)
+    await insertOpen('running')
+    const answers = await Promise.all([1, 2, 3].map(() => run({ overlap: 'queue' })))
+    expect(answers).toEqual(Array(3).fill(json(202, { queued: true })))
+    await tickAndRun()
+    expect(await shownHistory()).toHaveLength(1)
+    await db()`update executions set status = 'success', finished_at = now(), lease_expires_at = null`
+    await tickAndRun()
+    expect(await shownHistory()).toEqual([expect.anything(), aRun({ id: expect.any(Number), result: slept })])
+    await tickAndRun()
+    expect(await shownHistory()).toHaveLength(2)
+  })
+
+  test('with queue, a run that is asked for when none is open starts itself', async () => {
+    await insertTask(later)
+    expect(await run({ overlap: 'queue' })).toEqual(json(201, aQueued()))
+  })
+
+  test('of a hundred asked for at once one is made', async () => {
+    await insertTask(later)
+    const answers = await Promise.all(Array.from({ length: 100 }, () => run()))
+    expect(answers.filter(({ statusCode }) => statusCode === 201)).toHaveLength(1)
+    expect(answers.filter(({ statusCode }) => statusCode === 409)).toHaveLength(99)
+    expect((await tickOnly()).ticked.claimed).toBe(1)
+  })
+})
+
+test.for(['1', '2147483648', '9007199254740991'])('knows no task %s', async (id) => {
+  for (const overlap of ['refuse', 'queue']) {
+    expect(await run({ overlap }, { pathParameters: { id } })).toEqual(
+      problem('not_found', `task ${id} does not exist`),
+    )
+  }
+})
+
+test('finds no task that is deleted meanwhile', async () => {
+  await insertTask(later)
+  const answer = await db().begin(async (tx) => {
+    await tx`delete from tasks`
+    const running = run()
+    await statementsWaiting(1)
+    return { running }
+  })
+  expect(await answer.running).toEqual(problem('not_found', 'task 1 does not exist'))
+})
+
+test('refuses what it does not know', async () => {
+  const option = 'Invalid option: expected one of "refuse"|"queue"'
+  expect(await run({ overlap: 'allow' })).toEqual(invalidFields(['#/overlap', option]))
+  expect(await run({ now: true })).toEqual(invalidFields(['#/now', 'is not known here']))
+  expect(await run('[]')).toEqual(invalidFields(['#', 'Invalid input: expected object, received array']))
+  expect(await run('{')).toEqual(problem('invalid', 'Invalid or malformed JSON was provided'))
+  expect(await run('{}', { headers: { 'content-type': 'text/plain' } })).toEqual(
+    problem('unsupported_media_type', 'Unsupported Media Type'),
+  )
+  expect(await run({}, { pathParameters: { id: 'x' } })).toEqual(
+    invalidParameter('id', 'Invalid input: expected number, received string'),
+  )
+})

@@ -1,0 +1,304 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { handler } from '../../../functions/tasks/update.ts'
+import { db } from '../../../shared/db.ts'
+import { aTask, etag, INSTANT, invalidFields, invalidParameter, json, problem } from '../../setup/expected.ts'
+import { call, type HttpCall } from '../../setup/http-event.ts'
+import { emptyTables, insertExecution, insertTask, nowPlus, statementsWaiting } from '../../setup/rows.ts'
+
+const patch = (body: unknown, more: Partial<HttpCall> = {}) =>
+  call(handler, { method: 'PATCH', path: '/tasks/{id}', pathParameters: { id: '1' }, body, ...more })
+
+const changed = (given: object, version = 2) => json(200, aTask({ version, ...given }), etag(version))
+
+const at = '2027-03-10T00:00:00.000Z'
+const cron = { schedule_type: 'cron', interval_seconds: null, cron_expression: '0 0 1 1 *' }
+const once = { schedule_type: 'once', interval_seconds: null }
+const newYear = expect.stringMatching(/^20\d\d-01-01T00:00:00\.000Z$/)
+
+beforeEach(emptyTables)
+
+describe('changes', () => {
+  test('everything but name and type, and keeps the rest', async () => {
+    await insertTask({ params: db().json({ duration: 9 }) })
+    const given = {
+      timeout_seconds: 0.5,
+      overlap_policy: 'queue',
+      misfire_policy: 'skip',
+      misfire_grace_seconds: 0,
+      max_attempts: 2,
+      retry_backoff_seconds: 0,
+      crash_limit: 0,
+    }
+    expect(await patch(given)).toEqual(changed({ ...given, params: { duration: 9 }, next_run_at: at }))
+    expect(await patch({ params: { duration: 1 } })).toEqual(
+      changed({ ...given, params: { duration: 1 }, next_run_at: at }, 3),
+    )
+  })
+
+  test('the row, and when it was updated', async () => {
+    await insertTask({ updated_at: '2020-01-01T00:00:00Z' })
+    await patch({ max_attempts: 7 })
+    const [row] = await db()`
+      select max_attempts, updated_at > now() - interval '1 minute' as fresh
+      from tasks`
+    expect(row).toEqual({ max_attempts: 7, fresh: true })
+  })
+
+  test('nothing when nothing is given', async () => {
+    await insertTask()
+    expect(await patch({})).toEqual(changed({ next_run_at: at }, 1))
+    expect(await patch({ interval_seconds: 60, timezone: 'UTC', max_attempts: null })).toEqual(
+      changed({ next_run_at: at }, 1),
+    )
+  })
+
+  test('nothing but the timeout, which goes back to the default, for nulls', async () => {
+    const own = { timeout_seconds: 5, max_attempts: 3, overlap_policy: 'queue' }
+    await insertTask({ ...own, params: db().json({ duration: 9 }), timezone: 'Asia/Tokyo' })
+    const nulls = {
+      schedule_type: null,
+      interval_seconds: null,
+      cron_expression: null,
+      timezone: null,
+      next_run_at: null,
+      params: null,
+      timeout_seconds: null,
+      overlap_policy: null,
+      misfire_policy: null,
+      misfire_grace_seconds: null,
+      max_attempts: null,
+      retry_backoff_seconds: null,
+      crash_limit: null,
+    }
+    expect(await patch(nulls)).toEqual(
+      changed({
+        ...own,
+        timeout_seconds: null,
+        params: { duration: 9 },
+        timezone: 'Asia/Tokyo',
+        next_run_at: at,
+      }),
+    )
+  })
+
+  test('no other task', async () => {
+    await insertTask({ name: 'a' })
+    await insertTask({ name: 'b' })
+    await patch({ max_attempts: 9 })
+    expect(await db()`select max_attempts, version from tasks where name = 'b'`).toEqual([
+      { max_attempts: 1, version: 1 },
+    ])
+  })
+
+  test('one after the other when many change at once', async () => {
+    await insertTask()
+    const attempts = [2, 3, 4, 5, 6, 7, 8, 9]
+    const responses = await Promise.all(attempts.map((max_attempts) => patch({ max_attempts })))
+    expect(responses.map(({ statusCode }) => statusCode)).toEqual(Array(8).fill(200))
+    expect(responses.map(({ body }) => body.version).toSorted()).toEqual([2, 3, 4, 5, 6, 7, 8, 9])
+  })
+})
+
+test('decides on what the change before it left, not on what it saw first', async () => {
+  await insertTask()
+  const [toCron, toInterval] = await db().begin(async (tx) => {
+    await tx`select from tasks for update`
+    const first = patch({ schedule_type: 'cron', cron_expression: '@yearly' })
+    await statementsWaiting(1)
+    const second = patch({ interval_seconds: 5 })
+    await statementsWaiting(2)
+    return [first, second] as const
+  })
+  expect((await toCron).statusCode).toBe(200)
+  expect(await toInterval).toEqual(
+    invalidFields(['#/interval_seconds', 'does not go with schedule_type cron']),
+  )
+})
+
+describe('a changed schedule', () => {
+  test('of another interval keeps the rate of the last run', async () => {
+    const last = await nowPlus(-100)
+    await insertTask({ next_run_at: await nowPlus(3600) })
+    await insertExecution(last)
+    expect(await patch({ interval_seconds: 1000 })).toEqual(
+      changed({ interval_seconds: 1000, next_run_at: new Date(Date.parse(last) + 1_000_000).toISOString() }),
+    )
+  })
+
+  test('of another interval keeps its first instant when nothing ran', async () => {
+    const next_run_at = await nowPlus(3600)
+    await insertTask({ next_run_at })
+    expect(await patch({ interval_seconds: 1 })).toEqual(changed({ interval_seconds: 1, next_run_at }))
+  })
+
+  test.for([{ interval_seconds: 5 }, cron])('leaves what is due due: %j', async (given) => {
+    const next_run_at = await nowPlus(-1)
+    await insertTask({ next_run_at })
+    expect(await patch(given)).toEqual(changed({ ...given, next_run_at }))
+  })
+
+  test('to cron is due at its first instant', async () => {
+    await insertTask({ next_run_at: await nowPlus(3600) })
+    expect(await patch({ ...cron, timezone: 'UTC' })).toEqual(changed({ ...cron, next_run_at: newYear }))
+  })
+
+  test('of a cron expression or its time zone moves the next instant', async () => {
+    await insertTask({ ...cron, next_run_at: '2999-01-01T00:00:00Z' })
+    expect(await patch({ timezone: 'Asia/Tokyo' })).toEqual(
+      changed({
+        ...cron,
+        timezone: 'Asia/Tokyo',
+        next_run_at: expect.stringMatching(/^20\d\d-12-31T15:00:00\.000Z$/),
+      }),
+    )
+    expect(await patch({ cron_expression: '0 9 1 7 *' })).toEqual(
+      changed(
+        {
+          ...cron,
+          cron_expression: '0 9 1 7 *',
+          timezone: 'Asia/Tokyo',
+          next_run_at: expect.stringMatching(/^20\d\d-07-01T00:00:00\.000Z$/),
+        },
+        3,
+      ),
+    )
+  })
+
+  test('from cron to interval is due at once', async () => {
+    await insertTask({ ...cron, next_run_at: '2999-01-01T00:00:00Z' })
+    const response = await patch({ schedule_type: 'interval', interval_seconds: 60 })
+    expect(response).toEqual(changed({ next_run_at: INSTANT }))
+    expect(await db()`select next_run_at <= now() as due from tasks`).toEqual([{ due: true }])
+  })
+
+  test('to once takes its instant, without an offset as UTC', async () => {
+    await insertTask()
+    expect(await patch({ schedule_type: 'once', next_run_at: '2027-04-01T00:00:00' })).toEqual(
+      changed({ ...once, next_run_at: '2027-04-01T00:00:00.000Z' }),
+    )
+  })
+
+  test('of a task that ran once and is done leaves it done', async () => {
+    await insertTask({ ...once, next_run_at: null })
+    expect(await patch({ timezone: 'Asia/Tokyo' })).toEqual(
+      changed({ ...once, timezone: 'Asia/Tokyo', next_run_at: null }),
+    )
+  })
+
+  test('that is the same leaves the next instant where it is', async () => {
+    const next_run_at = '2999-06-01T00:00:00.000Z'
+    await insertTask({ ...cron, next_run_at })
+    expect(await patch({ ...cron, timezone: 'UTC' })).toEqual(changed({ ...cron, next_run_at }, 1))
+  })
+})
+
+describe('a given next_run_at', () => {
+  test('is where the task goes on', async () => {
+    await insertTask()
+    expect(await patch({ next_run_at: '2027-05-01T12:00:00+02:00' })).toEqual(
+      changed({ next_run_at: '2027-05-01T10:00:00.000Z' }),
+    )
+  })
+
+  test('runs a task again that ran once and is done', async () => {
+    await insertTask({ ...once, next_run_at: null })
+    await insertExecution(at)
+    const next_run_at = '2027-03-10T00:00:00.001Z'
+    expect(await patch({ next_run_at })).toEqual(changed({ ...once, next_run_at }))
+  })
+
+  test('is refused when that occurrence was handled, and nothing changes', async () => {
+    await insertTask({ next_run_at: '2027-03-10T00:01:00Z' })
+    await insertExecution(at)
+    expect(await patch({ next_run_at: '2027-03-10T01:00:00+01:00', max_attempts: 9 })).toEqual(
+      problem('conflict', `the occurrence ${at} was handled already`, {
+        errors: [{ pointer: '#/next_run_at', detail: 'is an occurrence that was handled already' }],
+      }),
+    )
+    expect(await db()`select max_attempts, version from tasks`).toEqual([{ max_attempts: 1, version: 1 }])
+  })
+
+  test('is taken when only a manual run or another task had that instant', async () => {
+    await insertTask({ name: 'a', next_run_at: '2027-03-10T00:01:00Z' })
+    await insertTask({ name: 'b' })
+    await insertExecution(at, { task_id: 1, trigger: 'manual' })
+    await insertExecution(at, { task_id: 2 })
+    expect(await patch({ next_run_at: at })).toEqual(changed({ next_run_at: at }))
+  })
+})
+
+describe('refuses', () => {
+  const foreign = (type: string) => `does not go with schedule_type ${type}`
+  const required = (type: string) => `is required when schedule_type is ${type}`
+
+  test.for<[what: string, body: object, pointer: string, detail: string]>([
+    ['another name', { name: 'b' }, '#/name', 'is not known here'],
+    ['another type', { type: 'http' }, '#/type', 'is not known here'],
+    ['cron without its expression', { schedule_type: 'cron' }, '#/cron_expression', required('cron')],
+    ['once without its instant', { schedule_type: 'once' }, '#/next_run_at', required('once')],
+    [
+      'an expression for an interval',
+      { cron_expression: '@daily' },
+      '#/cron_expression',
+      foreign('interval'),
+    ],
+    [
+      'seconds for once',
+      { schedule_type: 'once', interval_seconds: 5, next_run_at: '2027-04-01' },
+      '#/interval_seconds',
+      foreign('once'),
+    ],
+    [
+      'an expression that is none',
+      { schedule_type: 'cron', cron_expression: '* * * *' },
+      '#/cron_expression',
+      'expected five fields, or six with seconds first, and found 4',
+    ],
+    ['a zone that is none', { timezone: 'x' }, '#/timezone', '"x" is not an IANA time zone'],
+    ['params of another type', { params: { url: 'http://a/' } }, '#/params/url', 'is not known here'],
+    ['params that are none', { params: [] }, '#/params', 'Invalid input: expected record, received array'],
+    [
+      'params that are wrong',
+      { params: { duration: 'x' } },
+      '#/params/duration',
+      'Invalid input: expected number, received string',
+    ],
+    ['no seconds', { interval_seconds: 0 }, '#/interval_seconds', 'Too small: expected number to be >=1'],
+    [
+      'an instant that is none',
+      { next_run_at: '9999-12-31T23:00-14' },
+      '#/next_run_at',
+      'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z',
+    ],
+    ['no timeout', { timeout_seconds: 0 }, '#/timeout_seconds', 'Too small: expected number to be >=0.001'],
+    ['a running flag', { running: true }, '#/running', 'is not known here'],
+  ])('%s, and changes nothing', async ([, body, pointer, detail]) => {
+    await insertTask()
+    expect(await patch(body)).toEqual(invalidFields([pointer, detail]))
+    expect(await db()`select version from tasks`).toEqual([{ version: 1 }])
+  })
+
+  test('a task that does not exist', async () => {
+    expect(await patch({})).toEqual(problem('not_found', 'task 1 does not exist'))
+    expect(await patch({}, { pathParameters: { id: '9007199254740991' } })).toEqual(
+      problem('not_found', 'task 9007199254740991 does not exist'),
+    )
+  })
+
+  test('an id that is none', async () => {
+    expect(await patch({}, { pathParameters: { id: 'x' } })).toEqual(
+      invalidParameter('id', 'Invalid input: expected number, received string'),
+    )
+  })
+
+  test('a body that is no object', async () => {
+    expect(await patch('[]')).toEqual(invalidFields(['#', 'Invalid input: expected object, received array']))
+    expect(await patch('{')).toEqual(problem('invalid', 'Invalid or malformed JSON was provided'))
+    expect(await patch({}, { headers: { 'content-type': 'text/plain' } })).toEqual(
+      problem('unsupported_media_type', 'Unsupported Media Type'),
+    )
+    expect(await patch({ params: { body: 'x'.repeat(262_144) } })).toEqual(
+      problem('payload_too_large', 'the body is larger than 262144 bytes'),
+    )
+  })
+})

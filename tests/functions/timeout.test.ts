@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { handler as updateTask } from '../../functions/tasks/update.ts'
+import { db } from '../../shared/db.ts'
+import { problem } from '../setup/expected.ts'
+import { call } from '../setup/http-event.ts'
+import { insertTask } from '../setup/rows.ts'
+
+test('answers before the runtime cuts the invocation off', async () => {
+  const id = await insertTask()
+  await db().begin(async (tx) => {
+    await tx`select from tasks where id = ${id} for update`
+    const request = { method: 'PATCH', path: '/tasks/{id}', pathParameters: { id: `${id}` }, body: {} }
+    const response = await call(updateTask, { ...request, remainingMs: 600 })
+    expect(response).toEqual(problem('timeout', 'the request took too long'))
+  })
+})
