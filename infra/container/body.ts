@@ -1,0 +1,51 @@
+import type { IncomingMessage } from 'node:http'
+
+/** API Gateway's limit. */
+const limitBytes = 10 * 1024 * 1024
+
+type Fields = Readonly<Record<string, string | undefined>>
+
+/** A request that no handler gets to see. `message` is public. */
+export class Refusal extends Error {
+  override name = 'Refusal'
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** A request without either header has no body (RFC 9112, 6.3). */
+export const announcesBody = (headers: Fields): boolean =>
+  headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+
+/**
+ * The whole body. Rejects with a Refusal (413, 415) as soon as it is known and not after the upload: Node reads
+ * the rest and throws it away, so that the client gets to see the answer.
+ */
+export const readBody = async (req: IncomingMessage, headers: Fields): Promise<Buffer> => {
+  const { 'content-length': length = '0', 'content-encoding': encoding = 'identity' } = headers
+  if (Number(length) > limitBytes) throw tooLarge()
+  // API Gateway passes compressed bodies on unopened and no handler here opens them; inflating one for a stranger
+  // is the classic way to run out of memory.
+  if (encoding.toLowerCase() !== 'identity')
+    throw new Refusal(415, `content-encoding ${encoding} isn't supported`)
+  return collect(req)
+}
+
+const collect = (req: IncomingMessage): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    let chunks: Buffer[] = []
+    let size = 0
+    req.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= limitBytes) return chunks.push(chunk)
+      chunks = []
+      reject(tooLarge())
+    })
+    req.on('end', () => resolve(Buffer.concat(chunks)))
+    req.on('error', () => reject(new Refusal(400, 'the request ended before its body did')))
+  })
+
+const tooLarge = () => new Refusal(413, `the body is larger than ${limitBytes} bytes`)

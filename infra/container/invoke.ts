@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto'
+import { InvokeStore, InvokeStoreBase } from '@aws/lambda-invoke-store'
+import type { Context } from 'aws-lambda'
+import type { ServiceFunction } from './service.ts'
+
+export type LambdaHandler = (event: unknown, context: Context) => unknown
+
+const { REQUEST_ID } = InvokeStoreBase.PROTECTED_KEYS
+
+// `true` asks for the store that keeps concurrent invocations apart, whatever the environment said when this
+// module was loaded; Powertools then finds this very store in globalThis.
+const store = await InvokeStore.getInstanceAsync(true)
+
+/**
+ * Calls a handler as Lambda would: with a context, and for at most the function's timeout.
+ * Rejects with what the handler threw, or with a FunctionTimeout. Nothing can stop a handler that ran out of
+ * time: its late outcome is dropped.
+ */
+export const invoke = (
+  fn: ServiceFunction,
+  handler: LambdaHandler,
+  event: unknown,
+  requestId: string = randomUUID(),
+): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    const timeout = fn.timeoutSeconds * 1000
+    const context = toContext(fn, requestId, performance.now() + timeout)
+    const timer = setTimeout(() => reject(new FunctionTimeout(fn)), timeout)
+    const settle = (settleWith: (outcome: unknown) => void) => (outcome: unknown) => {
+      clearTimeout(timer)
+      settleWith(outcome)
+    }
+    store
+      .run({ [REQUEST_ID]: requestId }, async () => handler(event, context))
+      .then(settle(resolve), settle(reject))
+  })
+
+export class FunctionTimeout extends Error {
+  override name = 'FunctionTimeout'
+
+  constructor(fn: ServiceFunction) {
+    super(`${fn.name} timed out after ${fn.timeoutSeconds} seconds`)
+  }
+}
+
+const toContext = (fn: ServiceFunction, awsRequestId: string, deadline: number): Context => ({
+  awsRequestId,
+  functionName: fn.name,
+  functionVersion: '$LATEST',
+  invokedFunctionArn: `arn:aws:lambda:local:000000000000:function:${fn.name}`,
+  memoryLimitInMB: String(fn.memoryMb),
+  logGroupName: `/aws/lambda/${fn.name}`,
+  logStreamName: 'container',
+  callbackWaitsForEmptyEventLoop: true,
+  getRemainingTimeInMillis: () => Math.max(0, Math.floor(deadline - performance.now())),
+  done: refuseCallback,
+  fail: refuseCallback,
+  succeed: refuseCallback,
+})
+
+// Required by the type, and gone from the Node 24 runtime.
+const refuseCallback = (): never => {
+  throw new Error('handlers answer with a promise; context.done, fail and succeed are gone')
+}

@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { readConfig } from '../../shared/config.ts'
+import { type LocalPostgres, startPostgres } from '../local/postgres.ts'
+import { listenForSignals } from '../signals.ts'
+import { welcome } from '../welcome.ts'
+import type { Running } from './serve.ts'
+
+const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import.meta.url))
+
+/**
+ * The container's process, and `npm start`: reads the settings, brings up the embedded PostgreSQL when DATABASE_URL isn't set,
+ * serves, and stops on SIGINT and SIGTERM. A second signal cuts the grace short.
+ */
+async function main(): Promise<void> {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  // Powertools then keeps invocations apart that run at once in one process.
+  process.env.AWS_LAMBDA_MAX_CONCURRENCY ??= '2'
+  const settings = readConfig(process.env)
+  const signals = listenForSignals()
+  let postgres: LocalPostgres | undefined
+  let running: Running | undefined
+  try {
+    if (!settings.databaseUrl) {
+      postgres = await startPostgres(DATA_FOLDER)
+      process.env.DATABASE_URL = postgres.url
+    }
+    // Only now: what it imports reads the settings, and DATABASE_URL is one of them.
+    const { serve } = await import('./serve.ts')
+    // A signal also ends a start that waits, for a database that doesn't come up, say.
+    running = (await Promise.race([serve(), signals.first])) ?? undefined
+    if (!running) return
+    welcome(running.url, settings.apiKey !== undefined, postgres)
+    await signals.first
+  } finally {
+    await running?.stop(signals.second)
+    await postgres?.stop()
+  }
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exit(1)
+  },
+)

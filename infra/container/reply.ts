@@ -1,0 +1,77 @@
+import { type ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
+
+type Reply = { statusCode: number; headers: Record<string, string | string[]>; body: string | Buffer }
+
+// Framing belongs to this server; API Gateway drops or replaces these as well.
+const ownHeaders = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/**
+ * A handler's result as a response, by the rules of payload 2.0: with a `statusCode` it is one; anything else
+ * becomes the JSON body of a 200. Throws a TypeError on what can't be sent, before a byte of it is.
+ */
+export const toReply = (result: unknown): Reply => {
+  if (!isRecord(result) || result.statusCode === undefined) {
+    const body = typeof result === 'string' ? result : JSON.stringify(result ?? undefined)
+    if (body === undefined) throw new TypeError('the handler returned nothing that can be sent')
+    return { statusCode: 200, headers: { 'content-type': 'application/json' }, body }
+  }
+  const { statusCode, body = '' } = result
+  if (typeof statusCode !== 'number' || !Number.isInteger(statusCode) || statusCode < 200 || statusCode > 599)
+    throw new TypeError(`the handler returned the status code ${String(statusCode)}`)
+  if (body !== null && typeof body !== 'string')
+    throw new TypeError(`the handler returned a body of type ${typeof body}`)
+  return {
+    statusCode,
+    headers: readHeaders(result.headers, result.cookies, body ? 'text/plain;charset=UTF-8' : undefined),
+    body: result.isBase64Encoded === true ? Buffer.from(body ?? '', 'base64') : (body ?? ''),
+  }
+}
+
+const readHeaders = (given: unknown, cookies: unknown, defaultType: string | undefined): Reply['headers'] => {
+  const headers: Reply['headers'] = defaultType === undefined ? {} : { 'content-type': defaultType }
+  for (const [key, value] of Object.entries(given ?? {})) {
+    const name = key.toLowerCase()
+    if (value === undefined || value === null || ownHeaders.has(name)) continue
+    if (typeof value === 'object') throw new TypeError(`the handler returned an object as header ${name}`)
+    headers[name] = checkHeader(name, String(value))
+  }
+  if (cookies === undefined || cookies === null) return headers
+  if (!Array.isArray(cookies)) throw new TypeError('the handler returned cookies that are no array')
+  headers['set-cookie'] = [headers['set-cookie'] ?? [], cookies]
+    .flat()
+    .map((cookie) => checkHeader('set-cookie', String(cookie)))
+  return headers
+}
+
+// writeHead would throw as well, but after it has taken the status line over, which an error reply then inherits.
+const checkHeader = (name: string, value: string): string => {
+  validateHeaderName(name)
+  validateHeaderValue(name, value)
+  return value
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null
+
+/** Sends a reply, unless the client has gone away or has been answered. */
+export const send = (res: ServerResponse, { statusCode, headers, body }: Reply): void => {
+  if (res.headersSent || res.destroyed) return
+  // Said by hand because Node leaves it out of an answer to HEAD.
+  if (statusCode !== 204 && statusCode !== 304) headers['content-length'] = String(Buffer.byteLength(body))
+  res.writeHead(statusCode, headers).end(body)
+}
+
+/** Answers with an RFC 9457 problem. `detail` is public: no internals. */
+export const sendProblem = (res: ServerResponse, status: number, detail: string): void =>
+  send(res, {
+    statusCode: status,
+    headers: { 'content-type': 'application/problem+json' },
+    body: JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail }),
+  })

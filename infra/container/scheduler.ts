@@ -1,0 +1,71 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Config } from '../../shared/config.ts'
+import { logger } from '../../shared/logger.ts'
+import type { Claim } from '../../shared/scheduling/claim.ts'
+import { executor } from '../../shared/scheduling/execute.ts'
+import { invokeLocally } from '../../shared/scheduling/invoke.ts'
+import { startTicker } from '../ticker.ts'
+import { invoke, type LambdaHandler } from './invoke.ts'
+import type { ServiceFunction } from './service.ts'
+
+type Callable = { fn: ServiceFunction; handler: LambdaHandler }
+
+export type Scheduler = {
+  /** Stops claiming, lets what runs finish within the grace, which `hurry` ends early, and gives the rest back to the database. */
+  stop(graceSeconds: number, hurry: AbortSignal): Promise<void>
+}
+
+/** A container has no invocation limit; the task's own timeout is the one that counts. In seconds, as a timer takes. */
+const NO_LIMIT_SECONDS = 2_000_000
+
+/** Ticks at the configured interval, and runs what the ticks claim in this process. */
+export function startScheduler(tick: Callable, execute: Callable, settings: Config): Scheduler {
+  const own = executor()
+  const most = settings.maxConcurrentExecutions
+  let full = false
+  const handed = new Set<Promise<void>>()
+  const limitless = { ...execute.fn, timeoutSeconds: NO_LIMIT_SECONDS }
+  const run = async (claim: Claim): Promise<void> => {
+    try {
+      await invoke(limitless, execute.handler, claim)
+    } catch (error) {
+      logger.error('executions could not be started', { claim_id: claim.claimId, error: error as Error })
+    }
+  }
+  const ticker = startTicker(() => invoke(tick.fn, tick.handler, {}), settings.tickIntervalMs)
+  const nudge = () => ticker.nudge()
+  own.onDueSoon(settings.claimAheadMs, nudge)
+  // Else a full worker would run so many a tick, however short they are.
+  own.onEnd(() => {
+    if (full && own.load <= most / 2) nudge()
+  })
+  invokeLocally({
+    async capacity() {
+      const room = most - own.load
+      full = room <= 0
+      return room
+    },
+    async send(claim) {
+      const work = run(claim).finally(() => handed.delete(work))
+      handed.add(work)
+    },
+    nudge,
+  })
+  return {
+    async stop(graceSeconds, hurry) {
+      const graceMs = graceSeconds * 1000
+      await within(ticker.stop(), graceMs, hurry)
+      await own.drain(graceMs, hurry)
+      // A claim of the last tick may have reached the executor after that: it gives it back.
+      await within(Promise.allSettled(handed), settings.leaseSeconds * 1000, new AbortController().signal)
+    },
+  }
+}
+
+/** Resolves with the work, or without it after so long, or once `hurry` aborts: a database that hangs must not hold up the end. */
+async function within(work: Promise<unknown>, ms: number, hurry: AbortSignal): Promise<void> {
+  const done = new AbortController()
+  const signal = AbortSignal.any([done.signal, hurry])
+  await Promise.race([work, wait(ms, undefined, { signal }).catch(() => {})])
+  done.abort()
+}

@@ -1,0 +1,65 @@
+import { fileURLToPath } from 'node:url'
+import { config } from '../../shared/config.ts'
+import { db } from '../../shared/db.ts'
+import { logger } from '../../shared/logger.ts'
+import { startDraining } from '../../shared/readiness.ts'
+import { migrateWhenReady } from '../migrations/migrate.ts'
+import { createApp } from './adapter.ts'
+import { loadHandlers } from './handlers.ts'
+import type { LambdaHandler } from './invoke.ts'
+import { type Scheduler, startScheduler } from './scheduler.ts'
+import { listen } from './server.ts'
+import { readService, type Service } from './service.ts'
+
+const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.url))
+
+/** For requests that are still running when executions took all of the grace. */
+const LAST_REQUESTS_MS = 1000
+
+export type Running = {
+  url: string
+  /** Lets requests and executions finish within the grace, which `hurry` ends early. */
+  stop(hurry: AbortSignal): Promise<void>
+}
+
+/** Migrates the database, serves the API and runs the scheduler. Rejects, with nothing left open, when one can't start. */
+export async function serve(): Promise<Running> {
+  try {
+    await migrateWhenReady(db())
+    const service = await readService(SERVICE_FILE)
+    const handlers = await loadHandlers(service)
+    const server = await listen(createApp(service, handlers, { onError: logHandlerError }), config())
+    const scheduler = config().schedulerEnabled ? startSchedulerOf(service, handlers) : undefined
+    logger.info('listening', { url: server.url, scheduler: scheduler !== undefined })
+    return {
+      url: server.url,
+      async stop(hurry) {
+        const grace = config().shutdownGraceSeconds
+        const deadline = performance.now() + grace * 1000
+        // It goes on answering while executions finish: /readyz with 503, so that traffic moves away before the port closes.
+        startDraining()
+        server.drain()
+        await scheduler?.stop(grace, hurry)
+        await server.close(Math.max(LAST_REQUESTS_MS, deadline - performance.now()))
+        await db().end({ timeout: 5 })
+      },
+    }
+  } catch (error) {
+    await db().end({ timeout: 1 })
+    throw error
+  }
+}
+
+function logHandlerError(error: unknown, functionName: string): void {
+  logger.error('handler failed', { function: functionName, error: error as Error })
+}
+
+function startSchedulerOf(service: Service, handlers: Record<string, LambdaHandler>): Scheduler {
+  const named = (name: string) => {
+    const fn = service.functions.find((it) => it.name === name)
+    const handler = handlers[name]
+    if (!fn || !handler) throw new Error(`serverless.yml has no function ${name}`)
+    return { fn, handler }
+  }
+  return startScheduler(named('tick'), named('execute'), config())
+}

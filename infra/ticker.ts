@@ -1,0 +1,55 @@
+import { logger } from '../shared/logger.ts'
+
+export type Ticker = {
+  /** Ticks soon, before the next beat: at most one such tick in `NUDGE_MS`, however often it is asked for. */
+  nudge(): void
+  /** Starts no other tick, and resolves when the running one has ended. */
+  stop(): Promise<void>
+}
+
+const NUDGE_MS = 25
+
+/** While ticks keep failing one in so many is logged. */
+const LOG_EVERY = 30
+
+/** One tick at a time: one that takes longer than the interval costs the beats that it covers. */
+export function startTicker(tick: () => Promise<unknown>, intervalMs: number): Ticker {
+  let failures = 0
+  let running: Promise<void> | undefined
+  const beat = async (): Promise<void> => {
+    try {
+      await tick()
+      if (failures > 0) logger.info('tick works again', { failures })
+      failures = 0
+    } catch (error) {
+      if (failures % LOG_EVERY === 0)
+        logger.error('tick failed', { failures: failures + 1, error: error as Error })
+      failures += 1
+    } finally {
+      running = undefined
+    }
+  }
+  let stopped = false
+  const start = (): void => {
+    if (!stopped) running ??= beat()
+  }
+  let nudged: NodeJS.Timeout | undefined
+  const timer = setInterval(start, intervalMs)
+  setImmediate(start)
+  return {
+    nudge() {
+      nudged ??= setTimeout(() => {
+        nudged = undefined
+        start()
+      }, NUDGE_MS)
+    },
+    async stop() {
+      // A nudge may still come: each run that ends during the shutdown gives one, and its tick would claim again.
+      stopped = true
+      clearInterval(timer)
+      clearTimeout(nudged)
+      nudged = undefined
+      await running
+    },
+  }
+}

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { handler as execute } from '../../functions/scheduler/execute.ts'
+import { handler as tick } from '../../functions/scheduler/tick.ts'
+import type { LambdaHandler } from '../../infra/container/invoke.ts'
+import { startScheduler } from '../../infra/container/scheduler.ts'
+import { config } from '../../shared/config.ts'
+import { db } from '../../shared/db.ts'
+import { insertTask } from '../setup/rows.ts'
+import { until } from '../setup/scheduler.ts'
+
+const callable = (name: string, handler: unknown) => ({
+  fn: {
+    name,
+    file: '',
+    exportName: 'handler',
+    timeoutSeconds: 60,
+    memoryMb: 128,
+    routes: [],
+    scheduled: false,
+  },
+  handler: handler as LambdaHandler,
+})
+
+test('a worker that was full claims again as soon as it has room, and leaves nothing claimed at its end', async () => {
+  const once = { schedule_type: 'once', interval_seconds: null, next_run_at: '2026-01-01T00:00:00Z' }
+  for (let index = 0; index < 20; index += 1)
+    await insertTask({ ...once, name: `once ${index}`, params: { duration: 0 } })
+  const settings = { ...config(), maxConcurrentExecutions: 2, tickIntervalMs: 3_600_000 }
+  const scheduler = startScheduler(callable('tick', tick), callable('execute', execute), settings)
+  await until(async () => {
+    const [row] = await db()`select from executions where status = 'success' having count(*) = 20`
+    return row !== undefined
+  })
+  await scheduler.stop(1, new AbortController().signal)
+  expect(
+    await db()`select id from executions where status <> 'success' or lease_expires_at is not null`,
+  ).toEqual([])
+})
