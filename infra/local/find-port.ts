@@ -1,0 +1,15 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+
+/** The port, or a free one when it is 0. Throws an Error that names host and port when it can't be listened on. */
+export async function findPort(host: string, port: number): Promise<number> {
+  const probe = createServer().listen(port, host)
+  await once(probe, 'listening').catch((cause: NodeJS.ErrnoException) => {
+    const reason = cause.code === 'EADDRINUSE' ? 'the port is taken' : cause.message
+    throw new Error(`can't listen on ${host}:${port}: ${reason}`, { cause })
+  })
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return typeof address === 'object' && address !== null ? address.port : port
+}

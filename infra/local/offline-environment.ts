@@ -1,0 +1,35 @@
+/** The settings that the functions read: each function has a worker of its own, with nothing else in its environment. */
+const PASSED_ON = [
+  'API_KEY',
+  'TICK_INTERVAL_MS',
+  'CLAIM_AHEAD_MS',
+  'LEASE_SECONDS',
+  'MAX_CONCURRENT_EXECUTIONS',
+  'DEFAULT_TASK_TIMEOUT_SECONDS',
+  'HTTP_TASK_URL',
+  'LOG_LEVEL',
+  'LOG_JSON',
+  'SQL_ECHO',
+]
+
+type Environment = Record<string, string | undefined>
+
+/**
+ * serverless-offline hands every AWS_ variable to its workers. None of the real ones may reach them: a profile or a key has no
+ * use here, and AWS_LAMBDA_MAX_CONCURRENCY makes every Powertools call throw.
+ */
+export function forgetAws(env: Environment): void {
+  for (const key of Object.keys(env)) if (key.startsWith('AWS_')) delete env[key]
+}
+
+/** The environment of the functions. A worker runs one invocation at a time: one connection each is enough. */
+export function functionEnvironment(env: Environment, databaseUrl: string, lambdaUrl: string): Environment {
+  return {
+    ...Object.fromEntries(PASSED_ON.filter((key) => env[key]).map((key) => [key, env[key]])),
+    DATABASE_URL: databaseUrl,
+    DATABASE_POOL_SIZE: '1',
+    AWS_ENDPOINT_URL_LAMBDA: lambdaUrl,
+    AWS_ACCESS_KEY_ID: 'offline',
+    AWS_SECRET_ACCESS_KEY: 'offline',
+  }
+}

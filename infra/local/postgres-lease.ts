@@ -1,0 +1,47 @@
+import postgres from 'postgres'
+
+/** A process' use of the local server: a session with an advisory lock, which the kernel gives back when the process dies. */
+export type Lease = {
+  /** Gives the use back, and tells whether it was the last one. Nobody can join from then on, if so. */
+  release(): Promise<boolean>
+  end(): Promise<void>
+}
+
+const usedBy = 7_461_736_865
+
+/** Null while the server starts, or shuts down. */
+export async function takeLease(url: string): Promise<Lease | null> {
+  // fetch_types: when the server stops during that first query, postgres.js leaves a rejection that nobody can catch.
+  const quiet = { fetch_types: false, onnotice: () => {} }
+  const sql = postgres(url, { max: 1, max_lifetime: null, connect_timeout: 5, ...quiet })
+  const end = () => sql.end({ timeout: 0 })
+  const taken = await tryLock(sql)
+  if (taken === true) return { release: () => release(sql), end }
+  await end()
+  if (taken instanceof postgres.PostgresError && taken.code === wrongPassword) throw taken
+  return null
+}
+
+async function tryLock(sql: postgres.Sql): Promise<unknown> {
+  try {
+    const [{ taken }] = await sql<
+      [{ taken: boolean }]
+    >`select pg_try_advisory_lock_shared(${usedBy}) as taken`
+    return taken
+  } catch (error) {
+    return error
+  }
+}
+
+const wrongPassword = '28P01'
+
+async function release(sql: postgres.Sql): Promise<boolean> {
+  try {
+    await sql`select pg_advisory_unlock_shared(${usedBy})`
+    const [{ alone }] = await sql<[{ alone: boolean }]>`select pg_try_advisory_lock(${usedBy}) as alone`
+    return alone
+  } catch {
+    // It crashed, or another process, the last one, stops it: whatever runs there a moment later isn't ours to stop.
+    return false
+  }
+}

@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process'
+import { readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+export type Postmaster = { pid: number; port: number }
+
+const lockFile = 'postmaster.pid'
+
+/**
+ * The server that holds `data`, by its lock file, or null. PostgreSQL itself drops a lock whose process is gone, but refuses
+ * to start while another process of the same user has the number, as after a crash of the machine or in a restarted
+ * container: such a lock is removed here.
+ */
+export async function findPostmaster(data: string): Promise<Postmaster | null> {
+  const file = join(data, lockFile)
+  const lock = await readLock(file)
+  if (lock === null) return null
+  const [pid, , , port] = lock.split('\n').map(Number)
+  // It is written right after it is created; one that stays empty is what a crash in between left.
+  if (!pid || !port) return (await age(file)) > 5_000 ? removeStale(file, lock) : { pid: 0, port: 0 }
+  return (await isServing(pid, data)) ? { pid, port } : removeStale(file, lock)
+}
+
+async function readLock(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    throw error
+  }
+}
+
+const age = (file: string) =>
+  stat(file).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  )
+
+async function removeStale(file: string, lock: string): Promise<null> {
+  if ((await readLock(file)) === lock) await rm(file, { force: true })
+  return null
+}
+
+/** Whether process `pid` is the server of `data`: the number alone may have gone to any other process. */
+export async function isServing(pid: number, data: string): Promise<boolean> {
+  // PostgreSQL itself isn't fooled on Windows: there it asks through a pipe named after the number.
+  if (process.platform === 'win32')
+    return (await readLock(join(data, lockFile)))?.startsWith(`${pid}\n`) ?? false
+  return (await commandLine(pid)).includes(data)
+}
+
+function commandLine(pid: number): Promise<string> {
+  const found =
+    process.platform === 'linux'
+      ? readFile(`/proc/${pid}/cmdline`, 'utf8')
+      : promisify(execFile)('ps', ['-ww', '-o', 'command=', '-p', `${pid}`]).then(({ stdout }) => stdout)
+  return found.catch(() => '')
+}

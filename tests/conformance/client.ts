@@ -1,0 +1,42 @@
+import { Agent, type IncomingHttpHeaders, request } from 'node:http'
+import { text } from 'node:stream/consumers'
+
+export type Call = {
+  method?: string
+  /** With its query, sent as it is: fetch would put a bad one right. */
+  path: string
+  headers?: Record<string, string>
+  body?: string | Buffer
+}
+
+/** `body` is parsed when it is JSON. */
+export type Answer = { status: number; headers: IncomingHttpHeaders; body: unknown }
+
+const TIMEOUT_MS = 15_000
+
+/** Sends one request, on a connection of its own that may be kept: the answer to a body that is refused gets lost otherwise. */
+export function send(url: string, { method = 'GET', path, headers = {}, body }: Call): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(url)
+    const agent = new Agent({ keepAlive: true })
+    const length = body === undefined ? {} : { 'content-length': `${Buffer.byteLength(body)}` }
+    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const options = { hostname, port, method, path, headers: { ...length, ...headers }, agent, signal }
+    const sent = request(options, async (response) => {
+      try {
+        const { statusCode: status = 0, headers: received } = response
+        resolve({ status, headers: received, body: parse(await text(response), received['content-type']) })
+      } catch (error) {
+        reject(error)
+      } finally {
+        agent.destroy()
+      }
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+function parse(body: string, contentType = ''): unknown {
+  return /[/+]json/.test(contentType) ? JSON.parse(body) : body
+}

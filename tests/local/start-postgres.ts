@@ -1,0 +1,10 @@
+import { startPostgres } from '../../infra/local/postgres.ts'
+
+/** An app that uses the local PostgreSQL until it is told to stop, or killed. */
+const [, , dataDir = ''] = process.argv
+const server = await startPostgres(dataDir)
+process.once('message', async () => {
+  await server.stop()
+  process.disconnect()
+})
+process.send?.({ url: server.url, reused: server.reused })
