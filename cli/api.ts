@@ -1,0 +1,86 @@
+const TIMEOUT_MS = 30_000
+
+/** The server answered, and not with what was asked for. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+}
+
+/** No answer came. */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable'
+}
+
+export type Api = {
+  /** One call's answer. Rejects with an ApiError or with Unreachable. */
+  call<T>(method: string, path: string, body?: object): Promise<T>
+  /** All rows of a list, page after page. */
+  list<T>(path: string): Promise<T[]>
+}
+
+/** The API at a base URL; the key goes into every call. */
+export function connectTo(baseUrl: string, apiKey: string | undefined): Api {
+  const base = baseUrl.replace(/\/+$/, '')
+  const send = async (method: string, path: string, body?: object): Promise<Response> => {
+    const response = await fetch(base + path, {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(apiKey && { 'x-api-key': apiKey }),
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      body: body ? JSON.stringify(body) : null,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    }).catch((cause: unknown) => {
+      throw new Unreachable(`can't reach ${base}: ${reason(cause)}`, { cause })
+    })
+    if (!response.ok) throw new ApiError(await describe(response, apiKey))
+    return response
+  }
+  return {
+    async call<T>(method: string, path: string, body?: object) {
+      return await readJson<T>(await send(method, path, body), base)
+    },
+    async list<T>(path: string) {
+      const rows: T[] = []
+      for (let next: string | undefined = path; next !== undefined; ) {
+        const response = await send('GET', next)
+        rows.push(...(await readJson<T[]>(response, base)))
+        next = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1]
+      }
+      return rows
+    },
+  }
+}
+
+/** The cast: what the API's schema of that route says. */
+async function readJson<T>(response: Response, base: string): Promise<T> {
+  try {
+    return (await response.json()) as T
+  } catch (cause) {
+    throw new ApiError(`${base} doesn't answer in JSON: is API_URL right?`, { cause })
+  }
+}
+
+async function describe(response: Response, apiKey: string | undefined): Promise<string> {
+  const text = await response.text()
+  const detail = readDetail(text) ?? response.statusText
+  const hint = response.status === 401 && !apiKey ? ' (set API_KEY)' : ''
+  return `${response.status}: ${detail}${hint}`
+}
+
+function readDetail(text: string): string | undefined {
+  try {
+    const { detail } = JSON.parse(text)
+    return typeof detail === 'string' ? detail : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** fetch says "fetch failed", and hides why one or two causes deep. */
+function reason(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0])
+  if (!(error instanceof Error)) return String(error)
+  if (error.cause !== undefined) return reason(error.cause)
+  return error.name === 'TimeoutError' ? `no answer within ${TIMEOUT_MS / 1000} s` : error.message
+}

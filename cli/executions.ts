@@ -1,0 +1,63 @@
+import type { z } from 'zod'
+import type { executionOut } from '../shared/executions/execution.ts'
+import { type AddCommands, wholeNumber } from './options.ts'
+import { shortInstant } from './output.ts'
+
+type Execution = z.output<typeof executionOut>
+
+const columns = [
+  { title: 'ID', right: true, cell: (it: Execution) => String(it.id) },
+  { title: 'STATUS', cell: (it: Execution) => it.status },
+  { title: 'STARTED (UTC)', cell: (it: Execution) => shortInstant(it.started_at) },
+  { title: 'SECONDS', right: true, cell: secondsOf },
+  { title: 'TRY', right: true, cell: (it: Execution) => String(it.attempt) },
+  { title: 'RESULT', flexible: true, cell: outcomeOf },
+] as const
+
+function secondsOf({ started_at, finished_at }: Execution): string {
+  if (started_at === null || finished_at === null) return '-'
+  return ((Date.parse(finished_at) - Date.parse(started_at)) / 1000).toFixed(3)
+}
+
+function outcomeOf({ detail, result, skip_reason, skipped_count }: Execution): string {
+  if (skip_reason !== null) return `${skipped_count} skipped: ${skip_reason}`
+  if (detail !== null) return detail
+  return Object.entries(result ?? {})
+    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .join(' ')
+}
+
+export const addExecutionCommands: AddCommands = (program, session) => {
+  program
+    .command('executions')
+    .description("list a task's executions, oldest first")
+    .argument('<id>', 'of the task', wholeNumber)
+    .action(async (id: number) => {
+      const { api, output } = session()
+      const executions = await api.list<Execution>(`/tasks/${id}/executions`)
+      output.table([...columns], executions, `task ${id} has not run yet`)
+    })
+
+  program
+    .command('run')
+    .description('run a task now, whatever its schedule')
+    .argument('<id>', 'of the task', wholeNumber)
+    .action(async (id: number) => {
+      const { api, output } = session()
+      const answer = await api.call<Execution | { queued: true }>('POST', `/tasks/${id}/run`)
+      const said =
+        'id' in answer ? `execution ${answer.id} of task ${id} is queued` : 'a run follows the open one'
+      output.say(said, answer)
+    })
+
+  program
+    .command('cancel')
+    .description('cancel an execution: at once while it is queued, within seconds while it runs')
+    .argument('<execution-id>', 'of the execution', wholeNumber)
+    .action(async (id: number) => {
+      const { api, output } = session()
+      const execution = await api.call<Execution>('POST', `/executions/${id}/cancel`)
+      const done = execution.status === 'cancelled' ? 'is cancelled' : 'was asked to stop'
+      output.say(`execution ${id} ${done}`, execution)
+    })
+}

@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+import { existsSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { ApiError, connectTo, Unreachable } from './api.ts'
+import { addExecutionCommands } from './executions.ts'
+import type { Session } from './options.ts'
+import { outputTo } from './output.ts'
+import { addPreviewCommand } from './preview.ts'
+import { addTaskCommands } from './tasks.ts'
+
+const EXIT = { api: 1, usage: 2, unreachable: 3 }
+const DEFAULT_URL = 'http://localhost:8000'
+
+function buildProgram(): Command {
+  const program = new Command('client')
+    .description('The command line of the task scheduler')
+    .option('--json', 'print what the API answers, for programs')
+    .addHelpText('after', `\nEnvironment, or .env: API_URL (default ${DEFAULT_URL}), API_KEY`)
+    .addHelpText('after', 'Exit codes: 1 the API refused, 2 wrong usage, 3 the API cannot be reached')
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+  const session = (): Session => ({
+    api: connectTo(apiUrl(program), process.env.API_KEY),
+    output: outputTo((text) => process.stdout.write(text), program.opts().json === true),
+  })
+  for (const add of [addTaskCommands, addExecutionCommands, addPreviewCommand]) add(program, session)
+  return program
+}
+
+function apiUrl(program: Command): string {
+  const url = process.env.API_URL || DEFAULT_URL
+  if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return url
+  return program.error(`error: API_URL is no http or https URL: ${url}`)
+}
+
+/** Gives the exit code. */
+async function main(args: string[]): Promise<number> {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  try {
+    await buildProgram().parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    // commander has printed its own errors already, and help, which is none.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage
+    if (!(error instanceof ApiError || error instanceof Unreachable)) throw error
+    process.stderr.write(`error: ${error.message}\n`)
+    return error instanceof Unreachable ? EXIT.unreachable : EXIT.api
+  }
+}
+
+// A reader that has seen enough, such as head, closes the pipe.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,30 @@
+import { type Column, formatTable } from './table.ts'
+
+const DEFAULT_WIDTH = 80
+
+export type Output = {
+  /** For people a sentence, for programs (`--json`) the value. */
+  say(sentence: string, value: unknown): void
+  /** For people a table, for programs the rows as they came. */
+  table<Row>(columns: (Column & { cell: (row: Row) => string })[], rows: Row[], empty: string): void
+}
+
+export function outputTo(write: (text: string) => void, json: boolean): Output {
+  const print = (text: string): void => write(`${text}\n`)
+  const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
+  return {
+    say: (sentence, value) => (json ? printJson(value) : print(sentence)),
+    table(columns, rows, empty) {
+      if (json) return printJson(rows)
+      if (rows.length === 0) return print(empty)
+      const cells = rows.map((row) => columns.map(({ cell }) => cell(row)))
+      print(formatTable(columns, cells, terminalWidth()))
+    },
+  }
+}
+
+const terminalWidth = (): number => Number(process.env.COLUMNS) || process.stdout.columns || DEFAULT_WIDTH
+
+/** To the second, in UTC; a dash for none. */
+export const shortInstant = (instant: string | null): string =>
+  instant?.replace('T', ' ').replace(/(\.\d+)?Z$/, '') ?? '-'

@@ -1,0 +1,31 @@
+import type { z } from 'zod'
+import type { previewOut } from '../shared/tasks/preview.ts'
+import { type AddCommands, type ScheduleOptions, toSchedule, wholeNumber, withSchedule } from './options.ts'
+import { shortInstant } from './output.ts'
+
+type Preview = z.output<typeof previewOut>
+type Occurrence = Preview['occurrences'][number]
+
+const columns = [
+  { title: 'UTC', cell: (it: Occurrence) => shortInstant(it.at) },
+  { title: 'LOCAL', cell: (it: Occurrence) => it.local },
+  { title: 'NOTE', cell: (it: Occurrence) => it.note ?? '' },
+] as const
+
+export const addPreviewCommand: AddCommands = (program, session) => {
+  withSchedule(program.command('preview'))
+    .description('show what a schedule would do, without a task')
+    .option('--after <instant>', 'the first occurrence is later than this (default now)')
+    .option('--count <n>', 'how many occurrences (default 5)', wholeNumber)
+    .action(async (options: ScheduleOptions & { after?: string; count?: number }) => {
+      const { api, output } = session()
+      const { after, count } = options
+      const preview = await api.call<Preview>('POST', '/schedules/preview', {
+        ...toSchedule(options),
+        after,
+        count,
+      })
+      output.say(preview.description, preview)
+      if (!program.opts().json) output.table([...columns], preview.occurrences, 'it never runs')
+    })
+}

@@ -1,0 +1,102 @@
+import type { z } from 'zod'
+import type { taskOut } from '../shared/tasks/task.ts'
+import {
+  type AddCommands,
+  decimal,
+  type ScheduleOptions,
+  toSchedule,
+  wholeNumber,
+  withSchedule,
+} from './options.ts'
+import { shortInstant } from './output.ts'
+
+type Task = z.output<typeof taskOut>
+
+type CreateOptions = ScheduleOptions & {
+  taskType: string
+  duration?: number
+  url?: string
+  timeoutSeconds?: number
+}
+
+const columns = [
+  { title: 'ID', right: true, cell: (task: Task) => String(task.id) },
+  { title: 'NAME', flexible: true, cell: (task: Task) => task.name },
+  { title: 'TYPE', cell: (task: Task) => task.type },
+  { title: 'SCHEDULE', flexible: true, cell: describeSchedule },
+  { title: 'NEXT RUN (UTC)', cell: (task: Task) => shortInstant(task.next_run_at) },
+  { title: 'STATE', cell: describeState },
+] as const
+
+function describeSchedule(task: Task): string {
+  if (task.schedule_type === 'interval') return `every ${task.interval_seconds} s`
+  if (task.schedule_type === 'once') return 'once'
+  return task.timezone === 'UTC' ? `${task.cron_expression}` : `${task.cron_expression} ${task.timezone}`
+}
+
+function describeState(task: Task): string {
+  if (task.running) return 'running'
+  if (task.paused_at !== null) return 'paused'
+  return task.next_run_at === null ? 'ended' : 'waiting'
+}
+
+export const addTaskCommands: AddCommands = (program, session) => {
+  program
+    .command('list-tasks')
+    .description('list all tasks, oldest first')
+    .action(async () => {
+      const { api, output } = session()
+      output.table([...columns], await api.list<Task>('/tasks'), 'there are no tasks')
+    })
+
+  withSchedule(program.command('create'))
+    .description('create a task')
+    .argument('<name>', 'its name, which no other task has')
+    .option('--task-type <sleep|counter|http>', 'what it does', 'sleep')
+    .option('--duration <seconds>', 'of a sleep task', decimal)
+    .option('--url <url>', 'of an http task')
+    .option('--timeout-seconds <seconds>', 'a run that takes longer is stopped', decimal)
+    .action(async (name: string, options: CreateOptions) => {
+      const { api, output } = session()
+      const task = await api.call<Task>('POST', '/tasks', {
+        name,
+        type: options.taskType,
+        ...toSchedule(options),
+        params: { duration: options.duration, url: options.url },
+        timeout_seconds: options.timeoutSeconds,
+      })
+      output.say(`created task ${task.id}, next run ${shortInstant(task.next_run_at)} UTC`, task)
+    })
+
+  program
+    .command('delete')
+    .description('delete a task, and its executions with it')
+    .argument('<id>', 'of the task', wholeNumber)
+    .action(async (id: number) => {
+      const { api, output } = session()
+      output.say(`deleted task ${id}`, await api.call('DELETE', `/tasks/${id}`))
+    })
+
+  program
+    .command('pause')
+    .description('pause a task: nothing of its schedule starts any more')
+    .argument('<id>', 'of the task', wholeNumber)
+    .option('--reason <text>', 'kept with the task')
+    .option('--until <instant>', 'it resumes by itself then')
+    .action(async (id: number, { reason, until }: { reason?: string; until?: string }) => {
+      const { api, output } = session()
+      const task = await api.call<Task>('POST', `/tasks/${id}/pause`, { reason, until })
+      const end = task.paused_until ? ` until ${shortInstant(task.paused_until)} UTC` : ''
+      output.say(`paused task ${id}${end}`, task)
+    })
+
+  program
+    .command('resume')
+    .description('resume a paused task')
+    .argument('<id>', 'of the task', wholeNumber)
+    .action(async (id: number) => {
+      const { api, output } = session()
+      const task = await api.call<Task>('POST', `/tasks/${id}/resume`)
+      output.say(`resumed task ${id}, next run ${shortInstant(task.next_run_at)} UTC`, task)
+    })
+}

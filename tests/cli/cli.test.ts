@@ -1,0 +1,233 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type Runtime, startProcess } from '../conformance/runtime.ts'
+import { eventually } from '../setup/eventually.ts'
+import { createTestDatabase } from '../setup/test-database.ts'
+
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+const API_KEY = 'a key of the tests'
+const INSTANT = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>
+let server: Runtime
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  server = await startProcess(['infra/container/main.ts'], {
+    API_KEY,
+    DATABASE_URL: database.url,
+    PORT: '0',
+    TICK_INTERVAL_MS: '100',
+    LOG_LEVEL: 'ERROR',
+  })
+}, 45_000)
+
+afterAll(async () => {
+  await server?.kill()
+  await database?.drop()
+})
+
+beforeEach(async () => {
+  await database.sql`truncate tasks, executions restart identity`
+})
+
+type Ran = { code: number | null; out: string; err: string }
+
+const apiUrl = () => server.url.replace('0.0.0.0', '127.0.0.1')
+
+/** Runs the command line as a process of its own, against the server unless `env` says otherwise. */
+async function client(
+  args: string[],
+  env: Record<string, string> = { API_URL: apiUrl(), API_KEY },
+  cwd = tmpdir(),
+): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd, env })
+  const [out, err, code] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number | null>((resolve) => child.on('close', resolve)),
+  ])
+  return { code, out, err }
+}
+
+const succeeded = (out: unknown) => ({ code: 0, out, err: '' })
+const matching = (pattern: string) => expect.stringMatching(new RegExp(`^${pattern}\n$`))
+
+const later = ['--schedule', 'once', '--next-run-at', '2100-01-01T00:00:00']
+
+test('creates, lists and deletes a task', async () => {
+  expect(await client(['list-tasks'])).toEqual(succeeded('there are no tasks\n'))
+  expect(await client(['create', 'demo', '--task-type', 'counter', ...later])).toEqual(
+    succeeded('created task 1, next run 2100-01-01 00:00:00 UTC\n'),
+  )
+  expect(await client(['list-tasks'])).toEqual(
+    succeeded(
+      [
+        'ID  NAME  TYPE     SCHEDULE  NEXT RUN (UTC)       STATE',
+        ' 1  demo  counter  once      2100-01-01 00:00:00  waiting',
+        '',
+      ].join('\n'),
+    ),
+  )
+  expect(await client(['delete', '1'])).toEqual(succeeded('deleted task 1\n'))
+  expect(await client(['list-tasks'])).toEqual(succeeded('there are no tasks\n'))
+})
+
+test('sends every flag of create', async () => {
+  const url = 'http://127.0.0.1/'
+  const http = ['create', 'calls', '--task-type', 'http', '--url', url, '--timeout-seconds', '2.5']
+  const made = await client([...http, '--schedule', 'cron', '--cron-expression', '0 0 1 1 *', '--json'])
+  expect(JSON.parse(made.out)).toMatchObject({
+    name: 'calls',
+    type: 'http',
+    schedule_type: 'cron',
+    cron_expression: '0 0 1 1 *',
+    params: { url },
+    timeout_seconds: 2.5,
+  })
+  const sleep = ['create', 'sleeps', '--task-type', 'sleep', '--schedule', 'interval']
+  const slow = await client([...sleep, '--interval-seconds', '60', '--duration', '0.5', '--json'])
+  expect(JSON.parse(slow.out)).toMatchObject({ interval_seconds: 60, params: { duration: 0.5 } })
+})
+
+test('runs a task, and shows its executions', async () => {
+  await client(['create', 'demo', '--task-type', 'counter', ...later])
+  expect(await client(['executions', '1'])).toEqual(succeeded('task 1 has not run yet\n'))
+  expect(await client(['run', '1'])).toEqual(succeeded('execution 1 of task 1 is queued\n'))
+  await eventually(async () =>
+    expect(await client(['executions', '1'])).toEqual(
+      succeeded(
+        matching(
+          String.raw`ID  STATUS   STARTED \(UTC\)        SECONDS  TRY  RESULT\n 1  success  ${INSTANT}    0\.\d{3}    1  count=1`,
+        ),
+      ),
+    ),
+  )
+})
+
+test('cancels an execution', async () => {
+  await client(['create', 'demo', '--task-type', 'sleep', '--duration', '600', ...later])
+  await client(['run', '1'])
+  await eventually(async () => expect((await client(['executions', '1'])).out).toContain('running'))
+  expect(await client(['cancel', '1'])).toEqual(succeeded('execution 1 was asked to stop\n'))
+})
+
+test('pauses and resumes a task', async () => {
+  await client(['create', 'demo', ...later])
+  expect(await client(['pause', '1', '--until', '2099-01-01T00:00:00'])).toEqual(
+    succeeded('paused task 1 until 2099-01-01 00:00:00 UTC\n'),
+  )
+  expect((await client(['list-tasks'])).out).toMatch(/paused$/m)
+  expect(await client(['resume', '1'])).toEqual(
+    succeeded('resumed task 1, next run 2100-01-01 00:00:00 UTC\n'),
+  )
+})
+
+test('previews a schedule', async () => {
+  const schedule = ['--schedule', 'cron', '--cron-expression', '0 12 * * *', '--timezone', 'Europe/Berlin']
+  expect(await client(['preview', ...schedule, '--after', '2027-01-01T00:00:00Z', '--count', '2'])).toEqual(
+    succeeded(
+      [
+        'At 12:00 (Europe/Berlin)',
+        'UTC                  LOCAL                      NOTE',
+        '2027-01-01 11:00:00  2027-01-01T12:00:00+01:00',
+        '2027-01-02 11:00:00  2027-01-02T12:00:00+01:00',
+        '',
+      ].join('\n'),
+    ),
+  )
+})
+
+test('cuts long names so that a line fits, and leaves JSON whole', async () => {
+  const name = `${'long '.repeat(30)}name`
+  await client(['create', name, ...later])
+  const lines = (await client(['list-tasks'])).out.split('\n')
+  expect(Math.max(...lines.map((line) => line.length))).toBe(80)
+  expect(lines[1]).toContain('…')
+  expect(JSON.parse((await client(['list-tasks', '--json'])).out)).toMatchObject([{ name }])
+})
+
+test('follows the pages of a list', async () => {
+  await database.sql`
+    insert into tasks (name, type, schedule_type, next_run_at)
+    select 'task ' || n, 'sleep', 'once', '2100-01-01' from generate_series(1, 1001) n`
+  const { out } = await client(['list-tasks'])
+  expect(out.trimEnd().split('\n')).toHaveLength(1002)
+})
+
+test('reads .env, under what the environment says', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-cli-'))
+  try {
+    await writeFile(join(folder, '.env'), `API_URL=${apiUrl()}\nAPI_KEY=wrong\n`)
+    expect(await client(['list-tasks'], {}, folder)).toEqual({
+      code: 1,
+      out: '',
+      err: 'error: 401: the x-api-key is not right\n',
+    })
+    expect(await client(['list-tasks'], { API_KEY }, folder)).toEqual(succeeded('there are no tasks\n'))
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})
+
+test.for([
+  [['delete', '7'], 'error: 404: task 7 does not exist\n'],
+  [['create', 'demo'], 'error: 422: #/interval_seconds: is required when schedule_type is interval\n'],
+] as const)('exits with 1 when the API refuses %o', async ([args, err]) => {
+  expect(await client([...args])).toEqual({ code: 1, out: '', err })
+})
+
+test('exits with 1 when something else than the API answers', async () => {
+  const other = createServer((_request, response) => response.end('<html>')).listen(0, '127.0.0.1')
+  try {
+    const url = await eventually(() => `http://127.0.0.1:${(other.address() as AddressInfo).port}`)
+    expect(await client(['list-tasks'], { API_URL: url })).toEqual({
+      code: 1,
+      out: '',
+      err: `error: ${url} doesn't answer in JSON: is API_URL right?\n`,
+    })
+  } finally {
+    other.close()
+  }
+})
+
+test('says which setting is missing when there is no key', async () => {
+  expect(await client(['list-tasks'], { API_URL: apiUrl() })).toMatchObject({
+    err: 'error: 401: the header x-api-key is missing (set API_KEY)\n',
+  })
+})
+
+test.for([
+  [['delete', 'first'], "'first' is invalid for argument 'id'. It must be a whole number."],
+  [['create'], "missing required argument 'name'"],
+  [['list-tasks', '--nothing'], "unknown option '--nothing'"],
+  [['nothing'], "unknown command 'nothing'"],
+] as const)('exits with 2 for the wrong usage %o', async ([args, err]) => {
+  const ran = await client([...args])
+  expect(ran).toEqual({ code: 2, out: '', err: expect.stringContaining(err) })
+})
+
+test('exits with 2 when API_URL is no address', async () => {
+  expect(await client(['list-tasks'], { API_URL: 'nowhere' })).toMatchObject({
+    code: 2,
+    err: 'error: API_URL is no http or https URL: nowhere\n',
+  })
+})
+
+test('exits with 3 when nobody answers', async () => {
+  const closed = createServer().listen(0, '127.0.0.1')
+  const url = await eventually(() => `http://127.0.0.1:${(closed.address() as AddressInfo).port}`)
+  await new Promise((resolve) => closed.close(resolve))
+  expect(await client(['list-tasks'], { API_URL: url })).toEqual({
+    code: 3,
+    out: '',
+    err: expect.stringContaining(`error: can't reach ${url}: connect ECONNREFUSED`),
+  })
+})
