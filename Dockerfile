@@ -1,0 +1,40 @@
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+COPY infra/patches infra/patches
+# No dependency of the runtime has an install script. client-lambda and commander serve other runtimes and the command line.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
+  && npm uninstall --no-save --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
+    @aws-sdk/client-lambda commander \
+  && node infra/patches/postgres.mjs
+# What Node never loads: declarations, sources, maps, texts, and of Swagger UI all but the two files that /docs serves.
+RUN find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -iname '*.md' \) -delete \
+  && find node_modules/swagger-ui-dist -type f ! -name package.json ! -name LICENSE \
+    ! -name swagger-ui.css ! -name swagger-ui-bundle.js -delete \
+  && rm node_modules/.package-lock.json
+COPY serverless.yml openapi.json ./
+COPY functions functions
+COPY shared shared
+COPY infra infra
+# A checkout under umask 077 has files that only its owner can read.
+RUN rm -rf package-lock.json infra/openapi.ts && chmod -R a+rX .
+
+# The whole checkout, for docker-compose.tests.yml.
+FROM node:24-bookworm-slim AS tests
+WORKDIR /app
+COPY package.json package-lock.json ./
+COPY infra/patches infra/patches
+RUN npm ci --no-audit --no-fund
+COPY . .
+CMD ["npm", "test"]
+
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build /app ./
+# By number, so that Kubernetes can see that it isn't root.
+USER 1000:1000
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --start-interval=1s \
+  CMD ["node", "infra/container/healthcheck.ts"]
+CMD ["node", "infra/container/main.ts"]

@@ -1,0 +1,14 @@
+import { docker } from './docker.ts'
+
+const NEEDED = {
+  'a running Docker engine': ['version', '--format', '{{.Server.Version}}'],
+  'docker compose, 2.24 or newer': ['compose', 'version', '--short'],
+}
+
+/** Before `npm run test:containers`: says in one line what is missing here. */
+for (const [what, args] of Object.entries(NEEDED)) {
+  await docker(args).catch((error: Error) => {
+    process.stderr.write(`npm run test:containers needs ${what}. ${error.message}\n`)
+    process.exit(1)
+  })
+}
