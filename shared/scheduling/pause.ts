@@ -1,7 +1,6 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
-import { AppError } from '../errors.ts'
 import { type Policies, type Skip, skipAll } from './plan.ts'
-import { jitterMs, readSchedule, type Schedule, type ScheduleFields, shift } from './schedule.ts'
+import { jitterMs, type ScheduleFields, shift, tryReadSchedule } from './schedule.ts'
 
 /**
  * Pauses tasks: nothing of their schedules is claimed any more, and what is queued is cancelled, but for what was claimed
@@ -110,7 +109,8 @@ type Missed = { skips: Skip[]; next: Date | null }
 const leaveDue = (task: PausedTask): Missed => ({ skips: [], next: task.next_run_at })
 
 function missedBy(task: PausedTask): Missed {
-  const schedule = readable(task)
+  // Unreadable, it stays due: the next claim pauses the task again and says why.
+  const schedule = tryReadSchedule(task)
   if (schedule === null || task.next_run_at === null) return leaveDue(task)
   const jitter = jitterMs(task.name, task.jitter_seconds)
   const cursor = shift(task.next_run_at, -jitter)
@@ -118,17 +118,8 @@ function missedBy(task: PausedTask): Missed {
   return { skips, next: next && shift(next, jitter) }
 }
 
-/** Null when it can't be read: a throw would stop every tick, and the next claim pauses the task again and says why. */
-function readable(task: PausedTask): Schedule | null {
-  try {
-    return readSchedule(task)
-  } catch (error) {
-    if (error instanceof AppError) return null
-    throw error
-  }
-}
-
-async function insertSkip(
+/** The row of occurrences that don't run. */
+export async function insertSkip(
   tx: Queryable,
   taskId: number,
   { reason, first, last, count }: Skip,

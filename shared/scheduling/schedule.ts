@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { invalid, type Problem } from '../errors.ts'
+import { AppError, invalid, type Problem } from '../errors.ts'
 import { type Cron, InvalidCron, isTimeZone, nextOccurrence, parseCron } from './cron/cron.ts'
 
 export const SCHEDULE_TYPES = ['interval', 'once', 'cron'] as const
@@ -30,6 +30,16 @@ export function readSchedule(fields: ScheduleFields): Schedule {
   const problems = [...ruleProblems(fields), ...boundProblems(fields)]
   if (problems.length > 0) throw invalid(problems)
   return { ...readRule(fields), startAt: fields.start_at, endAt: fields.end_at }
+}
+
+/** The same, or null when it can't be read: written by hand, or in a zone that this Node doesn't know. */
+export function tryReadSchedule(fields: ScheduleFields): Schedule | null {
+  try {
+    return readSchedule(fields)
+  } catch (error) {
+    if (error instanceof AppError) return null
+    throw error
+  }
 }
 
 function readRule(fields: ScheduleFields): Rule {

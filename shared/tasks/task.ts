@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import type { Queryable } from '../db.ts'
-import { AppError } from '../errors.ts'
 import { digits } from '../http/parse.ts'
 import { instantOut } from '../instant.ts'
 import { TASK_TYPES } from '../runners/index.ts'
@@ -9,10 +8,9 @@ import {
   INTERVAL_MODES,
   jitterMs,
   nextAfter,
-  readSchedule,
   SCHEDULE_TYPES,
-  type Schedule,
   shift,
+  tryReadSchedule,
 } from '../scheduling/schedule.ts'
 
 export const taskPath = z.strictObject({ id: digits(z.int().min(1)) })
@@ -87,7 +85,7 @@ function nextRuns(row: TaskRow): Date[] {
   const left = row.max_runs === null ? NEXT_RUNS : row.max_runs - row.runs
   const limit = Math.min(row.interval_mode === 'fixed_delay' ? 1 : NEXT_RUNS, left)
   const jitter = jitterMs(row.name, row.jitter_seconds)
-  const schedule = readable(row)
+  const schedule = tryReadSchedule(row)
   if (schedule === null) return [row.next_run_at]
   const runs: Date[] = []
   let at: Date | null = shift(row.next_run_at, -jitter)
@@ -96,14 +94,4 @@ function nextRuns(row: TaskRow): Date[] {
     at = nextAfter(schedule, at, at)
   }
   return runs
-}
-
-/** Null when it can't be read (a zone that this Node doesn't know): it must not take the whole list down with it. */
-function readable(row: TaskRow): Schedule | null {
-  try {
-    return readSchedule(row)
-  } catch (error) {
-    if (error instanceof AppError) return null
-    throw error
-  }
 }

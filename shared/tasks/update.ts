@@ -1,6 +1,8 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
 import { AppError, invalid, notFound } from '../errors.ts'
 import type { Precondition } from '../http/etag.ts'
+import { insertSkip } from '../scheduling/pause.ts'
+import { skipAll } from '../scheduling/plan.ts'
 import {
   isWithin,
   jitterMs,
@@ -10,6 +12,7 @@ import {
   type Schedule,
   type ScheduleFields,
   shift,
+  tryReadSchedule,
 } from '../scheduling/schedule.ts'
 import { scheduleFields, withoutNulls } from './create.ts'
 import { getTask } from './get.ts'
@@ -192,7 +195,18 @@ async function scheduleColumns(tx: Queryable, current: Current, fields: Schedule
   const withdrawn = await withdrawAhead(tx, current.id)
   const last = await lastOccurrence(tx, current.id)
   const next_run_at = withdrawn ?? current.next_run_at
-  return { ...fields, next_run_at: nextRun({ ...current, next_run_at }, fields, given, last) }
+  const next = nextRun({ ...current, next_run_at }, fields, given, last)
+  await recordDropped(tx, { ...current, next_run_at }, next)
+  return { ...fields, next_run_at: next }
+}
+
+/** What was due under the old schedule, and under the new one isn't: `ended`, as the schedule that it belonged to has. */
+async function recordDropped(tx: Queryable, current: Current, next: Date | null): Promise<void> {
+  const cursor = nominal(current)
+  const schedule = tryReadSchedule(current)
+  if (cursor === null || schedule === null || (next !== null && next <= current.now)) return
+  const now = shift(current.now, -jitterMs(current.name, current.jitter_seconds))
+  for (const skip of skipAll(schedule, cursor, now, 'ended').skips) await insertSkip(tx, current.id, skip)
 }
 
 const isSame = (current: ScheduleFields, fields: ScheduleFields, keys: (keyof ScheduleFields)[]): boolean =>

@@ -96,14 +96,22 @@ test('of an end leaves a next_run_at that was given where it is', async () => {
   expect(await moved({ end_at: null })).toBe(given)
 })
 
+const skips = async () => await db()`select status, skip_reason, skipped_count from executions order by id`
+
 test.for([
-  ['in the future', 3600],
-  ['due', -1],
-] as const)('of an end in the past: nothing runs any more, the cursor %s', async ([, seconds]) => {
+  ['in the future', 3600, []],
+  ['due', -1, [{ status: 'skipped', skip_reason: 'ended', skipped_count: 1 }]],
+] as const)('of an end in the past: nothing runs any more, the cursor %s', async ([, seconds, left]) => {
   await insertTask({ ...quick, next_run_at: await nowPlus(seconds) })
   expect(await moved({ end_at: '2020-01-01T00:00:00Z' })).toBeNull()
   await tickAndRun()
-  expect(await occurrences()).toEqual([])
+  expect(await skips()).toEqual(left)
+})
+
+test('of a next_run_at ahead: what was due by then is a row', async () => {
+  await insertTask({ ...quick, next_run_at: await nowPlus(-130) })
+  await moved({ next_run_at: '2990-01-01T00:00:00Z' })
+  expect(await skips()).toEqual([{ status: 'skipped', skip_reason: 'ended', skipped_count: 3 }])
 })
 
 test('of an end that was over: it goes on at its rate', async () => {
@@ -117,7 +125,7 @@ test('of a start: nothing runs before it, also not what is due', async () => {
   await insertTask({ ...quick, next_run_at: await nowPlus(-1) })
   expect(await moved({ start_at: '2990-01-01T00:00:00Z' })).toBe('2990-01-01T00:00:00.000Z')
   await tickAndRun()
-  expect(await occurrences()).toEqual([])
+  expect(await skips()).toEqual([{ status: 'skipped', skip_reason: 'ended', skipped_count: 1 }])
 })
 
 test.for([[3], [null]])('of max_runs to %s: a task that had used them up goes on', async ([max_runs]) => {
