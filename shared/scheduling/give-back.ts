@@ -11,20 +11,25 @@ export async function openClaims(sql: Queryable, claimIds: string[]): Promise<st
 }
 
 /**
- * Frees what the claims still hold for the next claim, also what was running: a shutdown is no attempt. For workers that are
- * gone already: one that still runs would overlap with whoever claims its execution next. One that was asked to stop has
- * stopped. Gives how many were freed.
+ * What a statement sets to free an open execution for the next claim, also a running one: a shutdown is no attempt. One that
+ * was asked to stop has stopped.
+ */
+export const freed = (sql: Queryable) => sql`
+  claim_id = null, lease_expires_at = null,
+  status = case when cancel_requested_at is null then 'queued' else 'cancelled' end,
+  started_at = case when cancel_requested_at is null then null else started_at end,
+  finished_at = case when cancel_requested_at is null then null else now() end`
+
+/**
+ * Frees all that the claims still hold. For workers that are gone already: one that still runs would overlap with whoever
+ * claims its execution next. Gives how many were freed.
  */
 export async function giveBackClaims(sql: Queryable, claimIds: string[]): Promise<number> {
-  const freed = await sql`
+  const rows = await sql`
     update executions
-    set claim_id = null, lease_expires_at = null,
-      status = case when cancel_requested_at is null then 'queued' else 'cancelled' end,
-      started_at = case when cancel_requested_at is null then null else started_at end,
-      finished_at = case when cancel_requested_at is null then null else now() end,
-      due_at = case when status = 'running' then now() else due_at end
+    set ${freed(sql)}
     where status in ('queued', 'running') and claim_id = any(${claimIds}::uuid[])`
-  return freed.count
+  return rows.count
 }
 
 /** Frees what a claim has not started, for the next claim. */

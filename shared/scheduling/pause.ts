@@ -1,10 +1,11 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
-import { type Policies, type Skip, skipAll } from './plan.ts'
+import { type Skip, skipAll } from './plan.ts'
 import { jitterMs, type ScheduleFields, shift, tryReadSchedule } from './schedule.ts'
 
 /**
  * Pauses tasks: nothing of their schedules is claimed any more, and what is queued is cancelled, but for what was claimed
- * ahead and what runs once: that is to come again. What runs goes on. With `until` they are resumed by themselves then. Gives the ids of those there are.
+ * ahead and what runs once: that is to come again. What runs goes on. With `until` they are resumed by themselves then. Gives
+ * the ids of those there are.
  */
 export async function pauseTasks(
   sql: Database,
@@ -14,11 +15,11 @@ export async function pauseTasks(
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
       const paused = await tx<{ id: number }[]>`
-      update tasks
-      set paused_at = coalesce(paused_at, now()), paused_until = ${until}, pause_reason = ${reason},
-        version = version + 1, updated_at = now()
-      where id = any(${ids}::bigint[])
-      returning id`
+        update tasks
+        set paused_at = coalesce(paused_at, now()), paused_until = ${until}, pause_reason = ${reason},
+          version = version + 1, updated_at = now()
+        where id = any(${ids}::bigint[])
+        returning id`
       await tx`
         with withdrawn as (
           delete from executions e
@@ -41,8 +42,13 @@ export async function pauseTasks(
   )
 }
 
-type PausedTask = ScheduleFields &
-  Policies & { id: number; name: string; next_run_at: Date | null; paused_at: Date | null; now: Date }
+type PausedTask = ScheduleFields & {
+  id: number
+  name: string
+  next_run_at: Date | null
+  paused_at: Date | null
+  now: Date
+}
 
 /**
  * Resumes tasks. What came due during the pause is recorded as skipped, or, with `policy`, left to each task's
@@ -85,8 +91,7 @@ export async function resumeDue(sql: Database): Promise<void> {
 async function lockPaused(tx: Queryable, which: ReturnType<Queryable>): Promise<PausedTask[]> {
   return await tx<PausedTask[]>`
     select t.id, t.name, t.schedule_type, t.interval_seconds, t.interval_mode, t.cron_expression, t.timezone,
-      t.start_at, t.end_at, t.jitter_seconds, t.overlap_policy, t.misfire_policy, t.misfire_grace_seconds,
-      t.next_run_at, t.paused_at, now() as now
+      t.start_at, t.end_at, t.jitter_seconds, t.next_run_at, t.paused_at, now() as now
     from tasks t
     where ${which}
     order by t.id

@@ -1,5 +1,6 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
 import { runnerOf } from '../runners/index.ts'
+import { freed } from './give-back.ts'
 import type { Outcome, Result } from './outcome.ts'
 import { toRecord } from './record.ts'
 import type { Started } from './start.ts'
@@ -141,14 +142,11 @@ async function write(
 const retryIn = (outcome: Outcome): number | null =>
   'retryInSeconds' in outcome ? (outcome.retryInSeconds ?? null) : null
 
-/** The same execution, free for the next claim: a shutdown is no attempt. One that was asked to stop has stopped. */
+/** The same execution, free for the next claim. */
 async function handBack(sql: Queryable, settlements: Settlement[]): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
     update executions e
-    set claim_id = null, lease_expires_at = null, due_at = now(),
-      status = case when cancel_requested_at is null then 'queued' else 'cancelled' end,
-      started_at = case when cancel_requested_at is null then null else started_at end,
-      finished_at = case when cancel_requested_at is null then null else now() end
+    set ${freed(sql)}
     from unnest(${idsOf(settlements)}::bigint[], ${claimsOf(settlements)}::uuid[]) as s (id, claim_id)
     where e.id = s.id and e.claim_id = s.claim_id and e.status = 'running'
     returning e.id`

@@ -143,13 +143,14 @@ test('a shutdown gives back what runs, and no attempt is counted', async () => {
   await work
   expect(executor.load).toBe(0)
   const [execution] =
-    await db()`select status, attempt, claim_id, lease_expires_at, started_at from executions`
+    await db()`select status, attempt, claim_id, lease_expires_at, started_at, due_at from executions`
   expect(execution).toEqual({
     status: 'queued',
     attempt: 1,
     claim_id: null,
     lease_expires_at: null,
     started_at: null,
+    due_at: new Date('2027-03-10T00:00:00Z'),
   })
 })
 
