@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { executionOut } from '../shared/executions/execution.ts'
 import { type AddCommands, wholeNumber } from './options.ts'
 import { shortInstant } from './output.ts'

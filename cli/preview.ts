@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { previewOut } from '../shared/tasks/preview.ts'
 import { type AddCommands, type ScheduleOptions, toSchedule, wholeNumber, withSchedule } from './options.ts'
 import { shortInstant } from './output.ts'

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { z } from 'zod'
+import * as z from 'zod'
 import manifest from '../package.json' with { type: 'json' }
 import { problemOut } from '../shared/errors.ts'
 import type { Operation } from '../shared/http/handler.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** What can go wrong for a caller: a stable code, and the HTTP status that stands for it. */
 export const STATUS_OF = {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { z } from 'zod'
+import * as z from 'zod'
 import { AppError } from '../../shared/errors.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { httpHandler } from '../../shared/http/handler.ts'
 
 export const handler = httpHandler(

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { db } from '../../shared/db.ts'
 import { executionOut } from '../../shared/executions/execution.ts'
 import { httpHandler } from '../../shared/http/handler.ts'

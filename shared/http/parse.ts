@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { invalid, type Problem } from '../errors.ts'
 
 /** Parameters and bodies are checked by the same schemas that make the documentation. Throws `invalid`. */

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { success } from '../scheduling/outcome.ts'
 import type { Runner } from './runner.ts'
 

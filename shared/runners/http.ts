@@ -1,5 +1,5 @@
 import { Agent, request } from 'undici'
-import { z } from 'zod'
+import * as z from 'zod'
 import { config } from '../config.ts'
 import { failed, success } from '../scheduling/outcome.ts'
 import type { Runner } from './runner.ts'

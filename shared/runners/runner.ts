@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { Queryable } from '../db.ts'
 import type { Outcome, Result } from '../scheduling/outcome.ts'
 

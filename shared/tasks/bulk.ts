@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Database } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { pauseTasks, resumeTasks } from '../scheduling/pause.ts'

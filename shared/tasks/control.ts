@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { instantIn } from '../instant.ts'
 
 /** What the control calls take; each may be left out whole. */

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Queryable } from '../db.ts'
 import { pageQuery, readCursor } from '../http/page.ts'
 import { instantIn } from '../instant.ts'

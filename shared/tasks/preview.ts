@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Queryable, readClock } from '../db.ts'
 import { invalid } from '../errors.ts'
 import { instantIn, instantOut } from '../instant.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Queryable } from '../db.ts'
 import { digits } from '../http/parse.ts'
 import { instantOut } from '../instant.ts'
