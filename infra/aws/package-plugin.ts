@@ -1,0 +1,53 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { bundleFunctions } from './bundle.ts'
+import { zip } from './zip.ts'
+
+type ServerlessFunction = {
+  handler: string
+  package?: { patterns?: string[]; individually?: true; artifact?: string }
+}
+
+/** What is used of the framework. */
+type Framework = {
+  serviceDir: string
+  service: { functions: Record<string, ServerlessFunction> }
+}
+
+/** The framework empties this folder when it begins to package, and keeps the template in it. */
+const FOLDER = '.serverless'
+
+/**
+ * Bundles each function, and gives the framework one zip for each: it has no bundler itself, and would send the whole folder.
+ * `package.patterns` of a function names the files, by their paths, that it reads at runtime.
+ */
+export default class PackagePlugin {
+  readonly hooks = {
+    'before:package:createDeploymentArtifacts': () => this.#package(),
+    'before:package:function:package': () => this.#package(),
+  }
+  readonly #framework: Framework
+
+  constructor(framework: Framework) {
+    this.#framework = framework
+  }
+
+  async #package(): Promise<void> {
+    const { serviceDir, service } = this.#framework
+    const functions = Object.entries(service.functions)
+    const bundles = await bundleFunctions(
+      serviceDir,
+      functions.map(([, fn]) => `${fn.handler.slice(0, fn.handler.lastIndexOf('.'))}.ts`),
+    )
+    for (const [index, [name, fn]] of functions.entries()) {
+      const artifact = join(FOLDER, `${name}.zip`)
+      await mkdir(dirname(join(serviceDir, artifact)), { recursive: true })
+      await writeFile(
+        join(serviceDir, artifact),
+        await zip(serviceDir, bundles[index] ?? [], fn.package?.patterns ?? []),
+      )
+      // In memory only: an artifact in serverless.yml would make serverless-offline run the zip.
+      fn.package = { individually: true, artifact }
+    }
+  }
+}

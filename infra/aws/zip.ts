@@ -1,0 +1,30 @@
+import { glob, readFile } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import { type Zippable, zipSync } from 'fflate'
+import type { File } from './bundle.ts'
+
+/** The same bytes for the same files, whenever and wherever they are packed: fflate writes local time, and zips begin in 1980. */
+const FIXED = {
+  mtime: new Date(1980, 0, 1),
+  os: 3,
+  // A regular file that everyone may read: Lambda runs as another user than the one that unpacks.
+  attrs: 0o100644 << 16,
+} as const
+
+/** A zip of the files, and of those under `root` that the patterns match. Throws on a pattern that matches none. */
+export async function zip(root: string, files: File[], patterns: string[]): Promise<Uint8Array> {
+  const found = await Promise.all(patterns.map((pattern) => match(root, pattern)))
+  const entries = [...files, ...found.flat()].toSorted((a, b) => (a.path < b.path ? -1 : 1))
+  const zippable: Zippable = {}
+  for (const { path, content } of entries) zippable[path] = [content, FIXED]
+  return zipSync(zippable, { level: 9 })
+}
+
+async function match(root: string, pattern: string): Promise<File[]> {
+  const files: File[] = []
+  for await (const path of glob(pattern, { cwd: root })) {
+    files.push({ path: path.replaceAll(sep, '/'), content: await readFile(join(root, path)) })
+  }
+  if (files.length === 0) throw new Error(`nothing matches ${pattern}`)
+  return files
+}
