@@ -1,7 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { bundleFunctions } from './bundle.ts'
-import { zip } from './zip.ts'
 
 type ServerlessFunction = {
   handler: string
@@ -33,6 +31,9 @@ export default class PackagePlugin {
   }
 
   async #package(): Promise<void> {
+    // Only now: serverless-offline loads this plugin too, and bundles nothing.
+    const { bundleFunctions } = await import('./bundle.ts')
+    const { zip } = await import('./zip.ts')
     const { serviceDir, service } = this.#framework
     const functions = Object.entries(service.functions)
     const bundles = await bundleFunctions(

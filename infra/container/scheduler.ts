@@ -4,7 +4,7 @@ import { logger } from '../../shared/logger.ts'
 import type { Claim } from '../../shared/scheduling/claim.ts'
 import { executor } from '../../shared/scheduling/execute.ts'
 import { invokeLocally } from '../../shared/scheduling/invoke.ts'
-import { startTicker } from '../ticker.ts'
+import { startTicker } from '../../shared/scheduling/ticker.ts'
 import { invoke, type LambdaHandler } from './invoke.ts'
 import type { ServiceFunction } from './service.ts'
 

@@ -116,7 +116,9 @@ export default class OfflinePlugin {
 
   #fillService(environment: Record<string, unknown>): void {
     const { functions, provider } = this.#framework.service
-    Object.assign(provider.environment, environment)
+    // The rest of serverless.yml's is for AWS: secrets by reference, and Amazon's certificates.
+    const { EXECUTE_FUNCTION_NAME } = provider.environment
+    provider.environment = { EXECUTE_FUNCTION_NAME, ...environment }
     // serverless-offline would fire it once a minute.
     for (const fn of Object.values(functions)) fn.events = fn.events.filter((event) => !('schedule' in event))
   }

@@ -4,7 +4,7 @@ import type { Queryable } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { giveBackClaims, openClaims } from '../../shared/scheduling/give-back.ts'
 import type { Ticked } from '../../shared/scheduling/tick.ts'
-import { startTicker } from '../ticker.ts'
+import { startTicker } from '../../shared/scheduling/ticker.ts'
 
 export type OfflineScheduler = {
   /** Stops ticking, and waits for what runs, at most for the grace, which `hurry` ends early. */

@@ -43,7 +43,12 @@ export async function callOffline(handler: HttpHandler, request: HttpCall) {
 }
 
 async function respondTo(handler: HttpHandler, event: APIGatewayProxyEventV2, request: HttpCall) {
-  const { statusCode, headers = {}, body = '', ...rest } = await handler(event, toContext(request))
+  const {
+    statusCode,
+    headers = {},
+    body = '',
+    ...rest
+  } = await handler(event, lambdaContext(request.remainingMs))
   const json = /^application\/([a-z]+\+)?json$/.test(String(headers['content-type']))
   return { statusCode, headers, body: json ? JSON.parse(body) : body, ...rest }
 }
@@ -96,7 +101,8 @@ function toBody(body: unknown, base64: boolean): string {
   return base64 ? Buffer.from(text).toString('base64') : text
 }
 
-function toContext({ remainingMs = 10_000 }: HttpCall): Context {
+/** As Lambda gives it, with so many milliseconds left. */
+export function lambdaContext(remainingMs = 10_000): Context {
   const refuse = (): never => {
     throw new Error('gone from the Node 24 runtime')
   }

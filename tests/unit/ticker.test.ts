@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { startTicker } from '../../infra/ticker.ts'
+import { startTicker } from '../../shared/scheduling/ticker.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()

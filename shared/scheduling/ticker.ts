@@ -1,4 +1,4 @@
-import { logger } from '../shared/logger.ts'
+import { logger } from '../logger.ts'
 
 export type Ticker = {
   /** Ticks soon, before the next beat: at most one such tick in `NUDGE_MS`, however often it is asked for. */

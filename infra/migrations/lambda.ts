@@ -1,0 +1,13 @@
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
+import middy from '@middy/core'
+import { db } from '../../shared/db.ts'
+import { logger } from '../../shared/logger.ts'
+import { migrate } from './migrate.ts'
+
+/**
+ * Migrates the database from inside its network, and tells what it applied: `serverless invoke -f migrate`. It lies beside the files
+ * that it reads, in the checkout as in the zip, and not in `functions/`, which imports nothing of `infra/`.
+ */
+export const handler = middy()
+  .use(injectLambdaContext(logger))
+  .handler(async (): Promise<{ applied: string[] }> => ({ applied: await migrate(db()) }))

@@ -1,0 +1,97 @@
+import { beforeEach, expect, test, vi } from 'vitest'
+import { handler } from '../../../functions/scheduler/tick.ts'
+import { db } from '../../../shared/db.ts'
+import type { Claim } from '../../../shared/scheduling/claim.ts'
+import { invokeLocally } from '../../../shared/scheduling/invoke.ts'
+import { lambdaContext } from '../../setup/http-event.ts'
+import { emptyTables, insertTask, nowPlus } from '../../setup/rows.ts'
+
+// Before the imports, which read the settings.
+vi.hoisted(() => {
+  process.env.TICK_INTERVAL_MS = '100'
+  process.env.CLAIM_AHEAD_MS = '200'
+})
+
+const LOOP = { loopSeconds: 1 }
+
+let claims: Claim[] = []
+let questions = 0
+
+beforeEach(async () => {
+  await emptyTables()
+  claims = []
+  questions = 0
+  workersThat(() => 1000)
+})
+
+/** The workers that ticks hand their claims to; each tick asks them how much room they have. */
+function workersThat(answer: (question: number) => number): void {
+  invokeLocally({
+    capacity: async () => {
+      questions += 1
+      return answer(questions)
+    },
+    send: async (claim) => void claims.push(claim),
+  })
+}
+
+const invoke = (event: unknown) => handler(event, lambdaContext())
+
+test('ticks once when it is not told to loop', async () => {
+  await insertTask({ next_run_at: await nowPlus(0) })
+  const ticked = await invoke({})
+  expect(ticked).toMatchObject({ claimed: 1, claimIds: [claims[0]?.claimId] })
+  expect(claims).toHaveLength(1)
+  expect(questions).toBe(1)
+})
+
+test('ticks at each interval for as long as it is told, and ends before the next loop begins', async () => {
+  const from = performance.now()
+  await insertTask({ next_run_at: await nowPlus(0.6) })
+  const looped = await invoke(LOOP)
+  expect(looped).toMatchObject({ claimed: 1 })
+  const { ticks, worked } = looped as { ticks: number; worked: number }
+  expect(worked).toBe(ticks)
+  // A busy machine may lose beats, and may not add any.
+  expect(ticks).toBeGreaterThan(5)
+  expect(ticks).toBeLessThanOrEqual(10)
+  expect(performance.now() - from).toBeLessThan(1000)
+  const [wait] = claims[0]?.waitsMs ?? []
+  expect(wait, 'claimed ahead by no more than the setting').toBeLessThanOrEqual(200)
+})
+
+test('looks further ahead at its last tick, so that the next loop may come late', async () => {
+  const id = await insertTask({ next_run_at: await nowPlus(4) })
+  await insertTask({ name: 'later', next_run_at: await nowPlus(5) })
+  expect(await invoke(LOOP)).toMatchObject({ claimed: 1 })
+  const rows = await db()`select task_id, status from executions`
+  expect(rows).toEqual([{ task_id: id, status: 'queued' }])
+  expect(claims[0]?.waitsMs[0]).toBeGreaterThan(2000)
+})
+
+test('goes on after ticks that throw', async () => {
+  workersThat((question) => {
+    if (question <= 2) throw new Error('the workers are away')
+    return 1000
+  })
+  await insertTask({ next_run_at: await nowPlus(0) })
+  const looped = await invoke(LOOP)
+  const { ticks, worked } = looped as { ticks: number; worked: number }
+  expect(ticks - worked).toBe(2)
+  expect(claims).toHaveLength(1)
+})
+
+test('fails when every tick has thrown, so that an alarm can see it', async () => {
+  workersThat(() => {
+    throw new Error('the workers are away')
+  })
+  await expect(invoke(LOOP)).rejects.toThrow(/^none of \d+ ticks worked$/)
+})
+
+test.for([{ loopSeconds: 0 }, { loopSeconds: 'a minute' }, { loopSeconds: 900 }])(
+  'refuses %o',
+  async (event) => {
+    await expect(invoke(event)).rejects.toThrow(/loopSeconds/)
+    expect(questions).toBe(0)
+  },
+)
