@@ -7,6 +7,8 @@ export type Runtime = {
   url: string
   /** What this machine is called in there; 127.0.0.1 when left out. */
   hostName?: string
+  /** Nothing can stop what runs there: at its end it lets executions finish, where others give them back. */
+  finishes?: true
   /** Everything it has printed so far. */
   log(): string
   /** Sends the signal, and gives the exit code; null when it had to be killed, or died of a signal. */

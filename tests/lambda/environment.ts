@@ -1,0 +1,138 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+
+const CLIENT = createRequire(import.meta.url).resolve('aws-lambda-ric')
+const NATIVE = fileURLToPath(new URL('native-client.ts', import.meta.url))
+
+/** What an environment is started with: the unpacked zip, and what the template says of the function. */
+export type Build = {
+  name: string
+  folder: string
+  handler: string
+  timeoutSeconds: number
+  env: Record<string, string>
+}
+
+type Invocation = {
+  id: string
+  event: string
+  resolve(answer: unknown): void
+  reject(error: Error): void
+}
+
+/**
+ * An execution environment of Lambda: one process of AWS's runtime client, behind a Runtime API of its own. One invocation at
+ * a time; between them the process is stopped (SIGSTOP), as Lambda freezes it.
+ */
+export class Environment {
+  readonly #build: Build
+  readonly #child: ChildProcess
+  readonly #api: Server
+  readonly #since = performance.now()
+  #asking: ServerResponse | undefined
+  #current: Invocation | undefined
+  #gone: Error | undefined
+  /** Milliseconds from the start of the process until it asked for its first invocation. */
+  initMs: number | undefined
+
+  static async start(build: Build, print: (text: string) => void): Promise<Environment> {
+    const api = createServer()
+    api.listen(0, '127.0.0.1')
+    await once(api, 'listening')
+    return new Environment(build, api, print)
+  }
+
+  private constructor(build: Build, api: Server, print: (text: string) => void) {
+    this.#build = build
+    this.#api = api
+    api.on('request', (request, response) => this.#serve(request, response))
+    const { port } = api.address() as AddressInfo
+    this.#child = spawn(process.execPath, ['--import', NATIVE, CLIENT], {
+      cwd: build.folder,
+      env: {
+        ...build.env,
+        AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}`,
+        _HANDLER: build.handler,
+        LAMBDA_TASK_ROOT: build.folder,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.setEncoding('utf8').on('data', print)
+    this.#child.on('exit', (code, signal) => this.#fail(new Error(`${build.name}: exited, ${code ?? signal}`)))
+  }
+
+  get isIdle(): boolean {
+    return this.#current === undefined && this.#gone === undefined
+  }
+
+  get isGone(): boolean {
+    return this.#gone !== undefined
+  }
+
+  /** Gives the handler's answer. Rejects with its error, or when the function's timeout is over; the process ends then, as on Lambda. */
+  invoke(id: string, event: string): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    const seconds = this.#build.timeoutSeconds
+    const timer = setTimeout(() => {
+      this.#fail(new Error(`${this.#build.name}: timed out after ${seconds} seconds`))
+    }, seconds * 1000)
+    this.#current = { id, event, resolve, reject }
+    if (this.#gone) reject(this.#gone)
+    this.#child.kill('SIGCONT')
+    this.#hand()
+    return promise.finally(() => clearTimeout(timer))
+  }
+
+  async end(): Promise<void> {
+    this.#fail(new Error(`${this.#build.name}: ended`))
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit')
+    this.#api.closeAllConnections()
+    this.#api.close()
+  }
+
+  #fail(error: Error): void {
+    this.#gone ??= error
+    this.#current?.reject(error)
+    this.#child.kill('SIGKILL')
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [, id, what] = /\/runtime\/(?:invocation\/)?([^/]+)(?:\/(\w+))?$/.exec(request.url ?? '') ?? []
+    if (id === 'next') return this.#next(response)
+    const body = await text(request)
+    response.writeHead(202).end()
+    if (id === 'init') return this.#fail(new Error(`${this.#build.name}: ${body}`))
+    const current = this.#current
+    if (current?.id !== id) return
+    this.#current = undefined
+    if (what === 'response') current?.resolve(JSON.parse(body))
+    else current?.reject(new Error(`${this.#build.name}: ${body}`))
+  }
+
+  #next(response: ServerResponse): void {
+    this.initMs ??= performance.now() - this.#since
+    this.#asking = response
+    if (this.#current) this.#hand()
+    else this.#child.kill('SIGSTOP')
+  }
+
+  /** The invocation to the process, once there are both. */
+  #hand(): void {
+    const { name, timeoutSeconds } = this.#build
+    if (!this.#asking || !this.#current) return
+    this.#asking
+      .writeHead(200, {
+        'content-type': 'application/json',
+        'lambda-runtime-aws-request-id': this.#current.id,
+        'lambda-runtime-deadline-ms': String(Date.now() + timeoutSeconds * 1000),
+        'lambda-runtime-invoked-function-arn': `arn:aws:lambda:us-east-1:123456789012:function:${name}`,
+      })
+      .end(this.#current.event)
+    this.#asking = undefined
+  }
+}

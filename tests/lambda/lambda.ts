@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto'
+import { type Build, Environment } from './environment.ts'
+
+export type LambdaFunction = Build & { reservedConcurrency: number | undefined }
+
+/** Lambda's limit for the payload of an asynchronous invocation. */
+const EVENT_LIMIT = 262_144
+
+/** The functions, each with as many environments as are busy at once; idle ones are used again, the latest first. */
+export class Lambda {
+  readonly #functions: Map<string, LambdaFunction>
+  readonly #environments = new Map<string, Environment[]>()
+  readonly #asynchronous = new Set<Promise<void>>()
+  readonly #chunks: string[] = []
+  /** What an on-failure destination would have got: asynchronous invocations that failed. Each is tried once, as the template says. */
+  readonly failures: string[] = []
+  readonly initMs: number[] = []
+
+  constructor(functions: LambdaFunction[]) {
+    this.#functions = new Map(functions.map((fn) => [fn.name, fn]))
+  }
+
+  log(): string {
+    return this.#chunks.join('')
+  }
+
+  has(name: string): boolean {
+    return this.#functions.has(name)
+  }
+
+  /** Rejects with what the handler threw, and when the function runs as often as it may. */
+  async invoke(name: string, event: unknown, id: string = randomUUID()): Promise<unknown> {
+    const environment = await this.#environmentOf(name)
+    const isCold = environment.initMs === undefined
+    try {
+      return await environment.invoke(id, JSON.stringify(event))
+    } finally {
+      if (isCold && environment.initMs !== undefined) this.initMs.push(environment.initMs)
+    }
+  }
+
+  /** `InvocationType: Event`. */
+  invokeLater(name: string, event: unknown): void {
+    if (JSON.stringify(event).length > EVENT_LIMIT) throw new Error(`${name}: the event is too large`)
+    const work = this.invoke(name, event)
+      .then(
+        () => {},
+        (error: Error) => void this.failures.push(error.message),
+      )
+      .finally(() => this.#asynchronous.delete(work))
+    this.#asynchronous.add(work)
+  }
+
+  /** When no asynchronous invocation runs any more. */
+  async idle(): Promise<void> {
+    while (this.#asynchronous.size > 0) await Promise.all(this.#asynchronous)
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([...this.#environments.values()].flat().map((it) => it.end()))
+  }
+
+  async #environmentOf(name: string): Promise<Environment> {
+    const fn = this.#functions.get(name)
+    if (!fn) throw new Error(`there is no function ${name}`)
+    const all = (this.#environments.get(name) ?? []).filter((it) => !it.isGone)
+    this.#environments.set(name, all)
+    const idle = all.findLast((it) => it.isIdle)
+    if (idle) return idle
+    if (all.length === fn.reservedConcurrency) throw new Error(`${name}: throttled`)
+    const fresh = await Environment.start(fn, (text) => this.#chunks.push(text))
+    all.push(fresh)
+    return fresh
+  }
+}

@@ -1,0 +1,160 @@
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { json } from 'node:stream/consumers'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { unzipSync } from 'fflate'
+import { createApp } from '../../infra/container/adapter.ts'
+import type { LambdaHandler } from '../../infra/container/invoke.ts'
+import { listen } from '../../infra/container/server.ts'
+import { readService } from '../../infra/container/service.ts'
+import type { Runtime } from '../conformance/runtime.ts'
+import { Lambda, type LambdaFunction } from './lambda.ts'
+import { readTemplate, resourcesOf, type Template } from './template.ts'
+
+export const ROOT = new URL('../../', import.meta.url)
+
+const ANYWHERE = { host: '127.0.0.1', port: 0 }
+
+/** A minute of EventBridge, and what its event says of it, both shorter. */
+const PERIOD_MS = 3000
+const LOOP_SECONDS = 2.5
+
+/** What the API's process has elsewhere, and no function. */
+const NOT_OF_FUNCTIONS = ['HOST', 'PORT', 'SHUTDOWN_GRACE_SECONDS']
+
+/**
+ * The packaged functions as on AWS: an HTTP API in front of them, Lambda's Invoke API between them, and the schedule of the tick.
+ * `env` takes the place of what the template leaves to Secrets Manager, and adds to the rest.
+ */
+export async function startLambda(env: Record<string, string>): Promise<Runtime> {
+  const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-lambda-'))
+  const template = await readTemplate(ROOT)
+  const invokeApi = await listen((request, response) => void serveInvoke(lambda, request, response), ANYWHERE)
+  const functions = await unpackAll(template, folder, { ...env, AWS_ENDPOINT_URL_LAMBDA: invokeApi.url })
+  const lambda = new Lambda(functions)
+  const server = await listen(await createFront(lambda), ANYWHERE)
+  const schedule = startSchedule(template, lambda)
+  const kill = async (): Promise<void> => {
+    schedule.stop()
+    await lambda.end()
+    await server.close(0)
+    await invokeApi.close(0)
+    await rm(folder, { recursive: true, force: true })
+  }
+  return {
+    url: server.url,
+    finishes: true,
+    log: () => lambda.log(),
+    // Nobody can stop an invocation: a stack that is taken down schedules nothing more, and what runs ends by itself.
+    async stop() {
+      await schedule.stop()
+      await lambda.idle()
+      report(lambda)
+      await kill()
+      return lambda.failures.length
+    },
+    kill,
+  }
+}
+
+/** Lambda's Invoke API, as far as the product uses it. */
+async function serveInvoke(lambda: Lambda, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const [, name = ''] = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(request.url ?? '') ?? []
+  const isEvent = request.headers['x-amz-invocation-type'] === 'Event'
+  if (!isEvent || !lambda.has(name)) return void response.writeHead(404).end('{}')
+  lambda.invokeLater(name, await json(request))
+  response.writeHead(202).end()
+}
+
+async function createFront(lambda: Lambda) {
+  const service = await readService(fileURLToPath(new URL('serverless.yml', ROOT)))
+  const handlers = service.functions.map((fn): [string, LambdaHandler] => [
+    fn.name,
+    (event, { awsRequestId }) => lambda.invoke(`${service.name}-dev-${fn.name}`, event, awsRequestId),
+  ])
+  const onError = (error: unknown, name: string) => console.error(name, error)
+  return createApp(service, Object.fromEntries(handlers), { onError })
+}
+
+/** Each period, also when the last invocation has not ended: it is throttled then, and comes a second later, as on Lambda. */
+function startSchedule(template: Template, lambda: Lambda): { stop(): Promise<void> } {
+  const [[, { Target }] = ['', {}]] = resourcesOf(template, 'AWS::Scheduler::Schedule')
+  const [name = ''] = Object.entries(template.Resources)
+    .filter(([logicalId]) => logicalId === Target.Arn['Fn::GetAtt'][0])
+    .map(([, { Properties }]) => Properties.FunctionName)
+  const event = { ...JSON.parse(Target.Input), loopSeconds: LOOP_SECONDS }
+  const ended = new AbortController()
+  const run = async (): Promise<void> => {
+    while (!ended.signal.aborted) {
+      const next = performance.now() + PERIOD_MS
+      await lambda.invoke(name, event).catch((error: Error) => lambda.failures.push(error.message))
+      await wait(Math.max(0, next - performance.now()), undefined, { signal: ended.signal }).catch(() => {})
+    }
+  }
+  const running = run()
+  return {
+    stop() {
+      ended.abort()
+      return running
+    },
+  }
+}
+
+async function unpackAll(
+  template: Template,
+  folder: string,
+  env: Record<string, string>,
+): Promise<LambdaFunction[]> {
+  const functions = resourcesOf(template, 'AWS::Lambda::Function')
+  return await Promise.all(functions.map(([, properties]) => unpack(properties, folder, env)))
+}
+
+async function unpack(
+  fn: Record<string, any>,
+  root: string,
+  env: Record<string, string>,
+): Promise<LambdaFunction> {
+  const folder = join(root, fn.FunctionName)
+  const zip = new URL(`.serverless/${fn.Code.S3Key.split('/').at(-1)}`, ROOT)
+  for (const [path, content] of Object.entries(unzipSync(await readFile(zip)))) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await writeFile(join(folder, path), content)
+  }
+  return {
+    name: fn.FunctionName,
+    folder,
+    handler: fn.Handler,
+    timeoutSeconds: fn.Timeout,
+    env: environmentOf(fn, env),
+    reservedConcurrency: fn.ReservedConcurrentExecutions,
+  }
+}
+
+/** The template's, what Lambda adds, and `env`. The certificates are a file that only Lambda has. */
+function environmentOf(fn: Record<string, any>, env: Record<string, string>): Record<string, string> {
+  const { NODE_EXTRA_CA_CERTS, ...variables } = fn.Environment.Variables as Record<string, string>
+  const given = Object.entries(env).filter(([key]) => !NOT_OF_FUNCTIONS.includes(key))
+  return {
+    PATH: process.env.PATH ?? '',
+    TZ: ':UTC',
+    ...variables,
+    ...Object.fromEntries(given),
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'none',
+    AWS_SECRET_ACCESS_KEY: 'none',
+    AWS_EXECUTION_ENV: `AWS_Lambda_${fn.Runtime}`,
+    AWS_LAMBDA_FUNCTION_NAME: fn.FunctionName,
+    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(fn.MemorySize),
+    AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${fn.FunctionName}`,
+    AWS_LAMBDA_LOG_STREAM_NAME: 'test',
+  }
+}
+
+function report({ initMs }: Lambda): void {
+  const sorted = initMs.map(Math.round).toSorted((a, b) => a - b)
+  console.log(`lambda: ${sorted.length} cold starts, ${sorted[0]} to ${sorted.at(-1)} ms, median ${sorted[sorted.length >> 1]}`)
+}

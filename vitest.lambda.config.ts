@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+/** `npm run test:lambda`: what is deployed, under AWS's own runtime client. */
+export default defineConfig({
+  test: {
+    globalSetup: ['tests/lambda/package.ts', 'tests/setup/database.ts'],
+    include: ['tests/lambda/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    fileParallelism: false,
+  },
+})
