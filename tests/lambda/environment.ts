@@ -31,8 +31,8 @@ type Invocation = {
  */
 export class Environment {
   readonly #build: Build
-  readonly #child: ChildProcess
   readonly #api: Server
+  #child: ChildProcess | undefined
   readonly #since = performance.now()
   #asking: ServerResponse | undefined
   #current: Invocation | undefined
@@ -40,30 +40,10 @@ export class Environment {
   /** Milliseconds from the start of the process until it asked for its first invocation. */
   initMs: number | undefined
 
-  static async start(build: Build, print: (text: string) => void): Promise<Environment> {
-    const api = createServer()
-    api.listen(0, '127.0.0.1')
-    await once(api, 'listening')
-    return new Environment(build, api, print)
-  }
-
-  private constructor(build: Build, api: Server, print: (text: string) => void) {
+  constructor(build: Build, print: (text: string) => void) {
     this.#build = build
-    this.#api = api
-    api.on('request', (request, response) => this.#serve(request, response))
-    const { port } = api.address() as AddressInfo
-    this.#child = spawn(process.execPath, ['--import', NATIVE, CLIENT], {
-      cwd: build.folder,
-      env: {
-        ...build.env,
-        AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}`,
-        _HANDLER: build.handler,
-        LAMBDA_TASK_ROOT: build.folder,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.setEncoding('utf8').on('data', print)
-    this.#child.on('exit', (code, signal) => this.#fail(new Error(`${build.name}: exited, ${code ?? signal}`)))
+    this.#api = createServer((request, response) => void this.#serve(request, response))
+    this.#api.listen(0, '127.0.0.1', () => this.#start(print))
   }
 
   get isIdle(): boolean {
@@ -83,22 +63,38 @@ export class Environment {
     }, seconds * 1000)
     this.#current = { id, event, resolve, reject }
     if (this.#gone) reject(this.#gone)
-    this.#child.kill('SIGCONT')
+    this.#child?.kill('SIGCONT')
     this.#hand()
     return promise.finally(() => clearTimeout(timer))
   }
 
   async end(): Promise<void> {
     this.#fail(new Error(`${this.#build.name}: ended`))
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit')
+    const { exitCode, signalCode } = this.#child ?? {}
+    if (this.#child && exitCode === null && signalCode === null) await once(this.#child, 'exit')
     this.#api.closeAllConnections()
     this.#api.close()
+  }
+
+  #start(print: (text: string) => void): void {
+    if (this.#gone) return
+    const { name, folder, handler, env } = this.#build
+    const { port } = this.#api.address() as AddressInfo
+    const own = { AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}`, _HANDLER: handler, LAMBDA_TASK_ROOT: folder }
+    const child = spawn(process.execPath, ['--import', NATIVE, CLIENT], {
+      cwd: folder,
+      env: { ...env, ...own },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', print)
+    child.on('exit', (code, signal) => this.#fail(new Error(`${name}: exited, ${code ?? signal}`)))
+    this.#child = child
   }
 
   #fail(error: Error): void {
     this.#gone ??= error
     this.#current?.reject(error)
-    this.#child.kill('SIGKILL')
+    this.#child?.kill('SIGKILL')
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -118,7 +114,7 @@ export class Environment {
     this.initMs ??= performance.now() - this.#since
     this.#asking = response
     if (this.#current) this.#hand()
-    else this.#child.kill('SIGSTOP')
+    else this.#child?.kill('SIGSTOP')
   }
 
   /** The invocation to the process, once there are both. */

@@ -30,7 +30,7 @@ export class Lambda {
 
   /** Rejects with what the handler threw, and when the function runs as often as it may. */
   async invoke(name: string, event: unknown, id: string = randomUUID()): Promise<unknown> {
-    const environment = await this.#environmentOf(name)
+    const environment = this.#environmentOf(name)
     const isCold = environment.initMs === undefined
     try {
       return await environment.invoke(id, JSON.stringify(event))
@@ -60,7 +60,7 @@ export class Lambda {
     await Promise.all([...this.#environments.values()].flat().map((it) => it.end()))
   }
 
-  async #environmentOf(name: string): Promise<Environment> {
+  #environmentOf(name: string): Environment {
     const fn = this.#functions.get(name)
     if (!fn) throw new Error(`there is no function ${name}`)
     const all = (this.#environments.get(name) ?? []).filter((it) => !it.isGone)
@@ -68,7 +68,7 @@ export class Lambda {
     const idle = all.findLast((it) => it.isIdle)
     if (idle) return idle
     if (all.length === fn.reservedConcurrency) throw new Error(`${name}: throttled`)
-    const fresh = await Environment.start(fn, (text) => this.#chunks.push(text))
+    const fresh = new Environment(fn, (text) => this.#chunks.push(text))
     all.push(fresh)
     return fresh
   }

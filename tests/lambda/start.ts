@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -12,7 +12,7 @@ import { listen } from '../../infra/container/server.ts'
 import { readService } from '../../infra/container/service.ts'
 import type { Runtime } from '../conformance/runtime.ts'
 import { Lambda, type LambdaFunction } from './lambda.ts'
-import { readTemplate, resourcesOf, type Template } from './template.ts'
+import { type Properties, readTemplate, resourcesOf, type Template } from './template.ts'
 
 export const ROOT = new URL('../../', import.meta.url)
 
@@ -25,27 +25,38 @@ const LOOP_SECONDS = 2.5
 /** What the API's process has elsewhere, and no function. */
 const NOT_OF_FUNCTIONS = ['HOST', 'PORT', 'SHUTDOWN_GRACE_SECONDS']
 
+type Deployed = { lambda: Lambda; template: Template; url: string; end(): Promise<void> }
+
 /**
- * The packaged functions as on AWS: an HTTP API in front of them, Lambda's Invoke API between them, and the schedule of the tick.
- * `env` takes the place of what the template leaves to Secrets Manager, and adds to the rest.
+ * The packaged functions as on AWS: an HTTP API in front of them, and Lambda's Invoke API between them. `env` takes the place of
+ * what the template leaves to Secrets Manager, and adds to the rest.
  */
-export async function startLambda(env: Record<string, string>): Promise<Runtime> {
+export async function deploy(env: Record<string, string>): Promise<Deployed> {
   const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-lambda-'))
   const template = await readTemplate(ROOT)
   const invokeApi = await listen((request, response) => void serveInvoke(lambda, request, response), ANYWHERE)
   const functions = await unpackAll(template, folder, { ...env, AWS_ENDPOINT_URL_LAMBDA: invokeApi.url })
   const lambda = new Lambda(functions)
-  const server = await listen(await createFront(lambda), ANYWHERE)
-  const schedule = startSchedule(template, lambda)
-  const kill = async (): Promise<void> => {
-    schedule.stop()
-    await lambda.end()
-    await server.close(0)
-    await invokeApi.close(0)
-    await rm(folder, { recursive: true, force: true })
-  }
+  const front = await listen(await createFront(lambda), ANYWHERE)
   return {
-    url: server.url,
+    lambda,
+    template,
+    url: front.url,
+    async end() {
+      await lambda.end()
+      await front.close(0)
+      await invokeApi.close(0)
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The same with the schedule of the tick, for the conformance suite. */
+export async function startLambda(env: Record<string, string>): Promise<Runtime> {
+  const { lambda, template, url, end } = await deploy(env)
+  const schedule = startSchedule(template, lambda)
+  return {
+    url,
     finishes: true,
     log: () => lambda.log(),
     // Nobody can stop an invocation: a stack that is taken down schedules nothing more, and what runs ends by itself.
@@ -53,15 +64,21 @@ export async function startLambda(env: Record<string, string>): Promise<Runtime>
       await schedule.stop()
       await lambda.idle()
       report(lambda)
-      await kill()
       return lambda.failures.length
     },
-    kill,
+    async kill() {
+      void schedule.stop()
+      await end()
+    },
   }
 }
 
 /** Lambda's Invoke API, as far as the product uses it. */
-async function serveInvoke(lambda: Lambda, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serveInvoke(
+  lambda: Lambda,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const [, name = ''] = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/.exec(request.url ?? '') ?? []
   const isEvent = request.headers['x-amz-invocation-type'] === 'Event'
   if (!isEvent || !lambda.has(name)) return void response.writeHead(404).end('{}')
@@ -112,11 +129,7 @@ async function unpackAll(
   return await Promise.all(functions.map(([, properties]) => unpack(properties, folder, env)))
 }
 
-async function unpack(
-  fn: Record<string, any>,
-  root: string,
-  env: Record<string, string>,
-): Promise<LambdaFunction> {
+async function unpack(fn: Properties, root: string, env: Record<string, string>): Promise<LambdaFunction> {
   const folder = join(root, fn.FunctionName)
   const zip = new URL(`.serverless/${fn.Code.S3Key.split('/').at(-1)}`, ROOT)
   for (const [path, content] of Object.entries(unzipSync(await readFile(zip)))) {
@@ -134,7 +147,7 @@ async function unpack(
 }
 
 /** The template's, what Lambda adds, and `env`. The certificates are a file that only Lambda has. */
-function environmentOf(fn: Record<string, any>, env: Record<string, string>): Record<string, string> {
+function environmentOf(fn: Properties, env: Record<string, string>): Record<string, string> {
   const { NODE_EXTRA_CA_CERTS, ...variables } = fn.Environment.Variables as Record<string, string>
   const given = Object.entries(env).filter(([key]) => !NOT_OF_FUNCTIONS.includes(key))
   return {
@@ -156,5 +169,7 @@ function environmentOf(fn: Record<string, any>, env: Record<string, string>): Re
 
 function report({ initMs }: Lambda): void {
   const sorted = initMs.map(Math.round).toSorted((a, b) => a - b)
-  console.log(`lambda: ${sorted.length} cold starts, ${sorted[0]} to ${sorted.at(-1)} ms, median ${sorted[sorted.length >> 1]}`)
+  console.log(
+    `lambda: ${sorted.length} cold starts, ${sorted[0]} to ${sorted.at(-1)} ms, median ${sorted[sorted.length >> 1]}`,
+  )
 }

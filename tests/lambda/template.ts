@@ -1,11 +1,9 @@
 import { readFile } from 'node:fs/promises'
 
-type Resource = {
-  Type: string
-  // What CloudFormation takes; each test says what it looks for.
-  // biome-ignore lint/suspicious/noExplicitAny: a template is a tree of anything
-  Properties: Record<string, any>
-}
+// biome-ignore lint/suspicious/noExplicitAny: a template is a tree of anything; each test says what it looks for.
+export type Properties = Record<string, any>
+
+type Resource = { Type: string; Properties: Properties }
 
 export type Template = {
   Resources: Record<string, Resource>
@@ -20,7 +18,7 @@ export async function readTemplate(root: URL): Promise<Template> {
   return JSON.parse(await readFile(path, 'utf8')) as Template
 }
 
-export const resourcesOf = (template: Template, type: string): [string, Resource['Properties']][] =>
+export const resourcesOf = (template: Template, type: string): [string, Properties][] =>
   Object.entries(template.Resources)
     .filter(([, resource]) => resource.Type === type)
     .map(([name, resource]) => [name, resource.Properties])

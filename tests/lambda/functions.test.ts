@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { send } from '../conformance/client.ts'
+import { createTestDatabase } from '../setup/test-database.ts'
+import { deploy, ROOT } from './start.ts'
+import { readTemplate } from './template.ts'
+
+const API_KEY = 'a key of the tests'
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>
+let deployed: Awaited<ReturnType<typeof deploy>>
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  deployed = await deploy({ API_KEY, DATABASE_URL: database.url })
+})
+
+afterAll(async () => {
+  await deployed?.end()
+  await database?.drop()
+})
+
+const invoke = (name: string, event: object = {}) =>
+  deployed.lambda.invoke(`task-scheduler-dev-${name}`, event)
+
+test('migrate makes the tables of an empty database, once', async () => {
+  await database.sql`drop schema public cascade`
+  await database.sql`create schema public`
+  expect(await invoke('migrate')).toEqual({ applied: [expect.stringMatching(/^0001_/)] })
+  expect(await invoke('migrate')).toEqual({ applied: [] })
+  expect((await send(deployed.url, { path: '/readyz' })).status).toBe(200)
+})
+
+test('docs has its assets', async () => {
+  for (const path of ['/docs', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js', '/openapi.json'])
+    expect({ path, status: (await send(deployed.url, { path })).status }).toEqual({ path, status: 200 })
+})
+
+test('the line that the lateness alarm counts is logged, as JSON, when an execution starts', async () => {
+  const { Resources } = await readTemplate(ROOT)
+  const filter = Resources.Lateness?.Properties
+  expect(filter).toMatchObject({
+    LogGroupName: { Ref: 'ExecuteLogGroup' },
+    FilterPattern: '{ ($.message = "execution started") && ($.late_ms >= 0) }',
+  })
+  const task = { name: 'one', type: 'sleep', schedule_type: 'once', params: { duration: 0 } }
+  const headers = { 'content-type': 'application/json', 'x-api-key': API_KEY }
+  const body = JSON.stringify({ ...task, next_run_at: new Date().toISOString() })
+  expect((await send(deployed.url, { method: 'POST', path: '/tasks', headers, body })).status).toBe(201)
+  expect(await invoke('tick', { loopSeconds: 2 })).toMatchObject({ ticks: 2, worked: 2, claimed: 1 })
+  await deployed.lambda.idle()
+  const lines = deployed.lambda
+    .log()
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(lines.filter(({ message }) => message === 'execution started')).toMatchObject([
+    { function_name: 'task-scheduler-dev-execute', late_ms: expect.any(Number) },
+  ])
+  expect(deployed.lambda.failures).toEqual([])
+})
+
+test('one tick at a time: a second one is throttled', async () => {
+  const first = invoke('tick', { loopSeconds: 1.5 })
+  await expect(invoke('tick', {})).rejects.toThrow('throttled')
+  await first
+})
+
+test('an execute that fails is reported', async () => {
+  deployed.lambda.invokeLater('task-scheduler-dev-execute', { claimId: 'none' })
+  await deployed.lambda.idle()
+  expect(deployed.lambda.failures).toEqual([expect.stringContaining('ZodError')])
+})

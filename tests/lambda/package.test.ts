@@ -1,0 +1,59 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { unzipSync } from 'fflate'
+import { beforeAll, expect, test } from 'vitest'
+import { readService } from '../../infra/container/service.ts'
+import packageService from './package.ts'
+import { ROOT } from './start.ts'
+
+const FOLDER = new URL('.serverless/', ROOT)
+
+/** Bytes. The largest function has the AWS SDK, undici and the cron parsers; /docs has Swagger UI. A package that isn't shaken shows here. */
+const LIMIT = 600_000
+
+/** What functions read at runtime besides their module. */
+const FILES: Record<string, string[]> = {
+  docs: ['node_modules/swagger-ui-dist/swagger-ui-bundle.js', 'node_modules/swagger-ui-dist/swagger-ui.css'],
+  migrate: ['infra/migrations/'],
+}
+
+let zips: Map<string, Buffer>
+
+beforeAll(async () => {
+  zips = await readZips()
+})
+
+async function readZips(): Promise<Map<string, Buffer>> {
+  const names = (await readdir(FOLDER)).filter((name) => name.endsWith('.zip')).sort()
+  const read = async (name: string): Promise<[string, Buffer]> => [
+    name.replace('.zip', ''),
+    await readFile(new URL(name, FOLDER)),
+  ]
+  return new Map(await Promise.all(names.map(read)))
+}
+
+test('each function has its module in its zip, what it reads, and nothing else', async () => {
+  const { functions } = await readService(fileURLToPath(new URL('serverless.yml', ROOT)))
+  expect([...zips.keys()]).toEqual(functions.map((fn) => fn.name).sort())
+  const migrations = (await readdir(new URL('infra/migrations/', ROOT))).filter((it) => it.endsWith('.sql'))
+  for (const { name, file } of functions) {
+    const module = file.replace(/ts$/, 'mjs')
+    const others = (FILES[name] ?? []).flatMap((path) =>
+      path.endsWith('/') ? migrations.map((it) => path + it) : [path],
+    )
+    const content = unzipSync(zips.get(name) ?? Buffer.of())
+    expect(Object.keys(content).sort()).toEqual([module, `${module}.map`, ...others].sort())
+  }
+})
+
+test('the zips are small', () => {
+  for (const [name, { length }] of zips) expect({ name, fits: length < LIMIT }).toEqual({ name, fits: true })
+  expect(zips.get('health')?.length).toBeLessThan(100_000)
+})
+
+test('packaging again gives the same bytes', async () => {
+  await packageService()
+  const again = await readZips()
+  for (const [name, zip] of again)
+    expect({ name, same: zip.equals(zips.get(name) ?? Buffer.of()) }).toEqual({ name, same: true })
+})

@@ -1,0 +1,187 @@
+import { fileURLToPath } from 'node:url'
+import { beforeAll, expect, test } from 'vitest'
+import { readService } from '../../infra/container/service.ts'
+import { circle, dangling } from './references.ts'
+import { complaints } from './specification.ts'
+import { ROOT } from './start.ts'
+import { readTemplate, resourcesOf, type Template } from './template.ts'
+
+const SERVICE = 'task-scheduler-dev'
+
+let template: Template
+
+beforeAll(async () => {
+  template = await readTemplate(ROOT)
+})
+
+/** `Fn::Sub` of an ARN in this account. */
+const arn = (service: string, resource: string) => ({
+  'Fn::Sub': `arn:\${AWS::Partition}:${service}:\${AWS::Region}:\${AWS::AccountId}:${resource}`,
+})
+
+const propertiesOf = (name: string) => template.Resources[name]?.Properties
+
+test('CloudFormation would take it', () => {
+  expect(complaints(template)).toEqual([])
+  expect(dangling(template)).toEqual([])
+  expect(circle(template)).toEqual([])
+})
+
+test('every function is what serverless.yml says, on arm64 and Node 24, in the VPC', async () => {
+  const { functions } = await readService(fileURLToPath(new URL('serverless.yml', ROOT)))
+  const deployed = Object.fromEntries(
+    resourcesOf(template, 'AWS::Lambda::Function').map(([, it]) => [it.FunctionName, it]),
+  )
+  expect(Object.keys(deployed)).toHaveLength(functions.length)
+  for (const { name, file, timeoutSeconds, memoryMb } of functions) {
+    expect(deployed[`${SERVICE}-${name}`]).toMatchObject({
+      Handler: file.replace(/ts$/, 'handler'),
+      Timeout: timeoutSeconds,
+      MemorySize: memoryMb,
+      Runtime: 'nodejs24.x',
+      Architectures: ['arm64'],
+      VpcConfig: {
+        SecurityGroupIds: [{ Ref: 'SecurityGroupId' }],
+        SubnetIds: [{ 'Fn::Select': [0, { Ref: 'SubnetIds' }] }, { 'Fn::Select': [1, { Ref: 'SubnetIds' }] }],
+      },
+    })
+  }
+  const keys = resourcesOf(template, 'AWS::ApiGatewayV2::Route').map(([, route]) => route.RouteKey)
+  expect(keys.sort()).toEqual(functions.flatMap((fn) => fn.routes.map((route) => route.key)).sort())
+})
+
+test('every function logs into a group that forgets after 30 days', () => {
+  const groups = resourcesOf(template, 'AWS::Logs::LogGroup').map(([, group]) => group)
+  const names = resourcesOf(template, 'AWS::Lambda::Function').map(
+    ([, fn]) => `/aws/lambda/${fn.FunctionName}`,
+  )
+  expect(groups.map((group) => group.LogGroupName).sort()).toEqual(names.sort())
+  expect(new Set(groups.map((group) => group.RetentionInDays))).toEqual(new Set([30]))
+})
+
+test('no secret is in the template: CloudFormation looks it up', () => {
+  for (const [, { Environment }] of resourcesOf(template, 'AWS::Lambda::Function')) {
+    expect(Environment.Variables).toEqual({
+      EXECUTE_FUNCTION_NAME: `${SERVICE}-execute`,
+      DATABASE_URL: '{{resolve:secretsmanager:task-scheduler/dev:SecretString:DATABASE_URL}}',
+      API_KEY: '{{resolve:secretsmanager:task-scheduler/dev:SecretString:API_KEY}}',
+      DATABASE_POOL_SIZE: '1',
+      MAX_CONCURRENT_EXECUTIONS: '64',
+      NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
+      NODE_OPTIONS: '--enable-source-maps',
+    })
+  }
+})
+
+test('every function has the role of its group', () => {
+  const functions = resourcesOf(template, 'AWS::Lambda::Function').map(([, fn]): [string, string] => [
+    fn.FunctionName.replace(`${SERVICE}-`, ''),
+    fn.Role['Fn::GetAtt'][0],
+  ])
+  const special = functions.filter(([, role]) => role !== 'ApiRole')
+  expect(Object.fromEntries(special)).toEqual({
+    runTask: 'StartRole',
+    rerunExecution: 'StartRole',
+    tick: 'TickRole',
+    execute: 'ExecuteRole',
+  })
+})
+
+const base = [{ Ref: 'LogsPolicy' }, { Ref: 'NetworkPolicy' }]
+const invoke = (name: string) => ({
+  Effect: 'Allow',
+  Action: 'lambda:InvokeFunction',
+  Resource: arn('lambda', `function:${SERVICE}-${name}`),
+})
+
+test('roles may do this, and nothing else', () => {
+  const roles = resourcesOf(template, 'AWS::IAM::Role').map(([name, role]) => [
+    name,
+    role.AssumeRolePolicyDocument.Statement,
+    role.ManagedPolicyArns,
+    (role.Policies ?? []).flatMap(
+      (policy: { PolicyDocument: { Statement: object[] } }) => policy.PolicyDocument.Statement,
+    ),
+  ])
+  const by = (principal: string, condition = {}) => [
+    { Effect: 'Allow', Principal: { Service: principal }, Action: 'sts:AssumeRole', ...condition },
+  ]
+  const lambda = by('lambda.amazonaws.com')
+  const account = { Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } } }
+  const report = {
+    Effect: 'Allow',
+    Action: 'sqs:SendMessage',
+    Resource: { 'Fn::GetAtt': ['FailedExecutes', 'Arn'] },
+  }
+  expect(roles).toEqual([
+    ['ApiRole', lambda, base, []],
+    ['StartRole', lambda, base, [invoke('execute')]],
+    ['TickRole', lambda, base, [invoke('execute')]],
+    ['ExecuteRole', lambda, base, [report]],
+    ['ScheduleRole', by('scheduler.amazonaws.com', account), undefined, [invoke('tick')]],
+  ])
+})
+
+test('a wildcard is only where AWS takes nothing else, and there the code may not use it', () => {
+  const network = [
+    'ec2:CreateNetworkInterface',
+    'ec2:DeleteNetworkInterface',
+    'ec2:DescribeNetworkInterfaces',
+    'ec2:DescribeSubnets',
+    'ec2:AssignPrivateIpAddresses',
+    'ec2:UnassignPrivateIpAddresses',
+  ]
+  const ours = { ArnLike: { 'lambda:SourceFunctionArn': arn('lambda', `function:${SERVICE}-*`) } }
+  const policies = resourcesOf(template, 'AWS::IAM::ManagedPolicy').map(([name, policy]) => [
+    name,
+    policy.PolicyDocument.Statement,
+  ])
+  expect(Object.fromEntries(policies)).toEqual({
+    LogsPolicy: [
+      {
+        Effect: 'Allow',
+        Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+        Resource: arn('logs', `log-group:/aws/lambda/${SERVICE}-*:*`),
+      },
+    ],
+    NetworkPolicy: [
+      { Effect: 'Allow', Action: network, Resource: '*' },
+      { Effect: 'Deny', Action: network, Resource: '*', Condition: ours },
+    ],
+  })
+})
+
+test('the tick is invoked each minute, one at a time, and loops for a little less', () => {
+  expect(propertiesOf('TickSchedulerSchedule1')).toEqual({
+    ScheduleExpression: 'rate(1 minute)',
+    State: 'ENABLED',
+    FlexibleTimeWindow: { Mode: 'OFF' },
+    Target: {
+      Arn: { 'Fn::GetAtt': ['TickLambdaFunction', 'Arn'] },
+      RoleArn: { 'Fn::GetAtt': ['ScheduleRole', 'Arn'] },
+      Input: '{"loopSeconds":59}',
+    },
+  })
+  expect(propertiesOf('TickLambdaFunction')).toMatchObject({ ReservedConcurrentExecutions: 1, Timeout: 90 })
+})
+
+test('what is invoked asynchronously is tried once, soon or never, and a failed execute is reported', () => {
+  const once = { Qualifier: '$LATEST', MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 }
+  const OnFailure = { Destination: { 'Fn::GetAtt': ['FailedExecutes', 'Arn'] } }
+  expect(resourcesOf(template, 'AWS::Lambda::EventInvokeConfig').map(([, it]) => it)).toEqual([
+    { FunctionName: { Ref: 'TickLambdaFunction' }, DestinationConfig: {}, ...once },
+    { FunctionName: { Ref: 'ExecuteLambdaFunction' }, DestinationConfig: { OnFailure }, ...once },
+  ])
+})
+
+test('three alarms tell the topic', () => {
+  const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm')
+  expect(alarms.map(([name]) => name).sort()).toEqual(['ExecuteFailed', 'StartsLate', 'TickMissing'])
+  for (const [, alarm] of alarms) expect(alarm.AlarmActions).toEqual([{ Ref: 'AlarmTopic' }])
+  expect(propertiesOf('TickMissing')?.TreatMissingData).toBe('breaching')
+  const metric = propertiesOf('Lateness')?.MetricTransformations[0]
+  expect(propertiesOf('StartsLate')).toMatchObject({
+    Namespace: metric.MetricNamespace,
+    MetricName: metric.MetricName,
+  })
+})
