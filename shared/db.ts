@@ -37,8 +37,9 @@ export function connect(url: string, options: { max: number; echo?: boolean }): 
     max: options.max,
     idle_timeout: 20,
     connect_timeout: 10,
-    // Left to itself it grows to 20 s a connection: longer than a lease, and than a request may take.
-    backoff: () => RECONNECT_SECONDS,
+    // Left to itself it grows to 20 s a connection: longer than a lease, and than a request may take. None after an idle one was closed:
+    // a frozen function does that when it wakes, and its caller waits.
+    backoff: (failures) => (failures === 0 ? 0 : RECONNECT_SECONDS),
     fetch_types: false,
     types: { bigint, ...arrays },
     connection: { application_name: 'task-scheduler', TimeZone: 'UTC', ...SERVER_TIMEOUTS },
