@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici'
+import type { Agent } from 'undici'
 import * as z from 'zod'
 import { config } from '../config.ts'
 import { failed, success } from '../scheduling/outcome.ts'
@@ -40,7 +40,7 @@ const params = z.strictObject({
 type Params = z.infer<typeof params>
 
 /** The task's timeout is the only limit; undici's own would end a long wait without saying so. */
-const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 } })
+let agent: Agent | undefined
 
 /** Bytes of an answer that are read, so that its connection can be used again; it is closed on a longer one. */
 const BODY_LIMIT = 131_072
@@ -49,6 +49,9 @@ const BODY_LIMIT = 131_072
 export const http: Runner<Params> = {
   params,
   async run(given, { signal, idempotencyKey }) {
+    // Only here: the API checks params, and calls nothing.
+    const { Agent, request } = await import('undici')
+    agent ??= new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 } })
     const from = performance.now()
     const response = await request(given.url ?? config().httpTaskUrl, {
       dispatcher: agent,
