@@ -45,6 +45,12 @@ export async function handOver(sql: Queryable, invoke: Invoke, claim: Claim): Pr
 /** Executions of one invocation: more would share one function's memory and time. */
 const CHUNK = 10
 
+/** The SDK's own are none, and a network without a way to Lambda swallows connections: a tick would hang instead of giving back. */
+const LIMITS = {
+  maxAttempts: 2,
+  requestHandler: { connectionTimeout: 3000, requestTimeout: 3000, throwOnRequestTimeout: true },
+}
+
 let client: LambdaClient | undefined
 
 function lambdaInvoke(sql: Queryable): Invoke {
@@ -61,7 +67,7 @@ function lambdaInvoke(sql: Queryable): Invoke {
     async send({ claimId, executionIds, waitsMs }) {
       // Only here: it is half of all that a container would load, and a container never sends.
       const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
-      client ??= new LambdaClient({})
+      client ??= new LambdaClient(LIMITS)
       for (let from = 0; from < executionIds.length; from += CHUNK) {
         const chunk: Claim = {
           claimId,
