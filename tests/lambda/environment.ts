@@ -68,8 +68,12 @@ export class Environment {
     return promise.finally(() => clearTimeout(timer))
   }
 
-  async end(): Promise<void> {
+  kill(): void {
     this.#fail(new Error(`${this.#build.name}: ended`))
+  }
+
+  async end(): Promise<void> {
+    this.kill()
     const { exitCode, signalCode } = this.#child ?? {}
     if (this.#child && exitCode === null && signalCode === null) await once(this.#child, 'exit')
     this.#api.closeAllConnections()

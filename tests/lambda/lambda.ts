@@ -18,6 +18,7 @@ export class Lambda {
 
   constructor(functions: LambdaFunction[]) {
     this.#functions = new Map(functions.map((fn) => [fn.name, fn]))
+    process.once('exit', this.#killAll)
   }
 
   log(): string {
@@ -57,7 +58,15 @@ export class Lambda {
   }
 
   async end(): Promise<void> {
-    await Promise.all([...this.#environments.values()].flat().map((it) => it.end()))
+    await Promise.all(this.#all().map((it) => it.end()))
+    process.off('exit', this.#killAll)
+  }
+
+  readonly #all = (): Environment[] => [...this.#environments.values()].flat()
+
+  /** A frozen process doesn't notice that its parent has gone. */
+  readonly #killAll = (): void => {
+    for (const environment of this.#all()) environment.kill()
   }
 
   #environmentOf(name: string): Environment {

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +12,7 @@ import { listen } from '../../infra/container/server.ts'
 import { readService } from '../../infra/container/service.ts'
 import type { Runtime } from '../conformance/runtime.ts'
 import { Lambda, type LambdaFunction } from './lambda.ts'
-import { type Properties, readTemplate, resourcesOf, type Template } from './template.ts'
+import { type FunctionProperties, readTemplate, resourcesOf, type Template } from './template.ts'
 
 export const ROOT = new URL('../../', import.meta.url)
 
@@ -96,12 +96,12 @@ async function createFront(lambda: Lambda) {
   return createApp(service, Object.fromEntries(handlers), { onError })
 }
 
-/** Each period, also when the last invocation has not ended: it is throttled then, and comes a second later, as on Lambda. */
+/** Each period, and never two at once, as Lambda makes a second one wait. */
 function startSchedule(template: Template, lambda: Lambda): { stop(): Promise<void> } {
-  const [[, { Target }] = ['', {}]] = resourcesOf(template, 'AWS::Scheduler::Schedule')
-  const [name = ''] = Object.entries(template.Resources)
-    .filter(([logicalId]) => logicalId === Target.Arn['Fn::GetAtt'][0])
-    .map(([, { Properties }]) => Properties.FunctionName)
+  const { Target } = only(resourcesOf(template, 'AWS::Scheduler::Schedule'))
+  const [target] = Target.Arn['Fn::GetAtt']
+  const functions = resourcesOf(template, 'AWS::Lambda::Function')
+  const { FunctionName: name } = only(functions.filter(([logicalId]) => logicalId === target))
   const event = { ...JSON.parse(Target.Input), loopSeconds: LOOP_SECONDS }
   const ended = new AbortController()
   const run = async (): Promise<void> => {
@@ -120,6 +120,11 @@ function startSchedule(template: Template, lambda: Lambda): { stop(): Promise<vo
   }
 }
 
+function only<T>([first, ...others]: [string, T][]): T {
+  if (first === undefined || others.length > 0) throw new Error('not exactly one in the template')
+  return first[1]
+}
+
 async function unpackAll(
   template: Template,
   folder: string,
@@ -129,9 +134,13 @@ async function unpackAll(
   return await Promise.all(functions.map(([, properties]) => unpack(properties, folder, env)))
 }
 
-async function unpack(fn: Properties, root: string, env: Record<string, string>): Promise<LambdaFunction> {
+async function unpack(
+  fn: FunctionProperties,
+  root: string,
+  env: Record<string, string>,
+): Promise<LambdaFunction> {
   const folder = join(root, fn.FunctionName)
-  const zip = new URL(`.serverless/${fn.Code.S3Key.split('/').at(-1)}`, ROOT)
+  const zip = new URL(`.serverless/${basename(fn.Code.S3Key)}`, ROOT)
   for (const [path, content] of Object.entries(unzipSync(await readFile(zip)))) {
     await mkdir(dirname(join(folder, path)), { recursive: true })
     await writeFile(join(folder, path), content)
@@ -147,8 +156,8 @@ async function unpack(fn: Properties, root: string, env: Record<string, string>)
 }
 
 /** The template's, what Lambda adds, and `env`. The certificates are a file that only Lambda has. */
-function environmentOf(fn: Properties, env: Record<string, string>): Record<string, string> {
-  const { NODE_EXTRA_CA_CERTS, ...variables } = fn.Environment.Variables as Record<string, string>
+function environmentOf(fn: FunctionProperties, env: Record<string, string>): Record<string, string> {
+  const { NODE_EXTRA_CA_CERTS, ...variables } = fn.Environment.Variables
   const given = Object.entries(env).filter(([key]) => !NOT_OF_FUNCTIONS.includes(key))
   return {
     PATH: process.env.PATH ?? '',

@@ -99,9 +99,7 @@ test('roles may do this, and nothing else', () => {
     name,
     role.AssumeRolePolicyDocument.Statement,
     role.ManagedPolicyArns,
-    (role.Policies ?? []).flatMap(
-      (policy: { PolicyDocument: { Statement: object[] } }) => policy.PolicyDocument.Statement,
-    ),
+    (role.Policies ?? []).flatMap((policy) => policy.PolicyDocument.Statement),
   ])
   const by = (principal: string, condition = {}) => [
     { Effect: 'Allow', Principal: { Service: principal }, Action: 'sts:AssumeRole', ...condition },
@@ -178,10 +176,13 @@ test('three alarms tell the topic', () => {
   const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm')
   expect(alarms.map(([name]) => name).sort()).toEqual(['ExecuteFailed', 'StartsLate', 'TickMissing'])
   for (const [, alarm] of alarms) expect(alarm.AlarmActions).toEqual([{ Ref: 'AlarmTopic' }])
-  expect(propertiesOf('TickMissing')?.TreatMissingData).toBe('breaching')
-  const metric = propertiesOf('Lateness')?.MetricTransformations[0]
+  expect(propertiesOf('TickMissing')).toMatchObject({ TreatMissingData: 'breaching' })
+  const metric = resourcesOf(template, 'AWS::Logs::MetricFilter').map(([, it]) => it.MetricTransformations[0])
+  expect(metric.map(({ MetricNamespace: Namespace, MetricName }) => ({ Namespace, MetricName }))).toEqual([
+    { Namespace: 'task-scheduler', MetricName: 'dev-lateness' },
+  ])
   expect(propertiesOf('StartsLate')).toMatchObject({
-    Namespace: metric.MetricNamespace,
-    MetricName: metric.MetricName,
+    Namespace: 'task-scheduler',
+    MetricName: 'dev-lateness',
   })
 })

@@ -1,15 +1,43 @@
 import { readFile } from 'node:fs/promises'
 
-// biome-ignore lint/suspicious/noExplicitAny: a template is a tree of anything; each test says what it looks for.
-export type Properties = Record<string, any>
-
-type Resource = { Type: string; Properties: Properties }
+type Resource = { Type: string; Properties?: object }
 
 export type Template = {
   Resources: Record<string, Resource>
   Parameters: Record<string, object>
   Outputs: Record<string, object>
 }
+
+/** What is read of each type of resource. */
+type Read = {
+  'AWS::Lambda::Function': {
+    FunctionName: string
+    Handler: string
+    Runtime: string
+    Timeout: number
+    MemorySize: number
+    ReservedConcurrentExecutions?: number
+    Environment: { Variables: Record<string, string> }
+    Code: { S3Key: string }
+    Role: { 'Fn::GetAtt': [string, string] }
+  }
+  'AWS::Lambda::EventInvokeConfig': object
+  'AWS::Scheduler::Schedule': { Target: { Arn: { 'Fn::GetAtt': [string, string] }; Input: string } }
+  'AWS::ApiGatewayV2::Route': { RouteKey: string }
+  'AWS::Logs::LogGroup': { LogGroupName: string; RetentionInDays: number }
+  'AWS::Logs::MetricFilter': { MetricTransformations: [{ MetricNamespace: string; MetricName: string }] }
+  'AWS::CloudWatch::Alarm': { AlarmActions: object[] }
+  'AWS::IAM::ManagedPolicy': { PolicyDocument: Policy }
+  'AWS::IAM::Role': {
+    AssumeRolePolicyDocument: Policy
+    ManagedPolicyArns?: object[]
+    Policies?: { PolicyDocument: Policy }[]
+  }
+}
+
+type Policy = { Statement: object[] }
+
+export type FunctionProperties = Read['AWS::Lambda::Function']
 
 /** What `npm run package` rendered. */
 export async function readTemplate(root: URL): Promise<Template> {
@@ -18,7 +46,11 @@ export async function readTemplate(root: URL): Promise<Template> {
   return JSON.parse(await readFile(path, 'utf8')) as Template
 }
 
-export const resourcesOf = (template: Template, type: string): [string, Properties][] =>
+/** The cast: that resources have the properties which AWS's specification gives their type is a test of its own. */
+export const resourcesOf = <Type extends keyof Read>(
+  template: Template,
+  type: Type,
+): [string, Read[Type]][] =>
   Object.entries(template.Resources)
     .filter(([, resource]) => resource.Type === type)
-    .map(([name, resource]) => [name, resource.Properties])
+    .map(([name, resource]) => [name, resource.Properties as Read[Type]])
