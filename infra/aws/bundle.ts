@@ -40,7 +40,6 @@ export async function bundleFunctions(root: string, entries: string[]): Promise<
     keepNames: true,
     sourcemap: 'linked',
     sourcesContent: false,
-    legalComments: 'none',
     banner: { js: BANNER },
     plugins: [unmappedPackages],
   })
