@@ -5,9 +5,11 @@ import { logger } from './logger.ts'
 /** Ids are bigint in the database; 2^53 of them are enough for a number. */
 const bigint = { to: 20, from: [20], parse: Number, serialize: String }
 
-/** Element by element in double quotes, which every element type reads (PostgreSQL manual, 8.15.6). */
-const serializeArray = (array: unknown[]): string =>
-  `{${array.map((it) => (it === null ? 'NULL' : `"${String(it).replaceAll(/["\\]/g, '\\$&')}"`)).join(',')}}`
+/** Numbers as they are, and other elements in double quotes, which every type reads (PostgreSQL manual, 8.15.6). */
+const serializeElement = (it: unknown): unknown =>
+  it === null ? 'NULL' : typeof it === 'number' ? it : `"${String(it).replaceAll(/["\\]/g, '\\$&')}"`
+
+const serializeArray = (array: unknown[]): string => `{${array.map(serializeElement).join(',')}}`
 
 /** int4[], text[], int8[], float8[], timestamptz[] and uuid[]: the ones that parameters use. */
 const ARRAY_OIDS = [1007, 1009, 1016, 1022, 1185, 2951]
@@ -22,6 +24,8 @@ type Types = { bigint: number }
 export type Database = Sql<Types>
 /** The pool or a transaction: what a function that only runs statements takes. */
 export type Queryable = ISql<Types>
+/** A part of a statement. */
+export type Fragment = postgres.Fragment
 
 const RECONNECT_SECONDS = 0.2
 
@@ -31,8 +35,15 @@ const RECONNECT_SECONDS = 0.2
  */
 const SERVER_TIMEOUTS = { idle_in_transaction_session_timeout: 10_000, statement_timeout: 30_000 }
 
+/**
+ * For statements over sets. A plan is made for each one's own parameters: one that was kept from when a table was nearly empty
+ * would scan it whole until statistics catch up, which at full speed is a minute. Rows are looked up in memory, mostly, so a random
+ * page costs little more than the next one.
+ */
+const PLANNER = { plan_cache_mode: 'force_custom_plan', jit: 'off', random_page_cost: '1.1' }
+
 /** Opens a pool. Connections are made at the first query, and closed after 20 idle seconds. */
-export function connect(url: string, options: { max: number; echo?: boolean }): Database {
+export function connect(url: string, options: { max: number; echo?: boolean; forSets?: boolean }): Database {
   return postgres(url, {
     max: options.max,
     idle_timeout: 20,
@@ -42,20 +53,53 @@ export function connect(url: string, options: { max: number; echo?: boolean }): 
     backoff: (failures) => (failures === 0 ? 0 : RECONNECT_SECONDS),
     fetch_types: false,
     types: { bigint, ...arrays },
-    connection: { application_name: 'task-scheduler', TimeZone: 'UTC', ...SERVER_TIMEOUTS },
+    connection: {
+      application_name: 'task-scheduler',
+      TimeZone: 'UTC',
+      ...SERVER_TIMEOUTS,
+      ...(options.forSets && PLANNER),
+    },
     onnotice: (notice) => logger.debug('notice', { notice: notice.message }),
     ...(options.echo && { debug: (_connection: number, query: string) => logger.info('sql', { query }) }),
   })
 }
 
+/** One for the tick, two that settle, two that start; the heartbeat takes what is free. */
+const SCHEDULER_CONNECTIONS = 5
+
 let pool: Database | undefined
 
 /** This process' pool on DATABASE_URL. */
 export function db(): Database {
+  pool ??= open(false)
+  return pool
+}
+
+let schedulerPool: Database | undefined
+
+/** Connections of the tick and the executor: however many requests come, they wait for none of them. */
+export function schedulerDb(): Database {
+  schedulerPool ??= open(true)
+  return schedulerPool
+}
+
+function open(forSets: boolean): Database {
   const { databaseUrl, databasePoolSize, sqlEcho } = config()
   if (!databaseUrl) throw new Error('DATABASE_URL is not set')
-  pool ??= connect(databaseUrl, { max: databasePoolSize, echo: sqlEcho })
-  return pool
+  const max = forSets ? Math.min(databasePoolSize, SCHEDULER_CONNECTIONS) : databasePoolSize
+  return connect(databaseUrl, { max, echo: sqlEcho, forSets })
+}
+
+/** Closes this process' pools, with what runs in them after so many seconds. */
+export async function closeDatabase(seconds: number): Promise<void> {
+  await Promise.all([pool?.end({ timeout: seconds }), schedulerPool?.end({ timeout: seconds })])
+}
+
+/** All of the conditions that aren't false. What wasn't asked for is left out: a plan that keeps it could use no index. */
+export function allOf(sql: Queryable, conditions: (Fragment | false)[]): Fragment {
+  return conditions
+    .filter((it) => it !== false)
+    .reduce((all, condition) => sql`${all} and ${condition}`, sql`true`)
 }
 
 /** True when a statement failed because the database could not be reached, so that trying again may help. */
@@ -81,10 +125,4 @@ export async function retryDeadlock<T>(transaction: () => Promise<T>): Promise<T
       if (!isDeadlock || tries === DEADLOCK_TRIES) throw error
     }
   }
-}
-
-/** The time, by the only clock that decides: the database's. */
-export async function readClock(sql: Queryable): Promise<Date> {
-  const [row] = await sql<[{ now: Date }]>`select now()`
-  return row.now
 }

@@ -31,6 +31,9 @@ function offsetMinutes(offset: string | undefined): number | null {
   return hours > 23 || minutes > 59 ? null : sign * (hours * 60 + minutes)
 }
 
+/** Before all instants that `parseInstant` gives. */
+export const BEFORE_ALL = new Date('0999-01-01T00:00:00Z')
+
 /** An instant on its way in. */
 export const instantIn = z
   .string()

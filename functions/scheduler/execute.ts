@@ -2,14 +2,17 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import * as z from 'zod'
+import { config } from '../../shared/config.ts'
+import { schedulerDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
+import { type Claim, loadClaim } from '../../shared/scheduling/claim.ts'
 import { executor } from '../../shared/scheduling/execute.ts'
 
-const claim = z.object({
-  claimId: z.uuid(),
-  executionIds: z.array(z.int()).max(1000),
-  waitsMs: z.array(z.number()),
-})
+/** A claim comes whole within a process. An invocation carries its ids. */
+const handedOver = z.union([
+  z.object({ claim: z.custom<Claim>((value) => typeof value === 'object' && value !== null) }),
+  z.object({ claimId: z.uuid(), taskIds: z.array(z.int()).max(1000) }),
+])
 
 /** Time to settle what runs into the end of the invocation. */
 const SETTLE_MS = 3000
@@ -18,5 +21,10 @@ const SETTLE_MS = 3000
 export const handler = middy()
   .use(injectLambdaContext(logger))
   .handler(async (event: unknown, context: Context): Promise<void> => {
-    await executor().execute(claim.parse(event), context.getRemainingTimeInMillis() - SETTLE_MS)
+    const given = handedOver.parse(event)
+    const claim =
+      'claim' in given
+        ? given.claim
+        : await loadClaim(schedulerDb(), given.claimId, given.taskIds, config().leaseSeconds)
+    await executor().execute(claim, context.getRemainingTimeInMillis() - SETTLE_MS)
   })

@@ -2,7 +2,7 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import * as z from 'zod'
 import { config } from '../../shared/config.ts'
-import { db } from '../../shared/db.ts'
+import { schedulerDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { currentInvoke } from '../../shared/scheduling/invoke.ts'
 import { type Ticked, tick } from '../../shared/scheduling/tick.ts'
@@ -17,7 +17,7 @@ export const handler = middy()
   .handler(async (event: unknown): Promise<Ticked | Looped> => {
     const { loopSeconds } = beat.parse(event)
     const { leaseSeconds, claimAheadMs, tickIntervalMs } = config()
-    const tickOnce = (aheadMs: number) => tick(db(), currentInvoke(), { leaseSeconds, aheadMs })
+    const tickOnce = (aheadMs: number) => tick(schedulerDb(), currentInvoke(), { leaseSeconds, aheadMs })
     if (loopSeconds === undefined) return await tickOnce(claimAheadMs)
     return await loopTicks(tickOnce, { loopSeconds, tickIntervalMs, claimAheadMs, leaseSeconds })
   })

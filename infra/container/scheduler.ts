@@ -27,9 +27,9 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   const limitless = { ...execute.fn, timeoutSeconds: NO_LIMIT_SECONDS }
   const run = async (claim: Claim): Promise<void> => {
     try {
-      await invoke(limitless, execute.handler, claim)
+      await invoke(limitless, execute.handler, { claim })
     } catch (error) {
-      logger.error('executions could not be started', { claim_id: claim.claimId, error: error as Error })
+      logger.error('executions could not be started', { claim_id: claim.id, error: error as Error })
     }
   }
   const ticker = startTicker(() => invoke(tick.fn, tick.handler, {}), settings.tickIntervalMs)
@@ -37,17 +37,19 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   own.onDueSoon(settings.claimAheadMs, nudge)
   // Else a full worker would run so many a tick, however short they are.
   own.onEnd(() => {
-    if (full && own.load <= most / 2) nudge()
+    if (full && own.room >= most / 2) ticker.again()
   })
   invokeLocally({
     async capacity() {
-      const room = most - own.load
-      full = room <= 0
-      return room
+      const now = own.room
+      full = now <= 0
+      return { now, ahead: full ? 0 : settings.maxClaimedExecutions - own.load }
     },
     async send(claim) {
+      const taken = own.taken(claim.id)
       const work = run(claim).finally(() => handed.delete(work))
       handed.add(work)
+      await Promise.race([taken, work])
     },
     nudge,
   })

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { config } from '../../shared/config.ts'
-import { db } from '../../shared/db.ts'
+import { closeDatabase, db } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { startDraining } from '../../shared/readiness.ts'
 import { migrateWhenReady } from '../migrations/migrate.ts'
@@ -41,11 +41,11 @@ export async function serve(): Promise<Running> {
         server.drain()
         await scheduler?.stop(grace, hurry)
         await server.close(Math.max(LAST_REQUESTS_MS, deadline - performance.now()))
-        await db().end({ timeout: 5 })
+        await closeDatabase(5)
       },
     }
   } catch (error) {
-    await db().end({ timeout: 1 })
+    await closeDatabase(1)
     throw error
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Config } from '../../shared/config.ts'
-import type { Queryable } from '../../shared/db.ts'
+import type { Database } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { giveBackClaims, openClaims } from '../../shared/scheduling/give-back.ts'
 import type { Ticked } from '../../shared/scheduling/tick.ts'
@@ -23,7 +23,7 @@ const POLL_MS = 100
  * shared, and the claims of others aren't ours to give back.
  */
 export function startOfflineScheduler(
-  sql: Queryable,
+  sql: Database,
   tickUrl: string,
   { tickIntervalMs }: Config,
 ): OfflineScheduler {

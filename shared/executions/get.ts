@@ -1,11 +1,17 @@
 import type { Queryable } from '../db.ts'
 import { notFound } from '../errors.ts'
-import { type Execution, executionColumns } from './execution.ts'
+import { maybeOpen } from '../scheduling/ledger.ts'
+import { type Execution, executionColumns, openColumns } from './execution.ts'
 
-/** Throws `not_found`. */
+/** An open execution is looked for first: one that ends meanwhile is in the ledger then. Throws `not_found`. */
 export async function getExecution(sql: Queryable, id: number): Promise<Execution> {
-  const [execution] = await sql<[Execution?]>`
+  const [open] = await sql<[Execution?]>`
+    select ${openColumns(sql)}
+    from task_state s
+    where s.task_id in (${maybeOpen(sql)}) and s.execution_id = ${id}::bigint and s.status is not null`
+  if (open) return open
+  const [ended] = await sql<[Execution?]>`
     select ${executionColumns(sql)} from executions e where e.id = ${id}::bigint`
-  if (!execution) throw notFound('execution', id)
-  return execution
+  if (!ended) throw notFound('execution', id)
+  return ended
 }

@@ -1,172 +1,246 @@
 import { randomUUID } from 'node:crypto'
-import type { Database, Queryable } from '../db.ts'
+import type { Database, Fragment, Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { logger } from '../logger.ts'
-import { type DueTask, type Plan, type Policies, plan } from './plan.ts'
+import { advance, handledAlready, type TaskPlan } from './advance.ts'
+import { type Claimed, loadClaimed } from './claimed.ts'
+import { type Clock, readClock } from './clock.ts'
+import { type DueTask, type Policies, plan } from './plan.ts'
 import { jitterMs, readSchedule, type ScheduleFields, shift } from './schedule.ts'
 
-/** Executions handed to one worker: whoever holds `claimId` may start and settle them, as long as the lease lasts. */
+/** Executions handed to one worker: whoever holds `id` may start and settle them, as long as its lease lasts. */
 export type Claim = {
-  claimId: string
-  executionIds: number[]
-  /** Of each, the milliseconds from the claim until it is due: it is claimed ahead, and starts at its own instant. */
-  waitsMs: number[]
+  id: string
+  executions: Claimed[]
+  /** By which their instants are told. */
+  clock: Clock
+  /** Before the lease began, on this process' monotonic clock (`performance.now()`). */
+  since: number
 }
 
-type Claimed = { id: number; wait_ms: number }
-
-const toClaim = (claimId: string, rows: Claimed[]): Claim => ({
-  claimId,
-  executionIds: rows.map((row) => row.id),
-  waitsMs: rows.map((row) => Math.max(0, row.wait_ms)),
-})
-
+/** A due task, with all that its execution needs. */
 type DueRow = ScheduleFields &
-  Policies & {
-    id: number
-    name: string
+  Policies &
+  Omit<
+    Claimed,
+    'id' | 'claim_id' | 'scheduled_for' | 'due_at' | 'trigger' | 'attempt' | 'started_at' | 'failures'
+  > & {
+    /** What was read of the task is as old as the snapshot, which may be older than the lock: then it was changed, and is left to the next claim. */
+    changed: boolean
     next_run_at: Date
     max_runs: number | null
     runs: number
-    now: Date
     busy_from: Date | null
     busy_until: Date | null
+    /** The last occurrence that was opened. */
+    last: Date | null
   }
 
-type Taken = {
-  claim: Claim
-  /** How many rows were looked at; fewer than the limit means that nothing is left. */
-  seen: number
-}
-
 export type ClaimOptions = {
+  /** Executions at most. */
   limit: number
   leaseSeconds: number
   /** What falls due within so many milliseconds is claimed too. Default 0. */
   aheadMs?: number
-  /** Decides what is due, instead of the database's clock: for tests that go through days. */
-  now?: Date
+  /** What is due starts with its claim: for workers in this process, which have it the moment it is committed. */
+  startsDue?: boolean
+  /** Executions of one claim at most; a larger set makes several. Default: all in one. */
+  claimSize?: number
+  /** Decides what is due: the database's, read once a tick. */
+  clock: Clock
+}
+
+type Taken = {
+  claims: Claim[]
+  /** Whether there may be more. */
+  more: boolean
 }
 
 /**
- * Claims up to `limit` executions under a fresh claim id, leased for `leaseSeconds` of the database's clock:
- * first what is queued and nobody holds (retries, run-now, handed back), then due tasks.
+ * Claims up to `limit` executions under fresh claim ids, leased for `leaseSeconds` of the database's clock: first what is
+ * queued and nobody holds (retries, run-now, handed back), then due tasks.
  */
 export async function claim(sql: Database, options: ClaimOptions): Promise<Taken> {
-  const claimId = randomUUID()
-  const queued = await claimQueued(sql, claimId, options)
-  const due = await claimDue(sql, claimId, { ...options, limit: options.limit - queued.length })
-  return { claim: toClaim(claimId, [...queued, ...due.claimed]), seen: queued.length + due.seen }
+  const since = performance.now()
+  const queued = await claimQueued(sql, options)
+  const limit = options.limit - queued.length
+  const due = limit > 0 ? await claimDue(sql, { ...options, limit }) : { executions: [], more: true }
+  return { claims: toClaims([...queued, ...due.executions], options.clock, since), more: due.more }
 }
 
-/** Claims one execution that is queued, if nobody holds it: what a person asked for need not wait for a tick. */
-export async function claimOne(sql: Queryable, id: number, leaseSeconds: number): Promise<Claim> {
-  const claimId = randomUUID()
-  const rows = await sql<Claimed[]>`
-    update executions
-    set claim_id = ${claimId}, lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
-    where id = ${id} and status = 'queued' and claim_id is null
-    returning id, 0 as wait_ms`
-  return toClaim(claimId, rows)
+function toClaims(executions: Claimed[], clock: Clock, since: number): Claim[] {
+  const byClaim = Map.groupBy(executions, (it) => it.claim_id)
+  return [...byClaim].map(([id, own]) => ({ id, executions: own, clock, since }))
+}
+
+/** Claims one task's queued execution, if nobody holds it: what a person asked for need not wait for a tick. */
+export async function claimOne(sql: Database, taskId: number, leaseSeconds: number): Promise<Claim[]> {
+  const since = performance.now()
+  const options = { limit: 1, leaseSeconds, clock: await readClock(sql) }
+  const taken = await claimUnheld(sql, options, sql`s.task_id = ${taskId} and s.unheld_due_at is not null`)
+  return toClaims(taken, options.clock, since)
+}
+
+/**
+ * A claim whose worker was told the ids only: what of it has not started. Its lease began when it was made, and is renewed here
+ * since nobody can tell how long its way took.
+ */
+export async function loadClaim(
+  sql: Queryable,
+  id: string,
+  taskIds: number[],
+  leaseSeconds: number,
+): Promise<Claim> {
+  const since = performance.now()
+  await sql`
+    update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
+  const clock = await readClock(sql)
+  return { id, executions: await loadClaimed(sql, id, taskIds), clock, since }
 }
 
 /** A paused task's scheduled work waits until it is resumed; what a person asked for by hand runs. */
-async function claimQueued(sql: Queryable, claimId: string, options: ClaimOptions): Promise<Claimed[]> {
-  const { limit, leaseSeconds } = options
-  return await sql<Claimed[]>`
-    update executions
-    set claim_id = ${claimId}, lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
-    where id in (
-      select e.id
-      from executions e
-      join tasks t on t.id = e.task_id
-      where e.status = 'queued' and e.claim_id is null and e.due_at <= ${horizon(sql, options)}
-        and (t.paused_at is null or e.trigger <> 'schedule')
-      order by e.due_at
-      limit ${limit}
-      for update of e skip locked
-    )
-    returning id, ${waitMs(sql, options)} as wait_ms`
+async function claimQueued(sql: Database, options: ClaimOptions): Promise<Claimed[]> {
+  const due = sql`
+    s.unheld_due_at <= ${horizon(options)} and (s.paused_at is null or s.trigger <> 'schedule')`
+  return await claimUnheld(sql, options, due)
 }
 
-const clock = (sql: Queryable, { now }: ClaimOptions) => (now ? sql`${now}::timestamptz` : sql`now()`)
+async function claimUnheld(sql: Database, options: ClaimOptions, which: Fragment): Promise<Claimed[]> {
+  const { claimSize = Number.POSITIVE_INFINITY } = options
+  return await sql.begin(async (tx) => {
+    const taken = await tx<{ task_id: number }[]>`
+      select s.task_id from task_state s
+      where ${which}
+      order by s.unheld_due_at
+      limit ${options.limit}
+      for no key update skip locked`
+    const executions: Claimed[] = []
+    for (const group of Map.groupBy(taken, (_, index) => Math.floor(index / claimSize)).values()) {
+      const id = randomUUID()
+      const taskIds = group.map((row) => row.task_id)
+      await tx`
+        with claimed as (
+          insert into claims (id, lease_expires_at, task_ids)
+          values (${id}, now() + make_interval(secs => ${options.leaseSeconds}), ${taskIds}::int[])
+        )
+        update task_state set claim_id = ${id}, unheld_due_at = null where task_id = any(${taskIds}::int[])`
+      executions.push(...(await loadClaimed(tx, id, taskIds)))
+    }
+    return executions
+  })
+}
 
 /** Up to when what falls due is claimed. */
-const horizon = (sql: Queryable, options: ClaimOptions) =>
-  sql`${clock(sql, options)} + make_interval(secs => ${(options.aheadMs ?? 0) / 1000})`
-
-const waitMs = (sql: Queryable, options: ClaimOptions) =>
-  sql`(extract(epoch from due_at - ${clock(sql, options)}) * 1000)::float8`
+const horizon = ({ clock, aheadMs = 0 }: ClaimOptions): Date => new Date(clock.now.getTime() + aheadMs)
 
 /** Long backlogs of cron schedules take time to count: what is not planned by then is left, unlocked, to the next claim. */
 const PLANNING_MS = 500
 
 /**
- * One transaction of two statements: lock the due tasks; compute their next instants here; then advance the cursors and
- * insert the executions. The second statement has a fresh snapshot while the rows are locked, so its look at open
- * executions is the truth: the snapshot of the first may be older than the lock.
+ * One transaction of two statements: lock the state of the due tasks; compute their next instants here; then advance the
+ * cursors and open the executions. A change of a task waits for the lock.
  */
 async function claimDue(
   sql: Database,
-  claimId: string,
   options: ClaimOptions,
-): Promise<{ claimed: Claimed[]; seen: number }> {
-  if (options.limit <= 0) return { claimed: [], seen: 0 }
+): Promise<{ executions: Claimed[]; more: boolean }> {
   return await sql.begin(async (tx) => {
     const rows = await lockDue(tx, options)
-    if (rows.length === 0) return { claimed: [], seen: 0 }
-    const lockedAt = performance.now()
-    const plans: TaskPlan[] = []
+    if (rows.length === 0) return { executions: [], more: false }
+    const since = performance.now()
+    const planned = new Map<number, { row: DueRow; plan: RowPlan }>()
     let seen = 0
     for (const row of rows) {
-      if (performance.now() - lockedAt > PLANNING_MS) break
+      if (performance.now() - since > PLANNING_MS) break
       seen += 1
-      const planned = planRow(row)
-      if (planned instanceof AppError) await pauseUnreadable(tx, row.id, planned)
-      else plans.push(planned)
+      if (row.changed) continue
+      const outcome = planRow(row, options.clock.now)
+      if (outcome instanceof AppError) await pauseUnreadable(tx, row.task_id, outcome)
+      else planned.set(row.task_id, { row, plan: outcome })
     }
-    const claimed = await advance(tx, plans, claimId, options)
-    // The wait counts from the database's clock at the claim, which lies before `lockedAt`: so none ends too early.
-    const passed = performance.now() - lockedAt
-    return {
-      claimed: claimed.map(({ id, wait_ms }) => ({ id, wait_ms: wait_ms - passed })),
-      seen: seen < rows.length ? options.limit : seen,
-    }
+    const executions = await open(tx, planned, options)
+    return { executions, more: rows.length === options.limit || seen < rows.length }
   })
 }
 
-async function lockDue(tx: Queryable, options: ClaimOptions): Promise<DueRow[]> {
-  return await tx<DueRow[]>`
-    select t.id, t.name, t.schedule_type, t.interval_seconds, t.interval_mode, t.cron_expression, t.timezone,
-      t.start_at, t.end_at, t.jitter_seconds, t.next_run_at, t.max_runs, t.runs,
-      t.overlap_policy, t.misfire_policy, t.misfire_grace_seconds,
-      ${clock(tx, options)} as now, busy.busy_from, busy.busy_until
-    from tasks t
-    cross join lateral (
-      select min(e.started_at) as busy_from, max(e.finished_at) as busy_until
-      from executions e
-      where e.task_id = t.id and e.scheduled_for = (
-        select last.scheduled_for
-        from executions last
-        where last.task_id = t.id and last.started_at is not null
-        order by last.scheduled_for desc
-        limit 1
-      )
-    ) busy
-    where t.next_run_at <= ${horizon(tx, options)} and t.paused_at is null
-      and not exists (
-        select from executions e where e.task_id = t.id and e.status in ('queued', 'running')
-      )
-    order by t.next_run_at
-    limit ${options.limit}
-    for update of t skip locked`
+type Planned = Map<number, { row: DueRow; plan: RowPlan }>
+
+/** Gives what was opened, soonest first. */
+async function open(tx: Queryable, planned: Planned, options: ClaimOptions): Promise<Claimed[]> {
+  const again = [...planned.values()].filter(({ row, plan: { run } }) => run && row.last && run <= row.last)
+  const handled = await handledAlready(
+    tx,
+    again.map((it) => it.plan),
+  )
+  const { claimSize = Number.POSITIVE_INFINITY } = options
+  let runs = 0
+  const plans = [...planned.values()].map(({ plan: it }): TaskPlan => {
+    const run = handled.has(it.taskId) ? null : it.run
+    return { ...it, run, claim: run && Math.floor(runs++ / claimSize) }
+  })
+  const claims = plans.map(({ claim: it }) => it)
+  const claimIds = [...new Set(claims)].filter((it) => it !== null).map(() => randomUUID())
+  const opened = await advance(tx, plans, { ...options, claimIds })
+  const byTask = new Map(plans.map((it) => [it.taskId, it]))
+  return opened
+    .flatMap(({ task_id, id, started_at }) => {
+      const [it, row] = [byTask.get(task_id), planned.get(task_id)?.row]
+      if (!it?.run || !row || it.claim === null) return []
+      const claim_id = claimIds[it.claim] ?? ''
+      return [toClaimed(row, { id, claim_id, started_at }, it.run, it)]
+    })
+    .sort((a, b) => a.due_at.getTime() - b.due_at.getTime())
 }
 
+/** Field by field: a spread of the row would keep its schedule in memory, and costs more than all else here. */
+const toClaimed = (
+  row: DueRow,
+  { id, claim_id, started_at }: Pick<Claimed, 'id' | 'claim_id' | 'started_at'>,
+  run: Date,
+  { jitter, next }: TaskPlan,
+): Claimed => ({
+  id,
+  claim_id,
+  task_id: row.task_id,
+  task_name: row.task_name,
+  type: row.type,
+  params: row.params,
+  timeout_seconds: row.timeout_seconds,
+  scheduled_for: run,
+  trigger: 'schedule',
+  attempt: 1,
+  due_at: shift(run, jitter),
+  started_at,
+  next_run_at: next && shift(next, jitter),
+  max_attempts: row.max_attempts,
+  retry_backoff_seconds: row.retry_backoff_seconds,
+  retry_max_backoff_seconds: row.retry_max_backoff_seconds,
+  pause_after_failures: row.pause_after_failures,
+  failures: 0,
+})
+
+async function lockDue(tx: Queryable, options: ClaimOptions): Promise<DueRow[]> {
+  return await tx<DueRow[]>`
+    select s.task_id, t.name as task_name, t.type, t.params, t.timeout_seconds, t.schedule_type, t.interval_seconds,
+      t.interval_mode, t.cron_expression, t.timezone, t.start_at, t.end_at, t.jitter_seconds, s.next_run_at, t.max_runs,
+      s.runs, t.overlap_policy, t.misfire_policy, t.misfire_grace_seconds, t.max_attempts, t.retry_backoff_seconds,
+      t.retry_max_backoff_seconds, t.pause_after_failures, s.busy_from, s.busy_until, s.scheduled_for as last, s.definition <> t.definition as changed
+    from task_state s
+    join tasks t on t.id = s.task_id
+    where s.next_run_at <= ${horizon(options)} and s.paused_at is null and s.status is null
+    order by s.next_run_at, s.task_id
+    limit ${options.limit}
+    for no key update of s skip locked`
+}
+
+type RowPlan = Omit<TaskPlan, 'claim'>
+
 /** A schedule that can't be read (written by hand, or a zone that this Node doesn't know) is an answer, not a throw. */
-function planRow(row: DueRow): TaskPlan | AppError {
+function planRow(row: DueRow, now: Date): RowPlan | AppError {
   try {
-    const jitter = jitterMs(row.name, row.jitter_seconds)
-    return { taskId: row.id, jitter, ...plan(dueTask(row, jitter), shift(row.now, -jitter)) }
+    const jitter = jitterMs(row.task_name, row.jitter_seconds)
+    const planned = plan(dueTask(row, jitter), shift(now, -jitter))
+    return { taskId: row.task_id, jitter, ...planned }
   } catch (error) {
     if (error instanceof AppError) return error
     throw error
@@ -189,63 +263,8 @@ function dueTask(row: DueRow, jitter: number): DueTask {
 async function pauseUnreadable(tx: Queryable, taskId: number, error: AppError): Promise<void> {
   logger.error('task paused: its schedule cannot be read', { task_id: taskId, detail: error.message })
   await tx`
-    update tasks
-    set paused_at = now(), pause_reason = ${`unreadable schedule: ${error.message}`}, updated_at = now()
-    where id = ${taskId}`
+    update task_state
+    set paused_at = now(), pause_reason = ${`unreadable schedule: ${error.message}`}
+    where task_id = ${taskId}`
+  await tx`update tasks set version = version + 1, updated_at = now() where id = ${taskId}`
 }
-
-type TaskPlan = Plan & { taskId: number; jitter: number }
-
-/** `on conflict do nothing`: an occurrence that was handled already (its cursor was set back by hand) stays handled. */
-async function advance(
-  tx: Queryable,
-  plans: TaskPlan[],
-  claimId: string,
-  options: ClaimOptions,
-): Promise<Claimed[]> {
-  const skips = plans.flatMap((it) => it.skips.map((skip) => ({ taskId: it.taskId, ...skip })))
-  return await tx<Claimed[]>`
-    with planned as (
-      select * from unnest(
-        ${plans.map((it) => it.taskId)}::int[],
-        ${isoOf(plans.map((it) => it.run))}::timestamptz[],
-        ${isoOf(plans.map((it) => it.next))}::timestamptz[],
-        ${plans.map((it) => it.jitter / 1000)}::float8[]
-      ) as p (task_id, run, next, jitter)
-      where not exists (
-        select from executions e where e.task_id = p.task_id and e.status in ('queued', 'running')
-      )
-    ),
-    moved as (
-      update tasks t
-      set next_run_at = p.next + make_interval(secs => p.jitter), runs = t.runs + (p.run is not null)::int
-      from planned p
-      where t.id = p.task_id
-    ),
-    skipped as (
-      insert into executions
-        (task_id, scheduled_for, due_at, status, finished_at, skip_reason, skipped_until, skipped_count)
-      select s.task_id, s.first, s.first, 'skipped', now(), s.reason, s.last, s.count
-      from unnest(
-        ${skips.map((it) => it.taskId)}::int[],
-        ${skips.map((it) => it.reason)}::text[],
-        ${isoOf(skips.map((it) => it.first))}::timestamptz[],
-        ${isoOf(skips.map((it) => it.last))}::timestamptz[],
-        ${skips.map((it) => it.count)}::bigint[]
-      ) as s (task_id, reason, first, last, count)
-      join planned p on p.task_id = s.task_id
-      on conflict do nothing
-    )
-    insert into executions (task_id, scheduled_for, due_at, status, claim_id, lease_expires_at)
-    select task_id, run, run + make_interval(secs => jitter), 'queued', ${claimId},
-      now() + make_interval(secs => ${options.leaseSeconds})
-    from planned
-    where run is not null
-    order by run
-    on conflict do nothing
-    returning id, ${waitMs(tx, options)} as wait_ms`
-}
-
-/** postgres.js takes an array of Dates for a single one (it looks at the first element); strings it leaves to the server. */
-const isoOf = (instants: (Date | null)[]): (string | null)[] =>
-  instants.map((it) => it?.toISOString() ?? null)

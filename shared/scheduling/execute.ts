@@ -1,30 +1,65 @@
-import { setTimeout as wait } from 'node:timers/promises'
+import { setImmediate, setTimeout as wait } from 'node:timers/promises'
 import { config } from '../config.ts'
-import { type Database, db, isUnreachable } from '../db.ts'
-import { logger } from '../logger.ts'
-import { runnerOf } from '../runners/index.ts'
-import { backoffSeconds } from './backoff.ts'
+import { type Database, schedulerDb } from '../db.ts'
+import { logger, logsInfo } from '../logger.ts'
 import type { Claim } from './claim.ts'
+import type { Claimed } from './claimed.ts'
+import { type Clock, instantOn } from './clock.ts'
 import { giveBackUnstarted } from './give-back.ts'
-import { Heartbeat, type Held, type StopReason } from './heartbeat.ts'
-import { cancelled, failed, handedBack, type Outcome, timedOut } from './outcome.ts'
-import { cleanText, describe } from './record.ts'
-import { release } from './release.ts'
-import { settle } from './settle.ts'
-import { type Started, start } from './start.ts'
+import { Heartbeat, type HeldClaim } from './heartbeat.ts'
+import type { Outcome } from './outcome.ts'
+import { cleanText } from './record.ts'
+import { Releaser } from './release.ts'
+import { runWithin } from './run.ts'
+import { Settler } from './settler.ts'
+import { start } from './start.ts'
 
-const SETTLE_RETRY_MS = 250
+/** Executions that one statement starts at most. */
+const START_BATCH = 500
 
-type Options = { leaseSeconds: number; defaultTimeoutSeconds: number }
+/**
+ * Milliseconds before its instant that an execution's start is written, so that it runs at its instant and not one round trip
+ * later: what the statement takes, measured for one and for many at once.
+ */
+const startLeadMs = (count: number): number => 4 + Math.min(500, count * 0.03)
 
-/** Runs the executions of claims: start, run, settle. One a process: its heartbeat keeps what all of them hold. */
+/** Runs that begin without a pause between them. */
+const RUN_TURN = 200
+
+/** What is due and finds no place for so long is given back: another worker may have one. */
+const OVERDUE_MS = 1000
+const RETRY_MS = 250
+
+type Options = { leaseSeconds: number; defaultTimeoutSeconds: number; maxRunning: number }
+
+/** A claimed execution in this process. */
+type Work = {
+  execution: Claimed
+  claim: HeldClaim
+  clock: Clock
+  /** On the monotonic clock, its instant, or its start when that is later. */
+  at: number
+  /** None runs on when its invocation ends. */
+  deadline: number
+  done(): void
+}
+
+/** Runs the executions of claims: start, run, settle. One a process: its heartbeat keeps the claims of all of them. */
 export class Executor {
   readonly #sql: Database
   readonly #options: Options
   readonly #heartbeat: Heartbeat
+  readonly #settler: Settler
+  readonly #toStart = new Releaser<Work>((due) => this.#enqueue(due), startLeadMs)
+  readonly #toRun = new Releaser<Work>((due) => void this.#runAll(due))
   readonly #working = new Set<Promise<void>>()
-  readonly #draining = new AbortController()
+  readonly #expected = new Map<string, () => void>()
+  /** Due, and waiting for a place. */
+  #ready: Work[] = []
+  #overdue: NodeJS.Timeout | undefined
+  #taken = 0
   #load = 0
+  #draining = false
   #ended: () => void = () => {}
   #dueSoon: { withinMs: number; tell: () => void } | undefined
 
@@ -32,6 +67,7 @@ export class Executor {
     this.#sql = sql
     this.#options = options
     this.#heartbeat = new Heartbeat(sql, options.leaseSeconds)
+    this.#settler = new Settler(sql)
   }
 
   /** `tell` is called when a run ends and its task is due again within so many milliseconds: a tick may have passed it over. */
@@ -49,19 +85,26 @@ export class Executor {
     return this.#load
   }
 
+  /** How many more may run at once; what waits for a place has it already. */
+  get room(): number {
+    return Math.max(0, this.#options.maxRunning - this.#taken - this.#ready.length)
+  }
+
+  /** Resolves once `execute` was called with this claim: from then on its executions count. */
+  async taken(claimId: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#expected.set(claimId, resolve)
+    await promise
+  }
+
   /**
-   * Runs a claim's executions, each at its own instant, and resolves when all are settled or have lost their claim. None runs
-   * on when `limitMs` milliseconds are over. Rejects only when they could not be started.
+   * Runs a claim's executions, each at its own instant, and resolves when all are settled, given back, or have lost their claim.
+   * None runs on when `limitMs` milliseconds are over.
    */
   async execute(claim: Claim, limitMs: number): Promise<void> {
-    this.#load += claim.executionIds.length
-    const work = this.#startAll(claim, limitMs)
+    const work = this.#takeOn(claim, performance.now() + limitMs)
     this.#working.add(work)
-    try {
-      await work
-    } finally {
-      this.#working.delete(work)
-    }
+    await work.finally(() => this.#working.delete(work))
   }
 
   /**
@@ -69,7 +112,8 @@ export class Executor {
    * runs is stopped. It is given back, as is what waits for its instant, for another process to run.
    */
   async drain(graceMs: number, hurry: AbortSignal): Promise<void> {
-    this.#draining.abort()
+    this.#draining = true
+    this.#giveBack([...this.#toStart.clear(), ...this.#ready.splice(0)])
     const idle = this.#idle()
     const done = new AbortController()
     const signal = AbortSignal.any([done.signal, hurry])
@@ -85,143 +129,160 @@ export class Executor {
     while (this.#working.size > 0) await Promise.allSettled(this.#working)
   }
 
-  async #startAll(claim: Claim, limitMs: number): Promise<void> {
-    const { leaseSeconds } = this.#options
-    const since = performance.now()
-    const runs: Promise<void>[] = []
-    let left = claim.executionIds.length
-    try {
-      for await (const ids of release(claim, since, this.#draining.signal)) {
-        const startedAt = performance.now()
-        const started = await start(this.#sql, { claimId: claim.claimId, executionIds: ids }, leaseSeconds)
-        const limit = limitMs - (startedAt - since)
-        runs.push(...started.map((execution) => this.#runOne(execution, startedAt, limit)))
-        left -= ids.length
-        this.#load -= ids.length - started.length
-      }
-    } finally {
-      this.#load -= left
-      if (left > 0) await this.#giveBack(claim)
-      await Promise.all(runs)
-    }
-  }
-
-  /** What can't be given back now, since the database is away, is free when its lease ends. */
-  async #giveBack(claim: Claim): Promise<void> {
-    await giveBackUnstarted(this.#sql, claim).catch((error: Error) => {
-      logger.warn('a claim could not be given back', { claim_id: claim.claimId, error })
+  async #takeOn({ id, executions, clock, since }: Claim, deadline: number): Promise<void> {
+    this.#expected.get(id)?.()
+    this.#expected.delete(id)
+    if (executions.length === 0) return
+    const claim = this.#heartbeat.hold(id, executions.length, since)
+    this.#load += executions.length
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const works = executions.map((execution): Work => {
+      const at = instantOn(clock, execution.started_at ?? execution.due_at)
+      return { execution, claim, clock, deadline, at, done: () => this.#leave(claim, resolve) }
     })
+    this.#begin(works.filter(({ execution }) => execution.started_at !== null))
+    const waiting = works.filter(({ execution }) => execution.started_at === null)
+    if (this.#draining) this.#giveBack(waiting)
+    else this.#toStart.add(waiting)
+    await promise
   }
 
-  async #runOne(execution: Started, since: number, limitMs: number): Promise<void> {
-    const timeoutSeconds = Math.min(
-      execution.timeout_seconds ?? this.#options.defaultTimeoutSeconds,
-      Math.max(0, limitMs / 1000),
-    )
-    const controller = new AbortController()
-    const held = this.#heartbeat.hold(execution, since, (reason) => controller.abort(reason))
-    logger.info('execution started', { ...keys(execution), late_ms: lateness(execution) })
-    const from = performance.now()
+  /** One of a claim's executions is done with. */
+  #leave(claim: HeldClaim, resolve: () => void): void {
+    claim.left -= 1
+    this.#load -= 1
+    if (claim.left > 0) return
+    this.#heartbeat.release(claim)
+    if (claim.ended || claim.lost || claim.abandoned) resolve()
+    else this.#settler.end(claim, resolve)
+  }
+
+  #enqueue(due: Work[]): void {
+    this.#ready.push(...due)
+    this.#startReady()
+    if (this.#ready.length > 0) this.#overdue ??= setTimeout(() => this.#giveBackOverdue(), OVERDUE_MS)
+  }
+
+  #startReady(): void {
+    while (this.#ready.length > 0 && this.#taken < this.#options.maxRunning) {
+      const count = Math.min(START_BATCH, this.#options.maxRunning - this.#taken)
+      const batch = this.#ready.splice(0, count)
+      this.#taken += batch.length
+      void this.#start(batch)
+    }
+  }
+
+  #giveBackOverdue(): void {
+    this.#overdue = undefined
+    const since = performance.now() - OVERDUE_MS
+    const overdue = this.#ready.filter(({ at }) => at <= since)
+    this.#ready = this.#ready.filter(({ at }) => at > since)
+    this.#giveBack(overdue)
+    if (this.#ready.length > 0) this.#overdue = setTimeout(() => this.#giveBackOverdue(), OVERDUE_MS)
+  }
+
+  /** While the database is away it is tried again, for as long as the lease holds: who has lost it has nothing to start. */
+  async #start(batch: Work[]): Promise<void> {
+    const held = batch.filter(({ claim }) => !claim.lost)
     try {
-      const outcome = await runWithin(timeoutSeconds, execution, controller)
-      const settled = outcome !== null && (await this.#settle(held, withRetry(execution, outcome)))
-      const report = { ...keys(execution), duration_ms: Math.round(performance.now() - from) }
-      if (settled) logger.info('execution ended', { ...report, ...summary(outcome) })
-      else logger.warn('execution dropped: its claim has passed on', report)
+      const now = performance.now()
+      for (const work of held) work.at = Math.max(work.at, now)
+      const started = await start(
+        this.#sql,
+        held.map(({ execution, at }) => ({ execution, inMs: at - now })),
+      )
+      this.#toRun.add(held.filter(({ execution }) => started.has(execution.id)))
+      for (const work of batch) if (!started.has(work.execution.id)) this.#leavePlace(work)
     } catch (error) {
-      logger.error('execution could not be settled', { ...keys(execution), error: error as Error })
-    } finally {
-      this.#heartbeat.release(held)
-      this.#load -= 1
-      this.#ended()
-      this.#tellDueSoon(execution, since)
+      logger.warn('executions could not be started', { count: held.length, error: error as Error })
+      await wait(RETRY_MS)
+      this.#taken -= batch.length
+      if (this.#draining) this.#giveBack(batch)
+      else this.#enqueue(batch)
     }
   }
 
-  /** By the database's clock: as it was at the start, and what has passed since. */
-  #tellDueSoon({ next_run_at, started_at }: Started, since: number): void {
+  /** They were started with their claim. */
+  #begin(started: Work[]): void {
+    this.#taken += started.length
+    void this.#runAll(started)
+  }
+
+  /** In turns, so that a thousand runs of one instant don't hold up everything else. */
+  async #runAll(due: Work[]): Promise<void> {
+    for (let from = 0; from < due.length; from += RUN_TURN) {
+      if (from > 0) await setImmediate()
+      for (const work of due.slice(from, from + RUN_TURN)) void this.#run(work)
+    }
+  }
+
+  async #run(work: Work): Promise<void> {
+    const { execution, claim } = work
+    const from = performance.now()
+    const left = Math.max(0, (work.deadline - from) / 1000)
+    const timeoutSeconds = Math.min(execution.timeout_seconds ?? this.#options.defaultTimeoutSeconds, left)
+    const controller = new AbortController()
+    this.#heartbeat.add(claim, { execution, stop: (reason) => controller.abort(reason) })
+    const lateMs = Math.max(0, from - work.at)
+    if (logsInfo) {
+      const late_ms = Math.round(from - instantOn(work.clock, execution.due_at))
+      logger.info('execution started', { ...keys(execution), late_ms })
+    }
+    const outcome = await runWithin(timeoutSeconds, execution, controller)
+    claim.runs.delete(execution.id)
+    const done = (written: boolean | null): void => {
+      if (logsInfo || !written) report(execution, written ? outcome : null, performance.now() - from)
+      if (written === null) claim.abandoned = true
+      this.#leavePlace(work)
+      this.#tellDueSoon(work)
+    }
+    if (outcome === null) done(false)
+    else this.#settler.add({ execution, outcome, claim, lateMs, done })
+  }
+
+  #leavePlace(work: Work): void {
+    this.#taken -= 1
+    work.done()
+    this.#startReady()
+    this.#ended()
+  }
+
+  /** What can't be given back now, since the database is away, is free when the lease of its claim ends. */
+  #giveBack(works: Work[]): void {
+    if (works.length === 0) return
+    const back = giveBackUnstarted(
+      this.#sql,
+      works.map(({ execution }) => execution),
+    )
+    void back
+      .catch((error: Error) => {
+        logger.warn('executions could not be given back', { count: works.length, error })
+        for (const { claim } of works) claim.abandoned = true
+      })
+      .then(() => {
+        for (const work of works) work.done()
+      })
+  }
+
+  #tellDueSoon({ execution: { next_run_at }, clock }: Work): void {
     if (!this.#dueSoon || next_run_at === null) return
-    const now = started_at.getTime() + (performance.now() - since)
-    if (next_run_at.getTime() - now <= this.#dueSoon.withinMs) this.#dueSoon.tell()
-  }
-
-  /** While the database is away it is tried again, for as long as the lease may still hold. */
-  async #settle(held: Held, outcome: Outcome): Promise<boolean> {
-    for (;;) {
-      try {
-        const settled = await settle(this.#sql, [{ execution: held.execution, outcome }])
-        return settled.has(held.execution.id)
-      } catch (error) {
-        if (!isUnreachable(error) || performance.now() >= held.leaseEnds) throw error
-        await wait(SETTLE_RETRY_MS)
-      }
-    }
+    if (instantOn(clock, next_run_at) - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.tell()
   }
 }
 
-/** Gives the outcome of the run; null when its claim was lost, so that nothing may be written. */
-async function runWithin(
-  timeoutSeconds: number,
-  execution: Started,
-  controller: AbortController,
-): Promise<Outcome | null> {
-  const { signal } = controller
-  if (signal.aborted) return stoppedOutcome(signal.reason as StopReason, timeoutSeconds)
-  const timer = setTimeout(() => controller.abort('timeout' satisfies StopReason), timeoutSeconds * 1000)
-  const stopped = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
-  try {
-    return await Promise.race([run(execution, signal), stopped])
-  } catch (error) {
-    return signal.aborted ? stoppedOutcome(signal.reason as StopReason, timeoutSeconds) : failure(error)
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-async function run(execution: Started, signal: AbortSignal): Promise<Outcome> {
-  const runner = runnerOf(execution.type)
-  if (!runner) return failed(`no runner for type ${execution.type}`)
-  const params = runner.params.safeParse(execution.params)
-  if (!params.success) return failed(`bad params: ${params.error.issues.map((it) => it.message).join('; ')}`)
-  return await runner.run(params.data, {
-    taskId: execution.task_id,
-    executionId: execution.id,
-    scheduledFor: execution.scheduled_for,
-    attempt: execution.attempt,
-    idempotencyKey: `task-${execution.task_id}-${execution.trigger}-${execution.scheduled_for.toISOString()}`,
-    signal,
-  })
-}
-
-function stoppedOutcome(reason: StopReason, timeoutSeconds: number): Outcome | null {
-  if (reason === 'timeout') return timedOut(timeoutSeconds)
-  if (reason === 'cancelled') return cancelled('stopped on request')
-  return reason === 'shutdown' ? handedBack : null
-}
-
-function failure(error: unknown): Outcome {
-  return failed(describe(error))
-}
-
-function withRetry(execution: Started, outcome: Outcome): Outcome {
-  if (outcome.status !== 'failed' && outcome.status !== 'timeout') return outcome
-  const failures = execution.failures + 1
-  if (!outcome.retryable || failures >= execution.max_attempts) return outcome
-  const { retry_backoff_seconds: base, retry_max_backoff_seconds: cap } = execution
-  const backoff = backoffSeconds(base, cap, failures)
-  return { ...outcome, retryInSeconds: Math.max(backoff, outcome.notBeforeSeconds ?? 0) }
-}
-
-const keys = (execution: Started) => ({
+const keys = (execution: Claimed) => ({
   execution_id: execution.id,
   task_id: execution.task_id,
   task_name: execution.task_name,
   attempt: execution.attempt,
 })
 
-const lateness = (execution: Started): number => execution.started_at.getTime() - execution.due_at.getTime()
+/** Null when its claim had passed on. */
+function report(execution: Claimed, outcome: Outcome | null, durationMs: number): void {
+  const line = { ...keys(execution), duration_ms: Math.round(durationMs) }
+  if (outcome === null) logger.warn('execution dropped: its claim has passed on', line)
+  else logger.info('execution ended', { ...line, ...summary(outcome) })
+}
 
 const summary = (outcome: Outcome) => ({
   status: outcome.status,
@@ -232,7 +293,11 @@ let own: Executor | undefined
 
 /** This process' executor. */
 export function executor(): Executor {
-  const { leaseSeconds, defaultTaskTimeoutSeconds } = config()
-  own ??= new Executor(db(), { leaseSeconds, defaultTimeoutSeconds: defaultTaskTimeoutSeconds })
+  const { leaseSeconds, defaultTaskTimeoutSeconds, maxConcurrentExecutions } = config()
+  own ??= new Executor(schedulerDb(), {
+    leaseSeconds,
+    defaultTimeoutSeconds: defaultTaskTimeoutSeconds,
+    maxRunning: maxConcurrentExecutions,
+  })
   return own
 }

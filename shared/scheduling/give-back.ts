@@ -1,41 +1,74 @@
-import type { Queryable } from '../db.ts'
-import type { Claim } from './claim.ts'
+import type { Database, Queryable } from '../db.ts'
+import { intoLedger, ledgerColumns } from './ledger.ts'
 
-/** Those of the claims that still hold an execution: queued or running. */
+type Holder = { id: number; task_id: number; claim_id: string }
+
+/** Those of the claims that still hold an execution. */
 export async function openClaims(sql: Queryable, claimIds: string[]): Promise<string[]> {
-  const rows = await sql<{ claim_id: string }[]>`
-    select distinct claim_id
-    from executions
-    where status in ('queued', 'running') and claim_id = any(${claimIds}::uuid[])`
-  return rows.map((row) => row.claim_id)
+  const rows = await sql<{ id: string }[]>`
+    select c.id
+    from claims c
+    where c.id = any(${claimIds}::uuid[]) and exists (
+      select from task_state s
+      where s.task_id = any(c.task_ids) and s.claim_id = c.id and s.status is not null
+    )`
+  return rows.map((row) => row.id)
 }
-
-/**
- * What a statement sets to free an open execution for the next claim, also a running one: a shutdown is no attempt. One that
- * was asked to stop has stopped.
- */
-export const freed = (sql: Queryable) => sql`
-  claim_id = null, lease_expires_at = null,
-  status = case when cancel_requested_at is null then 'queued' else 'cancelled' end,
-  started_at = case when cancel_requested_at is null then null else started_at end,
-  finished_at = case when cancel_requested_at is null then null else now() end`
 
 /**
  * Frees all that the claims still hold. For workers that are gone already: one that still runs would overlap with whoever
  * claims its execution next. Gives how many were freed.
  */
-export async function giveBackClaims(sql: Queryable, claimIds: string[]): Promise<number> {
-  const rows = await sql`
-    update executions
-    set ${freed(sql)}
-    where status in ('queued', 'running') and claim_id = any(${claimIds}::uuid[])`
-  return rows.count
+export async function giveBackClaims(sql: Database, claimIds: string[]): Promise<number> {
+  return await sql.begin(async (tx) => {
+    const held = await tx<Holder[]>`
+      with gone as (
+        delete from claims where id = any(${claimIds}::uuid[]) returning id, task_ids
+      )
+      select s.execution_id as id, s.task_id, s.claim_id
+      from gone
+      join task_state s on s.task_id = any(gone.task_ids) and s.claim_id = gone.id and s.status is not null`
+    await giveBackUnstarted(tx, held)
+    await handBack(tx, held)
+    return held.length
+  })
 }
 
-/** Frees what a claim has not started, for the next claim. */
-export async function giveBackUnstarted(sql: Queryable, { claimId, executionIds }: Claim): Promise<void> {
+/** Frees what has not started, for the next claim. */
+export async function giveBackUnstarted(sql: Queryable, executions: Holder[]): Promise<void> {
   await sql`
-    update executions
-    set claim_id = null, lease_expires_at = null
-    where id = any(${executionIds}::bigint[]) and claim_id = ${claimId} and status = 'queued'`
+    update task_state s
+    set claim_id = null, unheld_due_at = s.due_at
+    from ${holders(sql, executions)}
+    where s.task_id = h.task_id and s.execution_id = h.id and s.claim_id = h.claim_id and s.status = 'queued'`
 }
+
+/**
+ * Frees what runs, for the next claim: a shutdown is no attempt. What was asked to stop has stopped. Gives the ids of
+ * those that were still held.
+ */
+export async function handBack(sql: Queryable, executions: Holder[]): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    with ended as (
+      update task_state s
+      set status = case when s.cancel_requested_at is null then 'queued' end,
+        claim_id = null,
+        unheld_due_at = case when s.cancel_requested_at is null then s.due_at end,
+        started_at = case when s.cancel_requested_at is null then null else s.started_at end,
+        busy_until = now()
+      from ${holders(sql, executions)}
+      where s.task_id = h.task_id and s.execution_id = h.id and s.claim_id = h.claim_id and s.status = 'running'
+      returning ${ledgerColumns(sql)}, 0 as late_ms, 'cancelled' as outcome, null as detail, null as result
+    ),
+    stopped as (
+      ${intoLedger(sql, sql`where status is null`)}
+    )
+    select execution_id as id from ended`
+  return rows.map((row) => row.id)
+}
+
+const holders = (sql: Queryable, executions: Holder[]) => sql`unnest(
+  ${executions.map((it) => it.task_id)}::int[],
+  ${executions.map((it) => it.id)}::bigint[],
+  ${executions.map((it) => it.claim_id)}::uuid[]
+) as h (task_id, id, claim_id)`

@@ -1,25 +1,36 @@
 import type { Queryable } from '../db.ts'
 import { logger } from '../logger.ts'
-import type { Started } from './start.ts'
+import type { Claimed } from './claimed.ts'
 
 /** Why a run is stopped before it is done: the reason of its AbortSignal. */
 export type StopReason = 'timeout' | 'cancelled' | 'shutdown' | 'claim_lost'
 
-export type Held = {
-  readonly execution: Started
-  readonly stop: (reason: StopReason) => void
+/** A run of this process, as the heartbeat sees it. */
+export type Run = { execution: Claimed; stop(reason: StopReason): void }
+
+/** A claim of this process. */
+export type HeldClaim = {
+  readonly id: string
+  readonly runs: Map<number, Run>
+  /** How many of its executions this process has not done with. */
+  left: number
   /** When the lease ends at the latest, on this process' monotonic clock (`performance.now()`, milliseconds). */
   leaseEnds: number
-  expiry: NodeJS.Timeout
+  /** Its lease is over: nothing of it may be started any more, since another worker may have it. */
+  lost: boolean
+  /** Something of it could not be written: it is left to its lease, so that a tick finds it. */
+  abandoned: boolean
+  /** Its row is gone. */
+  ended: boolean
+  expiry: NodeJS.Timeout | undefined
 }
 
 /**
- * Keeps the leases of everything that runs in this process: one statement each third of a lease for all of them.
- * It stops a run that was cancelled or whose claim has passed on, and one whose lease ends unrenewed: another worker may
- * have it by then.
+ * Keeps the leases of all claims that this process holds: one statement each third of a lease. It stops a run that was
+ * cancelled or whose claim has passed on, and all of a claim whose lease ends unrenewed.
  */
 export class Heartbeat {
-  readonly #held = new Map<number, Held>()
+  readonly #held = new Map<string, HeldClaim>()
   readonly #sql: Queryable
   readonly #leaseSeconds: number
   #timer: NodeJS.Timeout | undefined
@@ -32,31 +43,48 @@ export class Heartbeat {
   }
 
   /** `since`: `performance.now()` before the statement that gave the lease was sent. */
-  hold(execution: Started, since: number, stop: Held['stop']): Held {
-    const held: Held = { execution, stop, ...this.#lease(since, stop) }
-    this.#held.set(execution.id, held)
+  hold(id: string, count: number, since: number): HeldClaim {
+    const leaseEnds = since + this.#leaseSeconds * 1000
+    const held: HeldClaim = {
+      id,
+      runs: new Map(),
+      left: count,
+      leaseEnds,
+      lost: false,
+      abandoned: false,
+      ended: false,
+      expiry: undefined,
+    }
+    this.#expireAt(held, leaseEnds)
+    this.#held.set(id, held)
     this.#timer ??= setInterval(() => void this.#beat(), (this.#leaseSeconds * 1000) / 3)
-    if (this.#stopped) stop(this.#stopped)
     return held
   }
 
-  release(held: Held): void {
+  /** Also stops it at once, when everything was stopped: its start was on its way to the database. */
+  add(held: HeldClaim, run: Run): void {
+    held.runs.set(run.execution.id, run)
+    if (held.lost) run.stop('claim_lost')
+    else if (this.#stopped) run.stop(this.#stopped)
+  }
+
+  release(held: HeldClaim): void {
     clearTimeout(held.expiry)
-    this.#held.delete(held.execution.id)
+    this.#held.delete(held.id)
     if (this.#held.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
   }
 
-  /** Also what is held from now on: its start was on its way to the database. */
   stopAll(reason: StopReason): void {
     this.#stopped = reason
-    for (const { stop } of this.#held.values()) stop(reason)
+    for (const { runs } of this.#held.values()) for (const run of runs.values()) run.stop(reason)
   }
 
-  #lease(since: number, stop: Held['stop']): Pick<Held, 'leaseEnds' | 'expiry'> {
-    const leaseEnds = since + this.#leaseSeconds * 1000
-    return { leaseEnds, expiry: setTimeout(stop, leaseEnds - performance.now(), 'claim_lost') }
+  #expireAt(held: HeldClaim, leaseEnds: number): void {
+    clearTimeout(held.expiry)
+    held.leaseEnds = leaseEnds
+    held.expiry = setTimeout(() => lose(held), Math.max(0, leaseEnds - performance.now()))
   }
 
   async #beat(): Promise<void> {
@@ -64,59 +92,55 @@ export class Heartbeat {
     this.#beating = true
     const since = performance.now()
     const held = [...this.#held.values()]
+    const running = held.flatMap(({ runs }) => [...runs.values()])
     try {
-      const rows = await renew(this.#sql, held, this.#leaseSeconds)
-      const alive = new Map(rows.map((row) => [row.id, row]))
-      for (const one of held) this.#judge(one, alive.get(one.execution.id), since)
+      const renewed = await renew(this.#sql, held, this.#leaseSeconds)
+      for (const claim of held) {
+        if (this.#held.get(claim.id) !== claim || claim.lost) continue
+        if (renewed.has(claim.id)) this.#expireAt(claim, since + this.#leaseSeconds * 1000)
+        else lose(claim)
+      }
+      const alive = await askAbout(this.#sql, running)
+      for (const run of running) {
+        const cancelled = alive.get(run.execution.id)
+        if (cancelled === undefined) run.stop('claim_lost')
+        else if (cancelled) run.stop('cancelled')
+      }
     } catch (error) {
-      logger.warn('heartbeat failed', { held: held.length, error: error as Error })
+      logger.warn('heartbeat failed', { claims: held.length, error: error as Error })
     } finally {
       this.#beating = false
     }
   }
-
-  #judge(held: Held, alive: Alive | undefined, since: number): void {
-    if (this.#held.get(held.execution.id) !== held) return
-    if (alive === undefined) {
-      held.stop('claim_lost')
-      return
-    }
-    if (alive.cancelled) held.stop('cancelled')
-    if (!alive.renewed) return
-    clearTimeout(held.expiry)
-    Object.assign(held, this.#lease(since, held.stop))
-  }
 }
 
-type Alive = { id: number; cancelled: boolean; renewed: boolean }
+function lose(held: HeldClaim): void {
+  held.lost = true
+  for (const run of held.runs.values()) run.stop('claim_lost')
+}
 
-/**
- * `skip locked`: a row that is being settled at this moment must not be waited for, or both statements could wait for each
- * other. It is alive, but its lease is the old one until the next beat.
- */
-async function renew(sql: Queryable, held: Held[], leaseSeconds: number): Promise<Alive[]> {
-  const ids = held.map(({ execution }) => execution.id)
-  const claims = held.map(({ execution }) => execution.claim_id)
-  return await sql<Alive[]>`
-    with mine as (
-      select * from unnest(${ids}::bigint[], ${claims}::uuid[]) as m (id, claim_id)
-    ),
-    free as (
-      select e.id
-      from executions e
-      join mine on mine.id = e.id and mine.claim_id = e.claim_id
-      where e.status = 'running'
-      for update of e skip locked
-    ),
-    renewed as (
-      update executions e
-      set lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
-      from free
-      where e.id = free.id
-    )
-    select e.id, e.cancel_requested_at is not null as cancelled,
-      exists (select from free where free.id = e.id) as renewed
-    from executions e
-    join mine on mine.id = e.id and mine.claim_id = e.claim_id
-    where e.status = 'running'`
+/** Gives the claims that are still there. */
+async function renew(sql: Queryable, held: HeldClaim[], leaseSeconds: number): Promise<Set<string>> {
+  const rows = await sql<{ id: string }[]>`
+    update claims
+    set lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
+    where id = any(${held.map(({ id }) => id)}::uuid[])
+    returning id`
+  return new Set(rows.map((row) => row.id))
+}
+
+/** Of runs that still hold their task (it may have been deleted), by execution id: whether they were asked to stop. */
+async function askAbout(sql: Queryable, runs: Run[]): Promise<Map<number, boolean>> {
+  const executions = runs.map(({ execution }) => execution)
+  const rows = await sql<{ id: number; cancelled: boolean }[]>`
+    select s.execution_id as id, s.cancel_requested_at is not null as cancelled
+    from unnest(
+      ${executions.map((it) => it.task_id)}::int[],
+      ${executions.map((it) => it.id)}::bigint[],
+      ${executions.map((it) => it.claim_id)}::uuid[]
+    ) as r (task_id, execution_id, claim_id)
+    join task_state s
+      on s.task_id = r.task_id and s.execution_id = r.execution_id and s.claim_id = r.claim_id
+    where s.status = 'running'`
+  return new Map(rows.map((row) => [row.id, row.cancelled]))
 }

@@ -1,13 +1,15 @@
 import type { LambdaClient } from '@aws-sdk/client-lambda'
 import { config } from '../config.ts'
-import { db, type Queryable } from '../db.ts'
+import { type Queryable, schedulerDb } from '../db.ts'
 import type { Claim } from './claim.ts'
 import { giveBackUnstarted } from './give-back.ts'
 
 /** The seam between tick and execute: how claimed executions reach the code that runs them. */
 export type Invoke = {
-  /** How many executions may be claimed now without waiting long for their start. */
-  capacity(): Promise<number>
+  /** How many executions may be claimed: `now` of those that are due and start with their claim, `ahead` of those that wait. */
+  capacity(): Promise<{ now: number; ahead: number }>
+  /** Executions of one claim at most; unlimited when left out. */
+  claimSize?: number
   /** Hands a claim over. It resolves when the claim is handed over, not when it is done. */
   send(claim: Claim): Promise<void>
   /** Lets a tick come soon; a runtime that can't do that leaves it to its next beat. */
@@ -29,21 +31,27 @@ export function wakeTick({ next_run_at, updated_at }: { next_run_at: Date | null
 
 /** In-process when the runtime has provided it, else the execute function's asynchronous invocation (`Event`). */
 export function currentInvoke(): Invoke {
-  return local ?? lambdaInvoke(db())
+  return local ?? lambdaInvoke(schedulerDb())
 }
 
-/** Hands a claim over, or gives it back when it can't be, so that it needn't wait for its lease to end. Rejects then. */
-export async function handOver(sql: Queryable, invoke: Invoke, claim: Claim): Promise<void> {
-  try {
-    await invoke.send(claim)
-  } catch (error) {
-    await giveBackUnstarted(sql, claim)
-    throw error
+/** Hands claims over, or gives them back when they can't be, so that they needn't wait for their lease to end. Rejects then. */
+export async function handOver(sql: Queryable, invoke: Invoke, claims: Claim[]): Promise<void> {
+  for (const [index, claim] of claims.entries()) {
+    try {
+      await invoke.send(claim)
+    } catch (error) {
+      const left = claims.slice(index)
+      await giveBackUnstarted(
+        sql,
+        left.flatMap(({ executions }) => executions),
+      )
+      throw error
+    }
   }
 }
 
 /** Executions of one invocation: more would share one function's memory and time. */
-const CHUNK = 10
+const CLAIM_SIZE = 10
 
 /** The SDK's own are none, and a network without a way to Lambda swallows connections: a tick would hang instead of giving back. */
 const LIMITS = {
@@ -57,31 +65,23 @@ function lambdaInvoke(sql: Queryable): Invoke {
   const functionName = config().executeFunctionName
   if (!functionName) throw new Error('EXECUTE_FUNCTION_NAME is not set, and nothing executes in this process')
   return {
+    claimSize: CLAIM_SIZE,
     async capacity() {
       const [open] = await sql<[{ held: number }]>`
-        select count(*)::int as held
-        from executions
-        where status in ('queued', 'running') and claim_id is not null`
-      return config().maxConcurrentExecutions - open.held
+        select coalesce(sum(cardinality(task_ids)), 0)::int as held from claims`
+      return { now: 0, ahead: config().maxConcurrentExecutions - open.held }
     },
-    async send({ claimId, executionIds, waitsMs }) {
+    async send({ id, executions }) {
       // Only here: it is half of all that a container would load, and a container never sends.
       const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
       client ??= new LambdaClient(LIMITS)
-      for (let from = 0; from < executionIds.length; from += CHUNK) {
-        const chunk: Claim = {
-          claimId,
-          executionIds: executionIds.slice(from, from + CHUNK),
-          waitsMs: waitsMs.slice(from, from + CHUNK),
-        }
-        await client.send(
-          new InvokeCommand({
-            FunctionName: functionName,
-            InvocationType: 'Event',
-            Payload: JSON.stringify(chunk),
-          }),
-        )
-      }
+      await client.send(
+        new InvokeCommand({
+          FunctionName: functionName,
+          InvocationType: 'Event',
+          Payload: JSON.stringify({ claimId: id, taskIds: executions.map((it) => it.task_id) }),
+        }),
+      )
     },
   }
 }

@@ -1,6 +1,8 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
+import { insertSkip, intoLedger, ledgerColumns } from './ledger.ts'
 import { type Skip, skipAll } from './plan.ts'
 import { jitterMs, type ScheduleFields, shift, tryReadSchedule } from './schedule.ts'
+import { withdrawn } from './withdraw.ts'
 
 /**
  * Pauses tasks: nothing of their schedules is claimed any more, and what is queued is cancelled, but for what was claimed
@@ -14,32 +16,43 @@ export async function pauseTasks(
 ): Promise<number[]> {
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
-      const paused = await tx<{ id: number }[]>`
-        update tasks
-        set paused_at = coalesce(paused_at, now()), paused_until = ${until}, pause_reason = ${reason},
-          version = version + 1, updated_at = now()
-        where id = any(${ids}::bigint[])
-        returning id`
+      const locked = await lockStates(tx, ids)
       await tx`
-        with withdrawn as (
-          delete from executions e
-          using tasks t
-          where t.id = e.task_id and e.task_id = any(${ids}::bigint[]) and e.status = 'queued'
-            and e.trigger = 'schedule' and e.attempt = 1 and (e.scheduled_for > now() or t.schedule_type = 'once')
-          returning e.task_id, e.due_at
-        )
-        update tasks set next_run_at = due_at, runs = runs - 1 from withdrawn where id = task_id`
+        update task_state s
+        set ${withdrawn(tx)}
+        from tasks t
+        where s.task_id = any(${locked}::int[]) and t.id = s.task_id and s.status = 'queued'
+          and s.trigger = 'schedule' and s.attempt = 1 and (s.scheduled_for > now() or t.schedule_type = 'once')`
       await tx`
-        with cancelled as (
-          update executions
-          set status = 'cancelled', detail = 'the task was paused', finished_at = now(), lease_expires_at = null
-          where task_id = any(${paused.map(({ id }) => id)}::int[]) and status = 'queued' and trigger = 'schedule'
-          returning task_id, attempt
+        with ended as (
+          update task_state s
+          set status = null, unheld_due_at = null, runs = s.runs - (s.attempt = 1)::int
+          where s.task_id = any(${locked}::int[]) and s.status = 'queued' and s.trigger = 'schedule'
+          returning ${ledgerColumns(tx)}, 0 as late_ms, 'cancelled' as outcome, 'the task was paused' as detail, null as result
         )
-        update tasks set runs = runs - 1 from cancelled where id = task_id and attempt = 1`
-      return paused.map(({ id }) => id)
+        ${intoLedger(tx)}`
+      await tx`
+        update task_state
+        set paused_at = coalesce(paused_at, now()), paused_until = ${until}, pause_reason = ${reason}
+        where task_id = any(${locked}::int[])`
+      await touch(tx, locked)
+      return locked
     }),
   )
+}
+
+/** Of these tasks those there are, which nothing claims, changes or settles until the transaction ends. */
+async function lockStates(tx: Queryable, ids: number[]): Promise<number[]> {
+  const rows = await tx<{ task_id: number }[]>`
+    select task_id from task_state
+    where task_id = any(${ids}::bigint[])
+    order by task_id
+    for no key update`
+  return rows.map((row) => row.task_id)
+}
+
+async function touch(tx: Queryable, ids: number[]): Promise<void> {
+  await tx`update tasks set version = version + 1, updated_at = now() where id = any(${ids}::int[])`
 }
 
 type PausedTask = ScheduleFields & {
@@ -60,11 +73,7 @@ export async function resumeTasks(
   missed: 'skip' | 'policy',
 ): Promise<number[]> {
   return await retryDeadlock(() =>
-    sql.begin(async (tx) => {
-      const tasks = await lockPaused(tx, tx`t.id = any(${ids}::bigint[])`)
-      for (const task of tasks) await resume(tx, task, missed)
-      return tasks.map(({ id }) => id)
-    }),
+    sql.begin(async (tx) => await resumeAll(tx, await lockStates(tx, ids), missed)),
   )
 }
 
@@ -73,29 +82,32 @@ const RESUMED_PER_TICK = 200
 
 /** Resumes the tasks whose pause was to end by now. */
 export async function resumeDue(sql: Database): Promise<void> {
-  const [due] = await sql<
-    [{ some: boolean }]
-  >`select exists (select from tasks where paused_until <= now()) as some`
-  if (!due.some) return
   await sql.begin(async (tx) => {
-    const tasks = await lockPaused(
+    const due = await tx<{ task_id: number }[]>`
+      select task_id from task_state
+      where paused_until <= now()
+      order by paused_until
+      limit ${RESUMED_PER_TICK}
+      for no key update skip locked`
+    await resumeAll(
       tx,
-      tx`t.id in (
-        select id from tasks where paused_until <= now() order by paused_until limit ${RESUMED_PER_TICK}
-      )`,
+      due.map((row) => row.task_id),
+      'skip',
     )
-    for (const task of tasks) await resume(tx, task, 'skip')
   })
 }
 
-async function lockPaused(tx: Queryable, which: ReturnType<Queryable>): Promise<PausedTask[]> {
-  return await tx<PausedTask[]>`
+/** Their states are locked. */
+async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'): Promise<number[]> {
+  const tasks = await tx<PausedTask[]>`
     select t.id, t.name, t.schedule_type, t.interval_seconds, t.interval_mode, t.cron_expression, t.timezone,
-      t.start_at, t.end_at, t.jitter_seconds, t.next_run_at, t.paused_at, now() as now
-    from tasks t
-    where ${which}
-    order by t.id
-    for no key update of t`
+      t.start_at, t.end_at, t.jitter_seconds, s.next_run_at, s.paused_at, now() as now
+    from task_state s
+    join tasks t on t.id = s.task_id
+    where s.task_id = any(${ids}::int[])
+    order by t.id`
+  for (const task of tasks) await resume(tx, task, missed)
+  return ids
 }
 
 async function resume(tx: Queryable, task: PausedTask, missed: 'skip' | 'policy'): Promise<void> {
@@ -103,10 +115,10 @@ async function resume(tx: Queryable, task: PausedTask, missed: 'skip' | 'policy'
   const { skips, next } = missed === 'skip' ? missedBy(task) : leaveDue(task)
   for (const skip of skips) await insertSkip(tx, task.id, skip)
   await tx`
-    update tasks
-    set paused_at = null, paused_until = null, pause_reason = null, consecutive_failures = 0,
-      next_run_at = ${next}, version = version + 1, updated_at = now()
-    where id = ${task.id}`
+    update task_state
+    set paused_at = null, paused_until = null, pause_reason = null, consecutive_failures = 0, next_run_at = ${next}
+    where task_id = ${task.id}`
+  await touch(tx, [task.id])
 }
 
 type Missed = { skips: Skip[]; next: Date | null }
@@ -121,17 +133,4 @@ function missedBy(task: PausedTask): Missed {
   const cursor = shift(task.next_run_at, -jitter)
   const { skips, next } = skipAll(schedule, cursor, shift(task.now, -jitter), 'paused')
   return { skips, next: next && shift(next, jitter) }
-}
-
-/** The row of occurrences that don't run. */
-export async function insertSkip(
-  tx: Queryable,
-  taskId: number,
-  { reason, first, last, count }: Skip,
-): Promise<void> {
-  await tx`
-    insert into executions
-      (task_id, scheduled_for, due_at, status, finished_at, skip_reason, skipped_until, skipped_count)
-    values (${taskId}, ${first}, ${first}, 'skipped', now(), ${reason}, ${last}, ${count})
-    on conflict do nothing`
 }

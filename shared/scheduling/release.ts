@@ -1,23 +1,67 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import type { Claim } from './claim.ts'
+type Waiting = {
+  /** On this process' monotonic clock (`performance.now()`, milliseconds). */
+  at: number
+}
+
+/** One group is released for all that is due within this of each other: of those it can't be told which was meant first. */
+const TOGETHER_MS = 1
 
 /**
- * Gives a claim's executions at their own instants, those that are due together as one group: `since` is the claim's instant
- * on the monotonic clock (`performance.now()`), and no local wall clock is asked. One timer for all. What was not yet due when
- * `signal` aborts is not given any more.
+ * Releases what waits, in the order of its instants, `leadMs` before each: one timer for all. `leadMs` is asked about the number that
+ * come together. No local wall clock is asked, and a timer that fires early changes nothing: the clock decides.
  */
-export async function* release(claim: Claim, since: number, signal: AbortSignal): AsyncGenerator<number[]> {
-  const waiting = claim.executionIds
-    .map((id, index) => ({ id, at: since + (claim.waitsMs[index] ?? 0) }))
-    .sort((a, b) => a.at - b.at)
-  while (!signal.aborted) {
-    const [first] = waiting
+export class Releaser<T extends Waiting> {
+  readonly #release: (due: T[]) => void
+  readonly #leadMs: (count: number) => number
+  #waiting: T[] = []
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(release: (due: T[]) => void, leadMs: (count: number) => number = () => 0) {
+    this.#release = release
+    this.#leadMs = leadMs
+  }
+
+  get size(): number {
+    return this.#waiting.length
+  }
+
+  add(items: T[]): void {
+    if (items.length === 0) return
+    this.#waiting = [...this.#waiting, ...items].sort((a, b) => a.at - b.at)
+    this.#arm()
+  }
+
+  /** What is not released yet isn't any more. */
+  clear(): T[] {
+    clearTimeout(this.#timer)
+    return this.#waiting.splice(0)
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer)
+    const [first] = this.#waiting
     if (first === undefined) return
-    const now = performance.now()
-    // A timer may fire a millisecond early: the clock decides, not the timer.
-    const group = waiting.findIndex(({ at }) => at > now)
-    const due = waiting.splice(0, group === -1 ? waiting.length : group)
-    if (due.length > 0) yield due.map(({ id }) => id)
-    else await wait(Math.ceil(first.at - now), undefined, { signal }).catch(() => {})
+    const together = this.#countUntil(first.at + TOGETHER_MS)
+    const lead = this.#leadMs(together)
+    const wait = first.at - lead - performance.now()
+    if (wait > 0) this.#timer = setTimeout(() => this.#fire(lead), Math.ceil(wait))
+    else this.#fire(lead)
+  }
+
+  #fire(lead: number): void {
+    const due = this.#waiting.splice(0, this.#countUntil(performance.now() + lead))
+    if (due.length > 0) this.#release(due)
+    this.#arm()
+  }
+
+  /** How many are due at that instant: a search by halves, since they are in order. */
+  #countUntil(instant: number): number {
+    let [low, high] = [0, this.#waiting.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#waiting[middle]?.at ?? Number.POSITIVE_INFINITY) <= instant) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }

@@ -1,92 +1,74 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
 import { runnerOf } from '../runners/index.ts'
-import { freed } from './give-back.ts'
+import type { Claimed } from './claimed.ts'
+import { handBack } from './give-back.ts'
+import { intoLedger, ledgerColumns } from './ledger.ts'
 import type { Outcome, Result } from './outcome.ts'
 import { toRecord } from './record.ts'
-import type { Started } from './start.ts'
 
-export type Settlement = { execution: Started; outcome: Outcome }
-
-/**
- * Writes how executions ended, fenced on their claim, with the next attempt of those that are tried again, and the effects
- * that belong to the same transaction. Gives the ids that were settled: what is missing had lost its claim, and
- * nothing of it was written.
- */
-export async function settle(sql: Database, settlements: Settlement[]): Promise<Set<number>> {
-  const handed = settlements.filter(({ outcome }) => outcome.status === 'handed_back')
-  const ended = settlements.filter(({ outcome }) => outcome.status !== 'handed_back')
-  const given = handed.length > 0 ? await handBack(sql, handed) : []
-  const written = ended.some(touchesTask)
-    ? await writeWithTasks(sql, ended)
-    : await write(sql, ended, new Map())
-  return new Set([...given, ...written])
+export type Settlement = {
+  execution: Claimed
+  outcome: Outcome
+  /** Milliseconds from the start that the database has to the real one; 0 when left out. */
+  lateMs?: number
 }
 
-/** Most settlements write their own row and nothing else. */
-const touchesTask = (settlement: Settlement): boolean =>
-  hasCommit(settlement) || failedForGood(settlement) || endsFailures(settlement)
+/**
+ * Writes how executions ended, fenced on their claim: into the ledger, with the next attempt of those that are tried again,
+ * and the effects that belong to the same transaction. Claims that end with them are named by `endedClaims`, and go. Gives the ids
+ * that were settled: what is missing had lost its claim, and nothing of it was written.
+ */
+export async function settle(
+  sql: Database,
+  settlements: Settlement[],
+  endedClaims: string[] = [],
+): Promise<Set<number>> {
+  const byTask = settlements.toSorted((a, b) => a.execution.task_id - b.execution.task_id)
+  const handed = byTask.filter(({ outcome }) => outcome.status === 'handed_back')
+  const ended = byTask.filter(({ outcome }) => outcome.status !== 'handed_back')
+  if (handed.length === 0 && !ended.some(takesMore)) {
+    return new Set(await write(sql, ended, new Map(), endedClaims))
+  }
+  return await retryDeadlock(() =>
+    sql.begin(async (tx) => {
+      const given =
+        handed.length > 0
+          ? await handBack(
+              tx,
+              handed.map(({ execution }) => execution),
+            )
+          : []
+      const held = await lockHeld(tx, ended)
+      const still = ended.filter(({ execution }) => held.has(execution.id))
+      const written = await write(tx, still, await commitEffects(tx, still.filter(hasCommit)), endedClaims)
+      await tryAgain(tx, still)
+      return new Set([...given, ...written])
+    }),
+  )
+}
+
+/** Most settlements are one statement. */
+const takesMore = (settlement: Settlement): boolean =>
+  hasCommit(settlement) || retryIn(settlement.outcome) !== null
 
 function hasCommit({ execution, outcome }: Settlement): boolean {
   return outcome.status === 'success' && runnerOf(execution.type)?.commit !== undefined
 }
 
-const failedForGood = ({ outcome }: Settlement): boolean =>
-  (outcome.status === 'failed' || outcome.status === 'timeout') && outcome.retryInSeconds === undefined
-
-const endsFailures = ({ execution, outcome }: Settlement): boolean =>
-  outcome.status === 'success' && execution.consecutive_failures > 0
-
-async function writeWithTasks(sql: Database, settlements: Settlement[]): Promise<number[]> {
-  return await retryDeadlock(() =>
-    sql.begin(async (tx) => {
-      const held = await lockHeld(tx, settlements)
-      const still = settlements.filter(({ execution }) => held.has(execution.id))
-      const written = await write(tx, still, await commitEffects(tx, still.filter(hasCommit)))
-      await countFailures(tx, still)
-      return written
-    }),
-  )
-}
-
-/** Pauses a task whose occurrences have failed as often in a row as `pause_after_failures` says. */
-async function countFailures(tx: Queryable, settlements: Settlement[]): Promise<void> {
-  const taskIds = (of: (settlement: Settlement) => boolean) =>
-    settlements.filter(of).map((it) => it.execution.task_id)
-  const failing = taskIds((it) => failedForGood(it) && it.execution.trigger === 'schedule')
-  if (failing.length > 0) {
-    await tx`
-      update tasks
-      set consecutive_failures = consecutive_failures + 1,
-        version = version + tired::int,
-        paused_at = case when tired then coalesce(paused_at, now()) else paused_at end,
-        paused_until = case when tired then null else paused_until end,
-        pause_reason = case
-          when tired and paused_at is null then 'failed ' || (consecutive_failures + 1) || ' times in a row'
-          else pause_reason
-        end
-      from (
-        select id as task_id, coalesce(consecutive_failures + 1 >= pause_after_failures, false) as tired
-        from tasks
-        where id = any(${failing}::int[])
-      ) judged
-      where id = task_id`
-  }
-  const recovered = taskIds(endsFailures)
-  if (recovered.length > 0) {
-    await tx`update tasks set consecutive_failures = 0 where id = any(${recovered}::int[])`
-  }
-}
+const retryIn = (outcome: Outcome): number | null =>
+  'retryInSeconds' in outcome ? (outcome.retryInSeconds ?? null) : null
 
 /** The fence of a settlement with effects: the claim must hold until the effect is committed with it. */
 async function lockHeld(tx: Queryable, settlements: Settlement[]): Promise<Set<number>> {
   const rows = await tx<{ id: number }[]>`
-    select e.id
-    from executions e
-    join unnest(${idsOf(settlements)}::bigint[], ${claimsOf(settlements)}::uuid[]) as s (id, claim_id)
-      on e.id = s.id and e.claim_id = s.claim_id
-    where e.status = 'running'
-    order by e.id
-    for update of e`
+    select s.execution_id as id
+    from unnest(${tasksOf(settlements)}::int[], ${idsOf(settlements)}::bigint[], ${claimsOf(settlements)}::uuid[])
+      as o (task_id, execution_id, claim_id)
+    join task_state s
+      on s.task_id = o.task_id and s.execution_id = o.execution_id and s.claim_id = o.claim_id
+    where s.status = 'running'
+    order by s.task_id
+    for no key update of s`
   return new Set(rows.map((row) => row.id))
 }
 
@@ -94,65 +76,96 @@ async function lockHeld(tx: Queryable, settlements: Settlement[]): Promise<Set<n
 async function commitEffects(tx: Queryable, settlements: Settlement[]): Promise<Map<number, Result>> {
   const results = new Map<number, Result>()
   for (const [type, group] of Map.groupBy(settlements, ({ execution }) => execution.type)) {
-    const byTask = await runnerOf(type)?.commit?.(
-      tx,
-      group.map(({ execution }) => execution.task_id),
-    )
+    const byTask = await runnerOf(type)?.commit?.(tx, tasksOf(group))
     for (const { execution } of group) results.set(execution.id, byTask?.get(execution.task_id) ?? {})
   }
   return results
 }
 
+/**
+ * Ends executions and takes them over into the ledger. A task is paused whose occurrences have failed as often in a row as its
+ * `pause_after_failures` says.
+ */
 async function write(
   sql: Queryable,
   settlements: Settlement[],
   committed: Map<number, Result>,
+  endedClaims: string[],
 ): Promise<number[]> {
-  if (settlements.length === 0) return []
+  if (settlements.length === 0 && endedClaims.length === 0) return []
+  const claimIds = [...new Set(claimsOf(settlements))]
+  const numbers = new Map(claimIds.map((id, index) => [id, index + 1]))
   const records = settlements.map(({ execution, outcome }) => toRecord(outcome, committed.get(execution.id)))
   const rows = await sql<{ id: number }[]>`
-    with settled as (
-      update executions e
-      set status = s.status, detail = s.detail, result = s.result::jsonb, finished_at = now(),
-        lease_expires_at = null
+    with ended as (
+      update task_state s
+      set status = null, busy_until = greatest(now(), s.started_at),
+        consecutive_failures = case
+          when o.outcome = 'success' then 0
+          else s.consecutive_failures + o.fails
+        end,
+        paused_until = case when o.fails = 1 and s.consecutive_failures + 1 >= o.limit then null else s.paused_until end,
+        pause_reason = case
+          when o.fails = 1 and s.consecutive_failures + 1 >= o.limit and s.paused_at is null
+            then 'failed ' || (s.consecutive_failures + 1) || ' times in a row'
+          else s.pause_reason
+        end,
+        paused_at = case
+          when o.fails = 1 and s.consecutive_failures + 1 >= o.limit then coalesce(s.paused_at, now())
+          else s.paused_at
+        end
       from unnest(
+        ${tasksOf(settlements)}::int[],
         ${idsOf(settlements)}::bigint[],
-        ${claimsOf(settlements)}::uuid[],
+        ${settlements.map(({ execution }) => numbers.get(execution.claim_id) ?? null)}::int[],
         ${settlements.map(({ outcome }) => outcome.status)}::text[],
         ${records.map(({ detail }) => detail)}::text[],
         ${records.map(({ result }) => result)}::text[],
-        ${settlements.map(({ outcome }) => retryIn(outcome))}::float8[]
-      ) as s (id, claim_id, status, detail, result, retry_in)
-      where e.id = s.id and e.claim_id = s.claim_id and e.status = 'running'
-      returning e.id, e.task_id, e.scheduled_for, e.attempt, e.trigger, e.rerun_of, e.cancel_requested_at, s.retry_in
+        ${settlements.map(({ lateMs }) => lateMs ?? 0)}::float8[],
+        ${settlements.map((it) => (failsForGood(it) ? 1 : 0))}::int[],
+        ${settlements.map(({ execution }) => execution.pause_after_failures)}::int[]
+      ) as o (task_id, execution_id, claim, outcome, detail, result, late_ms, fails, "limit")
+      where s.task_id = o.task_id and s.execution_id = o.execution_id
+        and s.claim_id = (${claimIds}::uuid[])[o.claim] and s.status = 'running'
+      returning ${ledgerColumns(sql)}, o.outcome, o.detail, o.result, o.late_ms,
+        o.fails = 1 and s.consecutive_failures >= o.limit as tired
     ),
-    again as (
-      insert into executions (task_id, scheduled_for, attempt, trigger, rerun_of, status, due_at)
-      select task_id, scheduled_for, attempt + 1, trigger, rerun_of, 'queued',
-        now() + make_interval(secs => retry_in)
-      from settled
-      join tasks t on t.id = task_id
-      where retry_in is not null and cancel_requested_at is null
-        and (t.paused_at is null or trigger <> 'schedule')
+    recorded as (
+      ${intoLedger(sql)}
+    ),
+    changed as (
+      update tasks t set version = t.version + 1, updated_at = now() from ended where tired and t.id = ended.task_id
+    ),
+    gone as (
+      delete from claims where id = any(${endedClaims}::uuid[])
     )
-    select id from settled`
+    select execution_id as id from ended`
   return rows.map((row) => row.id)
 }
 
-const retryIn = (outcome: Outcome): number | null =>
-  'retryInSeconds' in outcome ? (outcome.retryInSeconds ?? null) : null
+/** Counts for `pause_after_failures`: the last attempt of an occurrence of the schedule. */
+const failsForGood = ({ execution, outcome }: Settlement): boolean =>
+  (outcome.status === 'failed' || outcome.status === 'timeout') &&
+  execution.trigger === 'schedule' &&
+  retryIn(outcome) === null
 
-/** The same execution, free for the next claim. */
-async function handBack(sql: Queryable, settlements: Settlement[]): Promise<number[]> {
-  const rows = await sql<{ id: number }[]>`
-    update executions e
-    set ${freed(sql)}
-    from unnest(${idsOf(settlements)}::bigint[], ${claimsOf(settlements)}::uuid[]) as s (id, claim_id)
-    where e.id = s.id and e.claim_id = s.claim_id and e.status = 'running'
-    returning e.id`
-  return rows.map((row) => row.id)
+/** The next attempts, unless the run was asked to stop, or its task was paused meanwhile. */
+async function tryAgain(tx: Queryable, settlements: Settlement[]): Promise<void> {
+  const again = settlements.filter(({ outcome }) => retryIn(outcome) !== null)
+  if (again.length === 0) return
+  await tx`
+    update task_state s
+    set status = 'queued', execution_id = nextval('execution_ids'), attempt = s.attempt + 1,
+      failures = s.failures + 1, claim_id = null, started_at = null,
+      due_at = now() + make_interval(secs => o.retry_in), unheld_due_at = now() + make_interval(secs => o.retry_in)
+    from unnest(
+      ${tasksOf(again)}::int[], ${idsOf(again)}::bigint[], ${again.map(({ outcome }) => retryIn(outcome))}::float8[]
+    ) as o (task_id, execution_id, retry_in)
+    where s.task_id = o.task_id and s.execution_id = o.execution_id and s.status is null
+      and s.cancel_requested_at is null and (s.paused_at is null or s.trigger <> 'schedule')`
 }
 
+const tasksOf = (settlements: Settlement[]): number[] => settlements.map(({ execution }) => execution.task_id)
 const idsOf = (settlements: Settlement[]): number[] => settlements.map(({ execution }) => execution.id)
 const claimsOf = (settlements: Settlement[]): string[] =>
   settlements.map(({ execution }) => execution.claim_id)

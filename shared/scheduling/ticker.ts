@@ -3,6 +3,8 @@ import { logger } from '../logger.ts'
 export type Ticker = {
   /** Ticks soon, before the next beat: at most one such tick in `NUDGE_MS`, however often it is asked for. */
   nudge(): void
+  /** Ticks now, or once the running tick has ended: there is work that it left. */
+  again(): void
   /** Starts no other tick, and resolves when the running one has ended. */
   stop(): Promise<void>
 }
@@ -27,11 +29,15 @@ export function startTicker(tick: () => Promise<unknown>, intervalMs: number): T
       failures += 1
     } finally {
       running = undefined
+      if (asked) start()
     }
   }
+  let asked = false
   let stopped = false
   const start = (): void => {
-    if (!stopped) running ??= beat()
+    if (stopped || running) return
+    asked = false
+    running = beat()
   }
   let nudged: NodeJS.Timeout | undefined
   const timer = setInterval(start, intervalMs)
@@ -42,6 +48,10 @@ export function startTicker(tick: () => Promise<unknown>, intervalMs: number): T
         nudged = undefined
         start()
       }, NUDGE_MS)
+    },
+    again() {
+      asked = true
+      start()
     },
     async stop() {
       // A nudge may still come: each run that ends during the shutdown gives one, and its tick would claim again.

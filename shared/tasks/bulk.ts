@@ -34,9 +34,12 @@ export async function applyToAll(
   if (!all && Object.values(filters).every((value) => value === undefined || value === '')) {
     throw new AppError('bad_request', 'a filter, or all=true, must say which tasks')
   }
-  const rows = await sql<
-    { id: number }[]
-  >`select t.id from tasks t where ${matching(sql, filters)} order by t.id`
+  const rows = await sql<{ id: number }[]>`
+    select t.id
+    from tasks t
+    join task_state s on s.task_id = t.id
+    where ${matching(sql, filters)}
+    order by t.id`
   const ids = rows.map(({ id }) => id)
   if (dry_run) return { matched: ids.length, dry_run, ids }
   const done: number[] = []

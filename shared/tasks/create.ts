@@ -18,11 +18,12 @@ export async function createTask(sql: Queryable, input: TaskCreate): Promise<Tas
   const taken = () => new AppError('conflict', `a task named ${JSON.stringify(input.name)} exists already`)
   const [before] = await sql<[{ now: Date; taken: boolean }]>`
     select now(), exists (select from tasks where name = ${input.name}) as taken`
+  const { next_run_at: _, ...columns } = withoutNulls(input)
   const row = {
-    ...withoutNulls(input),
+    ...columns,
     params: sql.json(params as Parameters<Queryable['json']>[0]),
-    next_run_at: firstRun(input, before.now),
   }
+  const firstRunAt = firstRun(input, before.now)
   // An insert that is refused would use up an id all the same.
   if (before.taken) throw taken()
   const [task] = await sql<[TaskRow?]>`
@@ -30,8 +31,12 @@ export async function createTask(sql: Queryable, input: TaskCreate): Promise<Tas
       insert into tasks ${sql(row)}
       on conflict (name) do nothing
       returning *
+    ),
+    s as (
+      insert into task_state (task_id, next_run_at) select id, ${firstRunAt} from t
+      returning *
     )
-    select ${taskColumns(sql)} from t`
+    select ${taskColumns(sql)} from t join s on s.task_id = t.id`
   if (!task) throw taken()
   return toTask(task)
 }

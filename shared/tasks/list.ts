@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { Queryable } from '../db.ts'
+import { allOf, type Fragment, type Queryable } from '../db.ts'
 import { pageQuery, readCursor } from '../http/page.ts'
 import { instantIn } from '../instant.ts'
 import { TASK_TYPES } from '../runners/index.ts'
@@ -22,23 +22,26 @@ export type TaskFilters = {
   [Key in keyof typeof taskFilters]?: z.output<(typeof taskFilters)[Key]>
 }
 
-/** The condition that picks them, for a statement whose `tasks` is named `t`. */
-export function matching(sql: Queryable, filters: TaskFilters) {
-  const {
-    type = null,
-    schedule_type = null,
-    paused = null,
-    name_prefix = null,
-    tag = null,
-    due_before = null,
-  } = filters
-  return sql`(${type}::text is null or t.type = ${type})
-    and (${schedule_type}::text is null or t.schedule_type = ${schedule_type})
-    and (${paused}::boolean is null or (t.paused_at is not null) = ${paused})
-    and (${name_prefix}::text is null or starts_with(t.name, ${name_prefix}))
-    and (${tag}::text is null or t.tags @> array[${tag}])
-    and (${due_before}::timestamptz is null or t.next_run_at < ${due_before})`
+/** The condition that picks them, for a statement whose `tasks` is named `t`, and `task_state` `s`. */
+export function matching(sql: Queryable, filters: TaskFilters): Fragment {
+  const { type, schedule_type, paused, name_prefix, tag, due_before } = filters
+  const conditions = [
+    type !== undefined && sql`t.type = ${type}`,
+    schedule_type !== undefined && sql`t.schedule_type = ${schedule_type}`,
+    paused === true && sql`s.paused_at is not null`,
+    paused === false && sql`s.paused_at is null`,
+    name_prefix !== undefined && startsWith(sql, name_prefix),
+    tag !== undefined && sql`t.tags @> array[${tag}]`,
+    due_before !== undefined && sql`s.next_run_at < ${due_before}`,
+  ]
+  return allOf(sql, conditions)
 }
+
+/** No character comes after it: what begins with the prefix lies between the two. The index is in this order, whatever the database's is. */
+const LAST = '\u{10FFFF}'
+
+const startsWith = (sql: Queryable, prefix: string): Fragment => sql`
+  t.name collate "C" >= ${prefix} and t.name collate "C" <= ${prefix + LAST} and starts_with(t.name, ${prefix})`
 
 /** Tasks, oldest first. Throws `invalid` for a cursor of another list. */
 export async function listTasks(sql: Queryable, query: z.output<typeof taskQuery>): Promise<Task[]> {
@@ -46,6 +49,7 @@ export async function listTasks(sql: Queryable, query: z.output<typeof taskQuery
   const rows = await sql<TaskRow[]>`
     select ${taskColumns(sql)}
     from tasks t
+    join task_state s on s.task_id = t.id
     where t.id > ${after}::bigint and ${matching(sql, query)}
     order by t.id
     limit ${query.limit}`

@@ -1,7 +1,8 @@
 import * as z from 'zod'
-import { type Queryable, readClock } from '../db.ts'
+import type { Queryable } from '../db.ts'
 import { invalid } from '../errors.ts'
 import { instantIn, instantOut } from '../instant.ts'
+import { readClock } from '../scheduling/clock.ts'
 import { clockChangeNote } from '../scheduling/cron/clock-change-note.ts'
 import { describeCron } from '../scheduling/cron/cron.ts'
 import { offsetAt } from '../scheduling/cron/zone.ts'
@@ -56,7 +57,7 @@ export async function preview(
   const count = Math.min(input.count ?? 5, input.max_runs ?? 50)
   const instants = input.after
     ? occurrencesAfter(schedule, first, input.after, count)
-    : occurrencesFrom(schedule, first ?? firstOccurrence(schedule, await readClock(sql)), count)
+    : occurrencesFrom(schedule, first ?? firstOccurrence(schedule, (await readClock(sql)).now), count)
   const jitter = jitterMs(input.name ?? '', fields.jitter_seconds)
   return {
     description: describe(schedule, first),

@@ -1,6 +1,6 @@
 import type { Queryable } from '../db.ts'
 import { invalid } from '../errors.ts'
-import { insertSkip } from '../scheduling/pause.ts'
+import { insertSkip } from '../scheduling/ledger.ts'
 import { skipAll } from '../scheduling/plan.ts'
 import {
   isWithin,
@@ -25,22 +25,23 @@ export type Scheduled = ScheduleFields & {
   now: Date
 }
 
-/** The columns of a changed schedule; none when it stays as it was, however many of its fields were named. */
-export async function scheduleColumns(
+/** Whether a change moves the cursor; not when the schedule stays as it was, however many of its fields were named. */
+export function movesSchedule(current: Scheduled, fields: ScheduleFields, patch: TaskPatch): boolean {
+  const keys = Object.keys(fields) as (keyof ScheduleFields)[]
+  return !isSame(current, fields, keys) || (patch.next_run_at ?? null) !== null || goesOn(current, patch)
+}
+
+/** Sets the cursor for a changed schedule, and records what was due and is no more. */
+export async function reschedule(
   tx: Queryable,
   current: Scheduled,
   fields: ScheduleFields,
   patch: TaskPatch,
-) {
-  const given = patch.next_run_at ?? null
-  const keys = Object.keys(fields) as (keyof ScheduleFields)[]
-  if (isSame(current, fields, keys) && !given && !goesOn(current, patch)) return {}
-  const withdrawn = await withdrawAhead(tx, current.id)
+): Promise<void> {
   const last = await lastOccurrence(tx, current.id)
-  const next_run_at = withdrawn ?? current.next_run_at
-  const next = nextRun({ ...current, next_run_at }, fields, given, last)
-  await recordDropped(tx, { ...current, next_run_at }, next)
-  return { ...fields, next_run_at: next }
+  const next = nextRun(current, fields, patch.next_run_at ?? null, last)
+  await recordDropped(tx, current, next)
+  await tx`update task_state set next_run_at = ${next} where task_id = ${current.id}`
 }
 
 /** What was due under the old schedule, and under the new one isn't: `ended`, as the schedule that it belonged to has. */
@@ -60,32 +61,19 @@ function goesOn({ max_runs: limit, runs }: Scheduled, { max_runs: given }: TaskP
   return limit !== null && runs >= limit && given !== undefined && (given === null || given > runs)
 }
 
-/**
- * What was claimed before its instant belongs to the new schedule again: not due yet, it needs no account. Gives when it was
- * to start.
- */
-async function withdrawAhead(tx: Queryable, taskId: number): Promise<Date | null> {
-  const [withdrawn] = await tx<[{ due_at: Date }?]>`
-    with withdrawn as (
-      delete from executions
-      where task_id = ${taskId} and status = 'queued' and trigger = 'schedule' and attempt = 1
-        and scheduled_for > now()
-      returning task_id, due_at
-    )
-    update tasks t
-    set runs = t.runs - 1
-    from withdrawn w
-    where t.id = w.task_id
-    returning w.due_at`
-  return withdrawn?.due_at ?? null
-}
-
 /** The last occurrence that was claimed. */
 async function lastOccurrence(tx: Queryable, taskId: number): Promise<Date | null> {
   const [last] = await tx<[{ at: Date | null }]>`
-    select max(coalesce(skipped_until, scheduled_for)) as at
-    from executions
-    where task_id = ${taskId} and trigger = 'schedule'`
+    select greatest(
+      (
+        select max(coalesce(skipped_until, scheduled_for)) from executions
+        where task_id = ${taskId} and trigger = 'schedule'
+      ),
+      (
+        select scheduled_for from task_state
+        where task_id = ${taskId} and trigger = 'schedule' and status is not null
+      )
+    ) as at`
   return last.at
 }
 

@@ -63,14 +63,14 @@ export type TaskRow = Omit<z.output<typeof taskOut>, Instants | 'next_runs' | 'c
 
 export type Task = TaskRow & { next_runs: Date[] }
 
-/** The columns of a `TaskRow`, for a statement whose `tasks` is named `t`. */
+/** The columns of a `TaskRow`, for a statement whose `tasks` is named `t`, and `task_state` `s`. */
 export const taskColumns = (sql: Queryable) => sql`
   t.id, t.name, t.type, t.schedule_type, t.interval_seconds, t.interval_mode, t.cron_expression, t.timezone, t.start_at,
-  t.end_at, t.jitter_seconds, t.next_run_at, t.params, t.timeout_seconds,
-  exists (select from executions e where e.task_id = t.id and e.status = 'running') as running,
+  t.end_at, t.jitter_seconds, s.next_run_at, t.params, t.timeout_seconds,
+  coalesce(s.status = 'running' and s.started_at <= now(), false) as running,
   t.overlap_policy, t.misfire_policy, t.misfire_grace_seconds, t.max_attempts, t.retry_backoff_seconds,
-  t.retry_max_backoff_seconds, t.crash_limit, t.pause_after_failures, t.consecutive_failures, t.max_runs, t.runs,
-  to_jsonb(t.tags) as tags, t.paused_at, t.paused_until, t.pause_reason, t.version, t.created_at, t.updated_at`
+  t.retry_max_backoff_seconds, t.crash_limit, t.pause_after_failures, s.consecutive_failures, t.max_runs, s.runs,
+  to_jsonb(t.tags) as tags, s.paused_at, s.paused_until, s.pause_reason, t.version, t.created_at, t.updated_at`
 
 const NEXT_RUNS = 3
 

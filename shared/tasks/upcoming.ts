@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { Queryable } from '../db.ts'
 import { pageQuery, readCursor } from '../http/page.ts'
-import { instantIn } from '../instant.ts'
+import { BEFORE_ALL, instantIn } from '../instant.ts'
 import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
 
 export const upcomingQuery = z.strictObject(pageQuery)
@@ -10,13 +10,14 @@ const upcomingCursor = z.tuple([instantIn, z.int()])
 
 /** Tasks that will run, soonest first. Throws `invalid` for a cursor of another list. */
 export async function listUpcoming(sql: Queryable, query: z.output<typeof upcomingQuery>): Promise<Task[]> {
-  const [at, id] = readCursor(upcomingCursor, query.cursor) ?? [null, 0]
+  const [at, id] = readCursor(upcomingCursor, query.cursor) ?? [BEFORE_ALL, 0]
   const rows = await sql<TaskRow[]>`
     select ${taskColumns(sql)}
-    from tasks t
-    where t.next_run_at is not null and t.paused_at is null
-      and (${at}::timestamptz is null or (t.next_run_at, t.id) > (${at}, ${id}::bigint))
-    order by t.next_run_at, t.id
+    from task_state s
+    join tasks t on t.id = s.task_id
+    where s.next_run_at is not null and s.paused_at is null
+      and (s.next_run_at, s.task_id) > (${at}::timestamptz, ${id}::bigint)
+    order by s.next_run_at, s.task_id
     limit ${query.limit}`
   return rows.map(toTask)
 }

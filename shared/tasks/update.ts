@@ -1,12 +1,13 @@
-import { type Database, type Queryable, retryDeadlock } from '../db.ts'
+import { type Database, type Fragment, type Queryable, retryDeadlock } from '../db.ts'
 import { AppError, notFound } from '../errors.ts'
 import type { Precondition } from '../http/etag.ts'
 import type { ScheduleFields } from '../scheduling/schedule.ts'
+import { withdrawClaimed } from '../scheduling/withdraw.ts'
 import { scheduleFields, withoutNulls } from './create.ts'
 import { getTask } from './get.ts'
 import { checkParams, type TaskCreate, type TaskPatch } from './input.ts'
-import { type Scheduled, scheduleColumns } from './reschedule.ts'
-import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
+import { movesSchedule, reschedule, type Scheduled } from './reschedule.ts'
+import type { Task } from './task.ts'
 
 type Current = Scheduled & { type: string; version: number }
 
@@ -64,13 +65,19 @@ function requireVersion(version: number, precondition: Precondition): void {
   throw new AppError('precondition_failed', `the task has version ${version} by now`)
 }
 
-async function lockTask(tx: Queryable, which: ReturnType<Queryable>): Promise<Current | undefined> {
+/** Its state is locked first: then nothing claims it, and no other change is under way. */
+async function lockTask(tx: Queryable, which: Fragment): Promise<Current | undefined> {
+  const [state] = await tx<[{ task_id: number }?]>`
+    select task_id from task_state
+    where task_id = (select t.id from tasks t where ${which})
+    for no key update`
+  if (!state) return undefined
   const [current] = await tx<[Current?]>`
     select t.id, t.name, t.type, t.schedule_type, t.interval_seconds, t.interval_mode, t.cron_expression, t.timezone,
-      t.start_at, t.end_at, t.jitter_seconds, t.next_run_at, t.max_runs, t.runs, t.version, now() as now
-    from tasks t
-    where ${which}
-    for no key update of t`
+      t.start_at, t.end_at, t.jitter_seconds, s.next_run_at, t.max_runs, s.runs, t.version, now() as now
+    from task_state s
+    join tasks t on t.id = s.task_id
+    where s.task_id = ${state.task_id}`
   return current
 }
 
@@ -81,27 +88,30 @@ async function change(
   fields: ScheduleFields,
 ): Promise<Task> {
   if (patch.params) checkParams(current.type, patch.params)
-  const columns = {
-    ...plainColumns(tx, patch),
-    ...(await scheduleColumns(tx, current, fields, patch)),
-  }
-  if (Object.keys(columns).length === 0) return await getTask(tx, current.id)
-  const [task] = await tx<[TaskRow]>`
-    with t as (
-      update tasks
-      set ${tx({ ...columns, updated_at: current.now })}, version = version + 1
-      where id = ${current.id}
-      returning *
-    )
-    select ${taskColumns(tx)} from t`
-  return toTask(task)
+  const plain = plainColumns(tx, patch)
+  const moves = movesSchedule(current, fields, patch)
+  if (!moves && Object.keys(plain).length === 0) return await getTask(tx, current.id)
+  const next_run_at = await withdrawClaimed(tx, current.id)
+  if (moves) await reschedule(tx, { ...current, next_run_at }, fields, patch)
+  await tx`
+    update tasks
+    set ${tx({ ...plain, ...(moves && fields), updated_at: current.now })}, version = version + 1,
+      definition = definition + 1
+    where id = ${current.id}`
+  await tx`update task_state set definition = definition + 1 where task_id = ${current.id}`
+  return await getTask(tx, current.id)
 }
 
 /** An occurrence runs once: a cursor set back to one that was handled would silently do nothing. */
 async function isHandled(tx: Queryable, id: number, occurrence: Date): Promise<boolean> {
-  const [row] = await tx`
-    select from executions where task_id = ${id} and scheduled_for = ${occurrence} and trigger = 'schedule' limit 1`
-  return row !== undefined
+  const [row] = await tx<[{ handled: boolean }]>`
+    select exists (
+      select from executions where task_id = ${id} and scheduled_for = ${occurrence} and trigger = 'schedule'
+    ) or exists (
+      select from task_state
+      where task_id = ${id} and scheduled_for = ${occurrence} and trigger = 'schedule' and status is not null
+    ) as handled`
+  return row.handled
 }
 
 function handled(occurrence: Date): AppError {

@@ -8,39 +8,40 @@ export async function audit(sql: Database, calls: Call[]): Promise<Record<string
       select * from (
         select task_id, id, started_at, max(coalesce(finished_at, 'infinity'))
           over (partition by task_id order by started_at, id rows between unbounded preceding and 1 preceding) as busy_until
-        from executions
+        from all_executions
         where started_at is not null
       ) windows
       where started_at < busy_until`,
     unaccounted: await sql`
       select t.id, t.name, (extract(epoch from t.next_run_at - t.start_at) / t.interval_seconds)::int as due, seen.*
-      from tasks t
+      from whole_tasks t
       cross join lateral (
         select coalesce(sum(coalesce(skipped_count, 1)), 0)::int as accounted
-        from executions e
+        from all_executions e
         where e.task_id = t.id and e.trigger = 'schedule' and e.attempt = 1
       ) seen
       where accounted <> extract(epoch from t.next_run_at - t.start_at) / t.interval_seconds`,
     'off the grid': await sql`
       select e.task_id, e.id, e.scheduled_for
-      from executions e
-      join tasks t on t.id = e.task_id
+      from all_executions e
+      join whole_tasks t on t.id = e.task_id
       where e.trigger = 'schedule' and mod(extract(epoch from e.scheduled_for - t.start_at), t.interval_seconds) <> 0`,
     miscounted: await sql`
       select t.id, t.params, count(e.id)::int as successes
-      from tasks t
-      left join executions e on e.task_id = t.id and e.status = 'success'
+      from whole_tasks t
+      left join all_executions e on e.task_id = t.id and e.status = 'success'
       where t.type = 'counter'
-      group by t.id
+      group by t.id, t.params
       having coalesce((t.params ->> 'count')::int, 0) <> count(e.id)`,
     'without an end': await sql`
       select e.task_id, e.scheduled_for, max(e.attempt) as attempt
-      from executions e
+      from all_executions e
       group by e.task_id, e.scheduled_for, e.trigger
       having (array_agg(e.status order by e.attempt desc))[1] = 'lost'`,
     'still held': await sql`
-      select id, status, claim_id from executions where status = 'running' or lease_expires_at is not null`,
-    'paused by themselves': await sql`select id, pause_reason from tasks where paused_at is not null`,
+      select id, status, claim_id from all_executions where status = 'running' or (status = 'queued' and claim_id is not null)`,
+    'claims left over': await sql`select id from claims`,
+    'paused by themselves': await sql`select id, pause_reason from whole_tasks where paused_at is not null`,
     ...(await auditCalls(sql, calls)),
   }
 }
@@ -50,8 +51,8 @@ async function auditCalls(sql: Database, calls: Call[]): Promise<Record<string, 
     select format('task-%s-%s-%s', t.id, e.trigger,
         to_char(e.scheduled_for at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) as key,
       bool_or(e.status = 'success') as succeeded
-    from executions e
-    join tasks t on t.id = e.task_id
+    from all_executions e
+    join whole_tasks t on t.id = e.task_id
     where t.type = 'http' and e.status <> 'skipped'
     group by t.id, e.trigger, e.scheduled_for`
   const known = new Set(rows.map(({ key }) => key))

@@ -35,7 +35,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  await database.sql`truncate tasks, executions restart identity`
+  await database.sql`truncate tasks, task_state, claims, executions restart identity`
 })
 
 type Ran = { code: number | null; out: string; err: string }
@@ -156,8 +156,12 @@ test('cuts long names so that a line fits, and leaves JSON whole', async () => {
 
 test('follows the pages of a list', async () => {
   await database.sql`
-    insert into tasks (name, type, schedule_type, next_run_at)
-    select 'task ' || n, 'sleep', 'once', '2100-01-01' from generate_series(1, 1001) n`
+    with t as (
+      insert into tasks (name, type, schedule_type)
+      select 'task ' || n, 'sleep', 'once' from generate_series(1, 1001) n
+      returning id
+    )
+    insert into task_state (task_id, next_run_at) select id, '2100-01-01' from t`
   const { out } = await client(['list-tasks'])
   expect(out.trimEnd().split('\n')).toHaveLength(1002)
 })

@@ -317,7 +317,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(await runtime.stop('SIGTERM')).toBe(0)
       const open = await database.sql`
         select task_id, status, attempt, claim_id, started_at
-        from executions
+        from all_executions
         where status in ('queued', 'running')`
       const handedBack = { task_id: id, status: 'queued', attempt: 1, claim_id: null, started_at: null }
       expect(open).toEqual(runtime.finishes ? [] : [handedBack])

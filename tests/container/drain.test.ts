@@ -37,7 +37,7 @@ test('serves on while an execution finishes at SIGTERM, and says that it is not 
   )
   expect(await get('/healthz')).toMatchObject({ status: 200 })
   expect(await stopped).toBe(0)
-  expect(await database.sql`select status, attempt from executions`).toEqual([
+  expect(await database.sql`select status, attempt from all_executions`).toEqual([
     { status: 'success', attempt: 1 },
   ])
 })

@@ -65,7 +65,7 @@ test('three replicas share the work, and repair what one leaves that is killed',
   }
   const sleeping = async (): Promise<number[]> => {
     const rows = await database.sql<{ id: number }[]>`
-      select e.id from executions e join tasks t on t.id = e.task_id where t.type = 'sleep' and e.status = 'running'`
+      select e.id from all_executions e join whole_tasks t on t.id = e.task_id where t.type = 'sleep' and e.status = 'running'`
     return rows.map(({ id }) => id)
   }
   await eventually(async () => expect(await sleeping()).toHaveLength(SLEEPS), 5)
@@ -84,8 +84,8 @@ test('three replicas share the work, and repair what one leaves that is killed',
   const lostRows = await eventually(async () => {
     const rows = await database.sql<{ id: number; repaired: string | null }[]>`
       select lost.id, next.status as repaired
-      from executions lost
-      left join executions next on next.task_id = lost.task_id and next.scheduled_for = lost.scheduled_for
+      from all_executions lost
+      left join all_executions next on next.task_id = lost.task_id and next.scheduled_for = lost.scheduled_for
         and next.attempt = lost.attempt + 1
       where lost.status = 'lost'`
     expect(rows.filter(({ id }) => cut.includes(id))).toHaveLength(cut.length)
@@ -97,7 +97,7 @@ test('three replicas share the work, and repair what one leaves that is killed',
 
   await post('/tasks/pause?all=true', {})
   await eventually(async () => {
-    const open = await database.sql`select from executions where status in ('queued', 'running')`
+    const open = await database.sql`select from all_executions where status in ('queued', 'running')`
     expect(open).toHaveLength(0)
   }, 30)
   await checkLedger(database.sql)

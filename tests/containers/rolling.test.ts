@@ -75,15 +75,15 @@ test('replacing every replica under load loses nothing and doubles nothing', asy
   expect(new Set(statuses)).toEqual(new Set([201]))
   await eventually(async () => {
     const unfinished = await database.sql`
-      select from tasks t
-      where t.type = 'sleep' and not exists (select from executions e where e.task_id = t.id and e.status = 'success')`
+      select from whole_tasks t
+      where t.type = 'sleep' and not exists (select from all_executions e where e.task_id = t.id and e.status = 'success')`
     expect(unfinished).toHaveLength(0)
   }, 30)
   expect(await post(serving[0], '/tasks/pause?all=true', {})).toBe(200)
   await eventually(async () => {
-    const open = await database.sql`select from executions where status in ('queued', 'running')`
+    const open = await database.sql`select from all_executions where status in ('queued', 'running')`
     expect(open).toHaveLength(0)
   }, 30)
-  expect(await database.sql`select from executions where status = 'lost' or attempt > 1`).toHaveLength(0)
+  expect(await database.sql`select from all_executions where status = 'lost' or attempt > 1`).toHaveLength(0)
   await checkLedger(database.sql)
 })

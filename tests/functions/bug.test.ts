@@ -7,6 +7,7 @@ import { guarded } from '../setup/routes.ts'
 // What a bug does here: a statement that the database refuses.
 beforeAll(async () => {
   await db()`alter table executions rename to executions_gone`
+  await db()`alter table task_state rename to task_state_gone`
   await db()`alter table tasks rename to tasks_gone`
 })
 

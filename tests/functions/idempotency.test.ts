@@ -31,7 +31,7 @@ const busy = problem('conflict', 'a request with this Idempotency-Key is being w
 })
 const REPLAYED = { 'idempotency-replayed': 'true' }
 
-const tasks = async () => (await db()`select from tasks`).length
+const tasks = async () => (await db()`select from whole_tasks`).length
 
 beforeEach(async () => {
   await emptyTables()

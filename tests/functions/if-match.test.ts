@@ -31,7 +31,7 @@ test.for(['"7"', '*', ' * ', '"6","7"', '"6" , W/"7", "7"', '"a,b", "7"', '"", "
 
 test.for(['"6"', '"77"', 'W/"7"', '"x"', '"6", "8"', '"07 "', '""', '"6,7"'])('%s does not', async (tag) => {
   expect(await patch(tag)).toEqual(problem('precondition_failed', 'the task has version 7 by now'))
-  expect(await db()`select version, max_attempts from tasks`).toEqual([{ version: 7, max_attempts: 1 }])
+  expect(await db()`select version, max_attempts from whole_tasks`).toEqual([{ version: 7, max_attempts: 1 }])
 })
 
 test.for(['7', '"7', '7"', '"7" "8"', '"7",', ',"7"', '*, "7"', 'w/"7"', "'7'", '', ' '])(
@@ -50,5 +50,5 @@ test('of a task that does not exist is of no matter', async () => {
 test('of many that saw the same version one changes it', async () => {
   const answers = await Promise.all(Array.from({ length: 10 }, () => patch('"7"')))
   expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([200, ...Array(9).fill(412)])
-  expect(await db()`select version from tasks`).toEqual([{ version: 8 }])
+  expect(await db()`select version from whole_tasks`).toEqual([{ version: 8 }])
 })

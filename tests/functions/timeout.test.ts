@@ -8,7 +8,7 @@ import { insertTask } from '../setup/rows.ts'
 test('answers before the runtime cuts the invocation off', async () => {
   const id = await insertTask()
   await db().begin(async (tx) => {
-    await tx`select from tasks where id = ${id} for update`
+    await tx`select from task_state where task_id = ${id} for update`
     const request = { method: 'PATCH', path: '/tasks/{id}', pathParameters: { id: `${id}` }, body: {} }
     const response = await call(updateTask, { ...request, remainingMs: 600 })
     expect(response).toEqual(problem('timeout', 'the request took too long'))

@@ -149,7 +149,7 @@ describe('as a task', () => {
     await due({ params: { url: target.url }, max_attempts: 2, retry_backoff_seconds: 0 })
     await tickAndRun()
     await tickAndRun()
-    await db()`update tasks set next_run_at = now()`
+    await db()`update task_state set next_run_at = now()`
     await tickAndRun()
     const keys = target.seen.map(({ headers }) => headers['idempotency-key'])
     const [first, , , third] = [...(await historyOf(1)), undefined]

@@ -40,7 +40,7 @@ describe('sleep', () => {
 
 describe('counter', () => {
   const counts = async () => (await historyOf(1)).map(({ result }) => result?.count)
-  const params = async () => (await db()<[{ params: unknown }]>`select params from tasks`)[0].params
+  const params = async () => (await db()<[{ params: unknown }]>`select params from whole_tasks`)[0].params
 
   test('starts at one, and counts each occurrence once', async () => {
     await insertTask({ type: 'counter' })
@@ -57,7 +57,7 @@ describe('counter', () => {
     expect(await counts()).toEqual([2 ** 31, 2 ** 52 + 1])
   })
 
-  test('goes on from a count that was patched, also while it runs', async () => {
+  test('goes on from a count that was patched, also when it was claimed already', async () => {
     await insertTask({ type: 'counter', params: { count: 5 } })
     const { claims } = await tickOnly(minute(0))
     const patched = await call(updateTask, {
@@ -68,6 +68,8 @@ describe('counter', () => {
     })
     expect(patched.body.params).toEqual({ count: 100 })
     for (const claim of claims) await newExecutor().execute(claim, 1000)
+    expect(await counts()).toEqual([])
+    await tickAndRun(minute(0))
     expect(await counts()).toEqual([101])
     expect(await params()).toEqual({ count: 101 })
   })

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
 import type { Claim } from '../../shared/scheduling/claim.ts'
 import { pauseTasks, resumeTasks } from '../../shared/scheduling/pause.ts'
-import { release } from '../../shared/scheduling/release.ts'
+import { Releaser } from '../../shared/scheduling/release.ts'
 import { tick } from '../../shared/scheduling/tick.ts'
 import { deleteTasks } from '../../shared/tasks/delete.ts'
 import { updateTask } from '../../shared/tasks/update.ts'
@@ -16,23 +16,24 @@ const quick = { params: { duration: 0 } }
 /** A task that is due so many milliseconds from now, by the database's clock. */
 async function insertDueIn(milliseconds: number, given: object = {}): Promise<void> {
   await insertTask({ ...quick, ...given })
-  await db()`update tasks set next_run_at = now() + make_interval(secs => ${milliseconds / 1000})`
+  await db()`update task_state set next_run_at = now() + make_interval(secs => ${milliseconds / 1000})`
 }
 
 async function claimAhead(aheadMs: number): Promise<Claim> {
   const claims: Claim[] = []
   const send = async (claim: Claim) => void claims.push(claim)
-  await tick(db(), { capacity: async () => 100, send }, { leaseSeconds: 30, aheadMs })
-  return claims[0] ?? { claimId: '00000000-0000-0000-0000-000000000000', executionIds: [], waitsMs: [] }
+  await tick(db(), { capacity: async () => ({ now: 0, ahead: 100 }), send }, { leaseSeconds: 30, aheadMs })
+  return claims[0] ?? { id: '', executions: [], clock: { now: new Date(), readAt: 0 }, since: 0 }
 }
 
 test('claims what is due within the coming second, and nothing later', async () => {
   await insertDueIn(900)
-  expect((await claimAhead(500)).executionIds).toEqual([])
+  expect((await claimAhead(500)).executions).toEqual([])
   const claim = await claimAhead(1000)
-  expect(claim.executionIds).toHaveLength(1)
-  expect(claim.waitsMs[0]).toBeGreaterThan(0)
-  expect(claim.waitsMs[0]).toBeLessThanOrEqual(900)
+  expect(claim.executions).toHaveLength(1)
+  const wait = (claim.executions[0]?.due_at.getTime() ?? 0) - claim.clock.now.getTime()
+  expect(wait).toBeGreaterThan(0)
+  expect(wait).toBeLessThanOrEqual(900)
 })
 
 test('starts at the instant, never before it', async () => {
@@ -51,7 +52,7 @@ test.each([
 ])('what is %s in that second does not run', async (_what, change, left) => {
   await insertDueIn(400, { interval_seconds: 3600 })
   const claim = await claimAhead(1000)
-  expect(claim.executionIds).toHaveLength(1)
+  expect(claim.executions).toHaveLength(1)
   const work = newExecutor().execute(claim, 60_000)
   await change()
   await work
@@ -61,7 +62,7 @@ test.each([
 
 test('an occurrence that a new schedule takes back is still to come', async () => {
   await insertDueIn(900, { interval_seconds: 3600 })
-  const [before] = await db()<[{ next_run_at: Date }]>`select next_run_at from tasks`
+  const [before] = await db()<[{ next_run_at: Date }]>`select next_run_at from whole_tasks`
   await claimAhead(1000)
   const task = await updateTask(db(), 1, { interval_seconds: 7200 }, null)
   expect(task.next_run_at).toEqual(before.next_run_at)
@@ -75,19 +76,25 @@ test('a shutdown gives back what waits for its instant, at once', async () => {
   await executor.drain(60_000, new AbortController().signal)
   await work
   expect(executor.load).toBe(0)
-  expect(await db()`select status, claim_id, lease_expires_at from executions`).toEqual([
-    { status: 'queued', claim_id: null, lease_expires_at: null },
+  expect(await db()`select status, claim_id from all_executions`).toEqual([
+    { status: 'queued', claim_id: null },
   ])
 })
 
 test('releases in the order of the instants, together what is due together', async () => {
-  const claim = { claimId: '', executionIds: [1, 2, 3, 4], waitsMs: [60, 0, 120, 0] }
   const since = performance.now()
-  const groups: number[][] = []
-  for await (const group of release(claim, since, new AbortController().signal)) groups.push(group)
-  expect(groups[0]).toEqual([2, 4])
-  expect(groups.flat()).toEqual([2, 4, 1, 3])
-  expect(performance.now() - since).toBeGreaterThanOrEqual(120)
+  const released: { id: number; after: number }[][] = []
+  const { promise: all, resolve } = Promise.withResolvers<void>()
+  const releaser = new Releaser<{ id: number; at: number }>((due) => {
+    released.push(due.map(({ id }) => ({ id, after: performance.now() - since })))
+    if (released.flat().length === 4) resolve()
+  })
+  releaser.add([60, 0, 120, 0].map((wait, index) => ({ id: index + 1, at: since + wait })))
+  await all
+  expect(released[0]?.map(({ id }) => id)).toEqual([2, 4])
+  expect(released.flat().map(({ id }) => id)).toEqual([2, 4, 1, 3])
+  for (const { id, after } of released.flat())
+    expect(after).toBeGreaterThanOrEqual([60, 0, 120, 0][id - 1] ?? 0)
 })
 
 test('a once task that is paused in that second runs when it is resumed', async () => {

@@ -76,16 +76,16 @@ test.each(changes)(
     }
     // Begins a second before the first day: that instant, which may be none of the schedule's, isn't counted below.
     const before = first - 1000
-    await db()`update tasks set next_run_at = ${new Date(before)} where id = any(${[...tasks.values()]}::int[])`
+    await db()`update task_state set next_run_at = ${new Date(before)} where task_id = any(${[...tasks.values()]}::int[])`
     const executor = newExecutor()
     for (let at = before; at < end; at += 15 * MINUTE) await tickAndRun(new Date(at), executor)
     for (const [expression, id] of tasks) {
       const rows = await db()<{ at: Date }[]>`
-      select scheduled_for as at from executions
+      select scheduled_for as at from all_executions
       where task_id = ${id} and scheduled_for >= ${new Date(first)} and scheduled_for < ${new Date(end)}`
       expect(rows.length, expression).toBe(expected[expression])
       expect(new Set(rows.map(({ at }) => at.getTime())).size).toBe(rows.length)
     }
-    expect(await db()`select distinct status from executions`).toEqual([{ status: 'success' }])
+    expect(await db()`select distinct status from all_executions`).toEqual([{ status: 'success' }])
   },
 )

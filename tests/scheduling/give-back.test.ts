@@ -17,38 +17,39 @@ afterAll(async () => {
   await database?.drop()
 })
 
-/** An execution of a task of its own. */
-async function insert(status: 'queued' | 'running' | 'success', claimId: string): Promise<number> {
-  const open = status !== 'success'
-  const [row] = await sql<[{ id: number }]>`
+/** The task of an execution. */
+async function insert(status: 'queued' | 'running' | null, claimId: string): Promise<number> {
+  const [row] = await sql<[{ task_id: number }]>`
     with t as (
       insert into tasks (name, type, schedule_type) values (${randomUUID()}, 'sleep', 'once') returning id
     )
-    insert into executions
-      (task_id, scheduled_for, due_at, status, claim_id, lease_expires_at, started_at, finished_at)
-    select t.id, '2026-01-01Z', '2026-01-01Z', ${status}, ${claimId}, ${open ? sql`now() + interval '1 minute'` : null},
-      ${status === 'queued' ? null : sql`now()`}, ${open ? null : sql`now()`}
+    insert into task_state
+      (task_id, execution_id, scheduled_for, due_at, status, attempt, trigger, claim_id, started_at)
+    select t.id, nextval('execution_ids'), '2026-01-01Z', '2026-01-01Z', ${status}, 1, 'schedule', ${claimId},
+      ${status === 'queued' ? null : sql`now()`}
     from t
-    returning id`
-  return row.id
+    returning task_id`
+  await sql`
+    insert into claims (id, lease_expires_at, task_ids)
+    values (${claimId}, now() + interval '1 minute', array[${row.task_id}::int])
+    on conflict (id) do update set task_ids = claims.task_ids || excluded.task_ids`
+  return row.task_id
 }
 
 const statusOf = async (id: number) =>
-  (
-    await sql`select status, claim_id, lease_expires_at, started_at, attempt from executions where id = ${id}`
-  )[0]
+  (await sql`select status, claim_id, started_at, attempt from task_state where task_id = ${id}`)[0]
 
 test('frees what claims still hold, whether it runs or not, and counts no attempt', async () => {
   const claim = randomUUID()
   const ids = [await insert('queued', claim), await insert('running', claim)]
   expect(await giveBackClaims(sql, [claim])).toBe(2)
-  const free = { status: 'queued', claim_id: null, lease_expires_at: null, started_at: null, attempt: 1 }
+  const free = { status: 'queued', claim_id: null, started_at: null, attempt: 1 }
   expect(await Promise.all(ids.map(statusOf))).toEqual([free, free])
 })
 
 test('leaves the claims of others, and what has ended', async () => {
   const [mine, other] = [randomUUID(), randomUUID()]
-  const ids = [await insert('success', mine), await insert('running', other), await insert('queued', other)]
+  const ids = [await insert(null, mine), await insert('running', other), await insert('queued', other)]
   const before = await Promise.all(ids.map(statusOf))
   expect(await openClaims(sql, [mine, other])).toEqual([other])
   expect(await giveBackClaims(sql, [mine])).toBe(0)

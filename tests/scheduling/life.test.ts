@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
+import type { Claim } from '../../shared/scheduling/claim.ts'
 import { resumeDue } from '../../shared/scheduling/pause.ts'
 import { tick } from '../../shared/scheduling/tick.ts'
 import { emptyTables, insertTask, statementsWaiting } from '../setup/rows.ts'
@@ -15,7 +16,7 @@ test('a due task is claimed, run and settled, and its cursor moves with the clai
   const { claims } = await tickOnly(DUE)
   const [claimed] = await historyOf(1)
   expect(claimed).toMatchObject({ status: 'queued', attempt: 1, trigger: 'schedule', started_at: null })
-  const [task] = await db()`select next_run_at from tasks`
+  const [task] = await db()`select next_run_at from whole_tasks`
   expect(task).toEqual({ next_run_at: new Date('2027-03-10T00:01:00Z') })
 
   for (const claim of claims) await newExecutor().execute(claim, 1000)
@@ -41,7 +42,7 @@ test('a delivery that comes twice runs once', async () => {
   const [claim] = claims
   if (!claim) throw new Error('nothing was claimed')
   await Promise.all([newExecutor().execute(claim, 1000), newExecutor().execute(claim, 1000)])
-  const [task] = await db()`select params from tasks`
+  const [task] = await db()`select params from whole_tasks`
   expect(task).toEqual({ params: { count: 1 } })
 })
 
@@ -99,14 +100,14 @@ test('a task pauses itself after so many failures in a row, which a success ends
   await tickAndRun(minutes(0))
   await db()`update tasks set type = 'sleep', params = ${db().json({ duration: 0 })}`
   await tickAndRun(minutes(1))
-  expect(await db()`select consecutive_failures, paused_at from tasks`).toEqual([
+  expect(await db()`select consecutive_failures, paused_at from whole_tasks`).toEqual([
     { consecutive_failures: 0, paused_at: null },
   ])
   await db()`update tasks set type = 'teleport'`
   await tickAndRun(minutes(2))
   await tickAndRun(minutes(3))
   expect(
-    await db()`select consecutive_failures, pause_reason, paused_at is not null as paused from tasks`,
+    await db()`select consecutive_failures, pause_reason, paused_at is not null as paused from whole_tasks`,
   ).toEqual([{ consecutive_failures: 2, pause_reason: 'failed 2 times in a row', paused: true }])
   await tickAndRun(minutes(4))
   expect(await historyOf(1)).toHaveLength(4)
@@ -115,7 +116,7 @@ test('a task pauses itself after so many failures in a row, which a success ends
 test('max_runs ends the schedule', async () => {
   await insertTask({ ...quick, max_runs: 1 })
   await tickAndRun(DUE)
-  expect(await db()`select next_run_at, runs from tasks`).toEqual([{ next_run_at: null, runs: 1 }])
+  expect(await db()`select next_run_at, runs from whole_tasks`).toEqual([{ next_run_at: null, runs: 1 }])
 })
 
 test('jitter moves the start, not the occurrence', async () => {
@@ -127,7 +128,7 @@ test('jitter moves the start, not the occurrence', async () => {
   const jitter = due - (execution?.scheduled_for.getTime() ?? 0)
   expect(jitter).toBeGreaterThan(0)
   expect(jitter).toBeLessThan(50_000)
-  const [task] = await db()<[{ next_run_at: Date }]>`select next_run_at from tasks`
+  const [task] = await db()<[{ next_run_at: Date }]>`select next_run_at from whole_tasks`
   expect(task.next_run_at.getTime() - due).toBe(60_000)
 })
 
@@ -142,13 +143,11 @@ test('a shutdown gives back what runs, and no attempt is counted', async () => {
   await executor.drain(0, new AbortController().signal)
   await work
   expect(executor.load).toBe(0)
-  const [execution] =
-    await db()`select status, attempt, claim_id, lease_expires_at, started_at, due_at from executions`
+  const [execution] = await db()`select status, attempt, claim_id, started_at, due_at from all_executions`
   expect(execution).toEqual({
     status: 'queued',
     attempt: 1,
     claim_id: null,
-    lease_expires_at: null,
     started_at: null,
     due_at: new Date('2027-03-10T00:00:00Z'),
   })
@@ -162,7 +161,7 @@ test('a shutdown gives back what is only just starting', async () => {
   if (!claim) throw new Error('nothing was claimed')
   let [work, drained] = [Promise.resolve(), Promise.resolve()]
   await db().begin(async (tx) => {
-    await tx`select from executions for update`
+    await tx`select from task_state for update`
     work = executor.execute(claim, 3_600_000)
     await statementsWaiting(1)
     drained = executor.drain(60_000, AbortSignal.abort())
@@ -185,12 +184,13 @@ test('a shutdown lets what ends within the grace end', async () => {
 test('a full worker claims nothing, and never more than it has room for', async () => {
   for (const name of ['a', 'b', 'c']) await insertTask({ name })
   let room = 2
-  const send = async (claim: { executionIds: number[] }) => {
-    room -= claim.executionIds.length
+  const send = async (claim: Claim) => {
+    room -= claim.executions.length
   }
-  await tick(db(), { capacity: async () => room, send }, { leaseSeconds: 30, now: DUE })
+  const capacity = async () => ({ now: 0, ahead: room })
+  await tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })
   expect(room).toBe(0)
-  expect(await db()`select count(*)::int as claimed from executions`).toEqual([{ claimed: 2 }])
+  expect(await db()`select count(*)::int as claimed from all_executions`).toEqual([{ claimed: 2 }])
 })
 
 test('a schedule that cannot be read pauses its task, and no other one waits for it', async () => {
@@ -203,7 +203,7 @@ test('a schedule that cannot be read pauses its task, and no other one waits for
   await insertTask({ ...quick, name: 'whole' })
   await tickAndRun(DUE)
   expect(await historyOf(2)).toMatchObject([{ status: 'success' }])
-  const [broken] = await db()`select pause_reason from tasks where id = 1`
+  const [broken] = await db()`select pause_reason from whole_tasks where id = 1`
   expect(broken?.pause_reason).toMatch(/^unreadable schedule: #\/cron_expression: /)
 })
 
@@ -215,7 +215,7 @@ test('a schedule that cannot be read ends no pause, and stops no tick', async ()
   await tickAndRun(DUE)
   expect(await historyOf(2)).toMatchObject([{ status: 'success' }])
   const [task] =
-    await db()`select paused_at is not null as paused, paused_until, pause_reason from tasks where id = 1`
+    await db()`select paused_at is not null as paused, paused_until, pause_reason from whole_tasks where id = 1`
   expect(task).toEqual({
     paused: true,
     paused_until: null,
@@ -230,7 +230,7 @@ test('a pause of years is one skipped row', async () => {
   const [skipped, ...others] = await historyOf(1)
   expect(others).toEqual([])
   const [{ missed }] = await db()<[{ missed: number }]>`
-    select extract(epoch from next_run_at - '1900-01-01Z')::bigint as missed from tasks`
+    select extract(epoch from next_run_at - '1900-01-01Z')::bigint as missed from whole_tasks`
   expect(missed).toBeGreaterThan(2 ** 31)
   expect(skipped).toMatchObject({ skip_reason: 'paused', skipped_count: missed })
 })
@@ -238,7 +238,7 @@ test('a pause of years is one skipped row', async () => {
 test('a task that was paused while it ran is not tried again', async () => {
   await insertTask({ type: 'http', params: { url: 'http://127.0.0.1:1/' }, max_attempts: 3 })
   const { claims } = await tickOnly(DUE)
-  await db()`update tasks set paused_at = now()`
+  await db()`update task_state set paused_at = now()`
   for (const claim of claims) await newExecutor().execute(claim, 60_000)
   expect((await historyOf(1)).map(({ status }) => status)).toEqual(['failed'])
 })
@@ -248,14 +248,15 @@ test('a claim that cannot be handed over is free for the next tick', async () =>
   const send = async () => {
     throw new Error('nobody answers')
   }
-  await expect(tick(db(), { capacity: async () => 1, send }, { leaseSeconds: 30, now: DUE })).rejects.toThrow(
-    'nobody',
-  )
-  expect(await db()`select status, claim_id from executions`).toEqual([{ status: 'queued', claim_id: null }])
+  const capacity = async () => ({ now: 0, ahead: 1 })
+  await expect(tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })).rejects.toThrow('nobody')
+  expect(await db()`select status, claim_id from all_executions`).toEqual([
+    { status: 'queued', claim_id: null },
+  ])
 })
 
 test('a fixed delay ends with max_runs too', async () => {
   await insertTask({ ...quick, interval_mode: 'fixed_delay', max_runs: 1 })
   await tickAndRun(DUE)
-  expect(await db()`select next_run_at, runs from tasks`).toEqual([{ next_run_at: null, runs: 1 }])
+  expect(await db()`select next_run_at, runs from whole_tasks`).toEqual([{ next_run_at: null, runs: 1 }])
 })

@@ -50,5 +50,5 @@ test('once runs, however late', async () => {
   await insertTask({ ...once, params: { duration: 0 } })
   await tickAndRun(AFTER_AN_HOUR)
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
-  expect(await db()`select next_run_at from tasks`).toEqual([{ next_run_at: null }])
+  expect(await db()`select next_run_at from whole_tasks`).toEqual([{ next_run_at: null }])
 })

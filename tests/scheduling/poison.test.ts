@@ -22,8 +22,9 @@ async function claimOne(): Promise<Claim> {
 /** What the ledger keeps of an outcome. */
 async function settled(outcome: Outcome) {
   await insertTask()
-  const [execution] = await start(db(), await claimOne(), 30)
-  if (!execution) throw new Error('nothing was started')
+  const [execution] = (await claimOne()).executions
+  if (!execution) throw new Error('nothing was claimed')
+  await start(db(), [{ execution, inMs: 0 }])
   await settle(db(), [{ execution, outcome }])
   const [kept] = await historyOf(1)
   return { status: kept?.status, detail: kept?.detail, result: kept?.result }

@@ -17,17 +17,15 @@ test('ten ticks at once make one execution of each of fifty tasks', async () => 
   for (let i = 0; i < 50; i += 1) await insertTask({ name: `task ${i}` })
   const ticks = await Promise.all(times(10, () => tickOnly(DUE)))
   expect(ticks.reduce((sum, { ticked }) => sum + ticked.claimed, 0)).toBe(50)
-  const perTask = await db()`select task_id, count(*)::int as n from executions group by task_id`
+  const perTask = await db()`select task_id, count(*)::int as n from all_executions group by task_id`
   expect(perTask).toHaveLength(50)
   expect(perTask.every(({ n }) => n === 1)).toBe(true)
 })
 
-test('a task never has two open executions: the database refuses the second', async () => {
+test('a task has one state, with room for one open execution: the database refuses a second', async () => {
   await insertTask()
-  const open = (attempt: number) => db()`
-    insert into executions (task_id, scheduled_for, due_at, status, attempt) values (1, now(), now(), 'queued', ${attempt})`
-  await open(1)
-  await expect(open(2)).rejects.toThrow('executions_one_open')
+  const open = () => db()`insert into task_state (task_id) values (1)`
+  await expect(open()).rejects.toThrow('task_state_pkey')
 })
 
 test('ticks, runs and runs by hand at once count each success exactly once', async () => {
@@ -42,17 +40,17 @@ test('ticks, runs and runs by hand at once count each success exactly once', asy
   }
   await tickAndRun(new Date(DUE.getTime() + 100_000), executor)
   const [{ successes }] = await db()<[{ successes: number }]>`
-    select count(*)::int as successes from executions where status = 'success'`
+    select count(*)::int as successes from all_executions where status = 'success'`
   // A run by hand that comes between the ticks of a round is what the next round runs.
   expect(successes).toBeGreaterThanOrEqual(8)
-  expect(await db()`select params from tasks`).toEqual([{ params: { count: successes } }])
+  expect(await db()`select params from whole_tasks`).toEqual([{ params: { count: successes } }])
 })
 
 test('of a hundred runs asked for at once one starts', async () => {
   await insertTask()
   const asked = await Promise.allSettled(times(100, () => runNow(db(), 1, 'refuse')))
   expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-  expect(await db()`select count(*)::int as n from executions`).toEqual([{ n: 1 }])
+  expect(await db()`select count(*)::int as n from all_executions`).toEqual([{ n: 1 }])
 })
 
 test('who lost the claim cannot settle, nor count', async () => {
@@ -60,17 +58,18 @@ test('who lost the claim cannot settle, nor count', async () => {
   const { claims } = await tickOnly(DUE)
   const [claim] = claims
   if (!claim) throw new Error('nothing was claimed')
-  const [late] = await start(db(), claim, 30)
-  if (!late) throw new Error('nothing was started')
+  const [late] = claim.executions
+  if (!late) throw new Error('nothing was claimed')
+  await start(db(), [{ execution: late, inMs: 0 }])
   await expireLeases()
   await tickAndRun(DUE)
   const settled = await settle(db(), [{ execution: late, outcome: { status: 'success', result: {} } }])
   expect([...settled]).toEqual([])
-  expect(await db()`select status, attempt from executions order by attempt`).toEqual([
+  expect(await db()`select status, attempt from all_executions order by attempt`).toEqual([
     { status: 'lost', attempt: 1 },
     { status: 'success', attempt: 2 },
   ])
-  expect(await db()`select params from tasks`).toEqual([{ params: { count: 1 } }])
+  expect(await db()`select params from whole_tasks`).toEqual([{ params: { count: 1 } }])
 })
 
 test('deleting tasks while they run leaves nothing behind, and no one waits for ever', async () => {
@@ -83,7 +82,7 @@ test('deleting tasks while they run leaves nothing behind, and no one waits for 
     ...ids.map((id) => deleteTasks(db(), [id])),
   ])
   expect(
-    await db()`select (select count(*) from tasks)::int as tasks, (select count(*) from executions)::int as executions`,
+    await db()`select (select count(*) from whole_tasks)::int as tasks, (select count(*) from all_executions)::int as executions`,
   ).toEqual([{ tasks: 0, executions: 0 }])
   expect(executor.load).toBe(0)
 })
@@ -92,12 +91,13 @@ test('a run asked for while its task is claimed waits for the claim, and neither
   await insertTask()
   let asked: Promise<unknown> = Promise.resolve()
   await db().begin(async (tx) => {
-    await tx`select from tasks for update`
+    await tx`select from task_state for update`
     asked = runNow(db(), 1, 'refuse').catch((error: unknown) => error)
     await statementsWaiting(1)
     await tx`
-      insert into executions (task_id, scheduled_for, due_at, status) values (1, now(), now(), 'queued')
-      on conflict do nothing`
+      update task_state
+      set execution_id = 1, scheduled_for = now(), due_at = now(), unheld_due_at = now(), status = 'queued', attempt = 1,
+        trigger = 'schedule'`
   })
   expect(await asked).toMatchObject({ code: 'conflict' })
 })

@@ -1,8 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
-import { start } from '../../shared/scheduling/start.ts'
 import { emptyTables, insertTask } from '../setup/rows.ts'
-import { expireLeases, historyOf, tickAndRun, tickOnly } from '../setup/scheduler.ts'
+import { expireLeases, historyOf, startAll, tickAndRun, tickOnly } from '../setup/scheduler.ts'
 
 beforeEach(emptyTables)
 
@@ -11,7 +10,7 @@ const DUE = new Date('2027-03-10T00:00:00.400Z')
 /** Claims and starts what is due, and then falls silent. */
 async function crash(): Promise<void> {
   const { claims } = await tickOnly(DUE)
-  for (const claim of claims) await start(db(), claim, 30)
+  for (const claim of claims) await startAll(claim)
   await expireLeases()
 }
 
@@ -52,7 +51,7 @@ test('what was claimed and never started is claimed again, as the same attempt',
 test('a lease that holds is left alone', async () => {
   await insertTask({ params: { duration: 0 } })
   const { claims } = await tickOnly(DUE)
-  for (const claim of claims) await start(db(), claim, 30)
+  for (const claim of claims) await startAll(claim)
   const { ticked } = await tickOnly(DUE)
   expect(ticked).toMatchObject({ lost: 0, freed: 0, claimed: 0 })
 })
@@ -62,7 +61,7 @@ test('an occurrence that takes its workers down pauses its task after crash_limi
   for (let crashes = 0; crashes < 4; crashes += 1) await crash()
   const history = await historyOf(1)
   expect(history.map(({ status }) => status)).toEqual(['lost', 'lost', 'lost'])
-  const [task] = await db()`select paused_at is not null as paused, pause_reason from tasks`
+  const [task] = await db()`select paused_at is not null as paused, pause_reason from whole_tasks`
   expect(task).toEqual({
     paused: true,
     pause_reason: 'one occurrence was lost 3 times: more than its crash_limit',
@@ -72,8 +71,8 @@ test('an occurrence that takes its workers down pauses its task after crash_limi
 test('a run that was asked to stop does not come back when its worker dies', async () => {
   await insertTask()
   const { claims } = await tickOnly(DUE)
-  for (const claim of claims) await start(db(), claim, 30)
-  await db()`update executions set cancel_requested_at = now()`
+  for (const claim of claims) await startAll(claim)
+  await db()`update task_state set cancel_requested_at = now()`
   await expireLeases()
   await tickAndRun(DUE)
   expect((await historyOf(1)).map(({ status }) => status)).toEqual(['lost'])

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import postgres, { type Sql } from 'postgres'
 import type { TestProject } from 'vitest/node'
 import { migrate } from '../../infra/migrations/migrate.ts'
-import { connect } from '../../shared/db.ts'
+import { connect, type Database } from '../../shared/db.ts'
 import { databaseUrl } from './database-url.ts'
 import { findPostgres } from './find-postgres.ts'
 
@@ -46,11 +46,29 @@ async function makeTemplate(admin: Sql, url: string, template: string) {
   const sql = connect(databaseUrl(url, template), { max: 2 })
   try {
     await migrate(sql)
+    await createViews(sql)
   } finally {
     await sql.end()
   }
   // A database can't be cloned while anyone is connected to it: so nobody can be.
   await admin`alter database ${admin(template)} allow_connections false`
+}
+
+/** What tests ask about: tasks with their state, and executions whether they are open or have ended. */
+async function createViews(sql: Database) {
+  await sql`
+    create view whole_tasks as
+    select t.*, s.next_run_at, s.run_queued_at, s.runs, s.consecutive_failures, s.paused_at, s.paused_until, s.pause_reason
+    from tasks t join task_state s on s.task_id = t.id`
+  await sql`
+    create view all_executions as
+    select id, task_id, scheduled_for, attempt, trigger, status, due_at, null::uuid as claim_id, started_at, finished_at,
+      cancel_requested_at, rerun_of, detail, result, skip_reason, skipped_until, skipped_count
+    from executions
+    union all
+    select execution_id, task_id, scheduled_for, attempt, trigger, status, due_at, claim_id, started_at, null,
+      cancel_requested_at, rerun_of, null, null, null, null, null
+    from task_state where status is not null`
 }
 
 async function dropAll(admin: Sql, prefix: string) {

@@ -3,9 +3,22 @@ import { db } from '../../shared/db.ts'
 /** An empty database whose ids start at 1 again; four times as fast as a truncate, which makes new files. */
 export async function emptyTables(): Promise<void> {
   await db()`delete from tasks`
+  await db()`delete from executions`
+  await db()`delete from claims`
   await db()`delete from idempotency_keys`
-  await db()`select setval('tasks_id_seq', 1, false), setval('executions_id_seq', 1, false)`
+  await db()`select setval('tasks_id_seq', 1, false), setval('execution_ids', 1, false)`
 }
+
+/** Columns of a task that are part of its state. */
+const STATE = [
+  'next_run_at',
+  'run_queued_at',
+  'runs',
+  'consecutive_failures',
+  'paused_at',
+  'paused_until',
+  'pause_reason',
+]
 
 /** An interval task of 60 seconds, due in 2027, but for what is given. */
 export async function insertTask(given: object = {}): Promise<number> {
@@ -17,7 +30,11 @@ export async function insertTask(given: object = {}): Promise<number> {
     next_run_at: '2027-03-10T00:00:00Z',
     ...given,
   }
-  const [task] = await db()<[{ id: number }]>`insert into tasks ${db()(row)} returning id`
+  const [state, own] = [true, false].map((isState) =>
+    Object.fromEntries(Object.entries(row).filter(([key]) => STATE.includes(key) === isState)),
+  )
+  const [task] = await db()<[{ id: number }]>`insert into tasks ${db()({ ...own })} returning id`
+  await db()`insert into task_state ${db()({ ...state, task_id: task.id })}`
   return task.id
 }
 
@@ -43,17 +60,29 @@ export async function nowPlus(seconds: number): Promise<string> {
   return row.at.toISOString()
 }
 
-/** An open execution of task 1: nobody holds a queued one; a running one has a lease of an hour. */
-export async function insertOpen(status: 'queued' | 'running', given: object = {}): Promise<void> {
-  const held = { claim_id: '9f1c3c0e-5b3a-4b8e-9d0f-000000000000', lease_expires_at: await nowPlus(3600) }
-  const running = status === 'running' ? held : { started_at: null }
-  await insertExecution('2020-03-10T00:00:00Z', {
+/** An open execution of task 1, or another: nobody holds a queued one; a running one has a lease of an hour. */
+export async function insertOpen(
+  status: 'queued' | 'running',
+  { task_id = 1, ...given }: { task_id?: number } & Record<string, unknown> = {},
+): Promise<void> {
+  const at = '2020-03-10T00:00:00Z'
+  const claim_id = '9f1c3c0e-5b3a-4b8e-9d0f-000000000000'
+  const held = { claim_id, started_at: at, busy_from: at }
+  const row = {
     status,
-    finished_at: null,
-    result: null,
-    ...running,
+    scheduled_for: at,
+    due_at: at,
+    attempt: 1,
+    trigger: 'schedule',
+    ...(status === 'running' ? held : { unheld_due_at: at }),
     ...given,
-  })
+  }
+  await db()`
+    update task_state set ${db()(row)}, execution_id = nextval('execution_ids') where task_id = ${task_id}`
+  if (status === 'running') {
+    await db()`
+      insert into claims (id, lease_expires_at, task_ids) values (${claim_id}, now() + interval '1 hour', array[${task_id}::int])`
+  }
 }
 
 /** Resolves when so many statements of this database wait for a lock. */
@@ -64,4 +93,14 @@ export async function statementsWaiting(count: number): Promise<void> {
       where datname = current_database() and wait_event_type = 'Lock'`
     if (rows.length >= count) return
   }
+}
+
+/** As if what is open had just succeeded. */
+export async function endOpen(): Promise<void> {
+  await db()`
+    with ended as (
+      update task_state set status = null, unheld_due_at = null where status is not null returning *
+    )
+    insert into executions (id, task_id, scheduled_for, attempt, trigger, status, due_at, started_at, finished_at)
+    select execution_id, task_id, scheduled_for, attempt, trigger, 'success', due_at, started_at, now() from ended`
 }

@@ -3,6 +3,7 @@ import { type Execution, executionColumns } from '../../shared/executions/execut
 import type { Claim } from '../../shared/scheduling/claim.ts'
 import { Executor } from '../../shared/scheduling/execute.ts'
 import { type Invoke, invokeLocally } from '../../shared/scheduling/invoke.ts'
+import { start } from '../../shared/scheduling/start.ts'
 import { type Ticked, tick } from '../../shared/scheduling/tick.ts'
 import { eventually } from './eventually.ts'
 
@@ -12,12 +13,15 @@ const LEASE_SECONDS = 30
 const NO_LIMIT_MS = 3_600_000
 
 export const newExecutor = (): Executor =>
-  new Executor(db(), { leaseSeconds: LEASE_SECONDS, defaultTimeoutSeconds: 30 })
+  new Executor(db(), { leaseSeconds: LEASE_SECONDS, defaultTimeoutSeconds: 30, maxRunning: 1000 })
 
 /** Ticks once; the claims are kept instead of being run. */
 export async function tickOnly(now?: Date): Promise<{ ticked: Ticked; claims: Claim[] }> {
   const claims: Claim[] = []
-  const invoke: Invoke = { capacity: async () => 1000, send: async (claim) => void claims.push(claim) }
+  const invoke: Invoke = {
+    capacity: async () => ({ now: 0, ahead: 1000 }),
+    send: async (claim) => void claims.push(claim),
+  }
   const ticked = await tick(db(), invoke, { leaseSeconds: LEASE_SECONDS, ...(now && { now }) })
   return { ticked, claims }
 }
@@ -33,24 +37,24 @@ export async function tickAndRun(now?: Date, executor = newExecutor()): Promise<
 export function runHere(executor = newExecutor()): { ended(): Promise<unknown> } {
   const work: Promise<void>[] = []
   const send = async (claim: Claim) => void work.push(executor.execute(claim, NO_LIMIT_MS))
-  invokeLocally({ capacity: async () => 1000, send })
+  invokeLocally({ capacity: async () => ({ now: 0, ahead: 1000 }), send })
   return { ended: () => Promise.all(work) }
 }
 
 /** What is run by hand waits for a tick from now on, as if this process were full. */
 export function runNothingHere(): void {
-  invokeLocally({ capacity: async () => 0, send: async () => {} })
+  invokeLocally({ capacity: async () => ({ now: 0, ahead: 0 }), send: async () => {} })
 }
 
 /** The ledger of a task, oldest first. */
 export async function historyOf(taskId: number): Promise<Execution[]> {
   return await db()<Execution[]>`
-    select ${executionColumns(db())} from executions e where e.task_id = ${taskId} order by e.scheduled_for, e.id`
+    select ${executionColumns(db())} from all_executions e where e.task_id = ${taskId} order by e.scheduled_for, e.id`
 }
 
 /** As if the worker that holds them had been silent for its whole lease. */
 export async function expireLeases(): Promise<void> {
-  await db()`update executions set lease_expires_at = now() - interval '1 second' where lease_expires_at is not null`
+  await db()`update claims set lease_expires_at = now() - interval '1 second'`
 }
 
 /** Resolves with what `look` gives, once it gives something. */
@@ -60,3 +64,10 @@ export const until = <T>(look: () => Promise<T | undefined | false>): Promise<T>
     if (!found) throw new Error('it did not come')
     return found
   })
+
+/** Starts all of a claim, as a worker would that then falls silent. */
+export const startAll = ({ executions }: Claim) =>
+  start(
+    db(),
+    executions.map((execution) => ({ execution, inMs: 0 })),
+  )

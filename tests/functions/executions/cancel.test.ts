@@ -52,10 +52,10 @@ test('one that was claimed and has not started is cancelled: its worker is refus
 
 test('a running one stops at the next heartbeat, and is not tried again', async () => {
   await insertTask({ params: { duration: 3600 }, max_attempts: 3, next_run_at: await nowPlus(-1) })
-  const executor = new Executor(db(), { leaseSeconds: 1.5, defaultTimeoutSeconds: 3600 })
+  const executor = new Executor(db(), { leaseSeconds: 1.5, defaultTimeoutSeconds: 3600, maxRunning: 10 })
   const { claims } = await tickOnly()
   const work = claims.map((claim) => executor.execute(claim, 3_600_000))
-  await until(async () => (await db()`select from executions where status = 'running'`).length === 1)
+  await until(async () => (await db()`select from all_executions where status = 'running'`).length === 1)
   const running = {
     scheduled_for: INSTANT,
     due_at: INSTANT,
@@ -66,7 +66,7 @@ test('a running one stops at the next heartbeat, and is not tried again', async 
   await Promise.all(work)
   const stopped = { status: 'cancelled', finished_at: INSTANT, detail: 'stopped on request' }
   expect(await shownHistory()).toEqual([opened({ ...running, ...stopped })])
-  expect(await db()`select consecutive_failures, paused_at from tasks`).toEqual([
+  expect(await db()`select consecutive_failures, paused_at from whole_tasks`).toEqual([
     { consecutive_failures: 0, paused_at: null },
   ])
 })
@@ -92,7 +92,7 @@ test('no attempt follows one that fails before its worker has heard of it', asyn
   ask()
   await Promise.all(work)
   expect(
-    await db()`select status, attempt, cancel_requested_at is not null as asked from executions`,
+    await db()`select status, attempt, cancel_requested_at is not null as asked from all_executions`,
   ).toEqual([{ status: 'failed', attempt: 1, asked: true }])
 })
 

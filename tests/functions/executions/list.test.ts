@@ -3,7 +3,7 @@ import { handler } from '../../../functions/executions/list.ts'
 import { anExecution, json } from '../../setup/expected.ts'
 import { call, callOffline } from '../../setup/http-event.ts'
 import { cursorOf, walk } from '../../setup/pages.ts'
-import { emptyTables, insertExecution, insertTask } from '../../setup/rows.ts'
+import { emptyTables, insertExecution, insertOpen, insertTask } from '../../setup/rows.ts'
 
 const list = (query = '') => call(handler, { method: 'GET', path: '/executions', query })
 
@@ -26,9 +26,16 @@ test('gives the executions of all tasks, newest first', async () => {
 })
 
 test('gives one that is running, without an end', async () => {
-  const open = { status: 'running', finished_at: null, result: null }
-  const lease = { claim_id: '9f1c3c0e-5b3a-4b8e-9d0f-000000000000', lease_expires_at: '2027-03-10T00:01:00Z' }
-  await insertExecution('2027-03-10T00:00:00Z', { ...open, ...lease })
+  await insertOpen('running')
+  const at = '2020-03-10T00:00:00.000Z'
+  const open = {
+    status: 'running',
+    finished_at: null,
+    result: null,
+    scheduled_for: at,
+    due_at: at,
+    started_at: at,
+  }
   expect(await list()).toEqual(json(200, [anExecution(open)]))
 })
 

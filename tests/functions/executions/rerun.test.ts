@@ -5,7 +5,14 @@ import { anExecution, aQueued, aRun, invalidParameter, json, problem } from '../
 import { shownHistory } from '../../setup/history.ts'
 import { call } from '../../setup/http-event.ts'
 import { emptyTables, insertExecution, insertOpen, insertTask } from '../../setup/rows.ts'
-import { expireLeases, runHere, runNothingHere, tickAndRun } from '../../setup/scheduler.ts'
+import {
+  expireLeases,
+  runHere,
+  runNothingHere,
+  startAll,
+  tickAndRun,
+  tickOnly,
+} from '../../setup/scheduler.ts'
 
 const rerun = (id = '1') =>
   call(handler, { method: 'POST', path: '/executions/{id}/rerun', pathParameters: { id } })
@@ -50,14 +57,14 @@ test('a further attempt of it still names what it repeats: after a failure, and 
   await rerun()
   await here.ended()
   const second = { attempt: 2, trigger: 'rerun', rerun_of: 1 }
-  const queued = await db()`select attempt, trigger, rerun_of from executions where status = 'queued'`
+  const queued = await db()`select attempt, trigger, rerun_of from all_executions where status = 'queued'`
   expect(queued).toEqual([second])
-  const lease = { claim_id: '9f1c3c0e-5b3a-4b8e-9d0f-000000000000', lease_expires_at: at, started_at: at }
-  await db()`update executions set ${db()({ ...lease, status: 'running' })} where status = 'queued'`
+  const { claims } = await tickOnly()
+  for (const claim of claims) await startAll(claim)
   await expireLeases()
   await tickAndRun()
   expect(
-    await db()`select status, attempt, trigger, rerun_of from executions where attempt > 1 order by id`,
+    await db()`select status, attempt, trigger, rerun_of from all_executions where attempt > 1 order by id`,
   ).toEqual([
     { status: 'lost', ...second },
     { status: 'failed', ...second, attempt: 3 },

@@ -24,7 +24,7 @@ describe('creates', () => {
     const response = await post({ ...minimal, params: { duration: 1 } })
     expect(response).toEqual(created({ params: { duration: 1 } }))
     const [row] =
-      await db()`select next_run_at <= now() and next_run_at > now() - interval '1 minute' as due from tasks`
+      await db()`select next_run_at <= now() and next_run_at > now() - interval '1 minute' as due from whole_tasks`
     expect(row).toEqual({ due: true })
   })
 
@@ -142,7 +142,7 @@ test('refuses a name that is taken, and leaves its task as it is', async () => {
   await insertTask({ name: 'say "hi"' })
   const response = await post({ ...minimal, name: 'say "hi"', interval_seconds: 5 })
   expect(response).toEqual(problem('conflict', 'a task named "say \\"hi\\"" exists already'))
-  expect(await db()`select interval_seconds from tasks`).toEqual([{ interval_seconds: 60 }])
+  expect(await db()`select interval_seconds from whole_tasks`).toEqual([{ interval_seconds: 60 }])
 })
 
 describe('refuses a body', () => {
@@ -330,7 +330,7 @@ describe('refuses a field that is wrong:', () => {
     ['tags', Array(33).fill('a'), 'Too big: expected array to have <=32 items'],
   ])('%s %j', async ([field, value, detail]) => {
     expect(await post({ ...minimal, [field]: value })).toEqual(invalidFields([`#/${field}`, detail]))
-    expect(await db()`select from tasks`).toHaveLength(0)
+    expect(await db()`select from whole_tasks`).toHaveLength(0)
   })
 
   test('all of them are named at once', async () => {

@@ -16,8 +16,8 @@ test('deletes a task and its executions, and no other', async () => {
   await insertExecution('2027-03-10T00:00:00Z', { task_id: 1 })
   await insertExecution('2027-03-10T00:00:00Z', { task_id: 2 })
   expect(await remove('1')).toEqual(json(200, { deleted: true }))
-  expect(await db()`select name from tasks`).toEqual([{ name: 'b' }])
-  expect(await db()`select task_id from executions`).toEqual([{ task_id: 2 }])
+  expect(await db()`select name from whole_tasks`).toEqual([{ name: 'b' }])
+  expect(await db()`select task_id from all_executions`).toEqual([{ task_id: 2 }])
 })
 
 test('tells one of many that it deleted a task, and the others that there is none', async () => {
@@ -29,25 +29,23 @@ test('tells one of many that it deleted a task, and the others that there is non
   ])
 })
 
-test('deletes a task although one of its executions is settled in between', async () => {
+const at = '2027-03-11T00:00:00Z'
+const settled = { status: 'success', scheduled_for: at, due_at: at, started_at: at, finished_at: at }
+
+test('deletes what is settled meanwhile, too', async () => {
   await insertTask({ type: 'counter' })
   await insertExecution('2027-03-10T00:00:00Z')
-  const later = await db().reserve()
-  const response = await db().begin(async (earlier) => {
-    await earlier`select from executions where id = 1 for update`
+  const { removed } = await db().begin(async (settling) => {
+    await settling`select from task_state where task_id = 1 for no key update`
     const removed = remove('1')
     await statementsWaiting(1)
-    await insertExecution('2027-03-11T00:00:00Z')
-    await later`begin`
-    await later`select from executions where id = 2 for update`
+    await settling`update tasks set params = '{"count": 1}' where id = 1`
+    await settling`insert into executions ${settling({ ...settled, task_id: 1 })}`
     return { removed }
   })
-  await statementsWaiting(1)
-  await later`update tasks set params = '{"count": 1}' where id = 1`
-  await later`commit`
-  later.release()
-  expect(await response.removed).toEqual(json(200, { deleted: true }))
-  expect(await db()`select from executions`).toHaveLength(0)
+  expect(await removed).toEqual(json(200, { deleted: true }))
+  expect(await db()`select from all_executions`).toHaveLength(0)
+  expect(await db()`select from whole_tasks`).toHaveLength(0)
 })
 
 test.for(['1', '2147483648', '9007199254740991'])('knows no task %s', async (id) => {

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { handler } from '../../../functions/tasks/get.ts'
 import { aTask, etag, invalidParameter, json, problem } from '../../setup/expected.ts'
 import { call, callOffline } from '../../setup/http-event.ts'
-import { emptyTables, insertExecution, insertTask } from '../../setup/rows.ts'
+import { emptyTables, insertExecution, insertOpen, insertTask } from '../../setup/rows.ts'
 
 const get = (id: string) => call(handler, { method: 'GET', path: '/tasks/{id}', pathParameters: { id } })
 
@@ -24,16 +24,11 @@ test('gives a paused task, and why it is paused', async () => {
 })
 
 test('tells whether a task is running', async () => {
-  const open = { finished_at: null, result: null }
-  const lease = {
-    claim_id: '9f1c3c0e-5b3a-4b8e-9d0f-000000000000',
-    lease_expires_at: '2027-03-10T00:01:00Z',
-  }
   await insertTask({ name: 'running' })
   await insertTask({ name: 'queued' })
   await insertTask({ name: 'done' })
-  await insertExecution('2027-03-10T00:00:00Z', { ...open, ...lease, task_id: 1, status: 'running' })
-  await insertExecution('2027-03-10T00:00:00Z', { ...open, task_id: 2, status: 'queued', started_at: null })
+  await insertOpen('running', { task_id: 1 })
+  await insertOpen('queued', { task_id: 2 })
   await insertExecution('2027-03-10T00:00:00Z', { task_id: 3 })
   expect(await get('1')).toEqual(got({ id: 1, name: 'running', running: true }))
   expect(await get('2')).toEqual(got({ id: 2, name: 'queued', running: false }))

@@ -26,7 +26,7 @@ async function moved(body: unknown): Promise<string | null> {
 }
 
 const occurrences = async () =>
-  (await db()<{ at: Date }[]>`select scheduled_for as at from executions order by id`).map(({ at }) =>
+  (await db()<{ at: Date }[]>`select scheduled_for as at from all_executions order by id`).map(({ at }) =>
     at.toISOString(),
   )
 
@@ -96,7 +96,8 @@ test('of an end leaves a next_run_at that was given where it is', async () => {
   expect(await moved({ end_at: null })).toBe(given)
 })
 
-const skips = async () => await db()`select status, skip_reason, skipped_count from executions order by id`
+const skips = async () =>
+  await db()`select status, skip_reason, skipped_count from all_executions order by id`
 
 test.for([
   ['in the future', 3600, []],

@@ -54,7 +54,7 @@ test('nothing of a paused task is claimed, and the others are', async () => {
   await insertTask({ ...due, name: 'b' })
   await pause()
   await tickAndRun()
-  expect(await db()`select distinct task_id from executions`).toEqual([{ task_id: 2 }])
+  expect(await db()`select distinct task_id from all_executions`).toEqual([{ task_id: 2 }])
 })
 
 test('what is queued is cancelled, and says so', async () => {
@@ -71,7 +71,7 @@ test('what was claimed and has not started is cancelled too: its worker is refus
   await pause()
   for (const claim of claims) await newExecutor().execute(claim, 1000)
   expect(claims).toHaveLength(1)
-  expect(await db()`select status, detail, started_at from executions`).toEqual([
+  expect(await db()`select status, detail, started_at from all_executions`).toEqual([
     { status: 'cancelled', detail: 'the task was paused', started_at: null },
   ])
 })
@@ -83,7 +83,7 @@ test('what was asked for by hand, and what runs, goes on', async () => {
   await insertOpen('running', { task_id: 2 })
   await pause()
   await pause(undefined, { pathParameters: { id: '2' } })
-  expect(await db()`select status from executions order by id`).toEqual([
+  expect(await db()`select status from all_executions order by id`).toEqual([
     { status: 'queued' },
     { status: 'running' },
   ])
@@ -96,8 +96,8 @@ test('until: a tick resumes it then, and what came due meanwhile is skipped', as
     paused({ ...due, interval_seconds: 1_000_000_000, paused_until: until }),
   )
   await tickOnly()
-  expect(await db()`select paused_at is not null as paused from tasks`).toEqual([{ paused: true }])
-  await db()`update tasks set paused_until = now() - interval '1 millisecond'`
+  expect(await db()`select paused_at is not null as paused from whole_tasks`).toEqual([{ paused: true }])
+  await db()`update task_state set paused_until = now() - interval '1 millisecond'`
   const { ticked } = await tickOnly()
   expect(ticked.claimed).toBe(0)
   expect(await shownHistory()).toEqual([
@@ -111,7 +111,7 @@ test('until: a tick resumes it then, and what came due meanwhile is skipped', as
       skipped_count: 1,
     }),
   ])
-  const [task] = await db()`select paused_at, paused_until, next_run_at, version from tasks`
+  const [task] = await db()`select paused_at, paused_until, next_run_at, version from whole_tasks`
   expect(task).toEqual({
     paused_at: null,
     paused_until: null,
@@ -142,5 +142,5 @@ test.for<[body: object, pointer: string, detail: string]>([
 ])('refuses %j', async ([body, pointer, detail]) => {
   await insertTask()
   expect(await pause(body)).toEqual(invalidFields([pointer, detail]))
-  expect(await db()`select paused_at from tasks`).toEqual([{ paused_at: null }])
+  expect(await db()`select paused_at from whole_tasks`).toEqual([{ paused_at: null }])
 })

@@ -103,7 +103,8 @@ describe('next_run_at', () => {
     await insertTask(done)
     await insertExecution(once_.next_run_at)
     expect(await put(once_)).toEqual(replaced(done))
-    await db()`update tasks set ${db()({ ...minimal, next_run_at: at })}`
+    await db()`update tasks set ${db()(minimal)}`
+    await db()`update task_state set next_run_at = ${at}`
     expect(await put({ ...minimal, next_run_at: once_.next_run_at })).toEqual(
       replaced({ next_run_at: at }, 3),
     )
@@ -121,7 +122,7 @@ test('refuses another type, and changes nothing', async () => {
   expect(await put({ ...minimal, type: 'http' }, { pathParameters: { name: 'say "hi"' } })).toEqual(
     problem('conflict', `task "say \\"hi\\"" has type sleep, which can't change`),
   )
-  expect(await db()`select version from tasks`).toEqual([{ version: 1 }])
+  expect(await db()`select version from whole_tasks`).toEqual([{ version: 1 }])
 })
 
 describe('with If-Match', () => {
@@ -136,7 +137,7 @@ describe('with If-Match', () => {
 
   test.for(['"1"', '*'])('%s creates nothing', async (tag) => {
     expect(await only(tag)).toEqual(problem('precondition_failed', 'there is no task of this name yet'))
-    expect(await db()`select from tasks`).toHaveLength(0)
+    expect(await db()`select from whole_tasks`).toHaveLength(0)
   })
 
   test('of none of our making changes nothing', async () => {
@@ -151,7 +152,7 @@ describe('with If-Match', () => {
 test('of many at once one creates the task, and the others replace it', async () => {
   const answers = await Promise.all(Array.from({ length: 10 }, () => put(minimal)))
   expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([...Array(9).fill(200), 201])
-  expect(await db()`select version from tasks`).toEqual([{ version: 10 }])
+  expect(await db()`select version from whole_tasks`).toEqual([{ version: 10 }])
 })
 
 test.for(['a b', 'a/b/../c', 'задача 🦖', '100%', 'a?b=c&d#e', '%2F', '...', 'run', '"', '+'])(
@@ -197,7 +198,7 @@ test('refuses what is wrong', async () => {
     invalidParameter('name', 'Too big: expected string to have <=200 characters'),
   )
   expect(await put('{')).toEqual(problem('invalid', 'Invalid or malformed JSON was provided'))
-  expect(await db()`select from tasks`).toHaveLength(0)
+  expect(await db()`select from whole_tasks`).toHaveLength(0)
 })
 
 test('a wrong replacement changes nothing', async () => {
@@ -206,7 +207,7 @@ test('a wrong replacement changes nothing', async () => {
   expect(await put(wrong)).toEqual(
     invalidFields(['#/params/duration', 'Too small: expected number to be >=0']),
   )
-  const [row] = await db()`select max_attempts, version from tasks`
+  const [row] = await db()`select max_attempts, version from whole_tasks`
   expect(row).toEqual({ max_attempts: 4, version: 1 })
   expect(await put(minimal)).toEqual(replaced({ next_run_at: at, created_at: INSTANT }))
 })

@@ -5,7 +5,7 @@ import { invokeLocally } from '../../../shared/scheduling/invoke.ts'
 import { aQueued, aRun, invalidFields, invalidParameter, json, problem } from '../../setup/expected.ts'
 import { shownHistory } from '../../setup/history.ts'
 import { call, callOffline, type HttpCall } from '../../setup/http-event.ts'
-import { emptyTables, insertOpen, insertTask, statementsWaiting } from '../../setup/rows.ts'
+import { emptyTables, endOpen, insertOpen, insertTask, statementsWaiting } from '../../setup/rows.ts'
 import { runHere, runNothingHere, tickAndRun, tickOnly } from '../../setup/scheduler.ts'
 
 const request = { method: 'POST', path: '/tasks/{id}/run', pathParameters: { id: '1' } }
@@ -27,7 +27,7 @@ test('starts at once, without a tick, and leaves the schedule as it is', async (
   expect(await run()).toEqual(json(201, aQueued()))
   await here.ended()
   expect(await shownHistory()).toEqual([aRun({ result: slept })])
-  expect(await db()`select next_run_at, runs, version from tasks`).toEqual([
+  expect(await db()`select next_run_at, runs, version from whole_tasks`).toEqual([
     { next_run_at: new Date(later.next_run_at), runs: 0, version: 1 },
   ])
 })
@@ -60,7 +60,7 @@ test('waits for the next tick when this process is full', async () => {
 test('is taken although it can not be handed over', async () => {
   await insertTask(later)
   const send = () => Promise.reject(new Error('no function'))
-  invokeLocally({ capacity: async () => 1, send })
+  invokeLocally({ capacity: async () => ({ now: 0, ahead: 1 }), send })
   expect(await run()).toEqual(json(201, aQueued()))
 })
 
@@ -71,7 +71,7 @@ test('runs a paused task, a task that is done, and leaves it so', async () => {
   expect(await run()).toEqual(json(201, aQueued()))
   await here.ended()
   expect(await shownHistory()).toEqual([aRun({ result: slept })])
-  expect(await db()`select next_run_at, paused_at is not null as paused from tasks`).toEqual([
+  expect(await db()`select next_run_at, paused_at is not null as paused from whole_tasks`).toEqual([
     { next_run_at: null, paused: true },
   ])
 })
@@ -89,7 +89,7 @@ describe('while an execution is open', () => {
     await insertOpen(status)
     expect(await run()).toEqual(open)
     expect(await shownHistory()).toHaveLength(1)
-    expect(await db()`select run_queued_at from tasks`).toEqual([{ run_queued_at: null }])
+    expect(await db()`select run_queued_at from whole_tasks`).toEqual([{ run_queued_at: null }])
   })
 
   test('with queue, one run follows its end, however often it was asked for', async () => {
@@ -99,7 +99,7 @@ describe('while an execution is open', () => {
     expect(answers).toEqual(Array(3).fill(json(202, { queued: true })))
     await tickAndRun()
     expect(await shownHistory()).toHaveLength(1)
-    await db()`update executions set status = 'success', finished_at = now(), lease_expires_at = null`
+    await endOpen()
     await tickAndRun()
     expect(await shownHistory()).toEqual([expect.anything(), aRun({ id: expect.any(Number), result: slept })])
     await tickAndRun()

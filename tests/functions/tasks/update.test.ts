@@ -40,7 +40,7 @@ describe('changes', () => {
     await patch({ max_attempts: 7 })
     const [row] = await db()`
       select max_attempts, updated_at > now() - interval '1 minute' as fresh
-      from tasks`
+      from whole_tasks`
     expect(row).toEqual({ max_attempts: 7, fresh: true })
   })
 
@@ -85,7 +85,7 @@ describe('changes', () => {
     await insertTask({ name: 'a' })
     await insertTask({ name: 'b' })
     await patch({ max_attempts: 9 })
-    expect(await db()`select max_attempts, version from tasks where name = 'b'`).toEqual([
+    expect(await db()`select max_attempts, version from whole_tasks where name = 'b'`).toEqual([
       { max_attempts: 1, version: 1 },
     ])
   })
@@ -102,7 +102,7 @@ describe('changes', () => {
 test('decides on what the change before it left, not on what it saw first', async () => {
   await insertTask()
   const [toCron, toInterval] = await db().begin(async (tx) => {
-    await tx`select from tasks for update`
+    await tx`select from task_state for update`
     const first = patch({ schedule_type: 'cron', cron_expression: '@yearly' })
     await statementsWaiting(1)
     const second = patch({ interval_seconds: 5 })
@@ -168,7 +168,7 @@ describe('a changed schedule', () => {
     await insertTask({ ...cron, next_run_at: '2999-01-01T00:00:00Z' })
     const response = await patch({ schedule_type: 'interval', interval_seconds: 60 })
     expect(response).toEqual(changed({ next_run_at: INSTANT }))
-    expect(await db()`select next_run_at <= now() as due from tasks`).toEqual([{ due: true }])
+    expect(await db()`select next_run_at <= now() as due from whole_tasks`).toEqual([{ due: true }])
   })
 
   test('to once takes its instant, without an offset as UTC', async () => {
@@ -215,7 +215,9 @@ describe('a given next_run_at', () => {
         errors: [{ pointer: '#/next_run_at', detail: 'is an occurrence that was handled already' }],
       }),
     )
-    expect(await db()`select max_attempts, version from tasks`).toEqual([{ max_attempts: 1, version: 1 }])
+    expect(await db()`select max_attempts, version from whole_tasks`).toEqual([
+      { max_attempts: 1, version: 1 },
+    ])
   })
 
   test('is taken when only a manual run or another task had that instant', async () => {
@@ -275,7 +277,7 @@ describe('refuses', () => {
   ])('%s, and changes nothing', async ([, body, pointer, detail]) => {
     await insertTask()
     expect(await patch(body)).toEqual(invalidFields([pointer, detail]))
-    expect(await db()`select version from tasks`).toEqual([{ version: 1 }])
+    expect(await db()`select version from whole_tasks`).toEqual([{ version: 1 }])
   })
 
   test('a task that does not exist', async () => {

@@ -1,0 +1,165 @@
+-- What a claim touches lies narrow and apart from the wide task row: the cursor and the open execution of a task share one row
+-- of task_state. It has room for one open execution, so a task can't overlap itself. `executions` is the ledger: what has ended,
+-- written once. See docs/adr/0014-one-row-of-state.md.
+
+-- One sequence for both: an execution keeps its id from the claim into the ledger.
+create sequence execution_ids;
+select setval('execution_ids', greatest(coalesce((select max(id) from executions), 0), 1),
+  exists (select from executions));
+
+create table task_state (
+  -- The cursor: when the next occurrence that nobody has claimed is due, its jitter included. Null when there is none.
+  next_run_at timestamptz(3),
+
+  -- The open execution, or, with status null, what is left of the last one.
+  execution_id bigint,
+  scheduled_for timestamptz(3),
+  -- Not before this instant: the occurrence itself, or the end of a retry's backoff.
+  due_at timestamptz(3),
+  -- The same instant, as long as it is queued and nobody holds it: a column of its own, since an index on `status` would make
+  -- every start and every settle write all indexes.
+  unheld_due_at timestamptz(3),
+  started_at timestamptz(3),
+  -- Asked to stop; its worker sees it at the next heartbeat.
+  cancel_requested_at timestamptz(3),
+  claim_id uuid,
+
+  -- When the last occurrence that ran began, and when its last attempt ended: what came due in between overlapped.
+  busy_from timestamptz(3),
+  busy_until timestamptz(3),
+  -- A run asked for by hand while one was open; it follows at once.
+  run_queued_at timestamptz(3),
+  paused_at timestamptz(3),
+  paused_until timestamptz(3),
+  rerun_of bigint,
+
+  task_id integer primary key references tasks (id) on delete cascade,
+  attempt integer check (attempt >= 1),
+  -- Of this occurrence: attempts that failed or timed out, and attempts that were lost.
+  failures integer not null default 0,
+  losses integer not null default 0,
+  -- Occurrences that ran, for max_runs; and those that failed since the last success.
+  runs integer not null default 0,
+  consecutive_failures integer not null default 0,
+  -- As in tasks, where a change of the task counts it up: whoever has locked this row sees whether what it read of the task still holds.
+  definition integer not null default 1,
+  status text check (status in ('queued', 'running')),
+  trigger text check (trigger in ('schedule', 'manual', 'rerun')),
+  pause_reason text,
+
+  constraint open_is_whole check (
+    status is null
+    or (execution_id is not null and scheduled_for is not null and due_at is not null and attempt is not null
+      and trigger is not null)
+  ),
+  constraint running_is_claimed check (
+    status is distinct from 'running' or (claim_id is not null and started_at is not null)
+  ),
+  constraint unheld_is_queued check (
+    (unheld_due_at is not null) = (coalesce(status, '') = 'queued' and claim_id is null)
+  ),
+  constraint only_paused_has_details check (
+    paused_at is not null or (pause_reason is null and paused_until is null)
+  )
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+
+-- Executions handed to one worker, which hold as long as the worker renews the lease. The row goes when all have ended.
+create table claims (
+  id uuid primary key,
+  lease_expires_at timestamptz(3) not null,
+  task_ids integer[] not null
+);
+
+-- What ran while this was applied has no claim that the new code knows: it is lost, and runs again.
+insert into task_state (
+  task_id, next_run_at, execution_id, scheduled_for, due_at, unheld_due_at, attempt, trigger, rerun_of, status,
+  failures, losses, busy_from, busy_until, run_queued_at, paused_at, paused_until, pause_reason, runs,
+  consecutive_failures
+)
+select t.id, t.next_run_at,
+  case open.status when 'queued' then open.id when 'running' then nextval('execution_ids') end,
+  coalesce(open.scheduled_for, busy.scheduled_for), coalesce(open.due_at, busy.scheduled_for),
+  open.due_at, open.attempt + (open.status = 'running')::int, open.trigger, open.rerun_of,
+  case when open.id is not null then 'queued' end,
+  coalesce(tried.failures, 0), coalesce(tried.losses, 0) + (coalesce(open.status, '') = 'running')::int,
+  busy.busy_from, case when busy.busy_from is not null then coalesce(busy.busy_until, now()) end,
+  t.run_queued_at, t.paused_at, t.paused_until, t.pause_reason, t.runs, t.consecutive_failures
+from tasks t
+left join executions open on open.task_id = t.id and open.status in ('queued', 'running')
+left join lateral (
+  select count(*) filter (where e.status in ('failed', 'timeout')) as failures,
+    count(*) filter (where e.status = 'lost') as losses
+  from executions e
+  where e.task_id = open.task_id and e.scheduled_for = open.scheduled_for and e.trigger = open.trigger
+) tried on true
+left join lateral (
+  select e.scheduled_for, min(e.started_at) as busy_from, max(e.finished_at) as busy_until
+  from executions e
+  where e.task_id = t.id and e.started_at is not null
+  group by e.scheduled_for
+  order by e.scheduled_for desc
+  limit 1
+) busy on true;
+
+-- Serves the claim and GET /upcoming.
+create index task_state_due on task_state (next_run_at, task_id) where paused_at is null and next_run_at is not null;
+
+-- Few rows at a time: what the tick looks for besides due tasks.
+create index task_state_unheld on task_state (unheld_due_at) where unheld_due_at is not null;
+create index task_state_run_queued on task_state (run_queued_at) where run_queued_at is not null;
+create index task_state_paused_until on task_state (paused_until) where paused_until is not null;
+create index claims_lease on claims (lease_expires_at);
+
+alter table tasks
+  drop column next_run_at,
+  drop column run_queued_at,
+  drop column runs,
+  drop column consecutive_failures,
+  drop column paused_at,
+  drop column paused_until,
+  drop column pause_reason;
+alter table tasks add column definition integer not null default 1;
+alter table tasks reset (autovacuum_vacuum_scale_factor);
+alter table tasks set (fillfactor = 90);
+
+-- What GET /tasks and the calls for many tasks filter by. A task changes seldom, so they cost little.
+create index tasks_type on tasks (type, id);
+create index tasks_schedule_type on tasks (schedule_type, id);
+create index tasks_name_prefix on tasks (name collate "C");
+create index tasks_tags on tasks using gin (tags);
+create index task_state_paused on task_state (task_id) where paused_at is not null;
+
+drop index executions_one_open;
+drop index executions_unheld;
+delete from executions where status = 'queued';
+alter table executions
+  drop constraint running_is_claimed,
+  drop constraint skipped_is_never_claimed,
+  drop constraint open_claims_are_leased,
+  drop constraint final_states_are_finished,
+  drop constraint started_when_it_ran,
+  drop constraint executions_status_check,
+  -- A foreign key locks the task's row at each insert, which is a write. Whoever writes here has locked the row of
+  -- task_state, and deleting a task locks that first.
+  drop constraint executions_task_id_fkey,
+  drop column claim_id,
+  drop column lease_expires_at;
+update executions
+set status = 'lost', finished_at = now(), detail = 'its worker was replaced by a newer version'
+where status = 'running';
+alter table executions
+  alter column id drop identity,
+  alter column id set default nextval('execution_ids'),
+  alter column finished_at set not null,
+  add constraint executions_status_check check (
+    status in ('success', 'failed', 'timeout', 'lost', 'cancelled', 'skipped')
+  ),
+  add constraint started_when_it_ran check (
+    case status when 'skipped' then started_at is null when 'cancelled' then true else started_at is not null end
+  );
+alter table executions reset (fillfactor);
+
+-- What GET /executions filters by: what went wrong, which is rare, and a time, which a ledger is nearly in the order of.
+create index executions_status on executions (status, id) where status <> 'success';
+create index executions_scheduled on executions using brin (scheduled_for) with (autosummarize = on);
+alter sequence execution_ids owned by executions.id;

@@ -1,0 +1,109 @@
+import type { Queryable } from '../db.ts'
+import type { ClaimOptions } from './claim.ts'
+import type { Plan } from './plan.ts'
+
+/** What a claim does with a task that it has locked. */
+export type TaskPlan = Plan & {
+  taskId: number
+  /** Milliseconds that each of its instants is moved by. */
+  jitter: number
+  /** Which of the claims gets the occurrence that runs; null when none does. */
+  claim: number | null
+}
+
+type AdvanceOptions = Pick<ClaimOptions, 'clock' | 'leaseSeconds' | 'startsDue'> & { claimIds: string[] }
+
+/** An execution that was opened; with a start when it was due, and so started with its claim. */
+export type Opened = { task_id: number; id: number; started_at: Date | null }
+
+/**
+ * Moves the cursors of locked tasks, opens the executions of what runs, and records what doesn't.
+ */
+export async function advance(tx: Queryable, plans: TaskPlan[], options: AdvanceOptions): Promise<Opened[]> {
+  if (plans.length === 0) return []
+  const rows = await tx<(Opened & { opened: boolean })[]>`
+    with moved as (
+      update task_state s
+      set next_run_at = to_timestamp(p.next / 1000),
+        runs = s.runs + p.opens::int,
+        status = case when p.starts then 'running' when p.opens then 'queued' end,
+        execution_id = case when p.opens then nextval('execution_ids') else s.execution_id end,
+        scheduled_for = case when p.opens then to_timestamp(p.run / 1000) else s.scheduled_for end,
+        due_at = case when p.opens then to_timestamp(p.due / 1000) else s.due_at end,
+        attempt = case when p.opens then 1 else s.attempt end,
+        trigger = case when p.opens then 'schedule' else s.trigger end,
+        claim_id = case when p.opens then (${options.claimIds}::uuid[])[p.claim + 1] else s.claim_id end,
+        started_at = case when p.starts then now() when p.opens then null else s.started_at end,
+        busy_from = case when p.starts then now() else s.busy_from end,
+        cancel_requested_at = case when p.opens then null else s.cancel_requested_at end,
+        rerun_of = case when p.opens then null else s.rerun_of end,
+        failures = case when p.opens then 0 else s.failures end,
+        losses = case when p.opens then 0 else s.losses end
+      from (
+        select *, run is not null as opens,
+          ${options.startsDue ?? false} and due <= ${options.clock.now.getTime()}::float8 as starts
+        from unnest(
+          ${plans.map((it) => it.taskId)}::int[],
+          ${plans.map((it) => msOf(it.run))}::float8[],
+          ${plans.map((it) => msOf(it.run, it.jitter))}::float8[],
+          ${plans.map((it) => msOf(it.next, it.jitter))}::float8[],
+          ${plans.map((it) => it.claim)}::int[]
+        ) as u (task_id, run, due, next, claim)
+      ) p
+      where s.task_id = p.task_id
+      returning s.task_id, s.execution_id as id, case when p.starts then s.started_at end as started_at, s.claim_id,
+        p.opens as opened
+    ),
+    claimed as (
+      insert into claims (id, lease_expires_at, task_ids)
+      select claim_id, now() + make_interval(secs => ${options.leaseSeconds}), array_agg(task_id)
+      from moved
+      where opened
+      group by claim_id
+    )
+    select task_id, id, started_at, opened from moved`
+  await recordSkips(tx, plans, new Set(rows.map((row) => row.task_id)))
+  return rows.filter((row) => row.opened)
+}
+
+/**
+ * Of these occurrences those that the ledger has: a cursor that was set back by hand comes to them again, and they stay handled.
+ * Gives the ids of their tasks.
+ */
+export async function handledAlready(
+  tx: Queryable,
+  occurrences: { taskId: number; run: Date | null }[],
+): Promise<Set<number>> {
+  if (occurrences.length === 0) return new Set()
+  const rows = await tx<{ task_id: number }[]>`
+    select e.task_id
+    from unnest(
+      ${occurrences.map((it) => it.taskId)}::int[], ${occurrences.map((it) => msOf(it.run))}::float8[]
+    ) as o (task_id, run)
+    join executions e
+      on e.task_id = o.task_id and e.scheduled_for = to_timestamp(o.run / 1000) and e.attempt = 1 and e.trigger = 'schedule'`
+  return new Set(rows.map((row) => row.task_id))
+}
+
+async function recordSkips(tx: Queryable, plans: TaskPlan[], moved: Set<number>): Promise<void> {
+  const skips = plans
+    .filter((it) => moved.has(it.taskId))
+    .flatMap((it) => it.skips.map((skip) => ({ taskId: it.taskId, ...skip })))
+  if (skips.length === 0) return
+  await tx`
+    insert into executions
+      (task_id, scheduled_for, due_at, status, finished_at, skip_reason, skipped_until, skipped_count)
+    select task_id, to_timestamp(first / 1000), to_timestamp(first / 1000), 'skipped', now(), reason,
+      to_timestamp(last / 1000), count
+    from unnest(
+      ${skips.map((it) => it.taskId)}::int[],
+      ${skips.map((it) => it.reason)}::text[],
+      ${skips.map((it) => msOf(it.first))}::float8[],
+      ${skips.map((it) => msOf(it.last))}::float8[],
+      ${skips.map((it) => it.count)}::bigint[]
+    ) as s (task_id, reason, first, last, count)
+    on conflict do nothing`
+}
+
+/** Milliseconds since 1970: arrays of Dates postgres.js takes for a single one, and strings are slow on both sides. */
+const msOf = (instant: Date | null, jitter = 0): number | null => instant && instant.getTime() + jitter

@@ -1,0 +1,41 @@
+import type { Queryable } from '../db.ts'
+import type { Skip } from './plan.ts'
+
+/** What an execution leaves of itself in the row of `task_state` that is named `s`. */
+export const ledgerColumns = (sql: Queryable) => sql`
+  s.execution_id, s.task_id, s.scheduled_for, s.attempt, s.trigger, s.due_at, s.started_at, s.cancel_requested_at,
+  s.rerun_of, s.status`
+
+/**
+ * The insert that takes ended executions over into the ledger, for a statement whose `ended` has `ledgerColumns`, and `outcome`, `detail` and `result`; `late_ms` is how much later than `started_at` it
+ * really began. `which` is a `where` that picks some of them.
+ */
+export const intoLedger = (sql: Queryable, which = sql``) => sql`
+  insert into executions (
+    id, task_id, scheduled_for, attempt, trigger, status, due_at, started_at, finished_at, cancel_requested_at, rerun_of,
+    detail, result
+  )
+  select execution_id, task_id, scheduled_for, attempt, trigger, outcome, due_at,
+    started_at + late_ms * interval '1 ms', greatest(now(), started_at + late_ms * interval '1 ms'),
+    cancel_requested_at, rerun_of, detail, result::jsonb
+  from ended
+  ${which}`
+
+/** The row of occurrences that don't run. */
+export async function insertSkip(
+  tx: Queryable,
+  taskId: number,
+  { reason, first, last, count }: Skip,
+): Promise<void> {
+  await tx`
+    insert into executions
+      (task_id, scheduled_for, due_at, status, finished_at, skip_reason, skipped_until, skipped_count)
+    values (${taskId}, ${first}, ${first}, 'skipped', now(), ${reason}, ${last}, ${count})
+    on conflict do nothing`
+}
+
+/** Which tasks may have an open execution: what is claimed, and what waits to be. */
+export const maybeOpen = (sql: Queryable) => sql`
+  select unnest(c.task_ids) from claims c
+  union all
+  select w.task_id from task_state w where w.unheld_due_at is not null`

@@ -1,0 +1,112 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Database, isUnreachable } from '../db.ts'
+import { logger } from '../logger.ts'
+import type { HeldClaim } from './heartbeat.ts'
+import { type Settlement, settle } from './settle.ts'
+
+/** Milliseconds that endings are gathered for; they go sooner when there are enough. */
+const GATHER_MS = 2
+const BATCH = 500
+/** Statements at once, each on a connection of its own. */
+const LANES = 2
+const RETRY_MS = 250
+
+/** An execution that has ended in this process, and the claim that it was held under. */
+export type Ending = Settlement & {
+  claim: HeldClaim
+  /** Told whether it was written; false when its claim had passed on, null when the database refuses it. */
+  done(written: boolean | null): void
+}
+
+/** A claim of which nothing is left, and whom to tell when its row is gone, or stays behind for its lease to end. */
+type Left = { claim: HeldClaim; done: () => void }
+
+/** Writes how executions ended, many in one statement, and the end of their claims. */
+export class Settler {
+  readonly #sql: Database
+  #endings: Ending[] = []
+  #left: Left[] = []
+  #timer: NodeJS.Timeout | undefined
+  #busy = 0
+
+  constructor(sql: Database) {
+    this.#sql = sql
+  }
+
+  add(ending: Ending): void {
+    this.#endings.push(ending)
+    this.#soon()
+  }
+
+  /** Of this claim nothing is left, and no ending took it along. */
+  end(claim: HeldClaim, done: () => void): void {
+    this.#left.push({ claim, done })
+    this.#soon()
+  }
+
+  #soon(): void {
+    if (this.#endings.length >= BATCH) this.#flush()
+    else this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS)
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    while (this.#busy < LANES && this.#endings.length + this.#left.length > 0) {
+      void this.#lane(this.#endings.splice(0, BATCH), this.#left.splice(0))
+    }
+  }
+
+  async #lane(endings: Ending[], left: Left[]): Promise<void> {
+    this.#busy += 1
+    await this.#write(endings, left)
+    for (const { done } of left) done()
+    this.#busy -= 1
+    this.#flush()
+  }
+
+  /** While the database is away it is tried again, for as long as the leases may still hold. One that is refused holds up no other. */
+  async #write(endings: Ending[], left: Left[]): Promise<void> {
+    const ended = [...left.map(({ claim }) => claim), ...endedWith(endings)]
+    try {
+      const settled = await settle(
+        this.#sql,
+        endings,
+        ended.map(({ id }) => id),
+      )
+      for (const claim of ended) claim.ended = true
+      for (const ending of endings) ending.done(settled.has(ending.execution.id))
+    } catch (error) {
+      if (isUnreachable(error)) await this.#writeLater(endings, left)
+      else if (endings.length > 1) for (const ending of endings) await this.#write([ending], [])
+      else for (const ending of endings) refuse(ending, error)
+    }
+  }
+
+  async #writeLater(endings: Ending[], left: Left[]): Promise<void> {
+    if (endings.length === 0) return
+    await wait(RETRY_MS)
+    for (const ending of endings.filter(({ claim }) => claim.lost)) {
+      refuse(ending, new Error('the lease ended before the database answered'))
+    }
+    await this.#write(
+      endings.filter(({ claim }) => !claim.lost),
+      left,
+    )
+  }
+}
+
+/** The claims of which nothing is left once these are written. */
+function endedWith(endings: Ending[]): HeldClaim[] {
+  const counts = new Map<HeldClaim, number>()
+  for (const { claim } of endings) counts.set(claim, (counts.get(claim) ?? 0) + 1)
+  return [...counts]
+    .filter(([claim, count]) => claim.left === count && !claim.abandoned)
+    .map(([claim]) => claim)
+}
+
+function refuse(ending: Ending, error: unknown): void {
+  const { id: execution_id, task_id } = ending.execution
+  logger.error('execution could not be settled', { execution_id, task_id, error: error as Error })
+  ending.done(null)
+}
