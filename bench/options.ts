@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util'
+
+export type Options = {
+  quick: boolean
+  /** Names of rows; empty for all of them. */
+  rows: string[]
+  /** Names of systems; empty for all that a row knows. */
+  systems: string[]
+  repetitions: number
+  json: string | null
+  svg: string | null
+}
+
+const usage = `npm run bench -- [--quick] [--rows drain,lateness] [--systems ours,pg-boss-best] [--repetitions 5] [--json file] [--svg file]
+
+  --quick        small sizes, one repetition, within a minute: shows that everything runs, and no more
+  --rows         which rows, else all
+  --systems      which systems, else all
+  --repetitions  of each row; the report has their medians (5)
+  --json         writes every single result; bench/report.ts makes docs/benchmarks.md of it
+  --svg          draws a chart of the medians
+
+PostgreSQL: the server of DATABASE_URL, if set, by a role that may create databases; else an embedded one.`
+
+/** Reads the command line. Throws an Error with the usage when it can't. Null: the usage was asked for. */
+export function readOptions(args: string[]): Options | null {
+  const { values } = parseArgs({
+    args,
+    options: {
+      quick: { type: 'boolean', default: false },
+      rows: { type: 'string', default: '' },
+      systems: { type: 'string', default: '' },
+      repetitions: { type: 'string' },
+      json: { type: 'string' },
+      svg: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    console.log(usage)
+    return null
+  }
+  const repetitions = Number(values.repetitions ?? (values.quick ? 1 : 5))
+  if (!Number.isInteger(repetitions) || repetitions < 1)
+    throw new Error(`--repetitions: a whole number\n${usage}`)
+  return {
+    quick: values.quick,
+    rows: split(values.rows),
+    systems: split(values.systems),
+    repetitions,
+    json: values.json ?? null,
+    svg: values.svg ?? null,
+  }
+}
+
+const split = (list: string): string[] => list.split(',').filter((name) => name !== '')
