@@ -2,6 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+/** pgbench comes with PostgreSQL's client programs, and not with the embedded server. */
+export const hasPgbench = (): boolean => spawnSync('pgbench', ['--version']).status === 0
+
 const folder = fileURLToPath(new URL('.', import.meta.url))
 
 /** Installs the peers beside the benchmark, unless they are there: they are no dependency of the product. */

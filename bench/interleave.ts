@@ -19,7 +19,7 @@ export type Plan = {
 export async function interleave(row: Row, cases: Case[], plan: Plan): Promise<Result[]> {
   const results: Result[] = []
   for (const each of cases) {
-    const left = new Set(plan.systems)
+    const left = new Set(plan.systems.filter(({ name }) => each.only?.includes(name) ?? true))
     for (let repetition = 1; repetition <= plan.repetitions; repetition += 1) {
       for (const system of left) {
         if (plan.signal.aborted) return results

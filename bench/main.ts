@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { installPeers } from './install.ts'
+import { hasPgbench, installPeers } from './install.ts'
 import { interleave } from './interleave.ts'
 import { describeMachine } from './machine.ts'
 import { type Options, readOptions } from './options.ts'
@@ -8,14 +8,14 @@ import { print, tablesOf } from './report/table.ts'
 import type { Result, Results } from './results.ts'
 import { rows } from './rows/all.ts'
 import { findServer } from './server/postgres.ts'
-import { isPeer, systems } from './systems/catalogue.ts'
+import { isPeer, type SystemEntry, systems } from './systems/catalogue.ts'
 import { killWorkers } from './worker/fork.ts'
 
 /** Measures what was asked for, prints it, and writes it where that was asked for. Null options: nothing to do. */
 async function main(options: Options | null): Promise<void> {
   if (options === null) return
   const chosenRows = choose('row', rows, options.rows)
-  const chosenSystems = choose('system', systems, options.systems)
+  const chosenSystems = withoutMissing(choose('system', systems, options.systems))
   if (chosenSystems.some(isPeer)) installPeers()
   const stopping = stopOnSignals()
   const server = await findServer()
@@ -54,6 +54,12 @@ function choose<T extends { name: string }>(kind: string, known: T[], names: str
     throw new Error(`no ${kind} ${unknown.join(', ')}; there are ${known.map(({ name }) => name).join(', ')}`)
   }
   return names.length === 0 ? known : known.filter(({ name }) => names.includes(name))
+}
+
+function withoutMissing(chosen: SystemEntry[]): SystemEntry[] {
+  if (hasPgbench() || !chosen.some(({ name }) => name === 'floor')) return chosen
+  console.log('There is no pgbench, so the floor is left out (Debian: apt-get install postgresql-contrib).')
+  return chosen.filter(({ name }) => name !== 'floor')
 }
 
 /** The first signal ends the trial that runs, and everything after it; databases and server go in the ordinary way. */

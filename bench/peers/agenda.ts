@@ -4,13 +4,14 @@ import { Agenda, type AgendaOptions } from 'agenda'
 import pg from 'pg'
 import type { OpenSystem, Seed, Settings, System } from '../systems/system.ts'
 
-type Payload = { holdMs: number }
+type Payload = { dueMs: number; holdMs: number }
 
 const JOB = 'bench'
 
 export const open: OpenSystem = async (settings): Promise<System> => {
   const connectionString = settings.databaseUrl
   const backend = new PostgresBackend({ connectionString })
+  const due = new Map<string, number>()
   let agenda: Agenda | undefined
   return {
     async install() {
@@ -22,8 +23,10 @@ export const open: OpenSystem = async (settings): Promise<System> => {
       agenda = new Agenda({ backend, ...options(settings) })
       agenda.on('error', (error: Error) => process.stderr.write(`agenda: ${error.message}\n`))
       agenda.define<Payload>(JOB, async ({ attrs }) => {
-        // While a job runs its nextRunAt is gone, or the next one; when it was due is kept in its data.
-        recorder.started(dueOf(attrs.data))
+        // By now nextRunAt is the next run's: what this one's was is kept from the last time, or in the data.
+        const id = String(attrs._id)
+        recorder.started(due.get(id) ?? attrs.data.dueMs)
+        if (attrs.nextRunAt) due.set(id, attrs.nextRunAt.getTime())
         if (attrs.data.holdMs > 0) await wait(attrs.data.holdMs)
       })
       await agenda.start()
@@ -34,8 +37,6 @@ export const open: OpenSystem = async (settings): Promise<System> => {
     },
   }
 }
-
-const dueOf = (data: Payload & { dueMs?: number }): number => data.dueMs ?? Number.NaN
 
 /** As `schedule` and `every` write them; one statement for all. */
 async function insertJobs(connectionString: string, seed: Seed): Promise<void> {

@@ -28,7 +28,7 @@ databases; else an embedded one, in a temporary folder, that is as durable as in
 ## How it is measured
 
 - Each system runs in a process of its own, in a database of its own, one after the other on the same server: A B C, A B C, as often as there
-  are repetitions. The tables are filled by another process before that, then vacuumed and analyzed, and a checkpoint is made.
+  are repetitions. After a checkpoint another process fills the tables, which are then vacuumed and analyzed.
 - Numbers are medians, with the range in brackets. The last column is the ratio to ours inside a repetition, again the median: noise
   that lasts for a minute meets all systems. Trust ratios first, then CPU and WAL per run, and single rates last.
 - A handler does nothing but note the time. Ours is the runner \`sleep\` with a duration of 0, in the container's own process with its API.

@@ -3,7 +3,7 @@ import { drain } from './drain.ts'
 import { herd } from './herd.ts'
 import { http } from './http.ts'
 import { idle } from './idle.ts'
-import { lateness } from './lateness.ts'
+import { lateness, latenessRecurring } from './lateness.ts'
 import { memory } from './memory.ts'
 import { million } from './million.ts'
 import { processes } from './processes.ts'
@@ -15,6 +15,7 @@ export const rows: Row[] = [
   drain,
   recurring,
   lateness,
+  latenessRecurring,
   herd,
   backlog,
   idle,

@@ -20,5 +20,5 @@ export const drain: Row = {
   metrics: [rate, ...costMetrics],
   systems: [...allSystems, 'floor'],
   quick: ['ours', 'pg-boss-best', 'graphile-best', 'agenda-best', 'floor'],
-  cases: (size) => (size === 'quick' ? [2_000] : [20_000, 100_000]).map(drainOf),
+  cases: (size) => (size === 'quick' ? [1_000] : [20_000, 100_000]).map(drainOf),
 }

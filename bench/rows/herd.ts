@@ -3,7 +3,8 @@ import { bestSystems, type Case, named, type Row } from './row.ts'
 
 const herdOf = (jobs: number, leadMs: number): Case => ({
   name: `${named(jobs)} at once`,
-  run: (trial) => runAt(trial, { jobs, stepMs: 0, leadMs, limitSeconds: 60, goal: 'throughput' }),
+  run: (trial) =>
+    runAt(trial, { jobs, stepMs: 0, runsOfEach: 1, leadMs, limitSeconds: 60, goal: 'throughput' }),
 })
 
 export const herd: Row = {

@@ -10,7 +10,12 @@ export type Metric = {
   better: 'more' | 'less'
 }
 
-export type Case = { name: string; run(trial: Trial): Promise<Outcome> }
+export type Case = {
+  name: string
+  /** Of the row's systems only these: for what would take the others too long to prepare. */
+  only?: string[]
+  run(trial: Trial): Promise<Outcome>
+}
 
 /** One question, in several cases. The first metric is the one that systems are compared by. */
 export type Row = {

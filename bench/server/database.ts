@@ -10,7 +10,12 @@ let made = 0
 export async function createDatabase(url: string, system: string): Promise<Database> {
   made += 1
   const name = `bench_${system.replaceAll('-', '_')}_${process.pid}_${made}`
-  await asAdmin(url, (admin) => admin`create database ${admin(name)}`)
+  await asAdmin(url, async (admin) => {
+    // What others left to write doesn't fall into this one's time, and its own pages are new, so that the WAL of a short row isn't
+    // mostly whole pages. Only a superuser, or a member of pg_checkpoint, may; without it a row is noisier.
+    await admin`checkpoint`.catch(() => {})
+    await admin`create database ${admin(name)}`
+  })
   return {
     name,
     url: Object.assign(new URL(url), { pathname: `/${name}` }).href,
@@ -43,7 +48,7 @@ export async function whenAlone(admin: Sql, database: string): Promise<void> {
 }
 
 /**
- * What a server that has run for a while would know and have done: statistics, and no dirty pages. Empty tables are left out:
+ * What a server that has run for a while would know. Empty tables are left out:
  * the planner believes their zero pages, and takes any plan for them until the next analyze.
  */
 export async function settleDown(url: string): Promise<void> {
@@ -54,7 +59,5 @@ export async function settleDown(url: string): Promise<void> {
       where relkind = 'r' and relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
         and pg_relation_size(oid) > 0`
     for (const { name } of tables) await admin.unsafe(`vacuum analyze ${name}`)
-    // Only a superuser, or a member of pg_checkpoint, may: without it the first seconds are noisier.
-    await admin`checkpoint`.catch(() => {})
   })
 }

@@ -11,6 +11,8 @@ export type RunAt = {
   jobs: number
   /** From one job to the next. */
   stepMs: number
+  /** A second from one run of a job to its next; 1 for jobs that run once. */
+  runsOfEach: number
   /** From the moment that the jobs are written until the first is due. */
   leadMs: number
   /** After the last one was due. */
@@ -27,7 +29,12 @@ export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
     let firstMs = 0
     const seed = () => {
       firstMs = Date.now() + options.leadMs
-      return seedOf({ count: options.jobs, firstMs, stepMs: options.stepMs })
+      return seedOf({
+        count: options.jobs,
+        firstMs,
+        stepMs: options.stepMs,
+        recurring: options.runsOfEach > 1,
+      })
     }
     await fill(trial, database, [seed])
     return await watch(trial, database, options, firstMs)
@@ -39,6 +46,9 @@ export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
 
 const MOST_LEAD_MS = 60_000
 
+/** Usage is read so long before the first job is due, as that takes time too. */
+const AHEAD_MS = 300
+
 /** Null: it wasn't ready when the first job was due. */
 async function watch(
   trial: Trial,
@@ -46,38 +56,36 @@ async function watch(
   options: RunAt,
   firstMs: number,
 ): Promise<Outcome | null> {
-  const { jobs, stepMs, limitSeconds, goal } = options
-  const settings = settingsOf(trial, database, { goal, target: jobs })
+  const { goal, runsOfEach } = options
+  const runs = options.jobs * runsOfEach
+  const settings = settingsOf(trial, database, { goal, target: runs, recurring: runsOfEach > 1 })
   const sql = postgres(database.url, { max: 1, fetch_types: false })
   try {
-    return await withWorkers(trial, settings, 1, async (workers) => {
-      const [worker] = workers
-      await worker?.start()
-      if (nowMs() > firstMs) return null
-      await wait(firstMs - nowMs())
-      const from = await readUsage(sql)
-      const deadline = performance.now() + jobs * stepMs + limitSeconds * 1000
-      const started = await reach(workers, jobs, deadline)
-      const done =
-        started && (await until(async () => (await trial.system.done(sql, jobs)) >= jobs, deadline))
+    return await withWorkers(trial, settings, 1, async ([worker]) => {
+      if (!worker) throw new Error('there is no worker')
+      await worker.start()
+      const soonMs = firstMs - AHEAD_MS - nowMs()
+      if (soonMs < 0) return null
+      await wait(soonMs)
+      const from = { usage: await readUsage(sql), cpuUs: await worker.cpuUs() }
+      const lastsMs = options.jobs * options.stepMs + (runsOfEach - 1) * 1000
+      const deadline = performance.now() + AHEAD_MS + lastsMs + options.limitSeconds * 1000
+      const started = await reach([worker], runs, deadline)
+      const isDone = async () => (await trial.system.done(sql, runs)) >= runs
+      // Those that recur have no end.
+      const done = started && (runsOfEach > 1 || (await until(isDone, deadline)))
       const to = await readUsage(sql)
-      const summary = await worker?.summary()
-      if (!summary || summary.runs === 0)
-        return { values: {}, note: came(0, jobs, (to.atMs - firstMs) / 1000) }
-      const { first, p50, p95, p99, max, early } = summary.lateness
+      const summary = await worker.summary()
+      const note = done ? {} : { note: came(summary.runs, runs, (to.atMs - firstMs) / 1000) }
+      if (summary.runs === 0) return { values: {}, ...note }
       const values = {
-        p50,
-        p95,
-        p99,
-        max,
-        early,
-        first,
+        ...summary.lateness,
         last_start_ms: summary.lastStartMs - firstMs,
         ...(done && { all_done_ms: to.atMs - firstMs }),
-        ...costs(from, to, summary.runs, summary.cpuUs),
+        ...costs(from.usage, to, summary.runs, summary.cpuUs - from.cpuUs),
         event_loop_max_ms: summary.eventLoopMaxMs,
       }
-      return done ? { values } : { values, note: came(summary.runs, jobs, (to.atMs - firstMs) / 1000) }
+      return { values, ...note }
     })
   } finally {
     await sql.end({ timeout: 5 })
