@@ -1,4 +1,4 @@
-import { casesOf, metricOf, type Result, type Spread } from '../results.ts'
+import { casesOf, metricOf, type Result, ratioToOurs, type Spread } from '../results.ts'
 import type { Row } from '../rows/row.ts'
 import { format } from './number.ts'
 
@@ -12,7 +12,7 @@ const SPACE = 22
 
 const COLORS = { ours: '#1f6feb', floor: '#b08800', other: '#8c959f' }
 
-type Bar = { system: string; spread: Spread }
+type Bar = { system: string; spread: Spread; ratio: Spread | null }
 type Panel = { title: string; bars: Bar[] }
 
 /** Bars of the medians, by the first metric of each row, a panel for each case; with the range, and the ratio to ours. */
@@ -38,7 +38,7 @@ function panelsOf(row: Row, results: readonly Result[]): Panel[] {
     const own = results.filter((it) => it.row === row.name && it.case === name)
     const bars = [...new Set(own.map((it) => it.system))].flatMap((system) => {
       const spread = metricOf(own, system, key)
-      return spread ? [{ system, spread }] : []
+      return spread ? [{ system, spread, ratio: ratioToOurs(own, system, key) }] : []
     })
     const title = `${row.title}: ${name} (${[what, unit].filter(Boolean).join(' ')}, ${better} is better)`
     return bars.length > 1 ? [{ title, bars }] : []
@@ -48,8 +48,8 @@ function panelsOf(row: Row, results: readonly Result[]): Panel[] {
 function draw({ title, bars }: Panel, top: number): string {
   const most = Math.max(...bars.map(({ spread }) => spread.max))
   const scale = (value: number): number => (most > 0 ? (value / most) * BARS : 0)
-  const ours = bars.find(({ system }) => system === 'ours')?.spread.median
-  const lines = bars.map(({ system, spread }, index) => {
+  const lines = bars.map((bar, index) => {
+    const { system, spread } = bar
     const y = top + HEAD + index * (BAR + GAP)
     const middle = y + BAR / 2
     const range = `<path d="M${x(scale(spread.min))} ${middle}H${x(scale(spread.max))}" stroke="#1f2328" stroke-width="1.5"/>`
@@ -57,7 +57,7 @@ function draw({ title, bars }: Panel, top: number): string {
       text(LABELS - 8, middle, system, 'end'),
       `<rect x="${LABELS}" y="${y}" width="${Math.max(1, scale(spread.median)).toFixed(1)}" height="${BAR}" fill="${color(system)}"/>`,
       spread.count > 1 ? range : '',
-      text(LABELS + scale(spread.max) + 8, middle, label(system, spread.median, ours), 'start'),
+      text(LABELS + scale(spread.max) + 8, middle, label(bar), 'start'),
     ].join('')
   })
   return `<text x="12" y="${top + 14}" font-weight="600">${xml(title)}</text>\n${lines.join('\n')}`
@@ -65,10 +65,8 @@ function draw({ title, bars }: Panel, top: number): string {
 
 const x = (width: number): string => (LABELS + width).toFixed(1)
 
-function label(system: string, value: number, ours: number | undefined): string {
-  if (system === 'ours' || !ours) return format(value)
-  return `${format(value)} (x ${format(value / ours)})`
-}
+const label = ({ system, spread, ratio }: Bar): string =>
+  system === 'ours' || !ratio ? format(spread.median) : `${format(spread.median)} (x ${format(ratio.median)})`
 
 const color = (system: string): string =>
   system.startsWith('ours') ? COLORS.ours : system === 'floor' ? COLORS.floor : COLORS.other

@@ -22,12 +22,14 @@ select coalesce(array_agg(c.task_id), '{}')::text as ids, array_agg(t.params)::t
 from claimed c
 join tasks t on t.id = c.task_id
 \gset
--- Settle: free the state row, fenced on its claim, and write the ledger row.
+-- Settle: free the state row, fenced on its claim, and write the ledger row. The fence is a coalesce because the planner must not
+-- estimate it: an analyze at a quiet moment finds no claim at all, and then the whole table is joined to the batch, row by row
+-- (58 instead of some 10 ms a batch at 5,000 tasks).
 with settled as (
   update task_state s
   set claim_id = null, scheduled_for = null, started_at = null, lease_expires_at = null
   from unnest(:ids::int[]) as ended (task_id)
-  where s.task_id = ended.task_id and s.claim_id is not null
+  where s.task_id = ended.task_id and coalesce(s.claim_id = '00000000-0000-4000-8000-000000000000', false)
   returning s.task_id, old.scheduled_for, old.started_at
 )
 insert into executions (task_id, scheduled_for, status, started_at, finished_at, result)
