@@ -89,6 +89,9 @@ function write({ json, svg }: Options, results: Results): void {
   if (svg !== null) writeFileSync(svg, chart(rows, results.results))
 }
 
+// Whoever reads the output may go first, as head does: the server and the databases must not stay behind for that.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
 try {
   await main(readOptions(process.argv.slice(2)))
 } catch (error) {

@@ -13,6 +13,7 @@ export const open: OpenSystem = async (settings): Promise<System> => {
   const backend = new PostgresBackend({ connectionString })
   const due = new Map<string, number>()
   let agenda: Agenda | undefined
+  let stopped = false
   return {
     async install() {
       await backend.connect()
@@ -21,7 +22,10 @@ export const open: OpenSystem = async (settings): Promise<System> => {
     seed: (seed) => insertJobs(connectionString, seed),
     async start(recorder) {
       agenda = new Agenda({ backend, ...options(settings) })
-      agenda.on('error', (error: Error) => process.stderr.write(`agenda: ${error.message}\n`))
+      agenda.on('error', (error: Error) => {
+        // What is still running when it stops meets a closed pool.
+        if (!stopped) process.stderr.write(`agenda: ${error.message}\n`)
+      })
       agenda.define<Payload>(JOB, async ({ attrs }) => {
         // By now nextRunAt is the next run's: what this one's was is kept from the last time, or in the data.
         const id = String(attrs._id)
@@ -33,6 +37,7 @@ export const open: OpenSystem = async (settings): Promise<System> => {
       return null
     },
     async stop() {
+      stopped = true
       await agenda?.stop()
     },
   }

@@ -73,6 +73,7 @@ function preset({ best, goal, concurrency }: Settings): GraphileConfig.Preset {
     ? {
         worker: {
           concurrentJobs: 50,
+          pollInterval: 100,
           localQueue: { size: 1000 },
           completeJobBatchDelay: 10,
           failJobBatchDelay: 10,

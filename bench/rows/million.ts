@@ -1,4 +1,5 @@
 import { repeat } from '../trial/repeat.ts'
+import { came } from '../trial/run-all.ts'
 import { readLargest, readSizes } from '../trial/sizes.ts'
 import { fill, inDatabase, seedOf } from '../trial/trial.ts'
 import { type Case, costMetrics, named, type Row, rate } from './row.ts'
@@ -26,7 +27,7 @@ const repeatOf = (jobs: number, runs: number): Case => ({
         ...(await readLargest(database.url)),
       }
       return made < runs * 0.95
-        ? { values, note: `${named(made)} of ${named(runs)} in ${LIMIT_SECONDS} s` }
+        ? { values, note: came(made, runs, outcome.values.seconds ?? LIMIT_SECONDS) }
         : { values }
     }),
 })

@@ -91,7 +91,7 @@ export const systems: SystemEntry[] = [
     name: 'graphile-best',
     best: true,
     settings:
-      'throughput: concurrentJobs 50, localQueue.size 1000, completeJobBatchDelay 10, failJobBatchDelay 10; timeliness: concurrentJobs 10, pollInterval 100; the best of a sweep of ten. Recurring: helpers.addJob in the handler',
+      'throughput: concurrentJobs 50, localQueue.size 1000, completeJobBatchDelay 10, failJobBatchDelay 10, pollInterval 100; timeliness: concurrentJobs 10, pollInterval 100; the best of a sweep of ten. Recurring: helpers.addJob in the handler',
   },
   {
     ...graphile,
