@@ -32,14 +32,14 @@ async function main(options: Options | null): Promise<void> {
       const plan = {
         server,
         systems: chosen,
-        repetitions: options.repetitions,
+        repetitions: options.repetitions ?? (options.quick ? 1 : row.repetitions),
         signal: stopping,
         tell: progress,
       }
       all.push(...(await interleave(row, cases, plan)))
       for (const table of tablesOf(row, all)) console.log(print(table))
       // After each row, so that a long run which is stopped leaves what it has.
-      write(options, { machine, quick: options.quick, repetitions: options.repetitions, results: all })
+      write(options, { machine, quick: options.quick, results: all })
     }
     if (all.some(({ note }) => note?.startsWith('failed'))) process.exitCode = 1
   } finally {

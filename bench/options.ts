@@ -6,7 +6,8 @@ export type Options = {
   rows: string[]
   /** Names of systems; empty for all that a row knows. */
   systems: string[]
-  repetitions: number
+  /** Of each row; null leaves it to the row. */
+  repetitions: number | null
   json: string | null
   svg: string | null
 }
@@ -16,7 +17,7 @@ const usage = `npm run bench -- [--quick] [--rows drain,lateness] [--systems our
   --quick        small sizes, one repetition, within a minute: shows that everything runs, and no more
   --rows         which rows, else all
   --systems      which systems, else all
-  --repetitions  of each row; the report has their medians (5)
+  --repetitions  of each row, else as often as suits it; the report has their medians
   --json         writes every single result; bench/report.ts makes docs/benchmarks.md of it
   --svg          draws a chart of the medians
 
@@ -40,8 +41,8 @@ export function readOptions(args: string[]): Options | null {
     console.log(usage)
     return null
   }
-  const repetitions = Number(values.repetitions ?? (values.quick ? 1 : 5))
-  if (!Number.isInteger(repetitions) || repetitions < 1)
+  const repetitions = values.repetitions === undefined ? null : Number(values.repetitions)
+  if (repetitions !== null && !(Number.isInteger(repetitions) && repetitions > 0))
     throw new Error(`--repetitions: a whole number\n${usage}`)
   return {
     quick: values.quick,

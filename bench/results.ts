@@ -24,7 +24,6 @@ export type Results = {
     versions: Record<string, string>
   }
   quick: boolean
-  repetitions: number
   results: Result[]
 }
 

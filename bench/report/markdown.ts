@@ -51,11 +51,10 @@ export function markdown(results: Results | null): string {
   ].join('\n')}\n`
 }
 
-function machineOf({ machine, repetitions, quick }: Results): string {
+function machineOf({ machine, quick }: Results): string {
   const { date, cpu, cores, memoryGb, node, postgres, server, commit, versions } = machine
   const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
-  const repeated = `${repetitions} repetition${repetitions === 1 ? '' : 's'}`
-  return `${date}, commit ${commit}, ${cores} x ${cpu}, ${memoryGb} GiB, Node ${node}, ${postgres} (${server}); ${peers.join(', ')}; ${repeated}.${
+  return `${date}, commit ${commit}, ${cores} x ${cpu}, ${memoryGb} GiB, Node ${node}, ${postgres} (${server}); ${peers.join(', ')}.${
     quick ? ' Quick sizes: they show that it runs, and nothing about speed.' : ''
   }`
 }

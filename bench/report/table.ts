@@ -13,7 +13,7 @@ export function tablesOf(row: Row, all: readonly Result[]): Table[] {
     )
     const shown = first ? [first, ...others] : []
     return {
-      title: `${row.title}: ${name}`,
+      title: `${row.title}: ${name}${repeated(results)}`,
       head: ['system', ...shown.map(({ label, unit }) => (unit ? `${label} ${unit}` : label)), 'of ours', ''],
       lines: [...new Set(results.map((it) => it.system))].map((system) => [
         system,
@@ -23,6 +23,11 @@ export function tablesOf(row: Row, all: readonly Result[]): Table[] {
       ]),
     }
   })
+}
+
+function repeated(results: readonly Result[]): string {
+  const most = Math.max(...results.map(({ repetition }) => repetition))
+  return most > 1 ? ` (${most} repetitions)` : ''
 }
 
 function spread(results: readonly Result[], system: string, key: string, ranged: boolean): string {

@@ -29,6 +29,7 @@ export const backlog: Row = {
     ...Metric[],
   ],
   systems: [...bestSystems, 'floor'],
+  repetitions: 3,
   quick: ['ours'],
   cases: (size) => {
     if (size === 'quick') return [drainBeside(1_000, 10_000)]

@@ -8,7 +8,7 @@ const drainOf = (jobs: number): Case => ({
     inDatabase(trial, async (database) => {
       await fill(trial, database, [() => seedOf({ count: jobs })])
       const settings = settingsOf(trial, database, { target: jobs })
-      return await runAll(trial, database, { settings, jobs, limitSeconds: jobs > 50_000 ? 60 : 30 })
+      return await runAll(trial, database, { settings, jobs, limitSeconds: 60 })
     }),
 })
 
@@ -19,6 +19,7 @@ export const drain: Row = {
     'So many one-time jobs are due; each is a no-op. From when the system has started until its tables say that all are done.',
   metrics: [rate, ...costMetrics],
   systems: [...allSystems, 'floor'],
+  repetitions: 5,
   quick: ['ours', 'pg-boss-best', 'graphile-best', 'agenda-best', 'floor'],
   cases: (size) => (size === 'quick' ? [1_000] : [20_000, 100_000]).map(drainOf),
 }

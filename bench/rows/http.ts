@@ -61,12 +61,10 @@ async function serve(
       ...(body !== undefined && { body }),
     }
     // The process that sends is none of the server's, and its system has nothing to do.
-    return await withWorkers(trial, settings, 1, async ([sender]) => {
-      const results = await sender?.load([
-        { ...load, seconds: 1 },
-        { ...load, seconds },
-      ])
-      const result = results?.[1]
+    return await withWorkers(trial, { ...settings, role: 'fill' }, 1, async ([sender]) => {
+      const warmUp = seconds > 1 ? [{ ...load, seconds: 1 }] : []
+      const results = await sender?.load([...warmUp, { ...load, seconds }])
+      const result = results?.at(-1)
       if (!result) throw new Error('there is no result')
       const values = { rate: result.perSecond, p99: result.p99Ms, failed: result.failed }
       return result.failed === 0 ? { values } : { values, note: `${result.failed} requests failed` }
@@ -84,6 +82,7 @@ export const http: Row = {
     { key: 'failed', label: 'failed', unit: '', better: 'less' },
   ],
   systems: ['ours', 'express'],
+  repetitions: 3,
   quick: ['ours', 'express'],
   cases: (size) =>
     size === 'quick'

@@ -56,6 +56,7 @@ export const idle: Row = {
     { key: 'p99', label: 'round trip p99', unit: 'ms', better: 'less' },
   ],
   systems: ['ours', 'pg-boss-best', 'graphile-best'],
+  repetitions: 1,
   quick: ['ours', 'pg-boss-best'],
   cases: (size) =>
     size === 'quick'

@@ -33,6 +33,7 @@ export const memory: Row = {
     'Resident memory of the process while so many runs are open at once, all of them waiting for a timer.',
   metrics: [{ key: 'rss_mb', label: 'RSS', unit: 'MB', better: 'less' }],
   systems: bestSystems,
+  repetitions: 2,
   quick: ['ours'],
   cases: (size) => (size === 'quick' ? [64] : [64, 10_000]).map(held),
 }

@@ -47,6 +47,7 @@ export const million: Row = {
     ...costMetrics,
   ],
   systems: ['ours', 'pg-boss-best', 'floor'],
+  repetitions: 2,
   quick: ['ours'],
   cases: (size) => [size === 'quick' ? repeatOf(1_000, 10_000) : repeatOf(30_000, 1_000_000)],
 }

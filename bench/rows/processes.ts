@@ -19,6 +19,7 @@ export const processes: Row = {
     'A drain by several processes on one database: what they lose by stepping on each other. On a machine of few cores the database is the limit.',
   metrics: [rate, ...costMetrics],
   systems: bestSystems.filter((name) => name !== 'agenda-best'),
+  repetitions: 3,
   quick: ['ours'],
   cases: (size) =>
     size === 'quick' ? [drainWith(2, 2_000)] : [1, 2, 3].map((count) => drainWith(count, 50_000)),

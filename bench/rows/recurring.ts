@@ -20,6 +20,7 @@ export const recurring: Row = {
     "Jobs that recur each second are all behind, so that there always is something due; every run also schedules its job's next one. It is what a scheduler does.",
   metrics: [rate, ...costMetrics, { key: 'kept', label: 'last fifth / first', unit: 'x', better: 'more' }],
   systems: [...bestSystems, 'floor'],
+  repetitions: 3,
   quick: ['ours', 'graphile-best'],
   cases: (size) => [size === 'quick' ? recurringOf(2_000, 2) : recurringOf(30_000, 60)],
 }

@@ -25,6 +25,8 @@ export type Row = {
   about: string
   metrics: [Metric, ...Metric[]]
   systems: string[]
+  /** How often, when the command line doesn't say: less where a row takes long, or its numbers hardly vary. */
+  repetitions: number
   /** Those of `--quick`, when it names none. */
   quick: string[]
   cases(size: Size): Case[]

@@ -47,6 +47,7 @@ export const start: Row = {
     { key: 'rss_mb', label: 'RSS', unit: 'MB', better: 'less' },
   ],
   systems: allSystems,
+  repetitions: 5,
   quick: ['ours', 'agenda-best'],
   cases: () => [firstRun],
 }

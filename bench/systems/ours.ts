@@ -58,7 +58,7 @@ function environment({ databaseUrl, best, concurrency, role }: Settings): Record
     LOG_LEVEL: 'WARN',
     // As infra/container/main.ts sets it.
     AWS_LAMBDA_MAX_CONCURRENCY: '2',
-    SHUTDOWN_GRACE_SECONDS: '1',
+    SHUTDOWN_GRACE_SECONDS: '3',
     SCHEDULER_ENABLE: String(role === 'run'),
     ...(best && { TICK_INTERVAL_MS: '250', CLAIM_AHEAD_MS: '1000' }),
     ...(most !== null && { MAX_CONCURRENT_EXECUTIONS: String(most) }),

@@ -38,7 +38,7 @@ describe('the numbers of a benchmark', () => {
   it('stand in a table, with what a system did not get done', () => {
     expect(tablesOf(drain, results)).toEqual([
       {
-        title: 'Drain of what is due: 20 due',
+        title: 'Drain of what is due: 20 due (2 repetitions)',
         head: ['system', 'runs /s', 'of ours', ''],
         lines: [
           ['ours', '250 [100..400]', '', ''],
