@@ -4,7 +4,7 @@ import { costs, readCommits, readUsage, type Usage } from '../measure/usage.ts'
 import type { Database } from '../server/database.ts'
 import type { Worker } from '../worker/fork.ts'
 import { type Outcome, settingsOf, type Trial, type Values, withWorkers } from './trial.ts'
-import { reach, runsOf } from './wait.ts'
+import { reach, runsOf, until } from './wait.ts'
 
 export type Repeat = {
   warmUpSeconds: number
@@ -40,6 +40,8 @@ export async function repeat(trial: Trial, database: Database, options: Repeat):
           ? { ...start, atMs: beganMs(workers), cpuUs: 0 }
           : await mark(trial, database, sql, workers)
       await runOn(workers, from.runs + target, seconds)
+      // Started is not done yet.
+      if (runsOf(workers) >= from.runs + target) await settleAll(trial, sql, from.runs + target)
       const to = await mark(trial, database, sql, workers)
       const summaries = await Promise.all(workers.map((worker) => worker.summary()))
       const eventLoopMaxMs = Math.max(...summaries.map((each) => each.eventLoopMaxMs))
@@ -62,6 +64,9 @@ async function runOn(workers: Worker[], target: number, seconds: number): Promis
     await wait(10)
   }
 }
+
+const settleAll = async ({ system }: Trial, sql: Sql, target: number): Promise<boolean> =>
+  await until(async () => !system.runs || (await system.runs(sql)) >= target, performance.now() + 5_000)
 
 async function mark({ system }: Trial, database: Database, sql: Sql, workers: Worker[]): Promise<Mark> {
   const usage = await readUsage(sql)
