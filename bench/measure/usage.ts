@@ -1,0 +1,54 @@
+import type { Sql } from 'postgres'
+import { machineCpuUs, postmasterOf, serverCpuUs } from './proc.ts'
+
+/** What had been used up at one moment. */
+export type Usage = {
+  atMs: number
+  walBytes: number
+  serverCpuUs: number | null
+  machine: { used: number; all: number } | null
+  ownCpuUs: number
+}
+
+/** The wall clock, with fractions. */
+export const nowMs = (): number => performance.timeOrigin + performance.now()
+
+/** `sql` is on the server that is measured. */
+export async function readUsage(sql: Sql): Promise<Usage> {
+  const own = process.cpuUsage()
+  const atMs = nowMs()
+  const [row] = await sql<[{ pid: number; wal: string }]>`
+    select pg_backend_pid() as pid, (pg_current_wal_lsn() - '0/0')::text as wal`
+  return {
+    atMs,
+    walBytes: Number(row.wal),
+    serverCpuUs: serverCpuUs(postmasterOf(row.pid)),
+    machine: machineCpuUs(),
+    ownCpuUs: own.user + own.system,
+  }
+}
+
+/** Costs per run between two moments; `clientCpuUs` is what the workers used in between. What can't be known is left out. */
+export function costs(from: Usage, to: Usage, runs: number, clientCpuUs: number): Record<string, number> {
+  const server =
+    to.serverCpuUs === null || from.serverCpuUs === null ? null : to.serverCpuUs - from.serverCpuUs
+  const values: Record<string, number> = {
+    client_us: clientCpuUs / runs,
+    wal_bytes: (to.walBytes - from.walBytes) / runs,
+  }
+  if (server === null) return values
+  values.server_us = server / runs
+  values.cpu_us = (server + clientCpuUs) / runs
+  if (to.machine === null || from.machine === null) return values
+  const ours = server + clientCpuUs + (to.ownCpuUs - from.ownCpuUs)
+  const foreign = (to.machine.used - from.machine.used - ours) / (to.machine.all - from.machine.all)
+  values.foreign_share = Math.max(0, foreign)
+  return values
+}
+
+/** Commits of a database so far. Exact only for connections that have been closed: a session reports once a second. */
+export async function readCommits(admin: Sql, database: string): Promise<number> {
+  const [row] = await admin<[{ commits: string }?]>`
+    select xact_commit::text as commits from pg_stat_database where datname = ${database}`
+  return Number(row?.commits ?? 0)
+}

@@ -1,0 +1,18 @@
+import autocannon from 'autocannon'
+import type { Load, LoadResult } from '../worker/protocol.ts'
+
+/** Sends requests as fast as the answers come, `[<id>]` in a body being replaced by an id of each request's own. */
+export async function sendLoad({ url, method, body, connections, seconds }: Load): Promise<LoadResult> {
+  const result = await autocannon({
+    url,
+    method,
+    connections,
+    duration: seconds,
+    ...(body !== undefined && { body, idReplacement: true, headers: { 'content-type': 'application/json' } }),
+  })
+  return {
+    perSecond: result.requests.average,
+    p99Ms: result.latency.p99,
+    failed: result.non2xx + result.errors + result.timeouts,
+  }
+}

@@ -1,0 +1,71 @@
+import type { Results } from '../results.ts'
+import { rows as allRows } from '../rows/all.ts'
+import type { Row } from '../rows/row.ts'
+import { systems } from '../systems/catalogue.ts'
+import { type Table, tablesOf } from './table.ts'
+
+const head = `# Benchmarks
+
+<!-- Made by: node bench/report.ts results.json > docs/benchmarks.md -->
+
+\`npm run bench\` measures this scheduler beside pg-boss, graphile-worker and agenda, all on one PostgreSQL, and beside the
+least that PostgreSQL itself must do (pgbench).
+
+![Medians](benchmarks.svg)
+
+## To repeat it
+
+\`\`\`sh
+npm run bench -- --json results.json --svg docs/benchmarks.svg
+node bench/report.ts results.json > docs/benchmarks.md
+\`\`\`
+
+\`--rows\`, \`--systems\` and \`--repetitions\` choose; \`--quick\` only shows that everything runs, within a minute. The first run installs the
+peers into \`bench/node_modules\`; the product doesn't depend on them. With \`DATABASE_URL\` it uses that server, by a role that may create
+databases; else an embedded one, in a temporary folder, that is as durable as in production. The floor needs \`pgbench\` on the path
+(Debian: \`apt-get install postgresql-contrib\`).
+
+## How it is measured
+
+- Each system runs in a process of its own, in a database of its own, one after the other on the same server: A B C, A B C, as often as there
+  are repetitions. After a checkpoint another process fills the tables, which are then vacuumed and analyzed.
+- Numbers are medians, with the range in brackets. The last column is the ratio to ours inside a repetition, again the median: noise
+  that lasts for a minute meets all systems. Trust ratios first, then CPU and WAL per run, and single rates last.
+- A handler does nothing but note the time. Ours is the runner \`sleep\` with a duration of 0, in the container's own process with its API.
+- CPU of the server is that of all its processes, from \`/proc\`, in steps of 10 ms; of the client that of the system's process. WAL counts the whole
+  server. Foreign CPU is what others used of the machine: a row with much of it is worth little.
+- Nobody logs. A system that isn't done in its time is named with how far it came, and isn't tried again.
+- Ours keeps a row for every run, and validates, times out, retries and can cancel each; graphile-worker deletes a job that is done, and agenda keeps only the
+  last run. pg-boss keeps the job's own row.`
+
+/** docs/benchmarks.md; without results, all but the numbers. */
+export function markdown(results: Results | null): string {
+  const settings = systems.map((it) => `| ${it.name} | ${it.settings} |`)
+  return `${[
+    head,
+    '\n## Settings\n',
+    '| system | settings |\n| --- | --- |',
+    ...settings,
+    `\n## Results\n\n${results ? machineOf(results) : 'Not measured yet.'}\n`,
+    allRows.map((row) => section(row, results)).join('\n\n'),
+  ].join('\n')}\n`
+}
+
+function machineOf({ machine, quick }: Results): string {
+  const { date, cpu, cores, memoryGb, node, postgres, server, commit, versions } = machine
+  const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+  return `${date}, commit ${commit}, ${cores} x ${cpu}, ${memoryGb} GiB, Node ${node}, ${postgres} (${server}); ${peers.join(', ')}.${
+    quick ? ' Quick sizes: they show that it runs, and nothing about speed.' : ''
+  }`
+}
+
+const section = (row: Row, results: Results | null): string =>
+  [`### ${row.title}`, row.about, ...(results ? tablesOf(row, results.results).map(tableOf) : [])].join(
+    '\n\n',
+  )
+
+function tableOf({ title, head, lines }: Table): string {
+  const row = (cells: string[]) => `| ${cells.join(' | ')} |`
+  const align = head.map((_, column) => (column === 0 ? '---' : '---:'))
+  return [`**${title}**\n`, row(head), row(align), ...lines.map(row)].join('\n')
+}

@@ -1,0 +1,38 @@
+import { runAll } from '../trial/run-all.ts'
+import { fill, inDatabase, seedOf, settingsOf } from '../trial/trial.ts'
+import { bestSystems, type Case, costMetrics, type Metric, named, type Row, rate } from './row.ts'
+
+const YEAR_MS = 365 * 86_400_000
+
+const drainBeside = (jobs: number, waiting: number): Case => ({
+  name: waiting === 0 ? `${named(jobs)} due, alone` : `${named(jobs)} due, ${named(waiting)} waiting`,
+  run: (trial) =>
+    inDatabase(trial, async (database) => {
+      const later = () => seedOf({ count: waiting, firstMs: Date.now() + YEAR_MS, stepMs: 10 })
+      const due = () => seedOf({ count: jobs })
+      // What waits was there first, as in a life of its own: it must not be in the way of what was added later.
+      await fill(trial, database, waiting === 0 ? [due] : [later, due])
+      const settings = settingsOf(trial, database, { target: jobs })
+      return await runAll(trial, database, { settings, jobs, limitSeconds: 60 })
+    }),
+})
+
+const [client, server, ...others] = costMetrics
+
+export const backlog: Row = {
+  name: 'backlog',
+  title: 'A drain beside a million jobs that wait',
+  about:
+    'The same drain in a table that holds nothing else, and in one with a million jobs that are due in a year. It lasts less than a second, so the CPU of the server is what to compare.',
+  metrics: [server, rate, client, ...others].filter((metric): metric is Metric => metric !== undefined) as [
+    Metric,
+    ...Metric[],
+  ],
+  systems: [...bestSystems, 'floor'],
+  repetitions: 3,
+  quick: ['ours'],
+  cases: (size) => {
+    if (size === 'quick') return [drainBeside(1_000, 10_000)]
+    return [drainBeside(5_000, 0), drainBeside(5_000, 1_000_000)]
+  },
+}

@@ -1,0 +1,25 @@
+import { runAll } from '../trial/run-all.ts'
+import { fill, inDatabase, seedOf, settingsOf } from '../trial/trial.ts'
+import { allSystems, type Case, costMetrics, named, type Row, rate } from './row.ts'
+
+const drainOf = (jobs: number): Case => ({
+  name: `${named(jobs)} due`,
+  run: (trial) =>
+    inDatabase(trial, async (database) => {
+      await fill(trial, database, [() => seedOf({ count: jobs })])
+      const settings = settingsOf(trial, database, { target: jobs })
+      return await runAll(trial, database, { settings, jobs, limitSeconds: 60 })
+    }),
+})
+
+export const drain: Row = {
+  name: 'drain',
+  title: 'Drain of what is due',
+  about:
+    'So many one-time jobs are due; each is a no-op. From when the system has started until its tables say that all are done.',
+  metrics: [rate, ...costMetrics],
+  systems: [...allSystems, 'floor'],
+  repetitions: 5,
+  quick: ['ours', 'pg-boss-best', 'graphile-best', 'agenda-best', 'floor'],
+  cases: (size) => (size === 'quick' ? [1_000] : [20_000, 100_000]).map(drainOf),
+}

@@ -1,0 +1,28 @@
+import { runAt } from '../trial/run-at.ts'
+import { bestSystems, type Case, named, type Row } from './row.ts'
+
+const herdOf = (jobs: number, leadMs: number): Case => ({
+  name: `${named(jobs)} at once`,
+  run: (trial) =>
+    runAt(trial, { jobs, stepMs: 0, runsOfEach: 1, leadMs, limitSeconds: 60, goal: 'throughput' }),
+})
+
+export const herd: Row = {
+  name: 'herd',
+  title: 'All due at one instant',
+  about: 'Milliseconds from the instant at which all of them are due.',
+  metrics: [
+    { key: 'all_done_ms', label: 'all done', unit: 'ms', better: 'less' },
+    { key: 'last_start_ms', label: 'last start', unit: 'ms', better: 'less' },
+    { key: 'first', label: 'first start', unit: 'ms', better: 'less' },
+    { key: 'p50', label: 'p50 start', unit: 'ms', better: 'less' },
+    { key: 'early', label: 'early', unit: 'runs', better: 'less' },
+    { key: 'event_loop_max_ms', label: 'event loop max', unit: 'ms', better: 'less' },
+    { key: 'foreign_share', label: 'foreign CPU', unit: 'share', better: 'less' },
+  ],
+  systems: bestSystems,
+  repetitions: 5,
+  quick: ['ours'],
+  cases: (size) =>
+    size === 'quick' ? [herdOf(1_000, 2_000)] : [herdOf(10_000, 10_000), herdOf(50_000, 18_000)],
+}

@@ -1,0 +1,65 @@
+import { quantile } from '../measure/quantile.ts'
+import { asAdmin, type Database, whenAlone } from '../server/database.ts'
+import { fill, inDatabase, seedOf, settingsOf, type Trial, withWorkers } from '../trial/trial.ts'
+import { type Case, named, type Row } from './row.ts'
+
+const YEAR_MS = 365 * 86_400_000
+
+const idleBeside = (waiting: number, times: number): Case => ({
+  name: `${named(waiting)} waiting`,
+  run: (trial) =>
+    inDatabase(trial, async (database) => {
+      const later = () => seedOf({ count: waiting, firstMs: Date.now() + YEAR_MS, stepMs: 10 })
+      await fill(trial, database, waiting === 0 ? [] : [later])
+      const before = await readBuffers(database)
+      await look(trial, database, 1)
+      const once = await readBuffers(database)
+      const taken = await look(trial, database, times + 1)
+      const all = await readBuffers(database)
+      const sorted = taken.toSorted((a, b) => a - b)
+      return {
+        values: {
+          p50: quantile(sorted, 0.5),
+          p99: quantile(sorted, 0.99),
+          // What a process does once, at its start, falls out.
+          buffers: (all - once - (once - before)) / times,
+        },
+      }
+    }),
+})
+
+const look = (trial: Trial, database: Database, times: number): Promise<number[]> =>
+  withWorkers(trial, settingsOf(trial, database), 1, async ([worker]) => (await worker?.idle(times)) ?? [])
+
+/** Pages of tables and their indexes that statements have asked for so far, in memory or not; the catalogue's are not among them. */
+async function readBuffers({ url, name }: Database): Promise<number> {
+  return await asAdmin(url, async (admin) => {
+    await whenAlone(admin, name)
+    const [row] = await admin<[{ buffers: number }]>`
+      select coalesce(sum(
+        heap_blks_hit + heap_blks_read + coalesce(idx_blks_hit, 0) + coalesce(idx_blks_read, 0)
+          + coalesce(toast_blks_hit, 0) + coalesce(toast_blks_read, 0)
+      ), 0)::float8 as buffers
+      from pg_statio_user_tables`
+    return row.buffers
+  })
+}
+
+export const idle: Row = {
+  name: 'idle',
+  title: 'A look that finds nothing',
+  about:
+    "One pass of the scheduler while nothing is due: a tick, a fetch. Pages are those of its tables and indexes that it asks for, by PostgreSQL's own counters; they don't depend on the machine. graphile-worker's pass is runOnce(), with its start and end.",
+  metrics: [
+    { key: 'buffers', label: 'pages', unit: '', better: 'less' },
+    { key: 'p50', label: 'round trip p50', unit: 'ms', better: 'less' },
+    { key: 'p99', label: 'round trip p99', unit: 'ms', better: 'less' },
+  ],
+  systems: ['ours', 'pg-boss-best', 'graphile-best'],
+  repetitions: 1,
+  quick: ['ours', 'pg-boss-best'],
+  cases: (size) =>
+    size === 'quick'
+      ? [idleBeside(10_000, 50)]
+      : [idleBeside(0, 500), idleBeside(1_000_000, 500), { ...idleBeside(5_000_000, 500), only: ['ours'] }],
+}

@@ -1,0 +1,69 @@
+import { runAt } from '../trial/run-at.ts'
+import { allSystems, bestSystems, type Case, type Metric, named, type Row } from './row.ts'
+
+type Spread = { perSecond: number; seconds: number; leadMs: number }
+
+const once = ({ perSecond, seconds, leadMs }: Spread): Case => ({
+  name: `${named(perSecond)} a second`,
+  run: (trial) =>
+    runAt(trial, {
+      jobs: perSecond * seconds,
+      stepMs: 1000 / perSecond,
+      runsOfEach: 1,
+      leadMs,
+      limitSeconds: 5,
+      goal: 'timeliness',
+    }),
+})
+
+const again = ({ perSecond, seconds, leadMs }: Spread): Case => ({
+  name: `${named(perSecond)} a second`,
+  run: (trial) =>
+    runAt(trial, {
+      jobs: perSecond,
+      stepMs: 1000 / perSecond,
+      runsOfEach: seconds,
+      leadMs,
+      limitSeconds: 5,
+      goal: 'timeliness',
+    }),
+})
+
+const metrics: [Metric, ...Metric[]] = [
+  { key: 'p99', label: 'p99', unit: 'ms', better: 'less' },
+  { key: 'p50', label: 'p50', unit: 'ms', better: 'less' },
+  { key: 'p95', label: 'p95', unit: 'ms', better: 'less' },
+  { key: 'max', label: 'max', unit: 'ms', better: 'less' },
+  { key: 'early', label: 'early', unit: 'runs', better: 'less' },
+  { key: 'client_us', label: 'client CPU', unit: 'us/run', better: 'less' },
+  { key: 'server_us', label: 'server CPU', unit: 'us/run', better: 'less' },
+  { key: 'event_loop_max_ms', label: 'event loop max', unit: 'ms', better: 'less' },
+  { key: 'foreign_share', label: 'foreign CPU', unit: 'share', better: 'less' },
+]
+
+const rates = [50, 200, 1_000].map((perSecond) => ({ perSecond, seconds: 10, leadMs: 6_000 }))
+const quickRate = { perSecond: 200, seconds: 2, leadMs: 2_000 }
+
+export const lateness: Row = {
+  name: 'lateness',
+  title: 'Lateness',
+  about:
+    'One-time jobs, evenly spread over ten seconds: from the instant that a job is due until its handler starts. Early are those that started before it, by the wall clock.',
+  metrics,
+  systems: allSystems,
+  repetitions: 3,
+  quick: ['ours'],
+  cases: (size) => (size === 'quick' ? [quickRate] : rates).map(once),
+}
+
+export const latenessRecurring: Row = {
+  name: 'lateness-recurring',
+  title: 'Lateness of recurring jobs',
+  about:
+    'The same with as many jobs as runs a second, each of which recurs every second, for ten seconds. Of agenda, which counts the next second from the start of the last run, the instant is the one that it has set itself.',
+  metrics,
+  systems: bestSystems,
+  repetitions: 3,
+  quick: ['ours'],
+  cases: (size) => (size === 'quick' ? [quickRate] : rates).map(again),
+}

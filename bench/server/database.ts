@@ -1,0 +1,63 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import postgres, { type Sql } from 'postgres'
+
+/** A database of its own, for one system in one repetition. */
+export type Database = { name: string; url: string; drop(): Promise<void> }
+
+let made = 0
+
+/** Creates an empty database on the server of `url`. */
+export async function createDatabase(url: string, system: string): Promise<Database> {
+  made += 1
+  const name = `bench_${system.replaceAll('-', '_')}_${process.pid}_${made}`
+  await asAdmin(url, async (admin) => {
+    // What others left to write doesn't fall into this one's time, and its own pages are new, so that the WAL of a short row isn't
+    // mostly whole pages. Only a superuser, or a member of pg_checkpoint, may; without it a row is noisier.
+    await admin`checkpoint`.catch(() => {})
+    await admin`create database ${admin(name)}`
+  })
+  return {
+    name,
+    url: Object.assign(new URL(url), { pathname: `/${name}` }).href,
+    async drop() {
+      await asAdmin(url, (admin) => admin`drop database if exists ${admin(name)} with (force)`)
+    },
+  }
+}
+
+/** Runs one piece of work on a connection of its own. */
+export async function asAdmin<T>(url: string, work: (admin: Sql) => Promise<T>): Promise<T> {
+  const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} })
+  try {
+    return await work(admin)
+  } finally {
+    await admin.end({ timeout: 5 })
+  }
+}
+
+/** A session reports what it did as it ends, and it ends a little after its client: waits until this is the only one left. */
+export async function whenAlone(admin: Sql, database: string): Promise<void> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const [row] = await admin<[{ others: number }]>`
+      select count(*)::int as others
+      from pg_stat_activity
+      where datname = ${database} and pid <> pg_backend_pid() and backend_type = 'client backend'`
+    if (row.others === 0) return
+    await wait(20)
+  }
+}
+
+/**
+ * What a server that has run for a while would know. Empty tables are left out:
+ * the planner believes their zero pages, and takes any plan for them until the next analyze.
+ */
+export async function settleDown(url: string): Promise<void> {
+  await asAdmin(url, async (admin) => {
+    const tables = await admin<{ name: string }[]>`
+      select oid::regclass::text as name
+      from pg_class
+      where relkind = 'r' and relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+        and pg_relation_size(oid) > 0`
+    for (const { name } of tables) await admin.unsafe(`vacuum analyze ${name}`)
+  })
+}

@@ -1,0 +1,40 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { startPostgres } from '../../infra/local/postgres.ts'
+
+export type Server = { url: string; kind: string; stop(): Promise<void> }
+
+/** Durable, as in production, and with a cache that holds the tables; all else is PostgreSQL's default. */
+const SHARED_BUFFERS = '1GB'
+
+/** The server that everything is measured on: the one of DATABASE_URL, else an embedded one in a temporary folder. */
+export async function findServer(): Promise<Server> {
+  const given = process.env.DATABASE_URL
+  if (given) return { url: given, kind: 'the server of DATABASE_URL', stop: async () => {} }
+  const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-bench-'))
+  const data = join(folder, 'postgres')
+  const first = await startPostgres(data)
+  try {
+    await setSharedBuffers(first.url)
+  } finally {
+    await first.stop()
+  }
+  const server = await startPostgres(data)
+  return {
+    url: server.url,
+    kind: `embedded, shared_buffers=${SHARED_BUFFERS}, fsync=on, synchronous_commit=on`,
+    async stop() {
+      await server.stop()
+      await rm(server.home, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function setSharedBuffers(url: string): Promise<void> {
+  const sql = postgres(url, { max: 1, fetch_types: false })
+  await sql`alter system set shared_buffers = ${sql.unsafe(`'${SHARED_BUFFERS}'`)}`
+  await sql.end()
+}

@@ -1,0 +1,89 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import postgres, { type Sql } from 'postgres'
+import type { Recorder } from '../worker/recorder.ts'
+import type { OpenSystem, Settings, System } from './system.ts'
+
+/** The claims and settlements of pgbench's script: no faster scheduler can be written with this SQL. */
+
+const BATCH = 500
+const CLIENTS = 2
+
+const file = (name: string): URL => new URL(`./floor/${name}`, import.meta.url)
+
+/** Plans that stay right while the ledger grows from nothing: cached ones, made for empty tables, go quadratic. */
+const PGOPTIONS = [
+  'plan_cache_mode=force_custom_plan',
+  'random_page_cost=1',
+  'enable_hashjoin=off',
+  'enable_mergejoin=off',
+  'enable_seqscan=off',
+  'jit=off',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ')
+
+export const open: OpenSystem = async (settings): Promise<System> => {
+  let child: ChildProcess | undefined
+  return {
+    install: () => withSql(settings, async (sql) => sql.unsafe(await readFile(file('schema.sql'), 'utf8'))),
+    seed: ({ count, firstMs, stepMs, recurring }) =>
+      withSql(settings, async (sql) => {
+        const values = [count, firstMs, stepMs, recurring ? 1 : null]
+        await sql.unsafe(await readFile(file('seed.sql'), 'utf8'), values)
+      }),
+    async start(recorder) {
+      child = spawnPgbench(settings)
+      await once(child, 'spawn')
+      recorder.withChildren = true
+      recorder.begin()
+      follow(child, recorder, settings.target)
+      return null
+    },
+    async stop() {
+      child?.kill('SIGKILL')
+    },
+  }
+}
+
+function spawnPgbench({ databaseUrl, target }: Settings): ChildProcess {
+  // Both clients come short of a full batch once in a while, when they look at the same rows.
+  const transactions = Math.ceil((target / BATCH / CLIENTS) * 1.1) + 2
+  const url = new URL(databaseUrl)
+  // Not in the arguments, which everybody on the machine can read.
+  const password = decodeURIComponent(url.password)
+  url.password = ''
+  const args = ['-n', '-M', 'prepared', '-c', CLIENTS, '-j', CLIENTS, '-t', transactions, '-P', 1]
+  return spawn('pgbench', [...args.map(String), '-f', fileURLToPath(file('run.sql')), url.href], {
+    env: { ...process.env, PGOPTIONS, PGPASSWORD: password },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+}
+
+/** Counts what pgbench says of each second, and the rest when it has ended. */
+function follow(child: ChildProcess, recorder: Recorder, target: number): void {
+  let counted = 0
+  const count = (runs: number) => {
+    const fresh = Math.min(runs, target - counted)
+    counted += fresh
+    if (fresh > 0) recorder.add(fresh)
+  }
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    for (const [, tps] of text.matchAll(/^progress: [\d.]+ s, ([\d.]+) tps/gm)) count(Number(tps) * BATCH)
+    if (text.includes('ERROR')) process.stderr.write(`pgbench: ${text}`)
+  })
+  child.on('exit', (code) => {
+    if (code === 0) count(target)
+  })
+}
+
+async function withSql(settings: Settings, work: (sql: Sql) => Promise<unknown>): Promise<void> {
+  const sql = postgres(settings.databaseUrl, { max: 1, fetch_types: false })
+  try {
+    await work(sql)
+  } finally {
+    await sql.end()
+  }
+}

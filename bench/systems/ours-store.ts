@@ -1,0 +1,50 @@
+import type { Sql } from 'postgres'
+import type { Database } from '../../shared/db.ts'
+import type { Seed } from './system.ts'
+
+/** All that the benchmark knows of the product's tables. */
+
+let seeded = 0
+
+/** `fire_all`, so that what a recurring task missed is run and not skipped: then it is always due. */
+export async function seedTasks(sql: Database, seed: Seed): Promise<void> {
+  const { count, firstMs, stepMs, recurring, holdMs } = seed
+  seeded += 1
+  await sql.begin(async (tx) => {
+    await tx`set local statement_timeout = 0`
+    await tx`
+      with made as (
+        insert into tasks (name, type, schedule_type, interval_seconds, misfire_policy, params)
+        select 'bench-' || ${`${process.pid}-${seeded}`}::text || '-' || i, 'sleep',
+        ${recurring ? 'interval' : 'once'}, ${recurring ? 1 : null}::int,
+        ${recurring ? 'fire_all' : 'fire_once'}, jsonb_build_object('duration', ${holdMs / 1000}::float8)
+        from generate_series(0, ${count - 1}::int) i
+        returning id
+      )
+      insert into task_state (task_id, next_run_at)
+      select id, to_timestamp((${firstMs}::float8 + round((row_number() over (order by id) - 1) * ${stepMs}::float8)) / 1000)
+      from made`
+  })
+}
+
+/**
+ * Since when recurring tasks of one second are due, for the row on recurring runs. Of what is missed at most the latest 100 are
+ * run (`fire_all`), and the rest becomes skipped rows: there is room for a minute in which a task runs more slowly than it comes due.
+ */
+export const ALWAYS_DUE_SINCE_MS = 35_000
+
+/** How many runs have ended. */
+export async function countRuns(sql: Sql): Promise<number> {
+  const [row] = await sql<[{ runs: number }]>`
+    select count(*)::int as runs from executions where status = 'success'`
+  return row.runs
+}
+
+/** So many executions of each task that have ended, a minute apart. */
+export async function fillHistory(sql: Sql, perTask: number): Promise<void> {
+  await sql`
+    insert into executions (task_id, scheduled_for, due_at, status, started_at, finished_at, result)
+    select t.id, at, at, 'success', at, at + interval '2 ms', '{"slept_seconds": 0}'
+    from tasks t, generate_series(1, ${perTask}::int) i, lateral (select now() - make_interval(mins => i) as at) past`
+  await sql`vacuum analyze executions`
+}

@@ -1,0 +1,79 @@
+import type { Recorder } from '../worker/recorder.ts'
+import { seedTasks } from './ours-store.ts'
+import type { OpenSystem, Settings, System } from './system.ts'
+
+/** The product as it is: `serve()` of the container, with its API, its tick and its executor, set by the environment. */
+export const open: OpenSystem = async (settings): Promise<System> => {
+  Object.assign(process.env, environment(settings))
+  return settings.role === 'fill' ? await openTables(settings.databaseUrl) : await openProduct()
+}
+
+async function openTables(url: string): Promise<System> {
+  const { connect } = await import('../../shared/db.ts')
+  const { migrate } = await import('../../infra/migrations/migrate.ts')
+  const sql = connect(url, { max: 1 })
+  return {
+    async install() {
+      await migrate(sql)
+    },
+    seed: (seed) => seedTasks(sql, seed),
+    start: () => Promise.reject(new Error('opened to fill')),
+    stop: () => sql.end(),
+  }
+}
+
+async function openProduct(): Promise<System> {
+  // Only now: they read the settings.
+  const { serve } = await import('../../infra/container/serve.ts')
+  const { runnerOf } = await import('../../shared/runners/index.ts')
+  const { closeDatabase, schedulerDb } = await import('../../shared/db.ts')
+  const { tick } = await import('../../shared/scheduling/tick.ts')
+  let running: Awaited<ReturnType<typeof serve>> | undefined
+  const refuse = () => Promise.reject(new Error('not opened to fill'))
+  return {
+    install: refuse,
+    seed: refuse,
+    async start(recorder) {
+      tellStarts(recorder, runnerOf('sleep'))
+      running = await serve()
+      return running.url
+    },
+    async stop() {
+      await (running ? running.stop(new AbortController().signal) : closeDatabase(5))
+    },
+    async idle() {
+      const nobody = { capacity: async () => ({ now: 500, ahead: 500 }), send: async () => {} }
+      await tick(schedulerDb(), nobody, { leaseSeconds: 15, aheadMs: 1000 })
+    },
+  }
+}
+
+/** Only what a person would set: the defaults are for a process that shares its machine. */
+function environment({ databaseUrl, best, concurrency, role }: Settings): Record<string, string> {
+  const most = concurrency ?? (best ? 2000 : null)
+  return {
+    DATABASE_URL: databaseUrl,
+    PORT: '0',
+    // The peers log nothing either.
+    LOG_LEVEL: 'WARN',
+    // As infra/container/main.ts sets it.
+    AWS_LAMBDA_MAX_CONCURRENCY: '2',
+    SHUTDOWN_GRACE_SECONDS: '3',
+    SCHEDULER_ENABLE: String(role === 'run'),
+    ...(best && { TICK_INTERVAL_MS: '250', CLAIM_AHEAD_MS: '1000' }),
+    ...(best && { MAX_CLAIMED_EXECUTIONS: '60000' }),
+    ...(most !== null && { MAX_CONCURRENT_EXECUTIONS: String(most) }),
+  }
+}
+
+type Runs = { run(params: unknown, run: { scheduledFor: Date; signal: AbortSignal }): Promise<unknown> }
+
+/** The runner stays the real one; its start is told first, as a peer's handler tells its own. */
+function tellStarts(recorder: Recorder, runner: Runs | undefined): void {
+  if (!runner) throw new Error('there is no runner sleep')
+  const { run } = runner
+  runner.run = (params, of) => {
+    recorder.started(of.scheduledFor.getTime())
+    return run.call(runner, params, of)
+  }
+}

@@ -1,0 +1,93 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import postgres from 'postgres'
+import { costs, nowMs, readUsage } from '../measure/usage.ts'
+import type { Database } from '../server/database.ts'
+import type { Settings } from '../systems/system.ts'
+import { came } from './run-all.ts'
+import { fill, inDatabase, type Outcome, seedOf, settingsOf, type Trial, withWorkers } from './trial.ts'
+import { reach, until } from './wait.ts'
+
+export type RunAt = {
+  jobs: number
+  /** From one job to the next. */
+  stepMs: number
+  /** A second from one run of a job to its next; 1 for jobs that run once. */
+  runsOfEach: number
+  /** From the moment that the jobs are written until the first is due. */
+  leadMs: number
+  /** After the last one was due. */
+  limitSeconds: number
+  goal: Settings['goal']
+}
+
+/**
+ * Has a system run jobs that are due in a while, each at its instant, and gives how late they started. A machine that is too busy for
+ * the lead gets twice as much.
+ */
+export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
+  const outcome = await inDatabase(trial, async (database) => {
+    let firstMs = 0
+    const seed = () => {
+      firstMs = Date.now() + options.leadMs
+      return seedOf({
+        count: options.jobs,
+        firstMs,
+        stepMs: options.stepMs,
+        recurring: options.runsOfEach > 1,
+      })
+    }
+    await fill(trial, database, [seed])
+    return await watch(trial, database, options, firstMs)
+  })
+  if (outcome !== null) return outcome
+  if (options.leadMs > MOST_LEAD_MS) throw new Error(`not ready within ${options.leadMs / 1000} s`)
+  return await runAt(trial, { ...options, leadMs: options.leadMs * 2 })
+}
+
+const MOST_LEAD_MS = 60_000
+
+/** Usage is read so long before the first job is due, as that takes time too. */
+const AHEAD_MS = 300
+
+/** Null: it wasn't ready when the first job was due. */
+async function watch(
+  trial: Trial,
+  database: Database,
+  options: RunAt,
+  firstMs: number,
+): Promise<Outcome | null> {
+  const { goal, runsOfEach } = options
+  const runs = options.jobs * runsOfEach
+  const settings = settingsOf(trial, database, { goal, target: runs, recurring: runsOfEach > 1 })
+  const sql = postgres(database.url, { max: 1, fetch_types: false })
+  try {
+    return await withWorkers(trial, settings, 1, async ([worker]) => {
+      if (!worker) throw new Error('there is no worker')
+      await worker.start()
+      const soonMs = firstMs - AHEAD_MS - nowMs()
+      if (soonMs < 0) return null
+      await wait(soonMs)
+      const from = { usage: await readUsage(sql), cpuUs: await worker.cpuUs() }
+      const lastsMs = options.jobs * options.stepMs + (runsOfEach - 1) * 1000
+      const deadline = performance.now() + AHEAD_MS + lastsMs + options.limitSeconds * 1000
+      const started = await reach([worker], runs, deadline)
+      const isDone = async () => (await trial.system.done(sql, runs)) >= runs
+      // Those that recur have no end.
+      const done = started && (runsOfEach > 1 || (await until(isDone, deadline)))
+      const to = await readUsage(sql)
+      const summary = await worker.summary()
+      const note = done ? {} : { note: came(summary.runs, runs, (to.atMs - firstMs) / 1000) }
+      if (summary.runs === 0) return { values: {}, ...note }
+      const values = {
+        ...summary.lateness,
+        last_start_ms: summary.lastStartMs - firstMs,
+        ...(done && { all_done_ms: to.atMs - firstMs }),
+        ...costs(from.usage, to, summary.runs, summary.cpuUs - from.cpuUs),
+        event_loop_max_ms: summary.eventLoopMaxMs,
+      }
+      return { values, ...note }
+    })
+  } finally {
+    await sql.end({ timeout: 5 })
+  }
+}

@@ -1,0 +1,28 @@
+import { asAdmin } from '../server/database.ts'
+import type { Values } from './trial.ts'
+
+/** Bytes of all tables of a database, and of their indexes. */
+export async function readSizes(url: string): Promise<{ tables: number; indexes: number }> {
+  return await asAdmin(url, async (admin) => {
+    const [row] = await admin<[{ tables: number; indexes: number }]>`
+      select coalesce(sum(pg_table_size(oid)), 0)::float8 as tables,
+        coalesce(sum(pg_indexes_size(oid)), 0)::float8 as indexes
+      from pg_class
+      where relkind = 'r' and relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)`
+    return row
+  })
+}
+
+/** The largest tables and indexes, in megabytes, by name. */
+export async function readLargest(url: string): Promise<Values> {
+  const rows = await asAdmin(
+    url,
+    (admin) => admin<{ name: string; mb: number }[]>`
+      select 'mb ' || oid::regclass::text as name, (pg_relation_size(oid) / 1e6)::float8 as mb
+      from pg_class
+      where relkind in ('r', 'i') and relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+      order by pg_relation_size(oid) desc
+      limit 8`,
+  )
+  return Object.fromEntries(rows.map(({ name, mb }) => [name, mb]))
+}

@@ -1,0 +1,78 @@
+import { createDatabase, type Database, settleDown } from '../server/database.ts'
+import type { Server } from '../server/postgres.ts'
+import type { SystemEntry } from '../systems/catalogue.ts'
+import type { Seed, Settings } from '../systems/system.ts'
+import { Worker } from '../worker/fork.ts'
+
+/** One system in one repetition of one case. */
+export type Trial = { server: Server; system: SystemEntry }
+
+export type Values = Record<string, number>
+
+/** What a trial gives: numbers, and what to say about them, such as how far a system came that wasn't done in time. */
+export type Outcome = { values: Values; note?: string }
+
+/** Work in a database of its own, which is dropped in any case. */
+export async function inDatabase<T>(
+  { server, system }: Trial,
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
+  const database = await createDatabase(server.url, system.name)
+  try {
+    return await work(database)
+  } finally {
+    await database.drop()
+  }
+}
+
+export function settingsOf(trial: Trial, database: Database, given: Partial<Settings> = {}): Settings {
+  return {
+    databaseUrl: database.url,
+    best: trial.system.best,
+    goal: 'throughput',
+    concurrency: null,
+    target: 0,
+    recurring: false,
+    role: 'run',
+    ...given,
+  }
+}
+
+/** Jobs that are due at once, unless more is said. */
+export const seedOf = (given: Partial<Seed> & { count: number }): Seed => ({
+  firstMs: Date.now() - 60_000,
+  stepMs: 0,
+  recurring: false,
+  holdMs: 0,
+  ...given,
+})
+
+/** Fills a database from a process that ends before anything is measured. Seeds are made as late as they are written. */
+export async function fill(trial: Trial, database: Database, seeds: (() => Seed)[]): Promise<void> {
+  await withWorkers(trial, settingsOf(trial, database, { role: 'fill' }), 1, async ([worker]) => {
+    await worker?.install()
+    for (const seed of seeds) await worker?.seed(seed())
+  })
+  await settleDown(database.url)
+}
+
+const GRACE_MS = 5_000
+
+/** Opens a system in so many processes, which have ended when this resolves. */
+export async function withWorkers<T>(
+  { system }: Pick<Trial, 'system'>,
+  settings: Settings,
+  processes: number,
+  work: (workers: Worker[]) => Promise<T>,
+): Promise<T> {
+  const workers = Array.from({ length: processes }, () => new Worker())
+  let grace = 0
+  try {
+    await Promise.all(workers.map((worker) => worker.open(system.module, settings)))
+    const result = await work(workers)
+    grace = GRACE_MS
+    return result
+  } finally {
+    await Promise.all(workers.map((worker) => worker.end(grace)))
+  }
+}

@@ -1,0 +1,29 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Worker } from '../worker/fork.ts'
+
+const LOOK_MS = 5
+
+export const runsOf = (workers: Worker[]): number => workers.reduce((sum, worker) => sum + worker.runs, 0)
+
+/** Waits until a system has begun to run. False when that hasn't happened by `deadlineMs` of the monotonic clock. */
+export const begin = (workers: Worker[], deadlineMs: number): Promise<boolean> =>
+  until(() => alive(workers).some((worker) => worker.hasBegun), deadlineMs)
+
+/** The same until so many runs have started. */
+export const reach = (workers: Worker[], runs: number, deadlineMs: number): Promise<boolean> =>
+  until(() => runsOf(alive(workers)) >= runs, deadlineMs)
+
+function alive(workers: Worker[]): Worker[] {
+  if (workers.some((worker) => worker.hasEnded)) throw new Error('a worker has ended by itself')
+  return workers
+}
+
+/** Asks again and again, and gives no more of its time to asking than to waiting. False when the deadline passed. */
+export async function until(is: () => boolean | Promise<boolean>, deadlineMs: number): Promise<boolean> {
+  for (;;) {
+    const from = performance.now()
+    if (await is()) return true
+    if (performance.now() > deadlineMs) return false
+    await wait(Math.max(LOOK_MS, performance.now() - from))
+  }
+}

@@ -1,0 +1,84 @@
+import { nowMs } from '../measure/usage.ts'
+import type { OpenSystem, System } from '../systems/system.ts'
+import type { Answer, Load, LoadResult, Request } from './protocol.ts'
+import { Recorder } from './recorder.ts'
+
+/** The process that one system runs in: does what the benchmark asks for over IPC, and ends with it. */
+const send = (answer: Answer): void => {
+  process.send?.(answer, undefined, {}, () => {})
+}
+
+const recorder = new Recorder((runs) => send({ kind: 'progress', runs, atMs: nowMs() }))
+let opened: System | undefined
+
+function system(): System {
+  if (!opened) throw new Error('no system is open')
+  return opened
+}
+
+async function handle(request: Request): Promise<unknown> {
+  switch (request.call) {
+    case 'open': {
+      // Each system module exports `open`: the catalogue names no others.
+      const { open }: { open: OpenSystem } = await import(request.module)
+      opened = await open(request.settings)
+      return null
+    }
+    case 'install':
+      return await system().install()
+    case 'seed':
+      return await system().seed(request.seed)
+    case 'start':
+      return await start()
+    case 'idle':
+      return await idle(request.times)
+    case 'load':
+      return await load(request.loads)
+    case 'cpu':
+      return recorder.cpuUs()
+    case 'summary':
+      return recorder.summary()
+    case 'stop':
+      return await system().stop()
+  }
+}
+
+async function start(): Promise<string | null> {
+  const url = await system().start(recorder)
+  recorder.begin()
+  return url
+}
+
+/** Milliseconds of each look for work. The first one, which also connects and plans, is left out. */
+async function idle(times: number): Promise<number[]> {
+  const look = system().idle
+  if (!look) throw new Error('this system has no idle pass')
+  const taken: number[] = []
+  for (let time = 0; time <= times; time += 1) {
+    const from = performance.now()
+    await look()
+    taken.push(performance.now() - from)
+  }
+  return taken.slice(1)
+}
+
+async function load(loads: Load[]): Promise<LoadResult[]> {
+  // By a name that isn't literal, since its package is not installed everywhere that this file is checked.
+  const module = new URL('../peers/load.ts', import.meta.url).href
+  const { sendLoad }: { sendLoad: (load: Load) => Promise<LoadResult> } = await import(module)
+  const results: LoadResult[] = []
+  for (const each of loads) results.push(await sendLoad(each))
+  return results
+}
+
+process.on('message', (request: Request) => {
+  handle(request).then(
+    (result) => send({ kind: 'result', result: result ?? null }),
+    (error: unknown) =>
+      send({
+        kind: 'error',
+        message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }),
+  )
+})
+process.on('disconnect', () => process.exit(1))

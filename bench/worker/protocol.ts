@@ -1,0 +1,45 @@
+import type { Seed, Settings } from '../systems/system.ts'
+
+/** What the benchmark asks of a worker process; each is answered, and one at a time. */
+export type Request =
+  | { call: 'open'; module: string; settings: Settings }
+  | { call: 'install' }
+  | { call: 'seed'; seed: Seed }
+  | { call: 'start' }
+  | { call: 'idle'; times: number }
+  | { call: 'load'; loads: Load[] }
+  | { call: 'cpu' }
+  | { call: 'summary' }
+  | { call: 'stop' }
+
+/** Requests to send to a server for so many seconds. */
+export type Load = {
+  url: string
+  method: 'GET' | 'POST'
+  body?: string
+  connections: number
+  seconds: number
+}
+
+export type LoadResult = { perSecond: number; p99Ms: number; failed: number }
+
+/** What a worker has seen of its own runs. Instants are milliseconds of the wall clock. */
+export type Summary = {
+  runs: number
+  beganMs: number
+  /** 0 when there was none. */
+  firstStartMs: number
+  lastStartMs: number
+  /** Milliseconds from the instant that a run was due until its handler started; `early` counts those before it. */
+  lateness: { first: number; p50: number; p95: number; p99: number; max: number; early: number }
+  /** Since it began. */
+  cpuUs: number
+  eventLoopMaxMs: number
+  rssBytes: number
+}
+
+export type Answer =
+  | { kind: 'result'; result: unknown }
+  | { kind: 'error'; message: string }
+  /** Not asked for: how many runs it has started, when that has changed. */
+  | { kind: 'progress'; runs: number; atMs: number }
