@@ -19,10 +19,10 @@ export async function seedTasks(sql: Database, seed: Seed): Promise<void> {
         ${recurring ? 'interval' : 'once'}, ${recurring ? 1 : null}::int,
         ${recurring ? 'fire_all' : 'fire_once'}, jsonb_build_object('duration', ${holdMs / 1000}::float8)
         from generate_series(0, ${count - 1}::int) i
-        returning id
+        returning id, definition
       )
-      insert into task_state (task_id, next_run_at)
-      select id, to_timestamp((${firstMs}::float8 + round((row_number() over (order by id) - 1) * ${stepMs}::float8)) / 1000)
+      insert into task_state (task_id, definition, next_run_at)
+      select id, definition, to_timestamp((${firstMs}::float8 + round((row_number() over (order by id) - 1) * ${stepMs}::float8)) / 1000)
       from made`
   })
 }

@@ -7,6 +7,10 @@ create sequence execution_ids;
 select setval('execution_ids', greatest(coalesce((select max(id) from executions), 0), 1),
   exists (select from executions));
 
+create sequence definitions;
+alter table tasks add column definition bigint not null default nextval('definitions');
+alter sequence definitions owned by tasks.definition;
+
 create table task_state (
   -- The cursor: when the next occurrence that nobody has claimed is due, its jitter included. Null when there is none.
   next_run_at timestamptz(3),
@@ -41,8 +45,8 @@ create table task_state (
   -- Occurrences that ran, for max_runs; and those that failed since the last success.
   runs integer not null default 0,
   consecutive_failures integer not null default 0,
-  -- As in tasks, where a change of the task counts it up: whoever has locked this row sees whether what it read of the task still holds.
-  definition integer not null default 1,
+  -- As in tasks, where each change of a task gives it a new one: whoever has locked this row sees whether what it knows of the task still holds.
+  definition bigint not null,
   status text check (status in ('queued', 'running')),
   trigger text check (trigger in ('schedule', 'manual', 'rerun')),
   pause_reason text,
@@ -72,11 +76,11 @@ create table claims (
 
 -- What ran while this was applied has no claim that the new code knows: it is lost, and runs again.
 insert into task_state (
-  task_id, next_run_at, execution_id, scheduled_for, due_at, unheld_due_at, attempt, trigger, rerun_of, status,
+  task_id, definition, next_run_at, execution_id, scheduled_for, due_at, unheld_due_at, attempt, trigger, rerun_of, status,
   failures, losses, busy_from, busy_until, run_queued_at, paused_at, paused_until, pause_reason, runs,
   consecutive_failures
 )
-select t.id, t.next_run_at,
+select t.id, t.definition, t.next_run_at,
   case open.status when 'queued' then open.id when 'running' then nextval('execution_ids') end,
   coalesce(open.scheduled_for, busy.scheduled_for), coalesce(open.due_at, busy.scheduled_for),
   open.due_at, open.attempt + (open.status = 'running')::int, open.trigger, open.rerun_of,
@@ -118,7 +122,6 @@ alter table tasks
   drop column paused_at,
   drop column paused_until,
   drop column pause_reason;
-alter table tasks add column definition integer not null default 1;
 alter table tasks reset (autovacuum_vacuum_scale_factor);
 alter table tasks set (fillfactor = 90);
 

@@ -10,8 +10,8 @@ const params = z.strictObject({
 /** Waits. */
 export const sleep: Runner<z.infer<typeof params>> = {
   params,
-  async run({ duration }, { signal }) {
-    await setTimeout(duration * 1000, undefined, { signal })
+  async run({ duration }, run) {
+    if (duration > 0) await setTimeout(duration * 1000, undefined, { signal: run.signal })
     return success({ slept_seconds: duration })
   },
 }

@@ -1,27 +1,26 @@
 import type { Queryable } from '../db.ts'
 import type { ClaimOptions } from './claim.ts'
+import type { Claimed } from './claimed.ts'
+import type { Definition } from './definition.ts'
 import type { Plan } from './plan.ts'
+import { shift } from './schedule.ts'
 
 /** What a claim does with a task that it has locked. */
 export type TaskPlan = Plan & {
   taskId: number
-  /** Milliseconds that each of its instants is moved by. */
-  jitter: number
+  task: Definition
   /** Which of the claims gets the occurrence that runs; null when none does. */
   claim: number | null
 }
 
 type AdvanceOptions = Pick<ClaimOptions, 'clock' | 'leaseSeconds' | 'startsDue'> & { claimIds: string[] }
 
-/** An execution that was opened; with a start when it was due, and so started with its claim. */
-export type Opened = { task_id: number; id: number; started_at: Date | null }
+type Opened = { task_id: number; id: number; started_at: Date | null }
 
-/**
- * Moves the cursors of locked tasks, opens the executions of what runs, and records what doesn't.
- */
-export async function advance(tx: Queryable, plans: TaskPlan[], options: AdvanceOptions): Promise<Opened[]> {
+/** Moves the cursors of locked tasks, opens the executions of what runs, and records what doesn't. Gives the executions. */
+export async function advance(tx: Queryable, plans: TaskPlan[], options: AdvanceOptions): Promise<Claimed[]> {
   if (plans.length === 0) return []
-  const rows = await tx<(Opened & { opened: boolean })[]>`
+  const rows = await tx<Opened[]>`
     with moved as (
       update task_state s
       set next_run_at = to_timestamp(p.next / 1000),
@@ -45,8 +44,8 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
         from unnest(
           ${plans.map((it) => it.taskId)}::int[],
           ${plans.map((it) => msOf(it.run))}::float8[],
-          ${plans.map((it) => msOf(it.run, it.jitter))}::float8[],
-          ${plans.map((it) => msOf(it.next, it.jitter))}::float8[],
+          ${plans.map((it) => msOf(it.run, it.task.jitter))}::float8[],
+          ${plans.map((it) => msOf(it.next, it.task.jitter))}::float8[],
           ${plans.map((it) => it.claim)}::int[]
         ) as u (task_id, run, due, next, claim)
       ) p
@@ -61,9 +60,26 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
       where opened
       group by claim_id
     )
-    select task_id, id, started_at, opened from moved`
-  await recordSkips(tx, plans, new Set(rows.map((row) => row.task_id)))
-  return rows.filter((row) => row.opened)
+    select task_id, id, started_at from moved where opened`
+  await recordSkips(tx, plans)
+  const opened = new Map(rows.map((row) => [row.task_id, row]))
+  return plans.flatMap(({ taskId, task, run, next, claim }) => {
+    const row = opened.get(taskId)
+    if (row === undefined || run === null || claim === null) return []
+    return {
+      id: row.id,
+      claim_id: options.claimIds[claim] ?? '',
+      task_id: taskId,
+      scheduled_for: run,
+      trigger: 'schedule',
+      attempt: 1,
+      due_at: shift(run, task.jitter),
+      started_at: row.started_at,
+      next_run_at: next && shift(next, task.jitter),
+      failures: 0,
+      task,
+    }
+  })
 }
 
 /**
@@ -85,10 +101,8 @@ export async function handledAlready(
   return new Set(rows.map((row) => row.task_id))
 }
 
-async function recordSkips(tx: Queryable, plans: TaskPlan[], moved: Set<number>): Promise<void> {
-  const skips = plans
-    .filter((it) => moved.has(it.taskId))
-    .flatMap((it) => it.skips.map((skip) => ({ taskId: it.taskId, ...skip })))
+async function recordSkips(tx: Queryable, plans: TaskPlan[]): Promise<void> {
+  const skips = plans.flatMap((it) => it.skips.map((skip) => ({ taskId: it.taskId, ...skip })))
   if (skips.length === 0) return
   await tx`
     insert into executions

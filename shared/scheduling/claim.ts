@@ -5,8 +5,9 @@ import { logger } from '../logger.ts'
 import { advance, handledAlready, type TaskPlan } from './advance.ts'
 import { type Claimed, loadClaimed } from './claimed.ts'
 import { type Clock, readClock } from './clock.ts'
-import { type DueTask, type Policies, plan } from './plan.ts'
-import { jitterMs, readSchedule, type ScheduleFields, shift } from './schedule.ts'
+import { type Definition, readDefinitions } from './definition.ts'
+import { type DueTask, type Plan, plan } from './plan.ts'
+import { type Schedule, shift } from './schedule.ts'
 
 /** Executions handed to one worker: whoever holds `id` may start and settle them, as long as its lease lasts. */
 export type Claim = {
@@ -18,23 +19,17 @@ export type Claim = {
   since: number
 }
 
-/** A due task, with all that its execution needs. */
-type DueRow = ScheduleFields &
-  Policies &
-  Omit<
-    Claimed,
-    'id' | 'claim_id' | 'scheduled_for' | 'due_at' | 'trigger' | 'attempt' | 'started_at' | 'failures'
-  > & {
-    /** What was read of the task is as old as the snapshot, which may be older than the lock: then it was changed, and is left to the next claim. */
-    changed: boolean
-    next_run_at: Date
-    max_runs: number | null
-    runs: number
-    busy_from: Date | null
-    busy_until: Date | null
-    /** The last occurrence that was opened. */
-    last: Date | null
-  }
+/** The state of a due task. */
+type DueRow = {
+  task_id: number
+  definition: number
+  next_run_at: Date
+  runs: number
+  busy_from: Date | null
+  busy_until: Date | null
+  /** The last occurrence that was opened. */
+  last: Date | null
+}
 
 export type ClaimOptions = {
   /** Executions at most. */
@@ -137,8 +132,8 @@ const horizon = ({ clock, aheadMs = 0 }: ClaimOptions): Date => new Date(clock.n
 const PLANNING_MS = 500
 
 /**
- * One transaction of two statements: lock the state of the due tasks; compute their next instants here; then advance the
- * cursors and open the executions. A change of a task waits for the lock.
+ * One transaction: lock the state of the due tasks; compute their next instants here; then advance the cursors and open the executions.
+ * A change of a task waits for the lock.
  */
 async function claimDue(
   sql: Database,
@@ -148,115 +143,68 @@ async function claimDue(
     const rows = await lockDue(tx, options)
     if (rows.length === 0) return { executions: [], more: false }
     const since = performance.now()
-    const planned = new Map<number, { row: DueRow; plan: RowPlan }>()
+    const definitions = await readDefinitions(tx, rows)
+    const planned: Planned[] = []
     let seen = 0
     for (const row of rows) {
       if (performance.now() - since > PLANNING_MS) break
       seen += 1
-      if (row.changed) continue
-      const outcome = planRow(row, options.clock.now)
-      if (outcome instanceof AppError) await pauseUnreadable(tx, row.task_id, outcome)
-      else planned.set(row.task_id, { row, plan: outcome })
+      const task = definitions.get(row.task_id)
+      if (!task) continue
+      const { schedule } = task
+      if (schedule instanceof AppError) await pauseUnreadable(tx, row.task_id, schedule)
+      else planned.push({ row, task, plan: planRow(row, task, schedule, options.clock.now) })
     }
     const executions = await open(tx, planned, options)
     return { executions, more: rows.length === options.limit || seen < rows.length }
   })
 }
 
-type Planned = Map<number, { row: DueRow; plan: RowPlan }>
+type Planned = { row: DueRow; task: Definition; plan: Plan }
 
 /** Gives what was opened, soonest first. */
-async function open(tx: Queryable, planned: Planned, options: ClaimOptions): Promise<Claimed[]> {
-  const again = [...planned.values()].filter(({ row, plan: { run } }) => run && row.last && run <= row.last)
+async function open(tx: Queryable, planned: Planned[], options: ClaimOptions): Promise<Claimed[]> {
+  const again = planned.filter(({ row, plan: { run } }) => run && row.last && run <= row.last)
   const handled = await handledAlready(
     tx,
-    again.map((it) => it.plan),
+    again.map(({ row, plan: { run } }) => ({ taskId: row.task_id, run })),
   )
   const { claimSize = Number.POSITIVE_INFINITY } = options
   let runs = 0
-  const plans = [...planned.values()].map(({ plan: it }): TaskPlan => {
-    const run = handled.has(it.taskId) ? null : it.run
-    return { ...it, run, claim: run && Math.floor(runs++ / claimSize) }
+  const plans = planned.map(({ row: { task_id: taskId }, task, plan: it }): TaskPlan => {
+    const run = handled.has(taskId) ? null : it.run
+    const claim = run && Math.floor(runs++ / claimSize)
+    return { taskId, task, run, next: it.next, skips: it.skips, claim }
   })
-  const claims = plans.map(({ claim: it }) => it)
-  const claimIds = [...new Set(claims)].filter((it) => it !== null).map(() => randomUUID())
-  const opened = await advance(tx, plans, { ...options, claimIds })
-  const byTask = new Map(plans.map((it) => [it.taskId, it]))
-  return opened
-    .flatMap(({ task_id, id, started_at }) => {
-      const [it, row] = [byTask.get(task_id), planned.get(task_id)?.row]
-      if (!it?.run || !row || it.claim === null) return []
-      const claim_id = claimIds[it.claim] ?? ''
-      return [toClaimed(row, { id, claim_id, started_at }, it.run, it)]
-    })
-    .sort((a, b) => a.due_at.getTime() - b.due_at.getTime())
+  const claimIds = Array.from({ length: Math.ceil(runs / Math.min(claimSize, runs || 1)) }, () =>
+    randomUUID(),
+  )
+  const executions = await advance(tx, plans, { ...options, claimIds })
+  return executions.sort((a, b) => a.due_at.getTime() - b.due_at.getTime())
 }
-
-/** Field by field: a spread of the row would keep its schedule in memory, and costs more than all else here. */
-const toClaimed = (
-  row: DueRow,
-  { id, claim_id, started_at }: Pick<Claimed, 'id' | 'claim_id' | 'started_at'>,
-  run: Date,
-  { jitter, next }: TaskPlan,
-): Claimed => ({
-  id,
-  claim_id,
-  task_id: row.task_id,
-  task_name: row.task_name,
-  type: row.type,
-  params: row.params,
-  timeout_seconds: row.timeout_seconds,
-  scheduled_for: run,
-  trigger: 'schedule',
-  attempt: 1,
-  due_at: shift(run, jitter),
-  started_at,
-  next_run_at: next && shift(next, jitter),
-  max_attempts: row.max_attempts,
-  retry_backoff_seconds: row.retry_backoff_seconds,
-  retry_max_backoff_seconds: row.retry_max_backoff_seconds,
-  pause_after_failures: row.pause_after_failures,
-  failures: 0,
-})
 
 async function lockDue(tx: Queryable, options: ClaimOptions): Promise<DueRow[]> {
   return await tx<DueRow[]>`
-    select s.task_id, t.name as task_name, t.type, t.params, t.timeout_seconds, t.schedule_type, t.interval_seconds,
-      t.interval_mode, t.cron_expression, t.timezone, t.start_at, t.end_at, t.jitter_seconds, s.next_run_at, t.max_runs,
-      s.runs, t.overlap_policy, t.misfire_policy, t.misfire_grace_seconds, t.max_attempts, t.retry_backoff_seconds,
-      t.retry_max_backoff_seconds, t.pause_after_failures, s.busy_from, s.busy_until, s.scheduled_for as last, s.definition <> t.definition as changed
-    from task_state s
-    join tasks t on t.id = s.task_id
-    where s.next_run_at <= ${horizon(options)} and s.paused_at is null and s.status is null
-    order by s.next_run_at, s.task_id
+    select task_id, definition, next_run_at, runs, busy_from, busy_until, scheduled_for as last
+    from task_state
+    where next_run_at <= ${horizon(options)} and paused_at is null and status is null
+    order by next_run_at, task_id
     limit ${options.limit}
-    for no key update of s skip locked`
-}
-
-type RowPlan = Omit<TaskPlan, 'claim'>
-
-/** A schedule that can't be read (written by hand, or a zone that this Node doesn't know) is an answer, not a throw. */
-function planRow(row: DueRow, now: Date): RowPlan | AppError {
-  try {
-    const jitter = jitterMs(row.task_name, row.jitter_seconds)
-    const planned = plan(dueTask(row, jitter), shift(now, -jitter))
-    return { taskId: row.task_id, jitter, ...planned }
-  } catch (error) {
-    if (error instanceof AppError) return error
-    throw error
-  }
+    for no key update skip locked`
 }
 
 /** A plan knows nothing of the jitter: it gets the real instants moved back by it, and its own are moved on. */
-function dueTask(row: DueRow, jitter: number): DueTask {
+function planRow(row: DueRow, task: Definition, schedule: Schedule, now: Date): Plan {
+  const { jitter } = task
   const { busy_from: from, busy_until: until } = row
-  return {
-    schedule: readSchedule(row),
+  const due: DueTask = {
+    schedule,
     cursor: shift(row.next_run_at, -jitter),
-    policies: row,
+    policies: task,
     busy: from && until && { from: shift(from, -jitter), until: shift(until, -jitter) },
-    runsLeft: row.max_runs === null ? null : row.max_runs - row.runs,
+    runsLeft: task.max_runs === null ? null : task.max_runs - row.runs,
   }
+  return plan(due, shift(now, -jitter))
 }
 
 /** Else one bad row would stop every task that is claimed with it, again at each tick. */

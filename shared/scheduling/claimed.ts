@@ -1,15 +1,11 @@
 import type { Queryable } from '../db.ts'
+import { type Definition, readDefinitions } from './definition.ts'
 
 /** An execution in a worker's hands, with what it needs to run it. */
 export type Claimed = {
   id: number
   claim_id: string
   task_id: number
-  task_name: string
-  type: string
-  params: Record<string, unknown>
-  /** Seconds; null takes the default. */
-  timeout_seconds: number | null
   scheduled_for: Date
   trigger: string
   attempt: number
@@ -18,27 +14,24 @@ export type Claimed = {
   started_at: Date | null
   /** Of its task, after this one. */
   next_run_at: Date | null
-  max_attempts: number
-  retry_backoff_seconds: number
-  retry_max_backoff_seconds: number
-  pause_after_failures: number | null
   /** How many attempts of this occurrence failed or timed out before. */
   failures: number
+  task: Definition
 }
 
-/** The columns of a `Claimed`, for a statement that has `task_state` as `s` and `tasks` as `t`. */
-const claimedColumns = (sql: Queryable) => sql`
-  s.execution_id as id, s.claim_id, s.task_id, t.name as task_name, t.type, t.params, t.timeout_seconds,
-  s.scheduled_for, s.trigger, s.attempt, s.due_at,
-  case s.status when 'running' then s.started_at end as started_at, s.next_run_at, t.max_attempts,
-  t.retry_backoff_seconds, t.retry_max_backoff_seconds, t.pause_after_failures, s.failures`
+type Row = Omit<Claimed, 'task'> & { definition: number }
 
-/** What a claim holds that has not started: for a worker that was told the ids only. */
+/** What a claim holds that has not started, soonest first: for a worker that was told the ids only. */
 export async function loadClaimed(sql: Queryable, claimId: string, taskIds: number[]): Promise<Claimed[]> {
-  return await sql<Claimed[]>`
-    select ${claimedColumns(sql)}
-    from task_state s
-    join tasks t on t.id = s.task_id
-    where s.task_id = any(${taskIds}::int[]) and s.claim_id = ${claimId} and s.status = 'queued'
-    order by s.due_at, s.task_id`
+  const rows = await sql<Row[]>`
+    select execution_id as id, claim_id, task_id, scheduled_for, trigger, attempt, due_at, null as started_at, next_run_at,
+      failures, definition
+    from task_state
+    where task_id = any(${taskIds}::int[]) and claim_id = ${claimId} and status = 'queued'
+    order by due_at, task_id`
+  const definitions = await readDefinitions(sql, rows)
+  return rows.flatMap(({ definition: _, ...row }) => {
+    const task = definitions.get(row.task_id)
+    return task ? [{ ...row, task }] : []
+  })
 }

@@ -10,7 +10,7 @@ import { Heartbeat, type HeldClaim } from './heartbeat.ts'
 import type { Outcome } from './outcome.ts'
 import { cleanText } from './record.ts'
 import { Releaser } from './release.ts'
-import { runWithin } from './run.ts'
+import { Run } from './run.ts'
 import { Settler } from './settler.ts'
 import { start } from './start.ts'
 
@@ -220,15 +220,18 @@ export class Executor {
     const { execution, claim } = work
     const from = performance.now()
     const left = Math.max(0, (work.deadline - from) / 1000)
-    const timeoutSeconds = Math.min(execution.timeout_seconds ?? this.#options.defaultTimeoutSeconds, left)
-    const controller = new AbortController()
-    this.#heartbeat.add(claim, { execution, stop: (reason) => controller.abort(reason) })
+    const timeoutSeconds = Math.min(
+      execution.task.timeout_seconds ?? this.#options.defaultTimeoutSeconds,
+      left,
+    )
     const lateMs = Math.max(0, from - work.at)
     if (logsInfo) {
       const late_ms = Math.round(from - instantOn(work.clock, execution.due_at))
       logger.info('execution started', { ...keys(execution), late_ms })
     }
-    const outcome = await runWithin(timeoutSeconds, execution, controller)
+    const run = new Run(execution, timeoutSeconds)
+    this.#heartbeat.add(claim, run)
+    const outcome = await run.outcome
     claim.runs.delete(execution.id)
     const done = (written: boolean | null): void => {
       if (logsInfo || !written) report(execution, written ? outcome : null, performance.now() - from)
@@ -273,7 +276,7 @@ export class Executor {
 const keys = (execution: Claimed) => ({
   execution_id: execution.id,
   task_id: execution.task_id,
-  task_name: execution.task_name,
+  task_name: execution.task.name,
   attempt: execution.attempt,
 })
 

@@ -1,12 +1,6 @@
 import type { Queryable } from '../db.ts'
 import { logger } from '../logger.ts'
-import type { Claimed } from './claimed.ts'
-
-/** Why a run is stopped before it is done: the reason of its AbortSignal. */
-export type StopReason = 'timeout' | 'cancelled' | 'shutdown' | 'claim_lost'
-
-/** A run of this process, as the heartbeat sees it. */
-export type Run = { execution: Claimed; stop(reason: StopReason): void }
+import type { Run, StopReason } from './run.ts'
 
 /** A claim of this process. */
 export type HeldClaim = {

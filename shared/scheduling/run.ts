@@ -1,50 +1,71 @@
 import { runnerOf } from '../runners/index.ts'
 import { backoffSeconds } from './backoff.ts'
 import type { Claimed } from './claimed.ts'
-import type { StopReason } from './heartbeat.ts'
 import { cancelled, failed, handedBack, type Outcome, timedOut } from './outcome.ts'
 import { describe } from './record.ts'
 
-/**
- * Runs an execution's task, for `timeoutSeconds` at most, and gives the outcome; null when its claim was lost, so that nothing may
- * be written. What aborts `controller` says why, as a `StopReason`. Never rejects.
- */
-export async function runWithin(
-  timeoutSeconds: number,
-  execution: Claimed,
-  controller: AbortController,
-): Promise<Outcome | null> {
-  const { signal } = controller
-  if (signal.aborted) return stoppedOutcome(signal.reason as StopReason, timeoutSeconds)
-  const timer = setTimeout(() => controller.abort('timeout' satisfies StopReason), timeoutSeconds * 1000)
-  const stopped = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
-  try {
-    return withRetry(execution, await Promise.race([run(execution, signal), stopped]))
-  } catch (error) {
-    const outcome = signal.aborted
-      ? stoppedOutcome(signal.reason as StopReason, timeoutSeconds)
-      : failure(error)
-    return outcome && withRetry(execution, outcome)
-  } finally {
-    clearTimeout(timer)
-  }
-}
+/** Why a run is stopped before it is done: the reason of its AbortSignal. */
+export type StopReason = 'timeout' | 'cancelled' | 'shutdown' | 'claim_lost'
 
-async function run(execution: Claimed, signal: AbortSignal): Promise<Outcome> {
-  const runner = runnerOf(execution.type)
-  if (!runner) return failed(`no runner for type ${execution.type}`)
-  const params = runner.params.safeParse(execution.params)
-  if (!params.success) return failed(`bad params: ${params.error.issues.map((it) => it.message).join('; ')}`)
-  return await runner.run(params.data, {
-    taskId: execution.task_id,
-    executionId: execution.id,
-    scheduledFor: execution.scheduled_for,
-    attempt: execution.attempt,
-    idempotencyKey: `task-${execution.task_id}-${execution.trigger}-${execution.scheduled_for.toISOString()}`,
-    signal,
-  })
+/** One execution that runs, for `timeoutSeconds` at most. */
+export class Run {
+  readonly execution: Claimed
+  /** Null when its claim was lost, so that nothing may be written. Never rejects. */
+  readonly outcome: Promise<Outcome | null>
+  readonly #timeoutSeconds: number
+  readonly #end: (outcome: Outcome | null) => void
+  #controller: AbortController | undefined
+  #stopped: StopReason | undefined
+
+  constructor(execution: Claimed, timeoutSeconds: number) {
+    this.execution = execution
+    this.#timeoutSeconds = timeoutSeconds
+    const { promise, resolve } = Promise.withResolvers<Outcome | null>()
+    this.outcome = promise
+    const timer = setTimeout(() => this.stop('timeout'), timeoutSeconds * 1000)
+    this.#end = (outcome) => {
+      clearTimeout(timer)
+      resolve(outcome && withRetry(execution, outcome))
+    }
+    this.#run().then(this.#end, (error: unknown) => this.#end(failed(describe(error))))
+  }
+
+  /** The first reason counts; what it still gives after that is dropped. */
+  stop(reason: StopReason): void {
+    if (this.#stopped !== undefined) return
+    this.#stopped = reason
+    this.#end(stoppedOutcome(reason, this.#timeoutSeconds))
+    this.#controller?.abort(reason)
+  }
+
+  /** Made when it is asked for: many runs end before they look. */
+  get #signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#stopped !== undefined) this.#controller.abort(this.#stopped)
+    return this.#controller.signal
+  }
+
+  async #run(): Promise<Outcome> {
+    const { task, scheduled_for: scheduledFor, id, attempt, trigger } = this.execution
+    const runner = runnerOf(task.type)
+    if (!runner) return failed(`no runner for type ${task.type}`)
+    const params = runner.params.safeParse(task.params)
+    if (!params.success)
+      return failed(`bad params: ${params.error.issues.map((it) => it.message).join('; ')}`)
+    const signal = () => this.#signal
+    return await runner.run(params.data, {
+      taskId: task.id,
+      executionId: id,
+      scheduledFor,
+      attempt,
+      get idempotencyKey() {
+        return `task-${task.id}-${trigger}-${scheduledFor.toISOString()}`
+      },
+      get signal() {
+        return signal()
+      },
+    })
+  }
 }
 
 function stoppedOutcome(reason: StopReason, timeoutSeconds: number): Outcome | null {
@@ -53,13 +74,12 @@ function stoppedOutcome(reason: StopReason, timeoutSeconds: number): Outcome | n
   return reason === 'shutdown' ? handedBack : null
 }
 
-const failure = (error: unknown): Outcome => failed(describe(error))
-
 function withRetry(execution: Claimed, outcome: Outcome): Outcome {
   if (outcome.status !== 'failed' && outcome.status !== 'timeout') return outcome
+  const { task } = execution
   const failures = execution.failures + 1
-  if (!outcome.retryable || failures >= execution.max_attempts) return outcome
-  const { retry_backoff_seconds: base, retry_max_backoff_seconds: cap } = execution
+  if (!outcome.retryable || failures >= task.max_attempts) return outcome
+  const { retry_backoff_seconds: base, retry_max_backoff_seconds: cap } = task
   const backoff = backoffSeconds(base, cap, failures)
   return { ...outcome, retryInSeconds: Math.max(backoff, outcome.notBeforeSeconds ?? 0) }
 }

@@ -52,7 +52,7 @@ const takesMore = (settlement: Settlement): boolean =>
   hasCommit(settlement) || retryIn(settlement.outcome) !== null
 
 function hasCommit({ execution, outcome }: Settlement): boolean {
-  return outcome.status === 'success' && runnerOf(execution.type)?.commit !== undefined
+  return outcome.status === 'success' && runnerOf(execution.task.type)?.commit !== undefined
 }
 
 const retryIn = (outcome: Outcome): number | null =>
@@ -75,7 +75,7 @@ async function lockHeld(tx: Queryable, settlements: Settlement[]): Promise<Set<n
 /** Gives the results by execution id. */
 async function commitEffects(tx: Queryable, settlements: Settlement[]): Promise<Map<number, Result>> {
   const results = new Map<number, Result>()
-  for (const [type, group] of Map.groupBy(settlements, ({ execution }) => execution.type)) {
+  for (const [type, group] of Map.groupBy(settlements, ({ execution }) => execution.task.type)) {
     const byTask = await runnerOf(type)?.commit?.(tx, tasksOf(group))
     for (const { execution } of group) results.set(execution.id, byTask?.get(execution.task_id) ?? {})
   }
@@ -121,9 +121,9 @@ async function write(
         ${settlements.map(({ outcome }) => outcome.status)}::text[],
         ${records.map(({ detail }) => detail)}::text[],
         ${records.map(({ result }) => result)}::text[],
-        ${settlements.map(({ lateMs }) => lateMs ?? 0)}::float8[],
+        ${settlements.map(({ lateMs }) => Math.round(lateMs ?? 0))}::float8[],
         ${settlements.map((it) => (failsForGood(it) ? 1 : 0))}::int[],
-        ${settlements.map(({ execution }) => execution.pause_after_failures)}::int[]
+        ${settlements.map(({ execution }) => execution.task.pause_after_failures)}::int[]
       ) as o (task_id, execution_id, claim, outcome, detail, result, late_ms, fails, "limit")
       where s.task_id = o.task_id and s.execution_id = o.execution_id
         and s.claim_id = (${claimIds}::uuid[])[o.claim] and s.status = 'running'

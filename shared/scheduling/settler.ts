@@ -52,9 +52,14 @@ export class Settler {
   #flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    while (this.#busy < LANES && this.#endings.length + this.#left.length > 0) {
+    while (this.#hasLane() && this.#endings.length + this.#left.length > 0) {
       void this.#lane(this.#endings.splice(0, BATCH), this.#left.splice(0))
     }
+  }
+
+  /** Another lane is for more than one statement takes: until then the next batch gathers behind the first. */
+  #hasLane(): boolean {
+    return this.#busy === 0 || (this.#busy < LANES && this.#endings.length >= BATCH)
   }
 
   async #lane(endings: Ending[], left: Left[]): Promise<void> {

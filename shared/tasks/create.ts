@@ -33,7 +33,7 @@ export async function createTask(sql: Queryable, input: TaskCreate): Promise<Tas
       returning *
     ),
     s as (
-      insert into task_state (task_id, next_run_at) select id, ${firstRunAt} from t
+      insert into task_state (task_id, definition, next_run_at) select id, definition, ${firstRunAt} from t
       returning *
     )
     select ${taskColumns(sql)} from t join s on s.task_id = t.id`

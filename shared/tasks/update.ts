@@ -94,11 +94,14 @@ async function change(
   const next_run_at = await withdrawClaimed(tx, current.id)
   if (moves) await reschedule(tx, { ...current, next_run_at }, fields, patch)
   await tx`
-    update tasks
-    set ${tx({ ...plain, ...(moves && fields), updated_at: current.now })}, version = version + 1,
-      definition = definition + 1
-    where id = ${current.id}`
-  await tx`update task_state set definition = definition + 1 where task_id = ${current.id}`
+    with changed as (
+      update tasks
+      set ${tx({ ...plain, ...(moves && fields), updated_at: current.now })}, version = version + 1,
+        definition = nextval('definitions')
+      where id = ${current.id}
+      returning id, definition
+    )
+    update task_state set definition = changed.definition from changed where task_id = changed.id`
   return await getTask(tx, current.id)
 }
 

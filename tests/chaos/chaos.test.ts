@@ -63,7 +63,7 @@ async function insertTasks(): Promise<void> {
       })}`
   }
   await db()`update tasks set start_at = date_trunc('second', now())`
-  await db()`insert into task_state (task_id, next_run_at) select id, start_at from tasks`
+  await db()`insert into task_state (task_id, definition, next_run_at) select id, definition, start_at from tasks`
 }
 
 /** Ends one of the replicas, or cuts connections to the database. */

@@ -159,9 +159,9 @@ test('follows the pages of a list', async () => {
     with t as (
       insert into tasks (name, type, schedule_type)
       select 'task ' || n, 'sleep', 'once' from generate_series(1, 1001) n
-      returning id
+      returning id, definition
     )
-    insert into task_state (task_id, next_run_at) select id, '2100-01-01' from t`
+    insert into task_state (task_id, definition, next_run_at) select id, definition, '2100-01-01' from t`
   const { out } = await client(['list-tasks'])
   expect(out.trimEnd().split('\n')).toHaveLength(1002)
 })

@@ -292,7 +292,7 @@ test('any id, query, body and header is answered by every route that does someth
         await db()`
           insert into tasks (id, name, type, schedule_type, interval_seconds) overriding system value
           values (1, 'a', 'sleep', 'interval', 60) on conflict do nothing`
-        await db()`insert into task_state (task_id) values (1) on conflict do nothing`
+        await db()`insert into task_state (task_id, definition) select 1, definition from tasks where id = 1 on conflict do nothing`
         const content = given === undefined ? {} : { body: given }
         await expectAnswer(handler, { ...bare, pathParameters: { id, name: id }, query, headers, ...content })
       },

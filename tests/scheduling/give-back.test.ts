@@ -21,11 +21,11 @@ afterAll(async () => {
 async function insert(status: 'queued' | 'running' | null, claimId: string): Promise<number> {
   const [row] = await sql<[{ task_id: number }]>`
     with t as (
-      insert into tasks (name, type, schedule_type) values (${randomUUID()}, 'sleep', 'once') returning id
+      insert into tasks (name, type, schedule_type) values (${randomUUID()}, 'sleep', 'once') returning id, definition
     )
     insert into task_state
-      (task_id, execution_id, scheduled_for, due_at, status, attempt, trigger, claim_id, started_at)
-    select t.id, nextval('execution_ids'), '2026-01-01Z', '2026-01-01Z', ${status}, 1, 'schedule', ${claimId},
+      (task_id, definition, execution_id, scheduled_for, due_at, status, attempt, trigger, claim_id, started_at)
+    select t.id, t.definition, nextval('execution_ids'), '2026-01-01Z', '2026-01-01Z', ${status}, 1, 'schedule', ${claimId},
       ${status === 'queued' ? null : sql`now()`}
     from t
     returning task_id`

@@ -3,7 +3,7 @@ import { db } from '../../shared/db.ts'
 import type { Claim } from '../../shared/scheduling/claim.ts'
 import { resumeDue } from '../../shared/scheduling/pause.ts'
 import { tick } from '../../shared/scheduling/tick.ts'
-import { emptyTables, insertTask, statementsWaiting } from '../setup/rows.ts'
+import { changeTasks, emptyTables, insertTask, statementsWaiting } from '../setup/rows.ts'
 import { historyOf, newExecutor, tickAndRun, tickOnly, until } from '../setup/scheduler.ts'
 
 beforeEach(emptyTables)
@@ -77,7 +77,7 @@ test('the end of an invocation stops the work too', async () => {
 
 test('a failed attempt is tried again as the same occurrence, after its backoff', async () => {
   await insertTask({ type: 'teleport', max_attempts: 2, retry_backoff_seconds: 1000 })
-  await db()`update tasks set type = 'http', params = ${db().json({ url: 'http://127.0.0.1:1/' })}`
+  await changeTasks({ type: 'http', params: db().json({ url: 'http://127.0.0.1:1/' }) })
   await tickAndRun(DUE)
   const [first, second] = await historyOf(1)
   expect(first).toMatchObject({ status: 'failed', attempt: 1 })
@@ -98,12 +98,12 @@ test('a task pauses itself after so many failures in a row, which a success ends
   await insertTask({ type: 'teleport', pause_after_failures: 2 })
   const minutes = (count: number) => new Date(DUE.getTime() + count * 60_000)
   await tickAndRun(minutes(0))
-  await db()`update tasks set type = 'sleep', params = ${db().json({ duration: 0 })}`
+  await changeTasks({ type: 'sleep', params: db().json({ duration: 0 }) })
   await tickAndRun(minutes(1))
   expect(await db()`select consecutive_failures, paused_at from whole_tasks`).toEqual([
     { consecutive_failures: 0, paused_at: null },
   ])
-  await db()`update tasks set type = 'teleport'`
+  await changeTasks({ type: 'teleport' })
   await tickAndRun(minutes(2))
   await tickAndRun(minutes(3))
   expect(

@@ -24,7 +24,7 @@ test('ten ticks at once make one execution of each of fifty tasks', async () => 
 
 test('a task has one state, with room for one open execution: the database refuses a second', async () => {
   await insertTask()
-  const open = () => db()`insert into task_state (task_id) values (1)`
+  const open = () => db()`insert into task_state (task_id, definition) values (1, 1)`
   await expect(open()).rejects.toThrow('task_state_pkey')
 })
 

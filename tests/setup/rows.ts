@@ -33,8 +33,9 @@ export async function insertTask(given: object = {}): Promise<number> {
   const [state, own] = [true, false].map((isState) =>
     Object.fromEntries(Object.entries(row).filter(([key]) => STATE.includes(key) === isState)),
   )
-  const [task] = await db()<[{ id: number }]>`insert into tasks ${db()({ ...own })} returning id`
-  await db()`insert into task_state ${db()({ ...state, task_id: task.id })}`
+  const [task] = await db()<[{ id: number; definition: number }]>`
+    insert into tasks ${db()({ ...own })} returning id, definition`
+  await db()`insert into task_state ${db()({ ...state, task_id: task.id, definition: task.definition })}`
   return task.id
 }
 
@@ -103,4 +104,13 @@ export async function endOpen(): Promise<void> {
     )
     insert into executions (id, task_id, scheduled_for, attempt, trigger, status, due_at, started_at, finished_at)
     select execution_id, task_id, scheduled_for, attempt, trigger, 'success', due_at, started_at, now() from ended`
+}
+
+/** Changes columns of every task, as no call of the API may. */
+export async function changeTasks(columns: object): Promise<void> {
+  await db()`
+    with changed as (
+      update tasks set ${db()({ ...columns })}, definition = nextval('definitions') returning id, definition
+    )
+    update task_state set definition = changed.definition from changed where task_id = changed.id`
 }

@@ -143,9 +143,9 @@ test('takes 1,200 tasks at once', async () => {
     with t as (
       insert into tasks (name, type, schedule_type, interval_seconds)
       select 'task ' || i, 'sleep', 'interval', 60 from generate_series(1, 1200) i
-      returning id
+      returning id, definition
     )
-    insert into task_state (task_id, next_run_at) select id, '2999-01-01Z' from t`
+    insert into task_state (task_id, definition, next_run_at) select id, definition, '2999-01-01Z' from t`
   const ids = Array.from({ length: 1200 }, (_, i) => i + 1)
   for (const verb of verbs) expect(await apply(verb, 'name_prefix=task')).toEqual(done(ids))
   expect(await everything()).toEqual([])

@@ -1,0 +1,96 @@
+import type { Queryable } from '../db.ts'
+import { AppError } from '../errors.ts'
+import type { Policies } from './plan.ts'
+import { jitterMs, readSchedule, type Schedule, type ScheduleFields } from './schedule.ts'
+
+type Row = ScheduleFields &
+  Policies & {
+    id: number
+    definition: number
+    name: string
+    type: string
+    params: Record<string, unknown>
+    /** Seconds; null takes the default. */
+    timeout_seconds: number | null
+    max_runs: number | null
+    max_attempts: number
+    retry_backoff_seconds: number
+    retry_max_backoff_seconds: number
+    pause_after_failures: number | null
+  }
+
+/** What a task is, as its row of `tasks` says: its schedule, what it runs, and its policies. */
+export type Definition = Omit<Row, keyof ScheduleFields> & {
+  /** An error when it can't be read: written by hand, or in a zone that this Node doesn't know. */
+  schedule: Schedule | AppError
+  /** Milliseconds that each of its instants is moved by. */
+  jitter: number
+}
+
+/** Definitions that a process remembers, at about a kilobyte each; the oldest go first. */
+const REMEMBERED = 20_000
+
+const remembered = new Map<number, Definition>()
+
+/**
+ * The definitions of tasks, by task id. Each change of a task gives it a new `definition`, also in its state: who has locked that gets just the one
+ * that holds, and most come out of memory. A task that is gone has none.
+ */
+export async function readDefinitions(
+  tx: Queryable,
+  wanted: { task_id: number; definition: number }[],
+): Promise<Map<number, Definition>> {
+  const found = new Map<number, Definition>()
+  const missing: number[] = []
+  for (const { task_id, definition } of wanted) {
+    const known = remembered.get(task_id)
+    if (known?.definition === definition) found.set(task_id, known)
+    else missing.push(task_id)
+  }
+  if (missing.length > 0) for (const it of await load(tx, missing)) found.set(it.id, remember(it))
+  return found
+}
+
+async function load(tx: Queryable, ids: number[]): Promise<Row[]> {
+  return await tx<Row[]>`
+    select id, definition, name, type, params, timeout_seconds, schedule_type, interval_seconds, interval_mode,
+      cron_expression, timezone, start_at, end_at, jitter_seconds, max_runs, overlap_policy, misfire_policy,
+      misfire_grace_seconds, max_attempts, retry_backoff_seconds, retry_max_backoff_seconds, pause_after_failures
+    from tasks
+    where id = any(${ids}::int[])`
+}
+
+function remember(row: Row): Definition {
+  const definition: Definition = {
+    id: row.id,
+    definition: row.definition,
+    name: row.name,
+    type: row.type,
+    params: row.params,
+    timeout_seconds: row.timeout_seconds,
+    max_runs: row.max_runs,
+    overlap_policy: row.overlap_policy,
+    misfire_policy: row.misfire_policy,
+    misfire_grace_seconds: row.misfire_grace_seconds,
+    max_attempts: row.max_attempts,
+    retry_backoff_seconds: row.retry_backoff_seconds,
+    retry_max_backoff_seconds: row.retry_max_backoff_seconds,
+    pause_after_failures: row.pause_after_failures,
+    schedule: scheduleOf(row),
+    jitter: jitterMs(row.name, row.jitter_seconds),
+  }
+  const [oldest] = remembered.keys()
+  if (remembered.size >= REMEMBERED && oldest !== undefined) remembered.delete(oldest)
+  remembered.delete(row.id)
+  remembered.set(row.id, definition)
+  return definition
+}
+
+function scheduleOf(row: Row): Schedule | AppError {
+  try {
+    return readSchedule(row)
+  } catch (error) {
+    if (error instanceof AppError) return error
+    throw error
+  }
+}
