@@ -27,10 +27,12 @@ export type Definition = Omit<Row, keyof ScheduleFields> & {
   jitter: number
 }
 
-/** Definitions that a process remembers, at about a kilobyte each; the oldest go first. */
-const REMEMBERED = 20_000
+/** Definitions that a process remembers at least, at about a kilobyte each. */
+const REMEMBERED = 10_000
 
-const remembered = new Map<number, Definition>()
+/** Two generations: what was asked for while the newer one filled up lives on when the older one is dropped. */
+let newer = new Map<number, Definition>()
+let older = new Map<number, Definition>()
 
 /**
  * The definitions of tasks, by task id. Each change of a task gives it a new `definition`, also in its state: who has locked that gets just the one
@@ -43,11 +45,12 @@ export async function readDefinitions(
   const found = new Map<number, Definition>()
   const missing: number[] = []
   for (const { task_id, definition } of wanted) {
-    const known = remembered.get(task_id)
-    if (known?.definition === definition) found.set(task_id, known)
+    const known = newer.get(task_id) ?? older.get(task_id)
+    if (known?.definition === definition) found.set(task_id, remember(known))
     else missing.push(task_id)
   }
-  if (missing.length > 0) for (const it of await load(tx, missing)) found.set(it.id, remember(it))
+  if (missing.length > 0)
+    for (const row of await load(tx, missing)) found.set(row.id, remember(toDefinition(row)))
   return found
 }
 
@@ -60,8 +63,14 @@ async function load(tx: Queryable, ids: number[]): Promise<Row[]> {
     where id = any(${ids}::int[])`
 }
 
-function remember(row: Row): Definition {
-  const definition: Definition = {
+function remember(definition: Definition): Definition {
+  if (newer.size >= REMEMBERED) [newer, older] = [new Map(), newer]
+  newer.set(definition.id, definition)
+  return definition
+}
+
+function toDefinition(row: Row): Definition {
+  return {
     id: row.id,
     definition: row.definition,
     name: row.name,
@@ -79,11 +88,6 @@ function remember(row: Row): Definition {
     schedule: scheduleOf(row),
     jitter: jitterMs(row.name, row.jitter_seconds),
   }
-  const [oldest] = remembered.keys()
-  if (remembered.size >= REMEMBERED && oldest !== undefined) remembered.delete(oldest)
-  remembered.delete(row.id)
-  remembered.set(row.id, definition)
-  return definition
 }
 
 function scheduleOf(row: Row): Schedule | AppError {
