@@ -108,9 +108,9 @@ export function isUnreachable(error: unknown): boolean {
   return UNREACHABLE.test(code)
 }
 
-/** postgres.js and socket errors, and the classes 08 (connection), 53 (resources) and 57P (shutdown) of SQLSTATE, and our own SERVER_TIMEOUTS. */
+/** postgres.js and socket errors, and the classes 08 (connection), 53 (resources) and 57P (shutdown) of SQLSTATE, our own SERVER_TIMEOUTS, a server that has just become a replica, and what lost a race. */
 const UNREACHABLE =
-  /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN(REFUSED|RESET)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|53\w{3}|57P\w\w|57014|25P03)$/
+  /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN(REFUSED|RESET)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|53\w{3}|57P\w\w|57014|25P03|25006|40001|55P03)$/
 
 const DEADLOCK = '40P01'
 const DEADLOCK_TRIES = 5

@@ -41,10 +41,11 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   })
   invokeLocally({
     async capacity() {
-      const now = own.room
-      full = now <= 0
-      return { now, ahead: full ? 0 : settings.maxClaimedExecutions - own.load }
+      const left = settings.maxClaimedExecutions - own.load
+      full = own.room <= 0
+      return { now: Math.min(own.room, left), ahead: full ? 0 : left }
     },
+    reserve: (count) => own.reserve(count),
     async send(claim) {
       const taken = own.taken(claim.id)
       const work = run(claim).finally(() => handed.delete(work))
@@ -56,8 +57,8 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   return {
     async stop(graceSeconds, hurry) {
       const graceMs = graceSeconds * 1000
-      await within(ticker.stop(), graceMs, hurry)
-      await own.drain(graceMs, hurry)
+      // From now on nothing starts, whatever the last tick still claims.
+      await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
       // A claim of the last tick may have reached the executor after that: it gives it back.
       await within(Promise.allSettled(handed), settings.leaseSeconds * 1000, new AbortController().signal)
     },

@@ -62,10 +62,14 @@ export const executionColumns = (sql: Queryable) => sql`
   e.cancel_requested_at, e.finished_at, e.detail,
   e.result, e.skip_reason, e.skipped_until, e.skipped_count`
 
-/** The same of an open execution, for a statement whose `task_state` is named `s`. A start that is written ahead is none yet. */
+/** The status of an open execution, for a statement whose `task_state` is named `s`. A start that is written ahead is none yet. */
+export const openStatus = (sql: Queryable) => sql`
+  case when s.status = 'running' and s.started_at > now() then 'queued' else s.status end`
+
+/** The same columns of an open execution. */
 export const openColumns = (sql: Queryable) => sql`
   s.execution_id as id, s.task_id,
-  case when s.status = 'running' and s.started_at > now() then 'queued' else s.status end as status, s.scheduled_for,
+  ${openStatus(sql)} as status, s.scheduled_for,
   s.due_at, s.attempt, s.trigger, s.rerun_of,
   case when s.status = 'running' and s.started_at <= now() then s.started_at end as started_at,
   s.cancel_requested_at, null::timestamptz as finished_at, null::text as detail, null::jsonb as result,

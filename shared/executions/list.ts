@@ -5,7 +5,7 @@ import { pageQuery, readCursor } from '../http/page.ts'
 import { digits } from '../http/parse.ts'
 import { BEFORE_ALL, instantIn } from '../instant.ts'
 import { maybeOpen } from '../scheduling/ledger.ts'
-import { EXECUTION_STATUSES, type Execution, executionColumns, openColumns } from './execution.ts'
+import { EXECUTION_STATUSES, type Execution, executionColumns, openColumns, openStatus } from './execution.ts'
 
 const filters = {
   ...pageQuery,
@@ -34,7 +34,7 @@ export async function listExecutions(
   const open = allOf(sql, [
     before !== null && sql`s.execution_id < ${before}`,
     taskId === undefined ? sql`s.task_id in (${maybeOpen(sql)})` : sql`s.task_id = ${taskId}::bigint`,
-    matches(sql, query, [sql`s.status`, sql`s.scheduled_for`]),
+    matches(sql, query, [openStatus(sql), sql`s.scheduled_for`]),
   ])
   return await sql<Execution[]>`
     (
@@ -82,7 +82,7 @@ export async function listHistory(
       from task_state s
       where s.task_id = ${taskId}::bigint and s.status is not null
         and (s.scheduled_for, s.execution_id) > (${at}::timestamptz, ${id}::bigint)
-        and ${matches(sql, query, [sql`s.status`, sql`s.scheduled_for`])}
+        and ${matches(sql, query, [openStatus(sql), sql`s.scheduled_for`])}
     )
     order by scheduled_for, id
     limit ${query.limit}`

@@ -1,13 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Database, Fragment, Queryable } from '../db.ts'
-import { AppError } from '../errors.ts'
-import { logger } from '../logger.ts'
-import { advance, handledAlready, type TaskPlan } from './advance.ts'
 import { type Claimed, loadClaimed } from './claimed.ts'
 import { type Clock, readClock } from './clock.ts'
-import { type Definition, readDefinitions } from './definition.ts'
-import { type DueTask, type Plan, plan } from './plan.ts'
-import { type Schedule, shift } from './schedule.ts'
 
 /** Executions handed to one worker: whoever holds `id` may start and settle them, as long as its lease lasts. */
 export type Claim = {
@@ -17,18 +11,8 @@ export type Claim = {
   clock: Clock
   /** Before the lease began, on this process' monotonic clock (`performance.now()`). */
   since: number
-}
-
-/** The state of a due task. */
-type DueRow = {
-  task_id: number
-  definition: number
-  next_run_at: Date
-  runs: number
-  busy_from: Date | null
-  busy_until: Date | null
-  /** The last occurrence that was opened. */
-  last: Date | null
+  /** Another process may have it too: it came by a way that may deliver it twice. */
+  shared?: true
 }
 
 export type ClaimOptions = {
@@ -45,25 +29,24 @@ export type ClaimOptions = {
   clock: Clock
 }
 
-type Taken = {
+export type Taken = {
   claims: Claim[]
   /** Whether there may be more. */
   more: boolean
 }
 
-/**
- * Claims up to `limit` executions under fresh claim ids, leased for `leaseSeconds` of the database's clock: first what is
- * queued and nobody holds (retries, run-now, handed back), then due tasks.
- */
-export async function claim(sql: Database, options: ClaimOptions): Promise<Taken> {
+/** Claims what is queued and nobody holds: retries, run-now, handed back. */
+export async function claimQueued(sql: Database, options: ClaimOptions): Promise<Taken> {
   const since = performance.now()
-  const queued = await claimQueued(sql, options)
-  const limit = options.limit - queued.length
-  const due = limit > 0 ? await claimDue(sql, { ...options, limit }) : { executions: [], more: true }
-  return { claims: toClaims([...queued, ...due.executions], options.clock, since), more: due.more }
+  // A paused task's scheduled work waits until it is resumed; what a person asked for by hand runs.
+  const due = sql`
+    s.unheld_due_at <= ${horizon(options)} and (s.paused_at is null or s.trigger <> 'schedule')`
+  const executions = await claimUnheld(sql, options, due)
+  return { claims: toClaims(executions, options.clock, since), more: executions.length === options.limit }
 }
 
-function toClaims(executions: Claimed[], clock: Clock, since: number): Claim[] {
+/** Executions by their claims. `since`: `performance.now()` before the lease was given. */
+export function toClaims(executions: Claimed[], clock: Clock, since: number): Claim[] {
   const byClaim = Map.groupBy(executions, (it) => it.claim_id)
   return [...byClaim].map(([id, own]) => ({ id, executions: own, clock, since }))
 }
@@ -77,8 +60,8 @@ export async function claimOne(sql: Database, taskId: number, leaseSeconds: numb
 }
 
 /**
- * A claim whose worker was told the ids only: what of it has not started. Its lease began when it was made, and is renewed here
- * since nobody can tell how long its way took.
+ * A claim whose worker was told the ids only: what of it has not started. Its lease is renewed, since nobody can tell how long its way took.
+ * It may come twice.
  */
 export async function loadClaim(
   sql: Queryable,
@@ -86,18 +69,14 @@ export async function loadClaim(
   taskIds: number[],
   leaseSeconds: number,
 ): Promise<Claim> {
-  const since = performance.now()
-  await sql`
-    update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
   const clock = await readClock(sql)
-  return { id, executions: await loadClaimed(sql, id, taskIds), clock, since }
-}
-
-/** A paused task's scheduled work waits until it is resumed; what a person asked for by hand runs. */
-async function claimQueued(sql: Database, options: ClaimOptions): Promise<Claimed[]> {
-  const due = sql`
-    s.unheld_due_at <= ${horizon(options)} and (s.paused_at is null or s.trigger <> 'schedule')`
-  return await claimUnheld(sql, options, due)
+  const executions = await loadClaimed(sql, id, taskIds)
+  const since = performance.now()
+  if (executions.length > 0) {
+    await sql`
+      update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
+  }
+  return { id, executions, clock, since, shared: true }
 }
 
 async function claimUnheld(sql: Database, options: ClaimOptions, which: Fragment): Promise<Claimed[]> {
@@ -126,93 +105,4 @@ async function claimUnheld(sql: Database, options: ClaimOptions, which: Fragment
 }
 
 /** Up to when what falls due is claimed. */
-const horizon = ({ clock, aheadMs = 0 }: ClaimOptions): Date => new Date(clock.now.getTime() + aheadMs)
-
-/** Long backlogs of cron schedules take time to count: what is not planned by then is left, unlocked, to the next claim. */
-const PLANNING_MS = 500
-
-/**
- * One transaction: lock the state of the due tasks; compute their next instants here; then advance the cursors and open the executions.
- * A change of a task waits for the lock.
- */
-async function claimDue(
-  sql: Database,
-  options: ClaimOptions,
-): Promise<{ executions: Claimed[]; more: boolean }> {
-  return await sql.begin(async (tx) => {
-    const rows = await lockDue(tx, options)
-    if (rows.length === 0) return { executions: [], more: false }
-    const since = performance.now()
-    const definitions = await readDefinitions(tx, rows)
-    const planned: Planned[] = []
-    let seen = 0
-    for (const row of rows) {
-      if (performance.now() - since > PLANNING_MS) break
-      seen += 1
-      const task = definitions.get(row.task_id)
-      if (!task) continue
-      const { schedule } = task
-      if (schedule instanceof AppError) await pauseUnreadable(tx, row.task_id, schedule)
-      else planned.push({ row, task, plan: planRow(row, task, schedule, options.clock.now) })
-    }
-    const executions = await open(tx, planned, options)
-    return { executions, more: rows.length === options.limit || seen < rows.length }
-  })
-}
-
-type Planned = { row: DueRow; task: Definition; plan: Plan }
-
-/** Gives what was opened, soonest first. */
-async function open(tx: Queryable, planned: Planned[], options: ClaimOptions): Promise<Claimed[]> {
-  const again = planned.filter(({ row, plan: { run } }) => run && row.last && run <= row.last)
-  const handled = await handledAlready(
-    tx,
-    again.map(({ row, plan: { run } }) => ({ taskId: row.task_id, run })),
-  )
-  const { claimSize = Number.POSITIVE_INFINITY } = options
-  let runs = 0
-  const plans = planned.map(({ row: { task_id: taskId }, task, plan: it }): TaskPlan => {
-    const run = handled.has(taskId) ? null : it.run
-    const claim = run && Math.floor(runs++ / claimSize)
-    return { taskId, task, run, next: it.next, skips: it.skips, claim }
-  })
-  const claimIds = Array.from({ length: Math.ceil(runs / Math.min(claimSize, runs || 1)) }, () =>
-    randomUUID(),
-  )
-  const executions = await advance(tx, plans, { ...options, claimIds })
-  return executions.sort((a, b) => a.due_at.getTime() - b.due_at.getTime())
-}
-
-async function lockDue(tx: Queryable, options: ClaimOptions): Promise<DueRow[]> {
-  return await tx<DueRow[]>`
-    select task_id, definition, next_run_at, runs, busy_from, busy_until, scheduled_for as last
-    from task_state
-    where next_run_at <= ${horizon(options)} and paused_at is null and status is null
-    order by next_run_at, task_id
-    limit ${options.limit}
-    for no key update skip locked`
-}
-
-/** A plan knows nothing of the jitter: it gets the real instants moved back by it, and its own are moved on. */
-function planRow(row: DueRow, task: Definition, schedule: Schedule, now: Date): Plan {
-  const { jitter } = task
-  const { busy_from: from, busy_until: until } = row
-  const due: DueTask = {
-    schedule,
-    cursor: shift(row.next_run_at, -jitter),
-    policies: task,
-    busy: from && until && { from: shift(from, -jitter), until: shift(until, -jitter) },
-    runsLeft: task.max_runs === null ? null : task.max_runs - row.runs,
-  }
-  return plan(due, shift(now, -jitter))
-}
-
-/** Else one bad row would stop every task that is claimed with it, again at each tick. */
-async function pauseUnreadable(tx: Queryable, taskId: number, error: AppError): Promise<void> {
-  logger.error('task paused: its schedule cannot be read', { task_id: taskId, detail: error.message })
-  await tx`
-    update task_state
-    set paused_at = now(), pause_reason = ${`unreadable schedule: ${error.message}`}
-    where task_id = ${taskId}`
-  await tx`update tasks set version = version + 1, updated_at = now() where id = ${taskId}`
-}
+export const horizon = ({ clock, aheadMs = 0 }: ClaimOptions): Date => new Date(clock.now.getTime() + aheadMs)

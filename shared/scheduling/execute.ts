@@ -58,6 +58,7 @@ export class Executor {
   #ready: Work[] = []
   #overdue: NodeJS.Timeout | undefined
   #taken = 0
+  #reserved = 0
   #load = 0
   #draining = false
   #ended: () => void = () => {}
@@ -87,7 +88,17 @@ export class Executor {
 
   /** How many more may run at once; what waits for a place has it already. */
   get room(): number {
-    return Math.max(0, this.#options.maxRunning - this.#taken - this.#ready.length)
+    return Math.max(0, this.#free - this.#ready.length)
+  }
+
+  get #free(): number {
+    return this.#options.maxRunning - this.#taken - this.#reserved
+  }
+
+  /** Keeps so many places for executions that will come started; 0 ends that. */
+  reserve(count: number): void {
+    this.#reserved = count
+    this.#startReady()
   }
 
   /** Resolves once `execute` was called with this claim: from then on its executions count. */
@@ -129,11 +140,11 @@ export class Executor {
     while (this.#working.size > 0) await Promise.allSettled(this.#working)
   }
 
-  async #takeOn({ id, executions, clock, since }: Claim, deadline: number): Promise<void> {
+  async #takeOn({ id, executions, clock, since, shared }: Claim, deadline: number): Promise<void> {
     this.#expected.get(id)?.()
     this.#expected.delete(id)
     if (executions.length === 0) return
-    const claim = this.#heartbeat.hold(id, executions.length, since)
+    const claim = this.#heartbeat.hold(id, executions.length, since, shared ?? false)
     this.#load += executions.length
     const { promise, resolve } = Promise.withResolvers<void>()
     const works = executions.map((execution): Work => {
@@ -153,7 +164,7 @@ export class Executor {
     this.#load -= 1
     if (claim.left > 0) return
     this.#heartbeat.release(claim)
-    if (claim.ended || claim.lost || claim.abandoned) resolve()
+    if (claim.ended || claim.lost) resolve()
     else this.#settler.end(claim, resolve)
   }
 
@@ -164,8 +175,8 @@ export class Executor {
   }
 
   #startReady(): void {
-    while (this.#ready.length > 0 && this.#taken < this.#options.maxRunning) {
-      const count = Math.min(START_BATCH, this.#options.maxRunning - this.#taken)
+    while (this.#ready.length > 0 && this.#free > 0) {
+      const count = Math.min(START_BATCH, this.#free)
       const batch = this.#ready.splice(0, count)
       this.#taken += batch.length
       void this.#start(batch)
@@ -195,6 +206,8 @@ export class Executor {
       for (const work of batch) if (!started.has(work.execution.id)) this.#leavePlace(work)
     } catch (error) {
       logger.warn('executions could not be started', { count: held.length, error: error as Error })
+      // They may be started all the same: then the answer got lost, and a second try is refused.
+      for (const { claim } of held) claim.doubtful = true
       await wait(RETRY_MS)
       this.#taken -= batch.length
       if (this.#draining) this.#giveBack(batch)
@@ -205,6 +218,7 @@ export class Executor {
   /** They were started with their claim. */
   #begin(started: Work[]): void {
     this.#taken += started.length
+    this.#reserved = Math.max(0, this.#reserved - started.length)
     void this.#runAll(started)
   }
 
@@ -235,7 +249,6 @@ export class Executor {
     claim.runs.delete(execution.id)
     const done = (written: boolean | null): void => {
       if (logsInfo || !written) report(execution, written ? outcome : null, performance.now() - from)
-      if (written === null) claim.abandoned = true
       this.#leavePlace(work)
       this.#tellDueSoon(work)
     }
@@ -250,21 +263,25 @@ export class Executor {
     this.#ended()
   }
 
-  /** What can't be given back now, since the database is away, is free when the lease of its claim ends. */
   #giveBack(works: Work[]): void {
-    if (works.length === 0) return
-    const back = giveBackUnstarted(
-      this.#sql,
-      works.map(({ execution }) => execution),
-    )
-    void back
-      .catch((error: Error) => {
-        logger.warn('executions could not be given back', { count: works.length, error })
-        for (const { claim } of works) claim.abandoned = true
-      })
-      .then(() => {
-        for (const work of works) work.done()
-      })
+    if (works.length > 0) void this.#giveBackUntilDone(works)
+  }
+
+  /** While the database is away it is tried again; what can't be given back is free when the lease of its claim ends. */
+  async #giveBackUntilDone(works: Work[]): Promise<void> {
+    const held = works.filter(({ claim }) => !claim.lost)
+    try {
+      await giveBackUnstarted(
+        this.#sql,
+        held.map(({ execution }) => execution),
+      )
+      for (const work of works) work.done()
+    } catch (error) {
+      logger.warn('executions could not be given back', { count: held.length, error: error as Error })
+      for (const { claim } of held) claim.doubtful = true
+      await wait(RETRY_MS)
+      await this.#giveBackUntilDone(works)
+    }
   }
 
   #tellDueSoon({ execution: { next_run_at }, clock }: Work): void {

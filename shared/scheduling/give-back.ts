@@ -54,7 +54,6 @@ export async function handBack(sql: Queryable, executions: Holder[]): Promise<nu
       set status = case when s.cancel_requested_at is null then 'queued' end,
         claim_id = null,
         unheld_due_at = case when s.cancel_requested_at is null then s.due_at end,
-        started_at = case when s.cancel_requested_at is null then null else s.started_at end,
         busy_until = now()
       from ${holders(sql, executions)}
       where s.task_id = h.task_id and s.execution_id = h.id and s.claim_id = h.claim_id and s.status = 'running'

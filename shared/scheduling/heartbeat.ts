@@ -12,8 +12,8 @@ export type HeldClaim = {
   leaseEnds: number
   /** Its lease is over: nothing of it may be started any more, since another worker may have it. */
   lost: boolean
-  /** Something of it could not be written: it is left to its lease, so that a tick finds it. */
-  abandoned: boolean
+  /** Whether something of it may be open that this process knows nothing of: its row goes only if the database knows of nothing either. */
+  doubtful: boolean
   /** Its row is gone. */
   ended: boolean
   expiry: NodeJS.Timeout | undefined
@@ -37,7 +37,7 @@ export class Heartbeat {
   }
 
   /** `since`: `performance.now()` before the statement that gave the lease was sent. */
-  hold(id: string, count: number, since: number): HeldClaim {
+  hold(id: string, count: number, since: number, doubtful: boolean): HeldClaim {
     const leaseEnds = since + this.#leaseSeconds * 1000
     const held: HeldClaim = {
       id,
@@ -45,7 +45,7 @@ export class Heartbeat {
       left: count,
       leaseEnds,
       lost: false,
-      abandoned: false,
+      doubtful,
       ended: false,
       expiry: undefined,
     }

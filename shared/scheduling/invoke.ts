@@ -8,6 +8,8 @@ import { giveBackUnstarted } from './give-back.ts'
 export type Invoke = {
   /** How many executions may be claimed: `now` of those that are due and start with their claim, `ahead` of those that wait. */
   capacity(): Promise<{ now: number; ahead: number }>
+  /** Keeps so many places free for what is being claimed and starts with its claim; 0 ends that. */
+  reserve?(count: number): void
   /** Executions of one claim at most; unlimited when left out. */
   claimSize?: number
   /** Hands a claim over. It resolves when the claim is handed over, not when it is done. */

@@ -22,7 +22,7 @@ export async function pauseTasks(
         set ${withdrawn(tx)}
         from tasks t
         where s.task_id = any(${locked}::int[]) and t.id = s.task_id and s.status = 'queued'
-          and s.trigger = 'schedule' and s.attempt = 1 and (s.scheduled_for > now() or t.schedule_type = 'once')`
+          and s.trigger = 'schedule' and s.attempt = 1 and (s.due_at > now() or (t.schedule_type = 'once' and s.next_run_at is null))`
       await tx`
         with ended as (
           update task_state s

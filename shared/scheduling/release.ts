@@ -21,10 +21,6 @@ export class Releaser<T extends Waiting> {
     this.#leadMs = leadMs
   }
 
-  get size(): number {
-    return this.#waiting.length
-  }
-
   add(items: T[]): void {
     if (items.length === 0) return
     this.#waiting = [...this.#waiting, ...items].sort((a, b) => a.at - b.at)

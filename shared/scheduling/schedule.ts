@@ -95,8 +95,15 @@ export function isWithin({ startAt, endAt }: Schedule, at: Date): boolean {
   return (startAt === null || at >= startAt) && (endAt === null || at <= endAt)
 }
 
-/** Throws `invalid` for a first or next occurrence outside the schedule's bounds. */
-export function requireWithin(schedule: Schedule, at: Date): void {
+/** Each cron occurrence of a backlog is looked at: those of a thousand years take seconds, in which nothing else runs. */
+const CRON_YEARS_BACK = 10
+const YEAR_MS = 31_557_600_000
+
+/** Throws `invalid` for a first or next occurrence outside the schedule's bounds, or so long ago that nobody can mean it. */
+export function requireWithin(schedule: Schedule, at: Date, now: Date): void {
+  if (schedule.kind === 'cron' && now.getTime() - at.getTime() > CRON_YEARS_BACK * YEAR_MS) {
+    throw invalid([{ pointer: '#/next_run_at', detail: `lies more than ${CRON_YEARS_BACK} years back` }])
+  }
   if (isWithin(schedule, at)) return
   const detail = schedule.endAt !== null && at > schedule.endAt ? 'lies after end_at' : 'lies before start_at'
   throw invalid([{ pointer: '#/next_run_at', detail }])

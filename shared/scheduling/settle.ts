@@ -13,21 +13,23 @@ export type Settlement = {
   lateMs?: number
 }
 
+export type EndedClaim = { id: string; doubtful: boolean }
+
 /**
  * Writes how executions ended, fenced on their claim: into the ledger, with the next attempt of those that are tried again,
- * and the effects that belong to the same transaction. Claims that end with them are named by `endedClaims`, and go. Gives the ids
- * that were settled: what is missing had lost its claim, and nothing of it was written.
+ * and the effects that belong to the same transaction. Claims that end with them are named by `endedClaims`, and go; one that is doubtful only
+ * when nothing else of it is open. Gives the ids that were settled: what is missing had lost its claim, and nothing of it was written.
  */
 export async function settle(
   sql: Database,
   settlements: Settlement[],
-  endedClaims: string[] = [],
+  endedClaims: EndedClaim[] = [],
 ): Promise<Set<number>> {
   const byTask = settlements.toSorted((a, b) => a.execution.task_id - b.execution.task_id)
   const handed = byTask.filter(({ outcome }) => outcome.status === 'handed_back')
   const ended = byTask.filter(({ outcome }) => outcome.status !== 'handed_back')
   if (handed.length === 0 && !ended.some(takesMore)) {
-    return new Set(await write(sql, ended, new Map(), endedClaims))
+    return new Set(await retryDeadlock(() => write(sql, ended, new Map(), endedClaims)))
   }
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
@@ -90,11 +92,13 @@ async function write(
   sql: Queryable,
   settlements: Settlement[],
   committed: Map<number, Result>,
-  endedClaims: string[],
+  endedClaims: EndedClaim[],
 ): Promise<number[]> {
   if (settlements.length === 0 && endedClaims.length === 0) return []
   const claimIds = [...new Set(claimsOf(settlements))]
   const numbers = new Map(claimIds.map((id, index) => [id, index + 1]))
+  const doubtful = endedClaims.filter((it) => it.doubtful)
+  const known = endedClaims.filter((it) => !it.doubtful)
   const records = settlements.map(({ execution, outcome }) => toRecord(outcome, committed.get(execution.id)))
   const rows = await sql<{ id: number }[]>`
     with ended as (
@@ -137,7 +141,13 @@ async function write(
       update tasks t set version = t.version + 1, updated_at = now() from ended where tired and t.id = ended.task_id
     ),
     gone as (
-      delete from claims where id = any(${endedClaims}::uuid[])
+      delete from claims c
+      where c.id = any(${known.map(({ id }) => id)}::uuid[])
+        or c.id = any(${doubtful.map(({ id }) => id)}::uuid[]) and not exists (
+          select from task_state s
+          where s.task_id = any(c.task_ids) and s.claim_id = c.id and s.status is not null
+            and s.execution_id <> all(${idsOf(settlements)}::bigint[])
+        )
     )
     select execution_id as id from ended`
   return rows.map((row) => row.id)

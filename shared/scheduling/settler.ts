@@ -2,6 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type Database, isUnreachable } from '../db.ts'
 import { logger } from '../logger.ts'
 import type { HeldClaim } from './heartbeat.ts'
+import { failed } from './outcome.ts'
+import { describe } from './record.ts'
 import { type Settlement, settle } from './settle.ts'
 
 /** Milliseconds that endings are gathered for; they go sooner when there are enough. */
@@ -14,7 +16,7 @@ const RETRY_MS = 250
 /** An execution that has ended in this process, and the claim that it was held under. */
 export type Ending = Settlement & {
   claim: HeldClaim
-  /** Told whether it was written; false when its claim had passed on, null when the database refuses it. */
+  /** Told whether it was written; false when its claim had passed on, null when nothing is known. */
   done(written: boolean | null): void
 }
 
@@ -74,26 +76,29 @@ export class Settler {
   async #write(endings: Ending[], left: Left[]): Promise<void> {
     const ended = [...left.map(({ claim }) => claim), ...endedWith(endings)]
     try {
-      const settled = await settle(
-        this.#sql,
-        endings,
-        ended.map(({ id }) => id),
-      )
+      const settled = await settle(this.#sql, endings, ended)
       for (const claim of ended) claim.ended = true
       for (const ending of endings) ending.done(settled.has(ending.execution.id))
     } catch (error) {
       if (isUnreachable(error)) await this.#writeLater(endings, left)
       else if (endings.length > 1) for (const ending of endings) await this.#write([ending], [])
-      else for (const ending of endings) refuse(ending, error)
+      else for (const ending of endings) await this.#refused(ending, error)
     }
+  }
+
+  /** The database takes no part of it, so that much is what the ledger says. */
+  async #refused(ending: Ending, error: unknown): Promise<void> {
+    const { id: execution_id, task_id } = ending.execution
+    logger.error('execution could not be settled', { execution_id, task_id, error: error as Error })
+    const outcome = failed(`its end could not be written: ${describe(error)}`, { retryable: false })
+    const settled = await settle(this.#sql, [{ ...ending, outcome }], []).catch(() => null)
+    leave(ending, settled?.has(execution_id) ?? null)
   }
 
   async #writeLater(endings: Ending[], left: Left[]): Promise<void> {
     if (endings.length === 0) return
     await wait(RETRY_MS)
-    for (const ending of endings.filter(({ claim }) => claim.lost)) {
-      refuse(ending, new Error('the lease ended before the database answered'))
-    }
+    for (const ending of endings.filter(({ claim }) => claim.lost)) leave(ending, null)
     await this.#write(
       endings.filter(({ claim }) => !claim.lost),
       left,
@@ -105,13 +110,11 @@ export class Settler {
 function endedWith(endings: Ending[]): HeldClaim[] {
   const counts = new Map<HeldClaim, number>()
   for (const { claim } of endings) counts.set(claim, (counts.get(claim) ?? 0) + 1)
-  return [...counts]
-    .filter(([claim, count]) => claim.left === count && !claim.abandoned)
-    .map(([claim]) => claim)
+  return [...counts].filter(([claim, count]) => claim.left === count).map(([claim]) => claim)
 }
 
-function refuse(ending: Ending, error: unknown): void {
-  const { id: execution_id, task_id } = ending.execution
-  logger.error('execution could not be settled', { execution_id, task_id, error: error as Error })
-  ending.done(null)
+/** What can't be written stays open until the lease of its claim ends. */
+function leave(ending: Ending, written: boolean | null): void {
+  if (written === null) ending.claim.doubtful = true
+  ending.done(written)
 }

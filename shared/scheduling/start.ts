@@ -12,7 +12,11 @@ export async function start(sql: Queryable, starting: Starting[]): Promise<Set<n
   const rows = await sql<{ id: number }[]>`
     update task_state s
     set status = 'running', started_at = now() + c.in_ms * interval '1 ms',
-      busy_from = case s.attempt when 1 then now() + c.in_ms * interval '1 ms' else s.busy_from end
+      -- Set already, it was handed back and runs on: its first start counts.
+      busy_from = case
+        when s.attempt = 1 and s.started_at is null then now() + c.in_ms * interval '1 ms'
+        else s.busy_from
+      end
     from unnest(
       ${starting.map(({ execution }) => execution.task_id)}::int[],
       ${starting.map(({ execution }) => execution.id)}::bigint[],

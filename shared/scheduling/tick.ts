@@ -1,6 +1,7 @@
-import type { Database } from '../db.ts'
+import type { Database, Fragment } from '../db.ts'
 import { logger } from '../logger.ts'
-import { type ClaimOptions, claim } from './claim.ts'
+import { type ClaimOptions, claimQueued, type Taken } from './claim.ts'
+import { claimDue } from './claim-due.ts'
 import { type Clock, readClock, toClock } from './clock.ts'
 import { handOver, type Invoke } from './invoke.ts'
 import { resumeDue } from './pause.ts'
@@ -27,62 +28,115 @@ export type TickOptions = {
  * One tick: gives back what silent workers held, then claims what is due or soon will be, in batches, until nothing is left or the
  * workers are full. It hands the claims over and doesn't wait for them. Safe to run anywhere, at any rate, any number at once.
  */
-export async function tick(
-  sql: Database,
-  invoke: Invoke,
-  { leaseSeconds, aheadMs = 0, now }: TickOptions,
-): Promise<Ticked> {
-  const found = await look(sql, aheadMs, now)
-  const recovered = found.expired ? await recover(sql) : { lost: 0, freed: 0, paused: 0 }
-  if (found.resumable) await resumeDue(sql)
-  if (found.asked) await releaseQueuedRuns(sql)
-  const ticked: Ticked = { ...recovered, claimed: 0, claimIds: [] }
+export async function tick(sql: Database, invoke: Invoke, options: TickOptions): Promise<Ticked> {
+  const found = await look(sql, options)
+  const repaired = await repair(sql, found)
   const freed = found.expired || found.resumable || found.asked
-  const { claimSize } = invoke
   // What was freed just now is due after the clock was read.
-  let clock = freed ? await readAgain(found.clock) : found.clock
-  while (found.due || freed) {
-    const options = { leaseSeconds, clock, ...(claimSize && { claimSize }) }
-    const { now: room, ahead } = await invoke.capacity()
-    const first = await take({ ...options, limit: Math.min(BATCH, room), startsDue: true })
-    const then = first.more ? first : await take({ ...options, limit: Math.min(BATCH, ahead), aheadMs })
-    if (!then.more) break
-    if (performance.now() - clock.readAt > CLOCK_MS) clock = await readAgain(clock)
-  }
+  const clock = freed && !options.now ? await readClock(sql) : found.clock
+  const claimed = await claimAll(sql, invoke, options, { ...found, overdue: found.overdue || freed, clock })
+  const ticked = { ...repaired, ...claimed }
   const { claimIds, ...counts } = ticked
   if (Object.values(counts).some((count) => count > 0)) logger.info('tick', counts)
   return ticked
+}
 
-  async function readAgain(before: Clock): Promise<Clock> {
-    return now ? before : await readClock(sql)
+async function repair(sql: Database, { expired, resumable, asked }: Found): Promise<Recovered> {
+  const recovered = expired ? await attempt('recover', () => recover(sql)) : undefined
+  if (resumable) await attempt('resume', () => resumeDue(sql))
+  if (asked) await attempt('release queued runs', () => releaseQueuedRuns(sql))
+  return recovered ?? { lost: 0, freed: 0, paused: 0 }
+}
+
+/** In batches: what is due and starts with its claim, and, when nothing of that is left, what will be. */
+async function claimAll(
+  sql: Database,
+  invoke: Invoke,
+  { leaseSeconds, aheadMs = 0, now }: TickOptions,
+  found: Pick<Found, 'overdue' | 'ahead' | 'clock'>,
+): Promise<Pick<Ticked, 'claimed' | 'claimIds'>> {
+  const sum = { claimed: 0, claimIds: [] as string[] }
+  const take = (wanted: ClaimOptions) => takeBatch(sql, invoke, wanted, sum)
+  const { claimSize } = invoke
+  let { overdue, clock } = found
+  for (let more = overdue || found.ahead; more; ) {
+    if (!now && performance.now() - clock.readAt > CLOCK_MS) clock = await readClock(sql)
+    const options = { leaseSeconds, clock, ...(claimSize && { claimSize }) }
+    const room = overdue ? Math.min(BATCH, (await invoke.capacity()).now) : 0
+    overdue =
+      room > 0 && (await keeping(invoke, room, () => take({ ...options, limit: room, startsDue: true })))
+    more =
+      overdue ||
+      (await take({ ...options, limit: Math.min(BATCH, (await invoke.capacity()).ahead), aheadMs }))
   }
+  return sum
+}
 
-  /** Claims and hands over. Without room there is nothing to look for. */
-  async function take(wanted: ClaimOptions): Promise<{ more: boolean }> {
-    if (wanted.limit <= 0) return { more: false }
-    const { claims, more } = await claim(sql, wanted)
-    for (const it of claims) {
-      ticked.claimed += it.executions.length
-      ticked.claimIds.push(it.id)
-    }
-    await handOver(sql, invoke, claims)
-    return { more }
+/** What starts with its claim has its places kept until it is there. */
+async function keeping<T>(invoke: Invoke, places: number, work: () => Promise<T>): Promise<T> {
+  invoke.reserve?.(places)
+  try {
+    return await work()
+  } finally {
+    invoke.reserve?.(0)
   }
 }
 
-type Found = { expired: boolean; resumable: boolean; asked: boolean; due: boolean; clock: Clock }
+/** Claims and hands over; gives whether there may be more. Without room there is nothing to look for. */
+async function takeBatch(
+  sql: Database,
+  invoke: Invoke,
+  wanted: ClaimOptions,
+  sum: Pick<Ticked, 'claimed' | 'claimIds'>,
+): Promise<boolean> {
+  if (wanted.limit <= 0) return false
+  const handOn = async ({ claims, more }: Taken) => {
+    const count = claims.reduce((all, { executions }) => all + executions.length, 0)
+    sum.claimed += count
+    sum.claimIds.push(...claims.map(({ id }) => id))
+    await handOver(sql, invoke, claims)
+    return { count, more }
+  }
+  const queued = await handOn(await claimQueued(sql, wanted))
+  if (queued.more) return true
+  return (await handOn(await claimDue(sql, { ...wanted, limit: wanted.limit - queued.count }))).more
+}
+
+/** What fails here must not keep due tasks from being claimed: the next tick tries it again. */
+async function attempt<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work()
+  } catch (error) {
+    logger.error(`${what} failed`, { error: error as Error })
+    return undefined
+  }
+}
+
+type Found = {
+  expired: boolean
+  resumable: boolean
+  asked: boolean
+  /** Something is due already. */
+  overdue: boolean
+  /** Something is due, or soon will be. */
+  ahead: boolean
+  clock: Clock
+}
 
 /** Whether there is anything to do, in one statement: that is all that most ticks take. */
-async function look(sql: Database, aheadMs: number, at: Date | undefined): Promise<Found> {
+async function look(sql: Database, { aheadMs = 0, now: at }: TickOptions): Promise<Found> {
   const now = at ? sql`${at}::timestamptz` : sql`now()`
   const horizon = sql`${now} + make_interval(secs => ${aheadMs / 1000})`
+  const queued = (until: Fragment) => sql`exists (
+    select from task_state where unheld_due_at <= ${until} and (paused_at is null or trigger <> 'schedule')
+  )`
   const [{ ms, ...found }] = await sql<[Omit<Found, 'clock'> & { ms: number }]>`
     select
       (extract(epoch from ${at ? now : sql`clock_timestamp()`}) * 1000)::float8 as ms,
       exists (select from claims where lease_expires_at <= now()) as expired,
       exists (select from task_state where paused_until <= now()) as resumable,
       exists (select from task_state where run_queued_at is not null) as asked,
-      exists (select from task_state where unheld_due_at <= ${horizon})
-        or exists (select from task_state where next_run_at <= ${horizon} and paused_at is null) as due`
+      ${queued(now)} or exists (select from task_state where next_run_at <= ${now} and paused_at is null) as overdue,
+      ${queued(horizon)} or exists (select from task_state where next_run_at <= ${horizon} and paused_at is null) as ahead`
   return { ...found, clock: toClock(ms) }
 }

@@ -39,6 +39,10 @@ export function startTicker(tick: () => Promise<unknown>, intervalMs: number): T
     asked = false
     running = beat()
   }
+  const again = (): void => {
+    asked = true
+    start()
+  }
   let nudged: NodeJS.Timeout | undefined
   const timer = setInterval(start, intervalMs)
   setImmediate(start)
@@ -46,13 +50,10 @@ export function startTicker(tick: () => Promise<unknown>, intervalMs: number): T
     nudge() {
       nudged ??= setTimeout(() => {
         nudged = undefined
-        start()
+        again()
       }, NUDGE_MS)
     },
-    again() {
-      asked = true
-      start()
-    },
+    again,
     async stop() {
       // A nudge may still come: each run that ends during the shutdown gives one, and its tick would claim again.
       stopped = true

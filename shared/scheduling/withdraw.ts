@@ -13,7 +13,7 @@ export async function withdrawClaimed(tx: Queryable, taskId: number): Promise<Da
     update task_state s
     set ${withdrawn(tx)}
     where s.task_id = ${taskId} and s.status = 'queued' and s.trigger = 'schedule' and s.attempt = 1
-      and s.scheduled_for > now()`
+      and s.due_at > now()`
   await tx`
     update task_state s
     set claim_id = null, unheld_due_at = s.due_at

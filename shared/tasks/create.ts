@@ -44,7 +44,7 @@ export async function createTask(sql: Queryable, input: TaskCreate): Promise<Tas
 /** An instant that is given comes before the schedule's own first one. */
 function firstRun(input: TaskCreate, now: Date): Date {
   const schedule = readSchedule(scheduleFields(input))
-  if (input.next_run_at) requireWithin(schedule, input.next_run_at)
+  if (input.next_run_at) requireWithin(schedule, input.next_run_at, now)
   const first = input.next_run_at ?? firstOccurrence(schedule, now)
   return shift(first, jitterMs(input.name, input.jitter_seconds ?? 0))
 }

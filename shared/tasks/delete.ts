@@ -14,6 +14,8 @@ export async function deleteTasks(sql: Database, ids: number[]): Promise<number[
         )
         returning task_id`
       const deleted = states.map((row) => row.task_id)
+      // A long history takes longer than a statement otherwise may.
+      await tx`set local statement_timeout = 0`
       await tx`delete from executions where task_id = any(${deleted}::int[])`
       await tx`delete from tasks where id = any(${deleted}::int[])`
       return deleted

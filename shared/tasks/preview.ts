@@ -53,11 +53,12 @@ export async function preview(
   const fields = scheduleFields(input)
   const schedule = readSchedule(fields)
   const first = input.next_run_at ?? null
-  if (first) requireWithin(schedule, first)
+  const { now } = await readClock(sql)
+  if (first) requireWithin(schedule, first, now)
   const count = Math.min(input.count ?? 5, input.max_runs ?? 50)
   const instants = input.after
     ? occurrencesAfter(schedule, first, input.after, count)
-    : occurrencesFrom(schedule, first ?? firstOccurrence(schedule, (await readClock(sql)).now), count)
+    : occurrencesFrom(schedule, first ?? firstOccurrence(schedule, now), count)
   const jitter = jitterMs(input.name ?? '', fields.jitter_seconds)
   return {
     description: describe(schedule, first),

@@ -57,8 +57,9 @@ const isSame = (current: ScheduleFields, fields: ScheduleFields, keys: (keyof Sc
   keys.every((key) => fields[key]?.valueOf() === current[key]?.valueOf())
 
 /** A schedule that had ended with its last run has some left. */
-function goesOn({ max_runs: limit, runs }: Scheduled, { max_runs: given }: TaskPatch): boolean {
-  return limit !== null && runs >= limit && given !== undefined && (given === null || given > runs)
+function goesOn({ max_runs: limit, runs, next_run_at }: Scheduled, { max_runs: given }: TaskPatch): boolean {
+  const ended = limit !== null && next_run_at === null
+  return ended && given !== undefined && (given === null || given > runs)
 }
 
 /** The last occurrence that was claimed. */
@@ -66,8 +67,10 @@ async function lastOccurrence(tx: Queryable, taskId: number): Promise<Date | nul
   const [last] = await tx<[{ at: Date | null }]>`
     select greatest(
       (
-        select max(coalesce(skipped_until, scheduled_for)) from executions
+        select coalesce(skipped_until, scheduled_for) from executions
         where task_id = ${taskId} and trigger = 'schedule'
+        order by scheduled_for desc
+        limit 1
       ),
       (
         select scheduled_for from task_state
@@ -96,7 +99,7 @@ function nextRun(
   const cursor = nominal(current)
   const sameKind = fields.schedule_type === current.schedule_type
   if (given) {
-    requireWithin(schedule, given)
+    requireWithin(schedule, given, now)
     return shift(given, jitter)
   }
   const within = cursor !== null && isWithin(schedule, cursor)
@@ -106,14 +109,16 @@ function nextRun(
     if (sameKind) return cursor
     throw invalid([{ pointer: '#/next_run_at', detail: 'is required when schedule_type is once' }])
   }
-  const next = nextFrom(schedule, fields.start_at ?? last ?? (sameKind ? cursor : null) ?? now, now)
+  const anchor = fields.start_at ?? last ?? (sameKind ? cursor : null) ?? now
+  const next = nextFrom(schedule, anchor, now, last)
   return next && shift(next, jitter)
 }
 
-/** An interval whose anchor still lies ahead begins there. */
-function nextFrom(schedule: Schedule, anchor: Date, now: Date): Date | null {
-  const waits = schedule.kind === 'interval' && anchor >= now && isWithin(schedule, anchor)
-  return waits ? anchor : nextAfter(schedule, anchor, now)
+/** An interval whose anchor still lies ahead begins there, unless that was claimed already. */
+function nextFrom(schedule: Schedule, anchor: Date, now: Date, last: Date | null): Date | null {
+  const claimed = last !== null && anchor <= last
+  const waits = schedule.kind === 'interval' && anchor >= now && !claimed && isWithin(schedule, anchor)
+  return waits ? anchor : nextAfter(schedule, anchor, claimed && last > now ? last : now)
 }
 
 function nominal(current: Scheduled): Date | null {

@@ -1,31 +1,23 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { handler as execute } from '../../functions/scheduler/execute.ts'
 import { handler as tick } from '../../functions/scheduler/tick.ts'
-import type { LambdaHandler } from '../../infra/container/invoke.ts'
 import { startScheduler } from '../../infra/container/scheduler.ts'
 import { config } from '../../shared/config.ts'
 import { db } from '../../shared/db.ts'
 import { insertTask } from '../setup/rows.ts'
 import { until } from '../setup/scheduler.ts'
+import { callable } from './callable.ts'
 
-const callable = (name: string, handler: unknown) => ({
-  fn: {
-    name,
-    file: '',
-    exportName: 'handler',
-    timeoutSeconds: 60,
-    memoryMb: 128,
-    routes: [],
-    scheduled: false,
-  },
-  handler: handler as LambdaHandler,
+// Before the imports, which read the settings.
+vi.hoisted(() => {
+  process.env.MAX_CONCURRENT_EXECUTIONS = '2'
 })
 
 test('a worker that was full claims again as soon as it has room, and leaves nothing claimed at its end', async () => {
   const once = { schedule_type: 'once', interval_seconds: null, next_run_at: '2026-01-01T00:00:00Z' }
   for (let index = 0; index < 20; index += 1)
     await insertTask({ ...once, name: `once ${index}`, params: { duration: 0 } })
-  const settings = { ...config(), maxConcurrentExecutions: 2, tickIntervalMs: 3_600_000 }
+  const settings = { ...config(), tickIntervalMs: 3_600_000 }
   const scheduler = startScheduler(callable('tick', tick), callable('execute', execute), settings)
   await until(async () => {
     const [row] = await db()`select from all_executions where status = 'success' having count(*) = 20`

@@ -37,13 +37,13 @@ async function insert(status: 'queued' | 'running' | null, claimId: string): Pro
 }
 
 const statusOf = async (id: number) =>
-  (await sql`select status, claim_id, started_at, attempt from task_state where task_id = ${id}`)[0]
+  (await sql`select status, claim_id, attempt from task_state where task_id = ${id}`)[0]
 
 test('frees what claims still hold, whether it runs or not, and counts no attempt', async () => {
   const claim = randomUUID()
   const ids = [await insert('queued', claim), await insert('running', claim)]
   expect(await giveBackClaims(sql, [claim])).toBe(2)
-  const free = { status: 'queued', claim_id: null, started_at: null, attempt: 1 }
+  const free = { status: 'queued', claim_id: null, attempt: 1 }
   expect(await Promise.all(ids.map(statusOf))).toEqual([free, free])
 })
 

@@ -16,13 +16,13 @@ export const newExecutor = (): Executor =>
   new Executor(db(), { leaseSeconds: LEASE_SECONDS, defaultTimeoutSeconds: 30, maxRunning: 1000 })
 
 /** Ticks once; the claims are kept instead of being run. */
-export async function tickOnly(now?: Date): Promise<{ ticked: Ticked; claims: Claim[] }> {
+export async function tickOnly(now?: Date, aheadMs = 0): Promise<{ ticked: Ticked; claims: Claim[] }> {
   const claims: Claim[] = []
   const invoke: Invoke = {
     capacity: async () => ({ now: 0, ahead: 1000 }),
     send: async (claim) => void claims.push(claim),
   }
-  const ticked = await tick(db(), invoke, { leaseSeconds: LEASE_SECONDS, ...(now && { now }) })
+  const ticked = await tick(db(), invoke, { leaseSeconds: LEASE_SECONDS, aheadMs, ...(now && { now }) })
   return { ticked, claims }
 }
 

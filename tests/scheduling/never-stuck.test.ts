@@ -1,0 +1,110 @@
+import { beforeEach, expect, test } from 'vitest'
+import { type Database, db } from '../../shared/db.ts'
+import { loadClaim } from '../../shared/scheduling/claim.ts'
+import { Executor } from '../../shared/scheduling/execute.ts'
+import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
+import { expireLeases, historyOf, newExecutor, tickAndRun, tickOnly, until } from '../setup/scheduler.ts'
+
+beforeEach(emptyTables)
+
+const DUE = new Date('2027-03-10T00:00:00.400Z')
+const NO_LIMIT_MS = 3_600_000
+const options = { leaseSeconds: 30, defaultTimeoutSeconds: 30, maxRunning: 10 }
+
+/** The same database, but the answer to the first statement that has this text gets lost on its way. */
+function losing(text: string): Database {
+  let lost = false
+  return new Proxy(db(), {
+    apply(target, self, args: Parameters<Database>) {
+      const answer = Reflect.apply(target, self, args)
+      if (lost || !String(args[0]).includes(text)) return answer
+      lost = true
+      return answer.then(() => {
+        throw Object.assign(new Error('the connection is gone'), { code: 'CONNECTION_CLOSED' })
+      })
+    },
+  })
+}
+
+async function claimOne() {
+  const [claim] = (await tickOnly(DUE)).claims
+  if (!claim) throw new Error('nothing was claimed')
+  return claim
+}
+
+test('a start whose answer is lost is found when its lease ends, and runs again', async () => {
+  await insertTask({ params: { duration: 0 } })
+  await new Executor(losing("set status = 'running'"), options).execute(await claimOne(), NO_LIMIT_MS)
+  expect(await historyOf(1)).toMatchObject([{ status: 'running', attempt: 1 }])
+  await expireLeases()
+  await tickAndRun(DUE)
+  expect((await historyOf(1)).map(({ status }) => status)).toEqual(['lost', 'success'])
+  expect(await db()`select from claims`).toEqual([])
+})
+
+test('an end whose answer is lost is written once', async () => {
+  await insertTask({ type: 'sleep', params: { duration: 0 } })
+  await new Executor(losing('set status = null'), options).execute(await claimOne(), NO_LIMIT_MS)
+  expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
+})
+
+test('a give-back that fails is tried again', async () => {
+  await insertTask({ params: { duration: 0 }, next_run_at: await nowPlus(20) })
+  const [claim] = (await tickOnly(new Date(Date.now() + 10_000))).claims
+  expect(claim).toBeUndefined()
+  await db()`update task_state set next_run_at = now() + interval '5 s'`
+  const claims = (await tickOnly(undefined, 10_000)).claims
+  const executor = new Executor(losing('unheld_due_at = s.due_at'), options)
+  const work = claims.map((it) => executor.execute(it, NO_LIMIT_MS))
+  await executor.drain(0, new AbortController().signal)
+  await Promise.all(work)
+  expect(await db()`select status, claim_id from task_state`).toEqual([{ status: 'queued', claim_id: null }])
+})
+
+test('a claim that is delivered twice is held by who runs it, however soon the other one is done', async () => {
+  await insertTask({ params: { duration: 0.3 }, next_run_at: await nowPlus(-1) })
+  const [claim] = (await tickOnly()).claims
+  if (!claim) throw new Error('nothing was claimed')
+  const { id, executions } = claim
+  const taskIds = executions.map((it) => it.task_id)
+  const [first, second] = await Promise.all([1, 2].map(() => loadClaim(db(), id, taskIds, 30)))
+  if (!first || !second) throw new Error('it was not loaded')
+  const running = newExecutor().execute(first, NO_LIMIT_MS)
+  await until(async () => (await historyOf(1))[0]?.status === 'running')
+  await newExecutor().execute(second, NO_LIMIT_MS)
+  expect(await db()`select id from claims`).toEqual([{ id }])
+  await running
+  expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
+  expect(await db()`select from claims`).toEqual([])
+})
+
+test('an end that the database refuses is an end, and holds up no other', async () => {
+  await insertTask({ params: { duration: 0 } })
+  await insertTask({ name: 'b', params: { duration: 0 } })
+  const claim = await claimOne()
+  // The ledger has it already, by whatever mistake.
+  await db()`
+    insert into executions (task_id, scheduled_for, due_at, status, started_at, finished_at, attempt)
+    values (1, '2027-03-10T00:00:00Z', now(), 'success', now(), now(), 1)`
+  await newExecutor().execute(claim, NO_LIMIT_MS)
+  expect(await historyOf(2)).toMatchObject([{ status: 'success' }])
+  await expireLeases()
+  await tickAndRun(DUE)
+  expect(await db()`select from task_state where status is not null`).toEqual([])
+})
+
+test('what is given back and runs on overlaps from its first start', async () => {
+  await insertTask({ interval_seconds: 10, params: { duration: 3600 }, next_run_at: await nowPlus(-1) })
+  const executor = newExecutor()
+  const work = (await tickOnly()).claims.map((claim) => executor.execute(claim, NO_LIMIT_MS))
+  await until(async () => (await historyOf(1))[0]?.status === 'running')
+  await executor.drain(0, new AbortController().signal)
+  await Promise.all(work)
+  const [before] = await db()<[{ busy_from: Date }]>`select busy_from from task_state`
+  const again = newExecutor()
+  const more = (await tickOnly()).claims.map((claim) => again.execute(claim, NO_LIMIT_MS))
+  await until(async () => (await historyOf(1))[0]?.status === 'running')
+  expect(await db()`select busy_from from task_state`).toEqual([before])
+  await again.drain(0, new AbortController().signal)
+  await Promise.all(more)
+})
