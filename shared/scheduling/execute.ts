@@ -95,9 +95,9 @@ export class Executor {
     return this.#options.maxRunning - this.#taken - this.#reserved
   }
 
-  /** Keeps so many places for executions that will come started; 0 ends that. */
+  /** Keeps so many places more for executions that will come started; less than 0 ends that. */
   reserve(count: number): void {
-    this.#reserved = count
+    this.#reserved += count
     this.#startReady()
   }
 
@@ -218,7 +218,6 @@ export class Executor {
   /** They were started with their claim. */
   #begin(started: Work[]): void {
     this.#taken += started.length
-    this.#reserved = Math.max(0, this.#reserved - started.length)
     void this.#runAll(started)
   }
 

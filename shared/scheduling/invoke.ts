@@ -8,7 +8,7 @@ import { giveBackUnstarted } from './give-back.ts'
 export type Invoke = {
   /** How many executions may be claimed: `now` of those that are due and start with their claim, `ahead` of those that wait. */
   capacity(): Promise<{ now: number; ahead: number }>
-  /** Keeps so many places free for what is being claimed and starts with its claim; 0 ends that. */
+  /** Keeps so many places more for what is being claimed and starts with its claim; less than 0 ends that. */
   reserve?(count: number): void
   /** Executions of one claim at most; unlimited when left out. */
   claimSize?: number

@@ -34,7 +34,12 @@ export async function tick(sql: Database, invoke: Invoke, options: TickOptions):
   const freed = found.expired || found.resumable || found.asked
   // What was freed just now is due after the clock was read.
   const clock = freed && !options.now ? await readClock(sql) : found.clock
-  const claimed = await claimAll(sql, invoke, options, { ...found, overdue: found.overdue || freed, clock })
+  const claimed = await claimAll(sql, invoke, options, {
+    ...found,
+    overdue: found.overdue || freed,
+    queued: found.queued || freed,
+    clock,
+  })
   const ticked = { ...repaired, ...claimed }
   const { claimIds, ...counts } = ticked
   if (Object.values(counts).some((count) => count > 0)) logger.info('tick', counts)
@@ -48,58 +53,82 @@ async function repair(sql: Database, { expired, resumable, asked }: Found): Prom
   return recovered ?? { lost: 0, freed: 0, paused: 0 }
 }
 
+type Claims = {
+  sql: Database
+  invoke: Invoke
+  options: TickOptions
+  clock: Clock
+  /** Whether something may be queued that nobody holds; that is asked for first. */
+  queued: boolean
+  claimed: number
+  claimIds: string[]
+}
+
 /** In batches: what is due and starts with its claim, and, when nothing of that is left, what will be. */
 async function claimAll(
   sql: Database,
   invoke: Invoke,
-  { leaseSeconds, aheadMs = 0, now }: TickOptions,
-  found: Pick<Found, 'overdue' | 'ahead' | 'clock'>,
+  options: TickOptions,
+  { overdue, ahead, queued, clock }: Found,
 ): Promise<Pick<Ticked, 'claimed' | 'claimIds'>> {
-  const sum = { claimed: 0, claimIds: [] as string[] }
-  const take = (wanted: ClaimOptions) => takeBatch(sql, invoke, wanted, sum)
-  const { claimSize } = invoke
-  let { overdue, clock } = found
-  for (let more = overdue || found.ahead; more; ) {
-    if (!now && performance.now() - clock.readAt > CLOCK_MS) clock = await readClock(sql)
-    const options = { leaseSeconds, clock, ...(claimSize && { claimSize }) }
-    const room = overdue ? Math.min(BATCH, (await invoke.capacity()).now) : 0
-    overdue =
-      room > 0 && (await keeping(invoke, room, () => take({ ...options, limit: room, startsDue: true })))
-    more =
-      overdue ||
-      (await take({ ...options, limit: Math.min(BATCH, (await invoke.capacity()).ahead), aheadMs }))
+  const claims: Claims = { sql, invoke, options, clock, queued, claimed: 0, claimIds: [] }
+  if (overdue) await takeOverdue(claims)
+  while (overdue || ahead) {
+    const limit = Math.min(BATCH, (await invoke.capacity()).ahead)
+    if (!(await take(claims, { limit, aheadMs: options.aheadMs ?? 0 }))) break
   }
-  return sum
+  return { claimed: claims.claimed, claimIds: claims.claimIds }
 }
 
 /** What starts with its claim has its places kept until it is there. */
-async function keeping<T>(invoke: Invoke, places: number, work: () => Promise<T>): Promise<T> {
-  invoke.reserve?.(places)
-  try {
-    return await work()
-  } finally {
-    invoke.reserve?.(0)
+async function takeOverdue(claims: Claims): Promise<void> {
+  const { invoke } = claims
+  for (let more = true; more; ) {
+    const limit = Math.min(BATCH, (await invoke.capacity()).now)
+    if (limit <= 0) return
+    invoke.reserve?.(limit)
+    try {
+      more = await take(claims, { limit, startsDue: true })
+    } finally {
+      invoke.reserve?.(-limit)
+    }
   }
 }
 
-/** Claims and hands over; gives whether there may be more. Without room there is nothing to look for. */
-async function takeBatch(
-  sql: Database,
-  invoke: Invoke,
-  wanted: ClaimOptions,
-  sum: Pick<Ticked, 'claimed' | 'claimIds'>,
-): Promise<boolean> {
+type Wanted = Pick<ClaimOptions, 'limit' | 'aheadMs' | 'startsDue'>
+
+/** Claims a batch and hands it over; gives whether there may be more. Without room there is nothing to look for. */
+async function take(claims: Claims, wanted: Wanted): Promise<boolean> {
   if (wanted.limit <= 0) return false
-  const handOn = async ({ claims, more }: Taken) => {
-    const count = claims.reduce((all, { executions }) => all + executions.length, 0)
-    sum.claimed += count
-    sum.claimIds.push(...claims.map(({ id }) => id))
-    await handOver(sql, invoke, claims)
-    return { count, more }
+  const { sql, invoke, options } = claims
+  if (!options.now && performance.now() - claims.clock.readAt > CLOCK_MS) claims.clock = await readClock(sql)
+  const claim: ClaimOptions = {
+    ...wanted,
+    clock: claims.clock,
+    leaseSeconds: options.leaseSeconds,
+    ...(invoke.claimSize && { claimSize: invoke.claimSize }),
   }
-  const queued = await handOn(await claimQueued(sql, wanted))
-  if (queued.more) return true
-  return (await handOn(await claimDue(sql, { ...wanted, limit: wanted.limit - queued.count }))).more
+  const count = claims.queued ? await takeQueued(claims, claim) : 0
+  if (count === claim.limit) return true
+  const due = await claimDue(sql, { ...claim, limit: claim.limit - count })
+  await handOn(claims, due)
+  return due.more
+}
+
+/** Gives how many. */
+async function takeQueued(claims: Claims, claim: ClaimOptions): Promise<number> {
+  const taken = await claimQueued(claims.sql, claim)
+  const count = await handOn(claims, taken)
+  if (!claim.startsDue) claims.queued = taken.more
+  return count
+}
+
+async function handOn(claims: Claims, taken: Taken): Promise<number> {
+  const count = taken.claims.reduce((all, { executions }) => all + executions.length, 0)
+  claims.claimed += count
+  claims.claimIds.push(...taken.claims.map(({ id }) => id))
+  await handOver(claims.sql, claims.invoke, taken.claims)
+  return count
 }
 
 /** What fails here must not keep due tasks from being claimed: the next tick tries it again. */
@@ -116,6 +145,8 @@ type Found = {
   expired: boolean
   resumable: boolean
   asked: boolean
+  /** Something is queued and nobody holds it, due or soon. */
+  queued: boolean
   /** Something is due already. */
   overdue: boolean
   /** Something is due, or soon will be. */
@@ -136,6 +167,7 @@ async function look(sql: Database, { aheadMs = 0, now: at }: TickOptions): Promi
       exists (select from claims where lease_expires_at <= now()) as expired,
       exists (select from task_state where paused_until <= now()) as resumable,
       exists (select from task_state where run_queued_at is not null) as asked,
+      ${queued(horizon)} as queued,
       ${queued(now)} or exists (select from task_state where next_run_at <= ${now} and paused_at is null) as overdue,
       ${queued(horizon)} or exists (select from task_state where next_run_at <= ${horizon} and paused_at is null) as ahead`
   return { ...found, clock: toClock(ms) }
