@@ -1,4 +1,4 @@
-import type { Database, Fragment } from '../db.ts'
+import type { Database } from '../db.ts'
 import { logger } from '../logger.ts'
 import { type ClaimOptions, claimQueued, type Taken } from './claim.ts'
 import { claimDue } from './claim-due.ts'
@@ -154,21 +154,35 @@ type Found = {
   clock: Clock
 }
 
-/** Whether there is anything to do, in one statement: that is all that most ticks take. */
-async function look(sql: Database, { aheadMs = 0, now: at }: TickOptions): Promise<Found> {
-  const now = at ? sql`${at}::timestamptz` : sql`now()`
-  const horizon = sql`${now} + make_interval(secs => ${aheadMs / 1000})`
-  const queued = (until: Fragment) => sql`exists (
-    select from task_state where unheld_due_at <= ${until} and (paused_at is null or trigger <> 'schedule')
-  )`
-  const [{ ms, ...found }] = await sql<[Omit<Found, 'clock'> & { ms: number }]>`
+/**
+ * Whether there is anything to do, in one statement that reads the first entry of five indexes: that is all that most ticks take. What is
+ * due is compared here, since a plan that doesn't know the instant might read a whole table for it.
+ */
+async function look(sql: Database, { aheadMs = 0, now }: TickOptions): Promise<Found> {
+  const [first] = await sql<
+    [Record<'lease' | 'pause' | 'asked' | 'queued' | 'due', Date | null> & { ms: number }]
+  >`
     select
-      (extract(epoch from ${at ? now : sql`clock_timestamp()`}) * 1000)::float8 as ms,
-      exists (select from claims where lease_expires_at <= now()) as expired,
-      exists (select from task_state where paused_until <= now()) as resumable,
-      exists (select from task_state where run_queued_at is not null) as asked,
-      ${queued(horizon)} as queued,
-      ${queued(now)} or exists (select from task_state where next_run_at <= ${now} and paused_at is null) as overdue,
-      ${queued(horizon)} or exists (select from task_state where next_run_at <= ${horizon} and paused_at is null) as ahead`
-  return { ...found, clock: toClock(ms) }
+      (select min(lease_expires_at) from claims) as lease,
+      (select min(paused_until) from task_state) as pause,
+      (select min(run_queued_at) from task_state) as asked,
+      (
+        select min(unheld_due_at) from task_state
+        where unheld_due_at is not null and (paused_at is null or trigger <> 'schedule')
+      ) as queued,
+      (select min(next_run_at) from task_state where paused_at is null and next_run_at is not null) as due,
+      (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`
+  const clock = toClock(now?.getTime() ?? first.ms)
+  const isBy = (instant: Date | null, ms: number): boolean => instant !== null && instant.getTime() <= ms
+  const soon = clock.now.getTime() + aheadMs
+  const queued = isBy(first.queued, soon)
+  return {
+    expired: isBy(first.lease, first.ms),
+    resumable: isBy(first.pause, first.ms),
+    asked: first.asked !== null,
+    queued,
+    overdue: isBy(first.queued, clock.now.getTime()) || isBy(first.due, clock.now.getTime()),
+    ahead: queued || isBy(first.due, soon),
+    clock,
+  }
 }
