@@ -18,7 +18,7 @@ export const drain: Row = {
   about:
     'So many one-time jobs are due; each is a no-op. From when the system has started until its tables say that all are done.',
   metrics: [rate, ...costMetrics],
-  systems: [...allSystems, 'floor'],
+  systems: [...allSystems, 'floor', 'floor-open-index'],
   repetitions: 5,
   quick: ['ours', 'pg-boss-best', 'graphile-best', 'agenda-best', 'floor'],
   cases: (size) => (size === 'quick' ? [1_000] : [20_000, 100_000]).map(drainOf),

@@ -11,8 +11,6 @@ import type { OpenSystem, Settings, System } from './system.ts'
 const BATCH = 500
 const CLIENTS = 2
 
-const file = (name: string): URL => new URL(`./floor/${name}`, import.meta.url)
-
 /** Plans that stay right while the ledger grows from nothing: cached ones, made for empty tables, go quadratic. */
 const PGOPTIONS = [
   'plan_cache_mode=force_custom_plan',
@@ -25,30 +23,37 @@ const PGOPTIONS = [
   .map((setting) => `-c ${setting}`)
   .join(' ')
 
-export const open: OpenSystem = async (settings): Promise<System> => {
-  let child: ChildProcess | undefined
-  return {
-    install: () => withSql(settings, async (sql) => sql.unsafe(await readFile(file('schema.sql'), 'utf8'))),
-    seed: ({ count, firstMs, stepMs, recurring }) =>
-      withSql(settings, async (sql) => {
-        const values = [count, firstMs, stepMs, recurring ? 1 : null]
-        await sql.unsafe(await readFile(file('seed.sql'), 'utf8'), values)
-      }),
-    async start(recorder) {
-      child = spawnPgbench(settings)
-      await once(child, 'spawn')
-      recorder.withChildren = true
-      recorder.begin()
-      follow(child, recorder, settings.target)
-      return null
-    },
-    async stop() {
-      child?.kill('SIGKILL')
-    },
-  }
-}
+/** The statements of one layout of the tables, in a folder of their own: schema.sql, seed.sql, run.sql. */
+export const openFloor =
+  (folder: string): OpenSystem =>
+  async (settings): Promise<System> => {
+    const file = (name: string): URL => new URL(`./${folder}/${name}`, import.meta.url)
 
-function spawnPgbench({ databaseUrl, target }: Settings): ChildProcess {
+    let child: ChildProcess | undefined
+    return {
+      install: () => withSql(settings, async (sql) => sql.unsafe(await readFile(file('schema.sql'), 'utf8'))),
+      seed: ({ count, firstMs, stepMs, recurring }) =>
+        withSql(settings, async (sql) => {
+          const values = [count, firstMs, stepMs, recurring ? 1 : null]
+          await sql.unsafe(await readFile(file('seed.sql'), 'utf8'), values)
+        }),
+      async start(recorder) {
+        child = spawnPgbench(settings, file('run.sql'))
+        await once(child, 'spawn')
+        recorder.withChildren = true
+        recorder.begin()
+        follow(child, recorder, settings.target)
+        return null
+      },
+      async stop() {
+        child?.kill('SIGKILL')
+      },
+    }
+  }
+
+export const open = openFloor('floor')
+
+function spawnPgbench({ databaseUrl, target }: Settings, script: URL): ChildProcess {
   // Both clients come short of a full batch once in a while, when they look at the same rows.
   const transactions = Math.ceil((target / BATCH / CLIENTS) * 1.1) + 2
   const url = new URL(databaseUrl)
@@ -56,7 +61,7 @@ function spawnPgbench({ databaseUrl, target }: Settings): ChildProcess {
   const password = decodeURIComponent(url.password)
   url.password = ''
   const args = ['-n', '-M', 'prepared', '-c', CLIENTS, '-j', CLIENTS, '-t', transactions, '-P', 1]
-  return spawn('pgbench', [...args.map(String), '-f', fileURLToPath(file('run.sql')), url.href], {
+  return spawn('pgbench', [...args.map(String), '-f', fileURLToPath(script), url.href], {
     env: { ...process.env, PGOPTIONS, PGPASSWORD: password },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
