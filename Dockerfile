@@ -16,8 +16,9 @@ COPY serverless.yml openapi.json ./
 COPY functions functions
 COPY shared shared
 COPY infra infra
-# A checkout under umask 077 has files that only its owner can read.
-RUN rm -rf package-lock.json infra/openapi.ts && chmod -R a+rX .
+# What serves other runtimes stays out. A checkout under umask 077 has files that only its owner can read.
+RUN rm -rf package-lock.json infra/openapi.ts infra/aws infra/patches infra/local/offline-* \
+  && chmod -R a+rX .
 
 # The whole checkout, for docker-compose.tests.yml.
 FROM node:24-bookworm-slim AS tests
@@ -28,9 +29,13 @@ RUN npm ci --no-audit --no-fund
 COPY . .
 CMD ["npm", "test"]
 
-FROM node:24-bookworm-slim
+# What node:24-bookworm-slim is made from, without npm and the headers of Node: a quarter of the image, and most of what scanners find.
+FROM debian:bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /app
+COPY --from=build /usr/local/bin/node /usr/local/bin/
+# A library that Node misses in this base ends the build, and not the start.
+RUN ["node", "--version"]
 COPY --from=build /app ./
 # By number, so that Kubernetes can see that it isn't root.
 USER 1000:1000
