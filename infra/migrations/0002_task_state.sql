@@ -4,8 +4,8 @@
 
 -- One sequence for both: an execution keeps its id from the claim into the ledger.
 create sequence execution_ids;
-select setval('execution_ids', greatest(coalesce((select max(id) from executions), 0), 1),
-  exists (select from executions));
+-- From where the other one got to, and not from the greatest id that is left: that of a deleted task may have been greater.
+select setval('execution_ids', last_value, is_called) from executions_id_seq;
 
 create sequence definitions;
 alter table tasks add column definition bigint not null default nextval('definitions');
@@ -74,28 +74,40 @@ create table claims (
   task_ids integer[] not null
 );
 
--- What ran while this was applied has no claim that the new code knows: it is lost, and runs again.
+-- What ran while this was applied has no claim that the new code knows: it is lost, as if its lease had run out. So it runs again,
+-- unless it was asked to stop, or has now been lost more often than its task's crash_limit allows, which pauses that.
 insert into task_state (
   task_id, definition, next_run_at, execution_id, scheduled_for, due_at, unheld_due_at, attempt, trigger, rerun_of, status,
   failures, losses, busy_from, busy_until, run_queued_at, paused_at, paused_until, pause_reason, runs,
   consecutive_failures
 )
 select t.id, t.definition, t.next_run_at,
-  case open.status when 'queued' then open.id when 'running' then nextval('execution_ids') end,
-  coalesce(open.scheduled_for, busy.scheduled_for), coalesce(open.due_at, busy.scheduled_for),
-  open.due_at, open.attempt + (open.status = 'running')::int, open.trigger, open.rerun_of,
-  case when open.id is not null then 'queued' end,
-  coalesce(tried.failures, 0), coalesce(tried.losses, 0) + (coalesce(open.status, '') = 'running')::int,
-  busy.busy_from, case when busy.busy_from is not null then coalesce(busy.busy_until, now()) end,
-  t.run_queued_at, t.paused_at, t.paused_until, t.pause_reason, t.runs, t.consecutive_failures
+  case when goes_on and lost then nextval('execution_ids') else open.id end,
+  coalesce(open.scheduled_for, busy.scheduled_for),
+  case when lost then now() else coalesce(open.due_at, busy.scheduled_for) end,
+  case when goes_on then case when lost then now() else open.due_at end end,
+  open.attempt + (goes_on and lost)::int, open.trigger, open.rerun_of,
+  case when goes_on then 'queued' end,
+  tried.failures, tried.losses,
+  busy.busy_from, case when busy.busy_from is not null and lost then now() else busy.busy_until end,
+  t.run_queued_at,
+  case when tired then coalesce(t.paused_at, now()) else t.paused_at end,
+  case when not tired then t.paused_until end,
+  case when tired then 'one occurrence was lost ' || (t.crash_limit + 1) || ' times: more than its crash_limit' else t.pause_reason end,
+  t.runs, t.consecutive_failures
 from tasks t
 left join executions open on open.task_id = t.id and open.status in ('queued', 'running')
-left join lateral (
+cross join lateral (select coalesce(open.status, '') = 'running' as lost) was
+cross join lateral (
   select count(*) filter (where e.status in ('failed', 'timeout')) as failures,
-    count(*) filter (where e.status = 'lost') as losses
+    count(*) filter (where e.status in ('lost', 'running')) as losses
   from executions e
   where e.task_id = open.task_id and e.scheduled_for = open.scheduled_for and e.trigger = open.trigger
-) tried on true
+) tried
+cross join lateral (select lost and tried.losses > t.crash_limit as tired) judged
+cross join lateral (
+  select open.id is not null and not tired and not (lost and open.cancel_requested_at is not null) as goes_on
+) decided
 left join lateral (
   select e.scheduled_for, min(e.started_at) as busy_from, max(e.finished_at) as busy_until
   from executions e
