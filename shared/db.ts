@@ -36,11 +36,18 @@ const RECONNECT_SECONDS = 0.2
 const SERVER_TIMEOUTS = { idle_in_transaction_session_timeout: 10_000, statement_timeout: 30_000 }
 
 /**
- * For statements over sets. A plan is made for each one's own parameters: one that was kept from when a table was nearly empty
+ * For statements over sets, in which each row is looked up by its key. A plan is made for each one's own parameters: one that was kept from when a table was nearly empty
  * would scan it whole until statistics catch up, which at full speed is a minute. Rows are looked up in memory, mostly, so a random
  * page costs little more than the next one.
  */
-const PLANNER = { plan_cache_mode: 'force_custom_plan', jit: 'off', random_page_cost: '1.1' }
+const PLANNER = {
+  plan_cache_mode: 'force_custom_plan',
+  jit: 'off',
+  random_page_cost: '1.1',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  enable_seqscan: 'off',
+}
 
 /** Opens a pool. Connections are made at the first query, and closed after 20 idle seconds. */
 export function connect(url: string, options: { max: number; echo?: boolean; forSets?: boolean }): Database {

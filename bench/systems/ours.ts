@@ -50,7 +50,7 @@ async function openProduct(): Promise<System> {
 
 /** Only what a person would set: the defaults are for a process that shares its machine. */
 function environment({ databaseUrl, best, concurrency, role }: Settings): Record<string, string> {
-  const most = concurrency ?? (best ? 2000 : null)
+  const most = concurrency ?? (best ? 60_000 : null)
   return {
     DATABASE_URL: databaseUrl,
     PORT: '0',
@@ -60,7 +60,7 @@ function environment({ databaseUrl, best, concurrency, role }: Settings): Record
     AWS_LAMBDA_MAX_CONCURRENCY: '2',
     SHUTDOWN_GRACE_SECONDS: '3',
     SCHEDULER_ENABLE: String(role === 'run'),
-    ...(best && { TICK_INTERVAL_MS: '250', CLAIM_AHEAD_MS: '1000' }),
+    ...(best && { TICK_INTERVAL_MS: '250', CLAIM_AHEAD_MS: '6000' }),
     ...(best && { MAX_CLAIMED_EXECUTIONS: '60000' }),
     ...(most !== null && { MAX_CONCURRENT_EXECUTIONS: String(most) }),
   }

@@ -59,6 +59,7 @@ export class Executor {
   #overdue: NodeJS.Timeout | undefined
   #taken = 0
   #reserved = 0
+  #freeing = false
   #load = 0
   #draining = false
   #ended: () => void = () => {}
@@ -76,7 +77,7 @@ export class Executor {
     this.#dueSoon = { withinMs, tell }
   }
 
-  /** `tell` is called at the end of each run. */
+  /** `tell` is called when runs have ended. */
   onEnd(tell: () => void): void {
     this.#ended = tell
   }
@@ -258,8 +259,18 @@ export class Executor {
   #leavePlace(work: Work): void {
     this.#taken -= 1
     work.done()
-    this.#startReady()
-    this.#ended()
+    this.#placesFreed()
+  }
+
+  /** Hundreds end together, and what waits for their places is to start together. */
+  #placesFreed(): void {
+    if (this.#freeing) return
+    this.#freeing = true
+    queueMicrotask(() => {
+      this.#freeing = false
+      this.#startReady()
+      this.#ended()
+    })
   }
 
   #giveBack(works: Work[]): void {

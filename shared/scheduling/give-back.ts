@@ -1,7 +1,6 @@
 import type { Database, Queryable } from '../db.ts'
+import { fenced, type Held, held } from './fence.ts'
 import { intoLedger, ledgerColumns } from './ledger.ts'
-
-type Holder = { id: number; task_id: number; claim_id: string }
 
 /** Those of the claims that still hold an execution. */
 export async function openClaims(sql: Queryable, claimIds: string[]): Promise<string[]> {
@@ -21,33 +20,33 @@ export async function openClaims(sql: Queryable, claimIds: string[]): Promise<st
  */
 export async function giveBackClaims(sql: Database, claimIds: string[]): Promise<number> {
   return await sql.begin(async (tx) => {
-    const held = await tx<Holder[]>`
+    const open = await tx<Held[]>`
       with gone as (
         delete from claims where id = any(${claimIds}::uuid[]) returning id, task_ids
       )
       select s.execution_id as id, s.task_id, s.claim_id
       from gone
       join task_state s on s.task_id = any(gone.task_ids) and s.claim_id = gone.id and s.status is not null`
-    await giveBackUnstarted(tx, held)
-    await handBack(tx, held)
-    return held.length
+    await giveBackUnstarted(tx, open)
+    await handBack(tx, open)
+    return open.length
   })
 }
 
 /** Frees what has not started, for the next claim. */
-export async function giveBackUnstarted(sql: Queryable, executions: Holder[]): Promise<void> {
+export async function giveBackUnstarted(sql: Queryable, executions: Held[]): Promise<void> {
   await sql`
     update task_state s
     set claim_id = null, unheld_due_at = s.due_at
-    from ${holders(sql, executions)}
-    where s.task_id = h.task_id and s.execution_id = h.id and s.claim_id = h.claim_id and s.status = 'queued'`
+    from ${held(sql, executions)}
+    where ${fenced(sql, 'queued')}`
 }
 
 /**
  * Frees what runs, for the next claim: a shutdown is no attempt. What was asked to stop has stopped. Gives the ids of
  * those that were still held.
  */
-export async function handBack(sql: Queryable, executions: Holder[]): Promise<number[]> {
+export async function handBack(sql: Queryable, executions: Held[]): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`
     with ended as (
       update task_state s
@@ -55,8 +54,8 @@ export async function handBack(sql: Queryable, executions: Holder[]): Promise<nu
         claim_id = null,
         unheld_due_at = case when s.cancel_requested_at is null then s.due_at end,
         busy_until = now()
-      from ${holders(sql, executions)}
-      where s.task_id = h.task_id and s.execution_id = h.id and s.claim_id = h.claim_id and s.status = 'running'
+      from ${held(sql, executions)}
+      where ${fenced(sql, 'running')}
       returning ${ledgerColumns(sql)}, 0 as late_ms, 'cancelled' as outcome, null as detail, null as result
     ),
     stopped as (
@@ -65,9 +64,3 @@ export async function handBack(sql: Queryable, executions: Holder[]): Promise<nu
     select execution_id as id from ended`
   return rows.map((row) => row.id)
 }
-
-const holders = (sql: Queryable, executions: Holder[]) => sql`unnest(
-  ${executions.map((it) => it.task_id)}::int[],
-  ${executions.map((it) => it.id)}::bigint[],
-  ${executions.map((it) => it.claim_id)}::uuid[]
-) as h (task_id, id, claim_id)`

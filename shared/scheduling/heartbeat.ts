@@ -1,5 +1,6 @@
 import type { Queryable } from '../db.ts'
 import { logger } from '../logger.ts'
+import { fenced, held } from './fence.ts'
 import type { Run, StopReason } from './run.ts'
 
 /** A claim of this process. */
@@ -125,16 +126,12 @@ async function renew(sql: Queryable, held: HeldClaim[], leaseSeconds: number): P
 
 /** Of runs that still hold their task (it may have been deleted), by execution id: whether they were asked to stop. */
 async function askAbout(sql: Queryable, runs: Run[]): Promise<Map<number, boolean>> {
-  const executions = runs.map(({ execution }) => execution)
   const rows = await sql<{ id: number; cancelled: boolean }[]>`
     select s.execution_id as id, s.cancel_requested_at is not null as cancelled
-    from unnest(
-      ${executions.map((it) => it.task_id)}::int[],
-      ${executions.map((it) => it.id)}::bigint[],
-      ${executions.map((it) => it.claim_id)}::uuid[]
-    ) as r (task_id, execution_id, claim_id)
-    join task_state s
-      on s.task_id = r.task_id and s.execution_id = r.execution_id and s.claim_id = r.claim_id
-    where s.status = 'running'`
+    from ${held(
+      sql,
+      runs.map(({ execution }) => execution),
+    )}
+    join task_state s on ${fenced(sql, 'running')}`
   return new Map(rows.map((row) => [row.id, row.cancelled]))
 }

@@ -39,7 +39,7 @@ async function freeUnstarted(tx: Queryable, claims: Held[]): Promise<number> {
     update task_state s
     set claim_id = null, unheld_due_at = s.due_at
     from ${held(tx, claims)}
-    where s.task_id = h.task_id and s.claim_id = h.claim_id and s.status = 'queued'
+    where s.task_id = h.task_id and coalesce(s.claim_id = h.claim_id and s.status = 'queued', false)
     returning s.task_id`
   return rows.length
 }
@@ -54,7 +54,7 @@ async function loseRunning(tx: Queryable, claims: Held[]): Promise<{ lost: numbe
       update task_state s
       set status = null, losses = s.losses + 1, busy_until = greatest(now(), s.started_at)
       from ${held(tx, claims)}
-      where s.task_id = h.task_id and s.claim_id = h.claim_id and s.status = 'running'
+      where s.task_id = h.task_id and coalesce(s.claim_id = h.claim_id and s.status = 'running', false)
       returning ${ledgerColumns(tx)}, s.losses, 0 as late_ms, 'lost' as outcome, 'the worker went silent: its lease ran out' as detail, null as result
     ),
     recorded as (

@@ -1,6 +1,7 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
 import { runnerOf } from '../runners/index.ts'
 import type { Claimed } from './claimed.ts'
+import { fenced, held } from './fence.ts'
 import { handBack } from './give-back.ts'
 import { intoLedger, ledgerColumns } from './ledger.ts'
 import type { Outcome, Result } from './outcome.ts'
@@ -64,11 +65,11 @@ const retryIn = (outcome: Outcome): number | null =>
 async function lockHeld(tx: Queryable, settlements: Settlement[]): Promise<Set<number>> {
   const rows = await tx<{ id: number }[]>`
     select s.execution_id as id
-    from unnest(${tasksOf(settlements)}::int[], ${idsOf(settlements)}::bigint[], ${claimsOf(settlements)}::uuid[])
-      as o (task_id, execution_id, claim_id)
-    join task_state s
-      on s.task_id = o.task_id and s.execution_id = o.execution_id and s.claim_id = o.claim_id
-    where s.status = 'running'
+    from ${held(
+      tx,
+      settlements.map(({ execution }) => execution),
+    )}
+    join task_state s on ${fenced(tx, 'running')}
     order by s.task_id
     for no key update of s`
   return new Set(rows.map((row) => row.id))
@@ -105,17 +106,17 @@ async function write(
       update task_state s
       set status = null, busy_until = greatest(now(), s.started_at),
         consecutive_failures = case
-          when o.outcome = 'success' then 0
-          else s.consecutive_failures + o.fails
+          when c.outcome = 'success' then 0
+          else s.consecutive_failures + c.fails
         end,
-        paused_until = case when o.fails = 1 and s.consecutive_failures + 1 >= o.limit then null else s.paused_until end,
+        paused_until = case when c.fails = 1 and s.consecutive_failures + 1 >= c.limit then null else s.paused_until end,
         pause_reason = case
-          when o.fails = 1 and s.consecutive_failures + 1 >= o.limit and s.paused_at is null
+          when c.fails = 1 and s.consecutive_failures + 1 >= c.limit and s.paused_at is null
             then 'failed ' || (s.consecutive_failures + 1) || ' times in a row'
           else s.pause_reason
         end,
         paused_at = case
-          when o.fails = 1 and s.consecutive_failures + 1 >= o.limit then coalesce(s.paused_at, now())
+          when c.fails = 1 and s.consecutive_failures + 1 >= c.limit then coalesce(s.paused_at, now())
           else s.paused_at
         end
       from unnest(
@@ -128,11 +129,10 @@ async function write(
         ${settlements.map(({ lateMs }) => Math.round(lateMs ?? 0))}::float8[],
         ${settlements.map((it) => (failsForGood(it) ? 1 : 0))}::int[],
         ${settlements.map(({ execution }) => execution.task.pause_after_failures)}::int[]
-      ) as o (task_id, execution_id, claim, outcome, detail, result, late_ms, fails, "limit")
-      where s.task_id = o.task_id and s.execution_id = o.execution_id
-        and s.claim_id = (${claimIds}::uuid[])[o.claim] and s.status = 'running'
-      returning ${ledgerColumns(sql)}, o.outcome, o.detail, o.result, o.late_ms,
-        o.fails = 1 and s.consecutive_failures >= o.limit as tired
+      ) as c (task_id, execution_id, claim, outcome, detail, result, late_ms, fails, "limit")
+      where ${fenced(sql, 'running', sql`(${claimIds}::uuid[])[c.claim]`)}
+      returning ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_ms,
+        c.fails = 1 and s.consecutive_failures >= c.limit as tired
     ),
     recorded as (
       ${intoLedger(sql)}
@@ -171,7 +171,7 @@ async function tryAgain(tx: Queryable, settlements: Settlement[]): Promise<void>
     from unnest(
       ${tasksOf(again)}::int[], ${idsOf(again)}::bigint[], ${again.map(({ outcome }) => retryIn(outcome))}::float8[]
     ) as o (task_id, execution_id, retry_in)
-    where s.task_id = o.task_id and s.execution_id = o.execution_id and s.status is null
+    where s.task_id = o.task_id and coalesce(s.execution_id = o.execution_id and s.status is null, false)
       and s.cancel_requested_at is null and (s.paused_at is null or s.trigger <> 'schedule')`
 }
 

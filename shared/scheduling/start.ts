@@ -1,5 +1,6 @@
 import type { Queryable } from '../db.ts'
 import type { Claimed } from './claimed.ts'
+import { fenced } from './fence.ts'
 
 /** An execution to be started, so many milliseconds from now: a start may be written a little ahead of its instant. */
 export type Starting = { execution: Claimed; inMs: number }
@@ -23,8 +24,7 @@ export async function start(sql: Queryable, starting: Starting[]): Promise<Set<n
       ${starting.map(({ execution }) => execution.claim_id)}::uuid[],
       ${starting.map(({ inMs }) => inMs)}::float8[]
     ) as c (task_id, execution_id, claim_id, in_ms)
-    where s.task_id = c.task_id and s.execution_id = c.execution_id and s.claim_id = c.claim_id
-      and s.status = 'queued'
+    where ${fenced(sql, 'queued')}
     returning s.execution_id as id`
   return new Set(rows.map((row) => row.id))
 }
