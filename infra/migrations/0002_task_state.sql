@@ -7,9 +7,9 @@ create sequence execution_ids;
 -- From where the other one got to, and not from the greatest id that is left: that of a deleted task may have been greater.
 select setval('execution_ids', last_value, is_called) from executions_id_seq;
 
+-- No column owns it: a truncate that restarts identities must not give out a number again that a worker remembers a task by.
 create sequence definitions;
 alter table tasks add column definition bigint not null default nextval('definitions');
-alter sequence definitions owned by tasks.definition;
 
 create table task_state (
   -- The cursor: when the next occurrence that nobody has claimed is due, its jitter included. Null when there is none.
