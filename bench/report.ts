@@ -1,8 +1,17 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { chart } from './report/chart.ts'
 import { markdown } from './report/markdown.ts'
 import type { Results } from './results.ts'
+import { rows } from './rows/all.ts'
 
-/** Prints docs/benchmarks.md of a file that `npm run bench -- --json` wrote; without one, all but its numbers. */
-const [file] = process.argv.slice(2)
-const results: Results | null = file === undefined ? null : JSON.parse(readFileSync(file, 'utf8'))
-process.stdout.write(markdown(results))
+/**
+ * Prints docs/benchmarks.md of the files that `npm run bench -- --json` wrote, which may have some of the rows each; without one, all but
+ * its numbers. `--svg FILE` draws them too.
+ */
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { svg: { type: 'string' } } })
+const files = positionals.map((file): Results => JSON.parse(readFileSync(file, 'utf8')))
+const [first] = files
+const all: Results | null = first ? { ...first, results: files.flatMap(({ results }) => results) } : null
+process.stdout.write(markdown(all))
+if (all && values.svg !== undefined) writeFileSync(values.svg, chart(rows, all.results))

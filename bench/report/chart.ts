@@ -26,6 +26,7 @@ export function chart(rows: Row[], results: readonly Result[]): string {
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${top}" viewBox="0 0 ${WIDTH} ${top}"
   font-family="system-ui, sans-serif" font-size="13" fill="#1f2328">
+<title>Medians of each row, a bar for each system</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
 ${drawn.join('\n')}
 </svg>

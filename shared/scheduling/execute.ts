@@ -4,72 +4,35 @@ import { type Database, schedulerDb } from '../db.ts'
 import { logger, logsInfo } from '../logger.ts'
 import type { Claim } from './claim.ts'
 import type { Claimed } from './claimed.ts'
-import { type Clock, instantOn } from './clock.ts'
-import { giveBackUnstarted } from './give-back.ts'
+import { instantOn } from './clock.ts'
 import { Heartbeat, type HeldClaim } from './heartbeat.ts'
 import type { Outcome } from './outcome.ts'
 import { cleanText } from './record.ts'
-import { Releaser } from './release.ts'
 import { Run } from './run.ts'
 import { Settler } from './settler.ts'
-import { start } from './start.ts'
-
-/** Executions that one statement starts at most. */
-const START_BATCH = 500
-
-/**
- * Milliseconds before its instant that an execution's start is written, so that it runs at its instant and not one round trip
- * later: what the statement takes, measured for one and for many at once.
- */
-const startLeadMs = (count: number): number => 4 + Math.min(500, count * 0.03)
+import { Starter, type Work } from './starter.ts'
 
 /** Runs that begin without a pause between them. */
 const RUN_TURN = 200
 
-/** What is due and finds no place for so long is given back: another worker may have one. */
-const OVERDUE_MS = 1000
-const RETRY_MS = 250
-
 type Options = { leaseSeconds: number; defaultTimeoutSeconds: number; maxRunning: number }
-
-/** A claimed execution in this process. */
-type Work = {
-  execution: Claimed
-  claim: HeldClaim
-  clock: Clock
-  /** On the monotonic clock, its instant, or its start when that is later. */
-  at: number
-  /** None runs on when its invocation ends. */
-  deadline: number
-  done(): void
-}
 
 /** Runs the executions of claims: start, run, settle. One a process: its heartbeat keeps the claims of all of them. */
 export class Executor {
-  readonly #sql: Database
   readonly #options: Options
   readonly #heartbeat: Heartbeat
   readonly #settler: Settler
-  readonly #toStart = new Releaser<Work>((due) => this.#enqueue(due), startLeadMs)
-  readonly #toRun = new Releaser<Work>((due) => void this.#runAll(due))
+  readonly #starter: Starter
   readonly #working = new Set<Promise<void>>()
   readonly #expected = new Map<string, () => void>()
-  /** Due, and waiting for a place. */
-  #ready: Work[] = []
-  #overdue: NodeJS.Timeout | undefined
-  #taken = 0
-  #reserved = 0
-  #freeing = false
   #load = 0
-  #draining = false
-  #ended: () => void = () => {}
   #dueSoon: { withinMs: number; tell: () => void } | undefined
 
   constructor(sql: Database, options: Options) {
-    this.#sql = sql
     this.#options = options
     this.#heartbeat = new Heartbeat(sql, options.leaseSeconds)
     this.#settler = new Settler(sql)
+    this.#starter = new Starter(sql, options.maxRunning, (started) => void this.#runAll(started))
   }
 
   /** `tell` is called when a run ends and its task is due again within so many milliseconds: a tick may have passed it over. */
@@ -79,7 +42,7 @@ export class Executor {
 
   /** `tell` is called when runs have ended. */
   onEnd(tell: () => void): void {
-    this.#ended = tell
+    this.#starter.onFreed(tell)
   }
 
   /** How many executions it has taken on and not yet settled. */
@@ -87,19 +50,14 @@ export class Executor {
     return this.#load
   }
 
-  /** How many more may run at once; what waits for a place has it already. */
+  /** How many more may run at once. */
   get room(): number {
-    return Math.max(0, this.#free - this.#ready.length)
-  }
-
-  get #free(): number {
-    return this.#options.maxRunning - this.#taken - this.#reserved
+    return this.#starter.room
   }
 
   /** Keeps so many places more for executions that will come started; less than 0 ends that. */
   reserve(count: number): void {
-    this.#reserved += count
-    this.#startReady()
+    this.#starter.reserve(count)
   }
 
   /** Resolves once `execute` was called with this claim: from then on its executions count. */
@@ -124,8 +82,7 @@ export class Executor {
    * runs is stopped. It is given back, as is what waits for its instant, for another process to run.
    */
   async drain(graceMs: number, hurry: AbortSignal): Promise<void> {
-    this.#draining = true
-    this.#giveBack([...this.#toStart.clear(), ...this.#ready.splice(0)])
+    this.#starter.stop()
     const idle = this.#idle()
     const done = new AbortController()
     const signal = AbortSignal.any([done.signal, hurry])
@@ -152,10 +109,8 @@ export class Executor {
       const at = instantOn(clock, execution.started_at ?? execution.due_at)
       return { execution, claim, clock, deadline, at, done: () => this.#leave(claim, resolve) }
     })
-    this.#begin(works.filter(({ execution }) => execution.started_at !== null))
-    const waiting = works.filter(({ execution }) => execution.started_at === null)
-    if (this.#draining) this.#giveBack(waiting)
-    else this.#toStart.add(waiting)
+    this.#starter.addStarted(works.filter(({ execution }) => execution.started_at !== null))
+    this.#starter.add(works.filter(({ execution }) => execution.started_at === null))
     await promise
   }
 
@@ -167,59 +122,6 @@ export class Executor {
     this.#heartbeat.release(claim)
     if (claim.ended || claim.lost) resolve()
     else this.#settler.end(claim, resolve)
-  }
-
-  #enqueue(due: Work[]): void {
-    this.#ready.push(...due)
-    this.#startReady()
-    if (this.#ready.length > 0) this.#overdue ??= setTimeout(() => this.#giveBackOverdue(), OVERDUE_MS)
-  }
-
-  #startReady(): void {
-    while (this.#ready.length > 0 && this.#free > 0) {
-      const count = Math.min(START_BATCH, this.#free)
-      const batch = this.#ready.splice(0, count)
-      this.#taken += batch.length
-      void this.#start(batch)
-    }
-  }
-
-  #giveBackOverdue(): void {
-    this.#overdue = undefined
-    const since = performance.now() - OVERDUE_MS
-    const overdue = this.#ready.filter(({ at }) => at <= since)
-    this.#ready = this.#ready.filter(({ at }) => at > since)
-    this.#giveBack(overdue)
-    if (this.#ready.length > 0) this.#overdue = setTimeout(() => this.#giveBackOverdue(), OVERDUE_MS)
-  }
-
-  /** While the database is away it is tried again, for as long as the lease holds: who has lost it has nothing to start. */
-  async #start(batch: Work[]): Promise<void> {
-    const held = batch.filter(({ claim }) => !claim.lost)
-    try {
-      const now = performance.now()
-      for (const work of held) work.at = Math.max(work.at, now)
-      const started = await start(
-        this.#sql,
-        held.map(({ execution, at }) => ({ execution, inMs: at - now })),
-      )
-      this.#toRun.add(held.filter(({ execution }) => started.has(execution.id)))
-      for (const work of batch) if (!started.has(work.execution.id)) this.#leavePlace(work)
-    } catch (error) {
-      logger.warn('executions could not be started', { count: held.length, error: error as Error })
-      // They may be started all the same: then the answer got lost, and a second try is refused.
-      for (const { claim } of held) claim.doubtful = true
-      await wait(RETRY_MS)
-      this.#taken -= batch.length
-      if (this.#draining) this.#giveBack(batch)
-      else this.#enqueue(batch)
-    }
-  }
-
-  /** They were started with their claim. */
-  #begin(started: Work[]): void {
-    this.#taken += started.length
-    void this.#runAll(started)
   }
 
   /** In turns, so that a thousand runs of one instant don't hold up everything else. */
@@ -249,49 +151,11 @@ export class Executor {
     claim.runs.delete(execution.id)
     const done = (written: boolean | null): void => {
       if (logsInfo || !written) report(execution, written ? outcome : null, performance.now() - from)
-      this.#leavePlace(work)
+      this.#starter.leave(work)
       this.#tellDueSoon(work)
     }
     if (outcome === null) done(false)
     else this.#settler.add({ execution, outcome, claim, lateMs, done })
-  }
-
-  #leavePlace(work: Work): void {
-    this.#taken -= 1
-    work.done()
-    this.#placesFreed()
-  }
-
-  /** Hundreds end together, and what waits for their places is to start together. */
-  #placesFreed(): void {
-    if (this.#freeing) return
-    this.#freeing = true
-    queueMicrotask(() => {
-      this.#freeing = false
-      this.#startReady()
-      this.#ended()
-    })
-  }
-
-  #giveBack(works: Work[]): void {
-    if (works.length > 0) void this.#giveBackUntilDone(works)
-  }
-
-  /** While the database is away it is tried again; what can't be given back is free when the lease of its claim ends. */
-  async #giveBackUntilDone(works: Work[]): Promise<void> {
-    const held = works.filter(({ claim }) => !claim.lost)
-    try {
-      await giveBackUnstarted(
-        this.#sql,
-        held.map(({ execution }) => execution),
-      )
-      for (const work of works) work.done()
-    } catch (error) {
-      logger.warn('executions could not be given back', { count: held.length, error: error as Error })
-      for (const { claim } of held) claim.doubtful = true
-      await wait(RETRY_MS)
-      await this.#giveBackUntilDone(works)
-    }
   }
 
   #tellDueSoon({ execution: { next_run_at }, clock }: Work): void {

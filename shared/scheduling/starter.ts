@@ -1,0 +1,180 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Database } from '../db.ts'
+import { logger } from '../logger.ts'
+import type { Claimed } from './claimed.ts'
+import type { Clock } from './clock.ts'
+import { giveBackUnstarted } from './give-back.ts'
+import type { HeldClaim } from './heartbeat.ts'
+import { Releaser } from './release.ts'
+import { start } from './start.ts'
+
+/** Executions that one statement starts at most. */
+const START_BATCH = 500
+
+/**
+ * Milliseconds before its instant that an execution's start is written, so that it runs at its instant and not one round trip
+ * later: what the statement takes, measured for one and for many at once.
+ */
+const startLeadMs = (count: number): number => 4 + Math.min(500, count * 0.03)
+
+/** What is due and finds no place for so long is given back: another worker may have one. */
+const OVERDUE_MS = 1000
+const RETRY_MS = 250
+
+/** A claimed execution in this process. */
+export type Work = {
+  execution: Claimed
+  claim: HeldClaim
+  clock: Clock
+  /** On the monotonic clock, its instant, or its start when that is later. */
+  at: number
+  /** None runs on when its invocation ends. */
+  deadline: number
+  /** It is done with: settled, given back, or lost. */
+  done(): void
+}
+
+/** Brings claimed executions to their start: each at its own instant, and no more at once than there are places. */
+export class Starter {
+  readonly #sql: Database
+  readonly #places: number
+  readonly #run: (started: Work[]) => void
+  readonly #toStart = new Releaser<Work>((due) => this.#enqueue(due), startLeadMs)
+  readonly #toRun = new Releaser<Work>((due) => this.#run(due))
+  /** Due, and waiting for a place. */
+  #ready: Work[] = []
+  #overdue: NodeJS.Timeout | undefined
+  #taken = 0
+  #reserved = 0
+  #freeing = false
+  #stopped = false
+  #freed: () => void = () => {}
+
+  /** `run` gets what has started, at its instant; `places` is how many may run at once. */
+  constructor(sql: Database, places: number, run: (started: Work[]) => void) {
+    this.#sql = sql
+    this.#places = places
+    this.#run = run
+  }
+
+  /** `tell` is called when places have become free. */
+  onFreed(tell: () => void): void {
+    this.#freed = tell
+  }
+
+  /** How many places are free; what waits for one has it already. */
+  get room(): number {
+    return Math.max(0, this.#free - this.#ready.length)
+  }
+
+  get #free(): number {
+    return this.#places - this.#taken - this.#reserved
+  }
+
+  /** Keeps so many places more for executions that will come started; less than 0 ends that. */
+  reserve(count: number): void {
+    this.#reserved += count
+    this.#startReady()
+  }
+
+  /** Takes on what waits for its instant. */
+  add(works: Work[]): void {
+    if (this.#stopped) this.#giveBack(works)
+    else this.#toStart.add(works)
+  }
+
+  /** Takes on what was started with its claim. */
+  addStarted(works: Work[]): void {
+    this.#taken += works.length
+    this.#run(works)
+  }
+
+  /** One that ran is done with. Hundreds are at once, and what waits for their places is to start together. */
+  leave(work: Work): void {
+    this.#taken -= 1
+    work.done()
+    if (this.#freeing) return
+    this.#freeing = true
+    queueMicrotask(() => {
+      this.#freeing = false
+      this.#startReady()
+      this.#freed()
+    })
+  }
+
+  /** Starts nothing more: what waits is given back, as is what comes. */
+  stop(): void {
+    this.#stopped = true
+    this.#giveBack([...this.#toStart.clear(), ...this.#ready.splice(0)])
+  }
+
+  #enqueue(due: Work[]): void {
+    this.#ready.push(...due)
+    this.#startReady()
+    if (this.#ready.length > 0) this.#overdue ??= setTimeout(() => this.#giveBackOverdue(), OVERDUE_MS)
+  }
+
+  #startReady(): void {
+    while (this.#ready.length > 0 && this.#free > 0) {
+      const count = Math.min(START_BATCH, this.#free)
+      const batch = this.#ready.splice(0, count)
+      this.#taken += batch.length
+      void this.#start(batch)
+    }
+  }
+
+  #giveBackOverdue(): void {
+    this.#overdue = undefined
+    const since = performance.now() - OVERDUE_MS
+    const overdue = this.#ready.filter(({ at }) => at <= since)
+    this.#ready = this.#ready.filter(({ at }) => at > since)
+    this.#giveBack(overdue)
+    if (this.#ready.length > 0) this.#overdue = setTimeout(() => this.#giveBackOverdue(), OVERDUE_MS)
+  }
+
+  /** While the database is away it is tried again, for as long as the lease holds: who has lost it has nothing to start. */
+  async #start(batch: Work[]): Promise<void> {
+    const held = batch.filter(({ claim }) => !claim.lost)
+    try {
+      const started = await this.#write(held)
+      this.#toRun.add(held.filter(({ execution }) => started.has(execution.id)))
+      for (const work of batch) if (!started.has(work.execution.id)) this.leave(work)
+    } catch (error) {
+      logger.warn('executions could not be started', { count: held.length, error: error as Error })
+      // They may be started all the same: then the answer got lost, and a second try is refused.
+      for (const { claim } of held) claim.doubtful = true
+      await wait(RETRY_MS)
+      this.#taken -= batch.length
+      if (this.#stopped) this.#giveBack(batch)
+      else this.#enqueue(batch)
+    }
+  }
+
+  /** Gives the ids of those that may run. */
+  async #write(held: Work[]): Promise<Set<number>> {
+    if (held.length === 0) return new Set()
+    const now = performance.now()
+    for (const work of held) work.at = Math.max(work.at, now)
+    const starting = held.map(({ execution, at }) => ({ execution, inMs: at - now }))
+    return await start(this.#sql, starting)
+  }
+
+  #giveBack(works: Work[]): void {
+    if (works.length > 0) void this.#giveBackUntilDone(works)
+  }
+
+  /** While the database is away it is tried again; what can't be given back is free when the lease of its claim ends. */
+  async #giveBackUntilDone(works: Work[]): Promise<void> {
+    const held = works.filter(({ claim }) => !claim.lost)
+    try {
+      const executions = held.map(({ execution }) => execution)
+      if (held.length > 0) await giveBackUnstarted(this.#sql, executions)
+      for (const work of works) work.done()
+    } catch (error) {
+      logger.warn('executions could not be given back', { count: held.length, error: error as Error })
+      for (const { claim } of held) claim.doubtful = true
+      await wait(RETRY_MS)
+      await this.#giveBackUntilDone(works)
+    }
+  }
+}
