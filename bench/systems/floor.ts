@@ -23,7 +23,10 @@ const PGOPTIONS = [
   .map((setting) => `-c ${setting}`)
   .join(' ')
 
-/** The statements of one layout of the tables, in a folder of their own: schema.sql, seed.sql, run.sql. */
+/** Fills the tables of each layout. */
+const SEED = new URL('./floor/seed.sql', import.meta.url)
+
+/** The statements of one layout of the tables, in a folder of their own: schema.sql, run.sql. */
 export const openFloor =
   (folder: string): OpenSystem =>
   async (settings): Promise<System> => {
@@ -35,7 +38,7 @@ export const openFloor =
       seed: ({ count, firstMs, stepMs, recurring }) =>
         withSql(settings, async (sql) => {
           const values = [count, firstMs, stepMs, recurring ? 1 : null]
-          await sql.unsafe(await readFile(file('seed.sql'), 'utf8'), values)
+          await sql.unsafe(await readFile(SEED, 'utf8'), values)
         }),
       async start(recorder) {
         child = spawnPgbench(settings, file('run.sql'))

@@ -2,6 +2,7 @@ import type { Queryable } from '../db.ts'
 import type { ClaimOptions } from './claim.ts'
 import type { Claimed } from './claimed.ts'
 import type { Definition } from './definition.ts'
+import { insertSkips } from './ledger.ts'
 import type { Plan } from './plan.ts'
 import { shift } from './schedule.ts'
 
@@ -61,7 +62,10 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
       group by claim_id
     )
     select task_id, id, started_at from moved where opened`
-  await recordSkips(tx, plans)
+  await insertSkips(
+    tx,
+    plans.flatMap(({ taskId, skips }) => skips.map((skip) => ({ taskId, ...skip }))),
+  )
   const opened = new Map(rows.map((row) => [row.task_id, row]))
   return plans.flatMap(({ taskId, task, run, next, claim }) => {
     const row = opened.get(taskId)
@@ -99,24 +103,6 @@ export async function handledAlready(
     join executions e
       on e.task_id = o.task_id and e.scheduled_for = to_timestamp(o.run / 1000) and e.attempt = 1 and e.trigger = 'schedule'`
   return new Set(rows.map((row) => row.task_id))
-}
-
-async function recordSkips(tx: Queryable, plans: TaskPlan[]): Promise<void> {
-  const skips = plans.flatMap((it) => it.skips.map((skip) => ({ taskId: it.taskId, ...skip })))
-  if (skips.length === 0) return
-  await tx`
-    insert into executions
-      (task_id, scheduled_for, due_at, status, finished_at, skip_reason, skipped_until, skipped_count)
-    select task_id, to_timestamp(first / 1000), to_timestamp(first / 1000), 'skipped', now(), reason,
-      to_timestamp(last / 1000), count
-    from unnest(
-      ${skips.map((it) => it.taskId)}::int[],
-      ${skips.map((it) => it.reason)}::text[],
-      ${skips.map((it) => msOf(it.first))}::float8[],
-      ${skips.map((it) => msOf(it.last))}::float8[],
-      ${skips.map((it) => it.count)}::bigint[]
-    ) as s (task_id, reason, first, last, count)
-    on conflict do nothing`
 }
 
 /** Milliseconds since 1970: arrays of Dates postgres.js takes for a single one, and strings are slow on both sides. */

@@ -25,7 +25,7 @@ export type ClaimOptions = {
   startsDue?: boolean
   /** Executions of one claim at most; a larger set makes several. Default: all in one. */
   claimSize?: number
-  /** Decides what is due: the database's, read once a tick. */
+  /** Decides what is due: the database's, as the tick has read it. */
   clock: Clock
 }
 

@@ -7,8 +7,8 @@ export const ledgerColumns = (sql: Queryable) => sql`
   s.rerun_of, s.status`
 
 /**
- * The insert that takes ended executions over into the ledger, for a statement whose `ended` has `ledgerColumns`, and `outcome`, `detail` and `result`; `late_ms` is how much later than `started_at` it
- * really began. `which` is a `where` that picks some of them.
+ * The insert that takes ended executions over into the ledger, for a statement whose `ended` has `ledgerColumns`, and `outcome`,
+ * `detail` and `result`; `late_ms` is how much later than `started_at` it really began. `which` is a `where` that picks some of them.
  */
 export const intoLedger = (sql: Queryable, which = sql``) => sql`
   insert into executions (
@@ -21,16 +21,21 @@ export const intoLedger = (sql: Queryable, which = sql``) => sql`
   from ended
   ${which}`
 
-/** The row of occurrences that don't run. */
-export async function insertSkip(
-  tx: Queryable,
-  taskId: number,
-  { reason, first, last, count }: Skip,
-): Promise<void> {
+/** The rows of occurrences that don't run. */
+export async function insertSkips(tx: Queryable, skips: (Skip & { taskId: number })[]): Promise<void> {
+  if (skips.length === 0) return
   await tx`
     insert into executions
       (task_id, scheduled_for, due_at, status, finished_at, skip_reason, skipped_until, skipped_count)
-    values (${taskId}, ${first}, ${first}, 'skipped', now(), ${reason}, ${last}, ${count})
+    select task_id, to_timestamp(first / 1000), to_timestamp(first / 1000), 'skipped', now(), reason,
+      to_timestamp(last / 1000), count
+    from unnest(
+      ${skips.map((it) => it.taskId)}::int[],
+      ${skips.map((it) => it.reason)}::text[],
+      ${skips.map((it) => it.first.getTime())}::float8[],
+      ${skips.map((it) => it.last.getTime())}::float8[],
+      ${skips.map((it) => it.count)}::bigint[]
+    ) as s (task_id, reason, first, last, count)
     on conflict do nothing`
 }
 

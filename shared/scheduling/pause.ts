@@ -1,5 +1,5 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
-import { insertSkip, intoLedger, ledgerColumns } from './ledger.ts'
+import { insertSkips, intoLedger, ledgerColumns } from './ledger.ts'
 import { type Skip, skipAll } from './plan.ts'
 import { jitterMs, type ScheduleFields, shift, tryReadSchedule } from './schedule.ts'
 import { withdrawn } from './withdraw.ts'
@@ -113,7 +113,10 @@ async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'
 async function resume(tx: Queryable, task: PausedTask, missed: 'skip' | 'policy'): Promise<void> {
   if (task.paused_at === null) return
   const { skips, next } = missed === 'skip' ? missedBy(task) : leaveDue(task)
-  for (const skip of skips) await insertSkip(tx, task.id, skip)
+  await insertSkips(
+    tx,
+    skips.map((skip) => ({ taskId: task.id, ...skip })),
+  )
   await tx`
     update task_state
     set paused_at = null, paused_until = null, pause_reason = null, consecutive_failures = 0, next_run_at = ${next}

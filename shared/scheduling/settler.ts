@@ -81,9 +81,14 @@ export class Settler {
       for (const ending of endings) ending.done(settled.has(ending.execution.id))
     } catch (error) {
       if (isUnreachable(error)) await this.#writeLater(endings, left)
-      else if (endings.length > 1) for (const ending of endings) await this.#write([ending], [])
+      else if (endings.length > 1) await this.#writeEach(endings, left)
       else for (const ending of endings) await this.#refused(ending, error)
     }
+  }
+
+  async #writeEach(endings: Ending[], left: Left[]): Promise<void> {
+    for (const ending of endings) await this.#write([ending], [])
+    await this.#write([], left)
   }
 
   /** The database takes no part of it, so that much is what the ledger says. */

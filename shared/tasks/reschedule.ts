@@ -1,6 +1,6 @@
 import type { Queryable } from '../db.ts'
 import { invalid } from '../errors.ts'
-import { insertSkip } from '../scheduling/ledger.ts'
+import { insertSkips } from '../scheduling/ledger.ts'
 import { skipAll } from '../scheduling/plan.ts'
 import {
   isWithin,
@@ -50,7 +50,11 @@ async function recordDropped(tx: Queryable, current: Scheduled, next: Date | nul
   const schedule = tryReadSchedule(current)
   if (cursor === null || schedule === null || (next !== null && next <= current.now)) return
   const now = shift(current.now, -jitterMs(current.name, current.jitter_seconds))
-  for (const skip of skipAll(schedule, cursor, now, 'ended').skips) await insertSkip(tx, current.id, skip)
+  const { skips } = skipAll(schedule, cursor, now, 'ended')
+  await insertSkips(
+    tx,
+    skips.map((skip) => ({ taskId: current.id, ...skip })),
+  )
 }
 
 const isSame = (current: ScheduleFields, fields: ScheduleFields, keys: (keyof ScheduleFields)[]): boolean =>
