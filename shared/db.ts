@@ -5,11 +5,20 @@ import { logger } from './logger.ts'
 /** Ids are bigint in the database; 2^53 of them are enough for a number. */
 const bigint = { to: 20, from: [20], parse: Number, serialize: String }
 
-/** Numbers as they are, and other elements in double quotes, which every type reads (PostgreSQL manual, 8.15.6). */
-const serializeElement = (it: unknown): unknown =>
-  it === null ? 'NULL' : typeof it === 'number' ? it : `"${String(it).replaceAll(/["\\]/g, '\\$&')}"`
+/**
+ * An array literal (PostgreSQL manual, 8.15.6): what JSON writes, but for the brackets and its escapes of control characters, which a
+ * literal takes as they are.
+ */
+function serializeArray(array: unknown[]): string {
+  const json = JSON.stringify(array)
+  return `{${JSON_ESCAPE.test(json) ? array.map(serializeElement).join(',') : json.slice(1, -1)}}`
+}
 
-const serializeArray = (array: unknown[]): string => `{${array.map(serializeElement).join(',')}}`
+/** Of anything but quotes and backslashes. */
+const JSON_ESCAPE = /\\[^"\\]/
+
+const serializeElement = (it: unknown): unknown =>
+  typeof it === 'string' ? `"${it.replaceAll(/["\\]/g, '\\$&')}"` : (it ?? 'NULL')
 
 /** int4[], text[], int8[], float8[], timestamptz[] and uuid[]: the ones that parameters use. */
 const ARRAY_OIDS = [1007, 1009, 1016, 1022, 1185, 2951]
@@ -71,8 +80,8 @@ export function connect(url: string, options: { max: number; echo?: boolean; for
   })
 }
 
-/** One for the tick, two that settle, two that start; the heartbeat takes what is free. */
-const SCHEDULER_CONNECTIONS = 5
+/** Two that claim, two that settle, two that start; the heartbeat takes what is free. */
+const SCHEDULER_CONNECTIONS = 6
 
 let pool: Database | undefined
 

@@ -1,3 +1,4 @@
+import { type Columns, columns, epochMs, toRows } from '../columns.ts'
 import type { Queryable } from '../db.ts'
 import type { ClaimOptions } from './claim.ts'
 import type { Claimed } from './claimed.ts'
@@ -16,12 +17,15 @@ export type TaskPlan = Plan & {
 
 type AdvanceOptions = Pick<ClaimOptions, 'clock' | 'leaseSeconds' | 'startsDue'> & { claimIds: string[] }
 
-type Opened = { task_id: number; id: number; started_at: Date | null }
+/** What was opened; `started_at` in milliseconds since 1970. */
+type Opened = { task_id: number; id: number; started_at: number | null }
+
+const OPENED = { task_id: 'task_id', id: 'id', started_at: epochMs('started_at') }
 
 /** Moves the cursors of locked tasks, opens the executions of what runs, and records what doesn't. Gives the executions. */
 export async function advance(tx: Queryable, plans: TaskPlan[], options: AdvanceOptions): Promise<Claimed[]> {
   if (plans.length === 0) return []
-  const rows = await tx<Opened[]>`
+  const [moved] = await tx<[Columns<Opened>]>`
     with moved as (
       update task_state s
       set next_run_at = to_timestamp(p.next / 1000),
@@ -61,12 +65,12 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
       where opened
       group by claim_id
     )
-    select task_id, id, started_at from moved where opened`
+    select ${columns<Opened>(tx, OPENED)} from moved where opened`
   await insertSkips(
     tx,
     plans.flatMap(({ taskId, skips }) => skips.map((skip) => ({ taskId, ...skip }))),
   )
-  const opened = new Map(rows.map((row) => [row.task_id, row]))
+  const opened = new Map(toRows(moved).map((row) => [row.task_id, row]))
   return plans.flatMap(({ taskId, task, run, next, claim }) => {
     const row = opened.get(taskId)
     if (row === undefined || run === null || claim === null) return []
@@ -78,7 +82,7 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
       trigger: 'schedule',
       attempt: 1,
       due_at: shift(run, task.jitter),
-      started_at: row.started_at,
+      started_at: row.started_at === null ? null : new Date(row.started_at),
       next_run_at: next && shift(next, task.jitter),
       failures: 0,
       task,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
+import { type Columns, columns, epochMs, toRows } from '../columns.ts'
 import type { Database, Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { logger } from '../logger.ts'
@@ -11,16 +12,16 @@ import { type DueTask, type Plan, plan } from './plan.ts'
 import { describe } from './record.ts'
 import { type Schedule, shift } from './schedule.ts'
 
-/** The state of a due task. */
+/** The state of a due task; instants in milliseconds since 1970. */
 type DueRow = {
   task_id: number
   definition: number
-  next_run_at: Date
+  next_run_at: number
   runs: number
-  busy_from: Date | null
-  busy_until: Date | null
+  busy_from: number | null
+  busy_until: number | null
   /** The last occurrence that was opened. */
-  last: Date | null
+  last: number | null
 }
 
 /** Long backlogs of cron schedules take time to count: what is not planned by then is left, unlocked, to the next claim. */
@@ -29,20 +30,32 @@ const PLANNING_MS = 500
 /** Others get a turn in between. */
 const PLANNING_TURN_MS = 20
 
+/** Of a task among those that are due: when, and which. */
+export type Position = { next_run_at: number; task_id: number }
+
+/** What a claim has locked: how many, and where the last of them stands. */
+export type Locked = { count: number; last: Position | undefined }
+
 /**
  * Claims due tasks, soonest first, in one transaction: lock their states; compute their next instants here; then advance the cursors and
- * open the executions. A change of a task waits for the lock.
+ * open the executions. A change of a task waits for the lock. `locked` comes first; then the next claim may look `after` those.
  */
-export async function claimDue(sql: Database, options: ClaimOptions): Promise<Taken> {
+export function claimDue(
+  sql: Database,
+  options: ClaimOptions & { after?: Position },
+): { locked: Promise<Locked>; taken: Promise<Taken> } {
   const since = performance.now()
-  return await sql.begin(async (tx) => {
+  const { promise: locked, resolve, reject } = Promise.withResolvers<Locked>()
+  const taken = sql.begin(async (tx) => {
     const rows = await lockDue(tx, options)
+    resolve({ count: rows.length, last: rows.at(-1) })
     const { planned, unreadable, seen } = await planAll(tx, rows, options.clock.now)
     for (const [taskId, error] of unreadable) await pauseUnreadable(tx, taskId, error)
     const executions = await open(tx, planned, options)
-    const more = rows.length === options.limit || seen < rows.length
-    return { claims: toClaims(executions, options.clock, since), more }
+    return { claims: toClaims(executions, options.clock, since), more: seen < rows.length }
   })
+  taken.catch(reject)
+  return { locked, taken }
 }
 
 type Plans = { planned: Planned[]; unreadable: Map<number, Error>; seen: number }
@@ -71,7 +84,7 @@ type Planned = { row: DueRow; task: Definition; plan: Plan }
 
 /** Gives what was opened, soonest first. */
 async function open(tx: Queryable, planned: Planned[], options: ClaimOptions): Promise<Claimed[]> {
-  const again = planned.filter(({ row, plan: { run } }) => run && row.last && run <= row.last)
+  const again = planned.filter(({ row: { last }, plan: { run } }) => run && last && run.getTime() <= last)
   const handled = await handledAlready(
     tx,
     again.map(({ row, plan: { run } }) => ({ taskId: row.task_id, run })),
@@ -90,14 +103,30 @@ async function open(tx: Queryable, planned: Planned[], options: ClaimOptions): P
   return executions.sort((a, b) => a.due_at.getTime() - b.due_at.getTime())
 }
 
-async function lockDue(tx: Queryable, options: ClaimOptions): Promise<DueRow[]> {
-  return await tx<DueRow[]>`
-    select task_id, definition, next_run_at, runs, busy_from, busy_until, scheduled_for as last
-    from task_state
-    where next_run_at <= ${horizon(options)} and paused_at is null and status is null
-    order by next_run_at, task_id
-    limit ${options.limit}
-    for no key update skip locked`
+const DUE = {
+  task_id: 'task_id',
+  definition: 'definition',
+  next_run_at: epochMs('next_run_at'),
+  runs: 'runs',
+  busy_from: epochMs('busy_from'),
+  busy_until: epochMs('busy_until'),
+  last: epochMs('scheduled_for'),
+}
+
+async function lockDue(tx: Queryable, options: ClaimOptions & { after?: Position }): Promise<DueRow[]> {
+  const { after, limit } = options
+  const isAfter = after && tx`and (next_run_at, task_id) > (${new Date(after.next_run_at)}, ${after.task_id})`
+  const [due] = await tx<[Columns<DueRow>]>`
+    select ${columns<DueRow>(tx, DUE)}
+    from (
+      select task_id, definition, next_run_at, runs, busy_from, busy_until, scheduled_for
+      from task_state
+      where next_run_at <= ${horizon(options)} and paused_at is null and status is null ${isAfter ?? tx``}
+      order by next_run_at, task_id
+      limit ${limit}
+      for no key update skip locked
+    ) due`
+  return toRows(due)
 }
 
 /** One row that can't be planned must not stop every task that is claimed with it. */
@@ -115,11 +144,12 @@ function tryPlan(row: DueRow, task: Definition, now: Date): Plan | Error {
 function planRow(row: DueRow, task: Definition, schedule: Schedule, now: Date): Plan {
   const { jitter } = task
   const { busy_from: from, busy_until: until } = row
+  const unjittered = (ms: number): Date => new Date(ms - jitter)
   const due: DueTask = {
     schedule,
-    cursor: shift(row.next_run_at, -jitter),
+    cursor: unjittered(row.next_run_at),
     policies: task,
-    busy: from && until && { from: shift(from, -jitter), until: shift(until, -jitter) },
+    busy: from === null || until === null ? null : { from: unjittered(from), until: unjittered(until) },
     runsLeft: task.max_runs === null ? null : task.max_runs - row.runs,
   }
   return plan(due, shift(now, -jitter))

@@ -1,9 +1,10 @@
+import { type Columns, columns, epochMs, toRows } from '../columns.ts'
 import type { Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 import type { Policies } from './plan.ts'
 import { jitterMs, readSchedule, type Schedule, type ScheduleFields } from './schedule.ts'
 
-type Row = ScheduleFields &
+type Row = Omit<ScheduleFields, 'start_at' | 'end_at'> &
   Policies & {
     id: number
     definition: number
@@ -12,12 +13,40 @@ type Row = ScheduleFields &
     params: Record<string, unknown>
     /** Seconds; null takes the default. */
     timeout_seconds: number | null
+    /** Milliseconds since 1970, as `end_at`. */
+    start_at: number | null
+    end_at: number | null
     max_runs: number | null
     max_attempts: number
     retry_backoff_seconds: number
     retry_max_backoff_seconds: number
     pause_after_failures: number | null
   }
+
+const COLUMNS = {
+  id: 'id',
+  definition: 'definition',
+  name: 'name',
+  type: 'type',
+  params: 'params',
+  timeout_seconds: 'timeout_seconds',
+  schedule_type: 'schedule_type',
+  interval_seconds: 'interval_seconds',
+  interval_mode: 'interval_mode',
+  cron_expression: 'cron_expression',
+  timezone: 'timezone',
+  start_at: epochMs('start_at'),
+  end_at: epochMs('end_at'),
+  jitter_seconds: 'jitter_seconds',
+  max_runs: 'max_runs',
+  overlap_policy: 'overlap_policy',
+  misfire_policy: 'misfire_policy',
+  misfire_grace_seconds: 'misfire_grace_seconds',
+  max_attempts: 'max_attempts',
+  retry_backoff_seconds: 'retry_backoff_seconds',
+  retry_max_backoff_seconds: 'retry_max_backoff_seconds',
+  pause_after_failures: 'pause_after_failures',
+}
 
 /** What a task is, as its row of `tasks` says: its schedule, what it runs, and its policies. */
 export type Definition = Omit<Row, keyof ScheduleFields> & {
@@ -55,12 +84,9 @@ export async function readDefinitions(
 }
 
 async function load(tx: Queryable, ids: number[]): Promise<Row[]> {
-  return await tx<Row[]>`
-    select id, definition, name, type, params, timeout_seconds, schedule_type, interval_seconds, interval_mode,
-      cron_expression, timezone, start_at, end_at, jitter_seconds, max_runs, overlap_policy, misfire_policy,
-      misfire_grace_seconds, max_attempts, retry_backoff_seconds, retry_max_backoff_seconds, pause_after_failures
-    from tasks
-    where id = any(${ids}::int[])`
+  const [found] = await tx<[Columns<Row>]>`
+    select ${columns<Row>(tx, COLUMNS)} from tasks where id = any(${ids}::int[])`
+  return toRows(found)
 }
 
 function remember(definition: Definition): Definition {
@@ -92,7 +118,12 @@ function toDefinition(row: Row): Definition {
 
 function scheduleOf(row: Row): Schedule | AppError {
   try {
-    return readSchedule(row)
+    const { start_at, end_at } = row
+    return readSchedule({
+      ...row,
+      start_at: start_at === null ? null : new Date(start_at),
+      end_at: end_at === null ? null : new Date(end_at),
+    })
   } catch (error) {
     if (error instanceof AppError) return error
     throw error

@@ -101,7 +101,7 @@ async function write(
   const doubtful = endedClaims.filter((it) => it.doubtful)
   const known = endedClaims.filter((it) => !it.doubtful)
   const records = settlements.map(({ execution, outcome }) => toRecord(outcome, committed.get(execution.id)))
-  const rows = await sql<{ id: number }[]>`
+  const [{ ids }] = await sql<[{ ids: number[] | null }]>`
     with ended as (
       update task_state s
       set status = null, busy_until = greatest(now(), s.started_at),
@@ -149,8 +149,8 @@ async function write(
             and s.execution_id <> all(${idsOf(settlements)}::bigint[])
         )
     )
-    select execution_id as id from ended`
-  return rows.map((row) => row.id)
+    select json_agg(execution_id) as ids from ended`
+  return ids ?? []
 }
 
 /** Counts for `pause_after_failures`: the last attempt of an occurrence of the schedule. */

@@ -10,7 +10,8 @@ export type Starting = { execution: Claimed; inMs: number }
  * among the ids that it gives.
  */
 export async function start(sql: Queryable, starting: Starting[]): Promise<Set<number>> {
-  const rows = await sql<{ id: number }[]>`
+  const [{ ids }] = await sql<[{ ids: number[] | null }]>`
+    with started as (
     update task_state s
     set status = 'running', started_at = now() + c.in_ms * interval '1 ms',
       -- Set already, it was handed back and runs on: its first start counts.
@@ -25,6 +26,8 @@ export async function start(sql: Queryable, starting: Starting[]): Promise<Set<n
       ${starting.map(({ inMs }) => inMs)}::float8[]
     ) as c (task_id, execution_id, claim_id, in_ms)
     where ${fenced(sql, 'queued')}
-    returning s.execution_id as id`
-  return new Set(rows.map((row) => row.id))
+    returning s.execution_id as id
+    )
+    select json_agg(id) as ids from started`
+  return new Set(ids)
 }

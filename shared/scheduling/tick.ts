@@ -1,18 +1,11 @@
 import type { Database } from '../db.ts'
 import { logger } from '../logger.ts'
-import { type ClaimOptions, claimQueued, type Taken } from './claim.ts'
-import { claimDue } from './claim-due.ts'
+import { claimAll } from './claim-all.ts'
 import { type Clock, readClock, toClock } from './clock.ts'
-import { handOver, type Invoke } from './invoke.ts'
+import type { Invoke } from './invoke.ts'
 import { resumeDue } from './pause.ts'
 import { type Recovered, recover } from './recover.ts'
 import { releaseQueuedRuns } from './run-now.ts'
-
-/** Executions that one claim takes at most: larger sets gain nothing, and hold their locks longer. */
-const BATCH = 500
-
-/** A tick with much to do reads the clock again after so many milliseconds: more has come due. */
-const CLOCK_MS = 250
 
 export type Ticked = Recovered & { claimed: number; claimIds: string[] }
 
@@ -34,12 +27,13 @@ export async function tick(sql: Database, invoke: Invoke, options: TickOptions):
   const freed = found.expired || found.resumable || found.asked
   // What was freed just now is due after the clock was read.
   const clock = freed && !options.now ? await readClock(sql) : found.clock
-  const claimed = await claimAll(sql, invoke, options, {
-    ...found,
-    overdue: found.overdue || freed,
-    queued: found.queued || freed,
-    clock,
-  })
+  const wanted = { ...found, overdue: found.overdue || freed, queued: found.queued || freed }
+  const claimed = await claimAll(
+    sql,
+    invoke,
+    { ...options, clock, isFixed: options.now !== undefined },
+    wanted,
+  )
   const ticked = { ...repaired, ...claimed }
   const { claimIds, ...counts } = ticked
   if (Object.values(counts).some((count) => count > 0)) logger.info('tick', counts)
@@ -51,84 +45,6 @@ async function repair(sql: Database, { expired, resumable, asked }: Found): Prom
   if (resumable) await attempt('resume', () => resumeDue(sql))
   if (asked) await attempt('release queued runs', () => releaseQueuedRuns(sql))
   return recovered ?? { lost: 0, freed: 0, paused: 0 }
-}
-
-type Claims = {
-  sql: Database
-  invoke: Invoke
-  options: TickOptions
-  clock: Clock
-  /** Whether something may be queued that nobody holds; that is asked for first. */
-  queued: boolean
-  claimed: number
-  claimIds: string[]
-}
-
-/** In batches: what is due and starts with its claim, and, when nothing of that is left, what will be. */
-async function claimAll(
-  sql: Database,
-  invoke: Invoke,
-  options: TickOptions,
-  { overdue, ahead, queued, clock }: Found,
-): Promise<Pick<Ticked, 'claimed' | 'claimIds'>> {
-  const claims: Claims = { sql, invoke, options, clock, queued, claimed: 0, claimIds: [] }
-  if (overdue) await takeOverdue(claims)
-  while (overdue || ahead) {
-    const limit = Math.min(BATCH, (await invoke.capacity()).ahead)
-    if (!(await take(claims, { limit, aheadMs: options.aheadMs ?? 0 }))) break
-  }
-  return { claimed: claims.claimed, claimIds: claims.claimIds }
-}
-
-/** What starts with its claim has its places kept until it is there. */
-async function takeOverdue(claims: Claims): Promise<void> {
-  const { invoke } = claims
-  for (let more = true; more; ) {
-    const limit = Math.min(BATCH, (await invoke.capacity()).now)
-    if (limit <= 0) return
-    invoke.reserve?.(limit)
-    try {
-      more = await take(claims, { limit, startsDue: true })
-    } finally {
-      invoke.reserve?.(-limit)
-    }
-  }
-}
-
-type Wanted = Pick<ClaimOptions, 'limit' | 'aheadMs' | 'startsDue'>
-
-/** Claims a batch and hands it over; gives whether there may be more. Without room there is nothing to look for. */
-async function take(claims: Claims, wanted: Wanted): Promise<boolean> {
-  if (wanted.limit <= 0) return false
-  const { sql, invoke, options } = claims
-  if (!options.now && performance.now() - claims.clock.readAt > CLOCK_MS) claims.clock = await readClock(sql)
-  const claim: ClaimOptions = {
-    ...wanted,
-    clock: claims.clock,
-    leaseSeconds: options.leaseSeconds,
-    ...(invoke.claimSize && { claimSize: invoke.claimSize }),
-  }
-  const count = claims.queued ? await takeQueued(claims, claim) : 0
-  if (count === claim.limit) return true
-  const due = await claimDue(sql, { ...claim, limit: claim.limit - count })
-  await handOn(claims, due)
-  return due.more
-}
-
-/** Gives how many. */
-async function takeQueued(claims: Claims, claim: ClaimOptions): Promise<number> {
-  const taken = await claimQueued(claims.sql, claim)
-  const count = await handOn(claims, taken)
-  if (!claim.startsDue) claims.queued = taken.more
-  return count
-}
-
-async function handOn(claims: Claims, taken: Taken): Promise<number> {
-  const count = taken.claims.reduce((all, { executions }) => all + executions.length, 0)
-  claims.claimed += count
-  claims.claimIds.push(...taken.claims.map(({ id }) => id))
-  await handOver(claims.sql, claims.invoke, taken.claims)
-  return count
 }
 
 /** What fails here must not keep due tasks from being claimed: the next tick tries it again. */
