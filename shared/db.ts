@@ -80,8 +80,8 @@ export function connect(url: string, options: { max: number; echo?: boolean; for
   })
 }
 
-/** Two that claim, two that settle, two that start; the heartbeat takes what is free. */
-const SCHEDULER_CONNECTIONS = 6
+/** Three that claim, three that settle, two that start; the heartbeat takes what is free. */
+const SCHEDULER_CONNECTIONS = 8
 
 let pool: Database | undefined
 

@@ -3,7 +3,7 @@ import type { Queryable } from '../db.ts'
 import type { Outcome, Result } from '../scheduling/outcome.ts'
 
 /** What a run is told about its occurrence. */
-type Run = {
+export type RunInfo = {
   taskId: number
   executionId: number
   scheduledFor: Date
@@ -19,7 +19,7 @@ export type Runner<Params = unknown> = {
   /** Checks a task's params when it is created or changed, and fills in the defaults when it runs. */
   params: z.ZodType<Params>
   /** Does the work. What it throws is a failed execution with the error's message as its detail. */
-  run(params: Params, run: Run): Promise<Outcome>
+  run(params: Params, run: RunInfo): Promise<Outcome>
   /**
    * Effects in our own database, for tasks whose `run` gave success: done in the transaction that settles the execution,
    * so exactly once. Gives the results by task id.

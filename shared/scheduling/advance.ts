@@ -1,4 +1,4 @@
-import { type Columns, columns, epochMs, toRows } from '../columns.ts'
+import { type Columns, columns, toRows } from '../columns.ts'
 import type { Queryable } from '../db.ts'
 import type { ClaimOptions } from './claim.ts'
 import type { Claimed } from './claimed.ts'
@@ -17,15 +17,14 @@ export type TaskPlan = Plan & {
 
 type AdvanceOptions = Pick<ClaimOptions, 'clock' | 'leaseSeconds' | 'startsDue'> & { claimIds: string[] }
 
-/** What was opened; `started_at` in milliseconds since 1970. */
-type Opened = { task_id: number; id: number; started_at: number | null }
+type Opened = { task_id: number; id: number; starts: boolean }
 
-const OPENED = { task_id: 'task_id', id: 'id', started_at: epochMs('started_at') }
+const OPENED = { task_id: 'task_id', id: 'id', starts: 'starts' }
 
 /** Moves the cursors of locked tasks, opens the executions of what runs, and records what doesn't. Gives the executions. */
 export async function advance(tx: Queryable, plans: TaskPlan[], options: AdvanceOptions): Promise<Claimed[]> {
   if (plans.length === 0) return []
-  const [moved] = await tx<[Columns<Opened>]>`
+  const [{ now, ...moved }] = await tx<[Columns<Opened> & { now: Date }]>`
     with moved as (
       update task_state s
       set next_run_at = to_timestamp(p.next / 1000),
@@ -55,8 +54,7 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
         ) as u (task_id, run, due, next, claim)
       ) p
       where s.task_id = p.task_id
-      returning s.task_id, s.execution_id as id, case when p.starts then s.started_at end as started_at, s.claim_id,
-        p.opens as opened
+      returning s.task_id, s.execution_id as id, s.claim_id, p.opens as opened, p.starts
     ),
     claimed as (
       insert into claims (id, lease_expires_at, task_ids)
@@ -65,7 +63,7 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
       where opened
       group by claim_id
     )
-    select ${columns<Opened>(tx, OPENED)} from moved where opened`
+    select ${columns<Opened>(tx, OPENED)}, now()::timestamptz(3) from moved where opened`
   await insertSkips(
     tx,
     plans.flatMap(({ taskId, skips }) => skips.map((skip) => ({ taskId, ...skip }))),
@@ -82,7 +80,7 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
       trigger: 'schedule',
       attempt: 1,
       due_at: shift(run, task.jitter),
-      started_at: row.started_at === null ? null : new Date(row.started_at),
+      started_at: row.starts ? now : null,
       next_run_at: next && shift(next, task.jitter),
       failures: 0,
       task,

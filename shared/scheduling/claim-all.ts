@@ -5,10 +5,10 @@ import { type Clock, readClock } from './clock.ts'
 import { handOver, type Invoke } from './invoke.ts'
 
 /** Executions that one claim takes at most: larger sets gain nothing, and hold their locks longer. */
-const BATCH = 500
+const BATCH = 2000
 
 /** Claims at once, each on a connection of its own: while one is planned and written here, the next is being locked there. */
-const LANES = 2
+const LANES = 3
 
 /** A tick with much to do reads the clock again after so many milliseconds: more has come due. */
 const CLOCK_MS = 250

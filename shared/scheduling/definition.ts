@@ -79,9 +79,16 @@ export async function readDefinitions(
     else missing.push(task_id)
   }
   if (missing.length > 0)
-    for (const row of await load(tx, missing)) found.set(row.id, remember(toDefinition(row)))
+    for (const row of await load(tx, missing)) {
+      const definition = toDefinition(row)
+      found.set(row.id, isOnce(definition) ? definition : remember(definition))
+    }
   return found
 }
+
+/** Nobody asks for it again, unless it is tried again. */
+const isOnce = ({ schedule }: Definition): boolean =>
+  !(schedule instanceof AppError) && schedule.kind === 'once'
 
 async function load(tx: Queryable, ids: number[]): Promise<Row[]> {
   const [found] = await tx<[Columns<Row>]>`
@@ -118,11 +125,15 @@ function toDefinition(row: Row): Definition {
 
 function scheduleOf(row: Row): Schedule | AppError {
   try {
-    const { start_at, end_at } = row
     return readSchedule({
-      ...row,
-      start_at: start_at === null ? null : new Date(start_at),
-      end_at: end_at === null ? null : new Date(end_at),
+      schedule_type: row.schedule_type,
+      interval_seconds: row.interval_seconds,
+      interval_mode: row.interval_mode,
+      cron_expression: row.cron_expression,
+      timezone: row.timezone,
+      start_at: row.start_at === null ? null : new Date(row.start_at),
+      end_at: row.end_at === null ? null : new Date(row.end_at),
+      jitter_seconds: row.jitter_seconds,
     })
   } catch (error) {
     if (error instanceof AppError) return error

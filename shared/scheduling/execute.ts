@@ -105,9 +105,10 @@ export class Executor {
     const claim = this.#heartbeat.hold(id, executions.length, since, shared ?? false)
     this.#load += executions.length
     const { promise, resolve } = Promise.withResolvers<void>()
+    const done = () => this.#leave(claim, resolve)
     const works = executions.map((execution): Work => {
       const at = instantOn(clock, execution.started_at ?? execution.due_at)
-      return { execution, claim, clock, deadline, at, done: () => this.#leave(claim, resolve) }
+      return { execution, claim, clock, deadline, at, done }
     })
     this.#starter.addStarted(works.filter(({ execution }) => execution.started_at !== null))
     this.#starter.add(works.filter(({ execution }) => execution.started_at === null))
@@ -128,11 +129,11 @@ export class Executor {
   async #runAll(due: Work[]): Promise<void> {
     for (let from = 0; from < due.length; from += RUN_TURN) {
       if (from > 0) await setImmediate()
-      for (const work of due.slice(from, from + RUN_TURN)) void this.#run(work)
+      for (const work of due.slice(from, from + RUN_TURN)) this.#run(work)
     }
   }
 
-  async #run(work: Work): Promise<void> {
+  #run(work: Work): void {
     const { execution, claim } = work
     const from = performance.now()
     const left = Math.max(0, (work.deadline - from) / 1000)
@@ -140,22 +141,26 @@ export class Executor {
       execution.task.timeout_seconds ?? this.#options.defaultTimeoutSeconds,
       left,
     )
-    const lateMs = Math.max(0, from - work.at)
     if (logsInfo) {
       const late_ms = Math.round(from - instantOn(work.clock, execution.due_at))
       logger.info('execution started', { ...keys(execution), late_ms })
     }
-    const run = new Run(execution, timeoutSeconds)
-    this.#heartbeat.add(claim, run)
-    const outcome = await run.outcome
-    claim.runs.delete(execution.id)
+    this.#heartbeat.add(
+      claim,
+      new Run(execution, timeoutSeconds, (run, outcome) => this.#ended(work, run, from, outcome)),
+    )
+  }
+
+  #ended(work: Work, run: Run, from: number, outcome: Outcome | null): void {
+    const { execution, claim, at } = work
+    claim.runs.delete(run)
     const done = (written: boolean | null): void => {
       if (logsInfo || !written) report(execution, written ? outcome : null, performance.now() - from)
       this.#starter.leave(work)
       this.#tellDueSoon(work)
     }
     if (outcome === null) done(false)
-    else this.#settler.add({ execution, outcome, claim, lateMs, done })
+    else this.#settler.add({ execution, outcome, claim, lateMs: Math.max(0, from - at), done })
   }
 
   #tellDueSoon({ execution: { next_run_at }, clock }: Work): void {

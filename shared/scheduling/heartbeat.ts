@@ -6,7 +6,7 @@ import type { Run, StopReason } from './run.ts'
 /** A claim of this process. */
 export type HeldClaim = {
   readonly id: string
-  readonly runs: Map<number, Run>
+  readonly runs: Set<Run>
   /** How many of its executions this process has not done with. */
   left: number
   /** When the lease ends at the latest, on this process' monotonic clock (`performance.now()`, milliseconds). */
@@ -42,7 +42,7 @@ export class Heartbeat {
     const leaseEnds = since + this.#leaseSeconds * 1000
     const held: HeldClaim = {
       id,
-      runs: new Map(),
+      runs: new Set(),
       left: count,
       leaseEnds,
       lost: false,
@@ -58,7 +58,7 @@ export class Heartbeat {
 
   /** Also stops it at once, when everything was stopped: its start was on its way to the database. */
   add(held: HeldClaim, run: Run): void {
-    held.runs.set(run.execution.id, run)
+    held.runs.add(run)
     if (held.lost) run.stop('claim_lost')
     else if (this.#stopped) run.stop(this.#stopped)
   }
@@ -73,7 +73,7 @@ export class Heartbeat {
 
   stopAll(reason: StopReason): void {
     this.#stopped = reason
-    for (const { runs } of this.#held.values()) for (const run of runs.values()) run.stop(reason)
+    for (const { runs } of this.#held.values()) for (const run of runs) run.stop(reason)
   }
 
   #expireAt(held: HeldClaim, leaseEnds: number): void {
@@ -87,7 +87,7 @@ export class Heartbeat {
     this.#beating = true
     const since = performance.now()
     const held = [...this.#held.values()]
-    const running = held.flatMap(({ runs }) => [...runs.values()])
+    const running = held.flatMap(({ runs }) => [...runs])
     try {
       const renewed = await renew(this.#sql, held, this.#leaseSeconds)
       for (const claim of held) {
@@ -111,7 +111,7 @@ export class Heartbeat {
 
 function lose(held: HeldClaim): void {
   held.lost = true
-  for (const run of held.runs.values()) run.stop('claim_lost')
+  for (const run of held.runs) run.stop('claim_lost')
 }
 
 /** Gives the claims that are still there. */

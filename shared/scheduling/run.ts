@@ -1,4 +1,5 @@
 import { runnerOf } from '../runners/index.ts'
+import type { RunInfo } from '../runners/runner.ts'
 import { backoffSeconds } from './backoff.ts'
 import type { Claimed } from './claimed.ts'
 import { cancelled, failed, handedBack, type Outcome, timedOut } from './outcome.ts'
@@ -7,27 +8,30 @@ import { describe } from './record.ts'
 /** Why a run is stopped before it is done: the reason of its AbortSignal. */
 export type StopReason = 'timeout' | 'cancelled' | 'shutdown' | 'claim_lost'
 
-/** One execution that runs, for `timeoutSeconds` at most. */
-export class Run {
+/** One execution that runs, and what its runner is told about it. Thousands may be under way: it keeps and makes no more than it must. */
+export class Run implements RunInfo {
   readonly execution: Claimed
-  /** Null when its claim was lost, so that nothing may be written. Never rejects. */
-  readonly outcome: Promise<Outcome | null>
   readonly #timeoutSeconds: number
-  readonly #end: (outcome: Outcome | null) => void
+  readonly #onEnd: (run: Run, outcome: Outcome | null) => void
+  readonly #timer: NodeJS.Timeout
   #controller: AbortController | undefined
   #stopped: StopReason | undefined
+  #ended = false
 
-  constructor(execution: Claimed, timeoutSeconds: number) {
+  /**
+   * Runs for `timeoutSeconds` at most. `onEnd` is called once, not before this returns, with how it ended: null when its claim was lost, so that
+   * nothing may be written.
+   */
+  constructor(
+    execution: Claimed,
+    timeoutSeconds: number,
+    onEnd: (run: Run, outcome: Outcome | null) => void,
+  ) {
     this.execution = execution
     this.#timeoutSeconds = timeoutSeconds
-    const { promise, resolve } = Promise.withResolvers<Outcome | null>()
-    this.outcome = promise
-    const timer = setTimeout(() => this.stop('timeout'), timeoutSeconds * 1000)
-    this.#end = (outcome) => {
-      clearTimeout(timer)
-      resolve(outcome && withRetry(execution, outcome))
-    }
-    this.#run().then(this.#end, (error: unknown) => this.#end(failed(describe(error))))
+    this.#onEnd = onEnd
+    this.#timer = setTimeout(stopInTime, timeoutSeconds * 1000, this)
+    void this.#run()
   }
 
   /** The first reason counts; what it still gives after that is dropped. */
@@ -38,35 +42,60 @@ export class Run {
     this.#controller?.abort(reason)
   }
 
+  get taskId(): number {
+    return this.execution.task_id
+  }
+
+  get executionId(): number {
+    return this.execution.id
+  }
+
+  get scheduledFor(): Date {
+    return this.execution.scheduled_for
+  }
+
+  get attempt(): number {
+    return this.execution.attempt
+  }
+
+  get idempotencyKey(): string {
+    const { task_id, trigger, scheduled_for } = this.execution
+    return `task-${task_id}-${trigger}-${scheduled_for.toISOString()}`
+  }
+
   /** Made when it is asked for: many runs end before they look. */
-  get #signal(): AbortSignal {
+  get signal(): AbortSignal {
     this.#controller ??= new AbortController()
     if (this.#stopped !== undefined) this.#controller.abort(this.#stopped)
     return this.#controller.signal
   }
 
-  async #run(): Promise<Outcome> {
-    const { task, scheduled_for: scheduledFor, id, attempt, trigger } = this.execution
-    const runner = runnerOf(task.type)
-    if (!runner) return failed(`no runner for type ${task.type}`)
-    const params = runner.params.safeParse(task.params)
-    if (!params.success)
-      return failed(`bad params: ${params.error.issues.map((it) => it.message).join('; ')}`)
-    const signal = () => this.#signal
-    return await runner.run(params.data, {
-      taskId: task.id,
-      executionId: id,
-      scheduledFor,
-      attempt,
-      get idempotencyKey() {
-        return `task-${task.id}-${trigger}-${scheduledFor.toISOString()}`
-      },
-      get signal() {
-        return signal()
-      },
-    })
+  async #run(): Promise<void> {
+    try {
+      this.#end(await this.#attempt())
+    } catch (error) {
+      this.#end(failed(describe(error)))
+    }
+  }
+
+  #attempt(): Promise<Outcome> | Outcome {
+    const { type, params } = this.execution.task
+    const runner = runnerOf(type)
+    if (!runner) return failed(`no runner for type ${type}`)
+    const checked = runner.params.safeParse(params)
+    if (checked.success) return runner.run(checked.data, this)
+    return failed(`bad params: ${checked.error.issues.map((it) => it.message).join('; ')}`)
+  }
+
+  #end(outcome: Outcome | null): void {
+    if (this.#ended) return
+    this.#ended = true
+    clearTimeout(this.#timer)
+    this.#onEnd(this, outcome && withRetry(this.execution, outcome))
   }
 }
+
+const stopInTime = (run: Run): void => run.stop('timeout')
 
 function stoppedOutcome(reason: StopReason, timeoutSeconds: number): Outcome | null {
   if (reason === 'timeout') return timedOut(timeoutSeconds)

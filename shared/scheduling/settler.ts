@@ -8,9 +8,9 @@ import { type Settlement, settle } from './settle.ts'
 
 /** Milliseconds that endings are gathered for; they go sooner when there are enough. */
 const GATHER_MS = 2
-const BATCH = 500
+const BATCH = 2000
 /** Statements at once, each on a connection of its own. */
-const LANES = 2
+const LANES = 3
 const RETRY_MS = 250
 
 /** An execution that has ended in this process, and the claim that it was held under. */
