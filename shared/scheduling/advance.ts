@@ -1,4 +1,4 @@
-import { type Columns, columns, toRows } from '../columns.ts'
+import { type Columns, cell, columns, mapRows } from '../columns.ts'
 import type { Queryable } from '../db.ts'
 import type { ClaimOptions } from './claim.ts'
 import type { Claimed } from './claimed.ts'
@@ -68,7 +68,12 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
     tx,
     plans.flatMap(({ taskId, skips }) => skips.map((skip) => ({ taskId, ...skip }))),
   )
-  const opened = new Map(toRows(moved).map((row) => [row.task_id, row]))
+  const opened = new Map(
+    mapRows(moved, (index) => [
+      cell(moved.task_id, index),
+      { id: cell(moved.id, index), starts: cell(moved.starts, index) },
+    ]),
+  )
   return plans.flatMap(({ taskId, task, run, next, claim }) => {
     const row = opened.get(taskId)
     if (row === undefined || run === null || claim === null) return []

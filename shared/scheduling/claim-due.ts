@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import { type Columns, columns, epochMs, toRows } from '../columns.ts'
+import { type Columns, cell, columns, epochMs, mapRows } from '../columns.ts'
 import type { Database, Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { logger } from '../logger.ts'
@@ -126,7 +126,15 @@ async function lockDue(tx: Queryable, options: ClaimOptions & { after?: Position
       limit ${limit}
       for no key update skip locked
     ) due`
-  return toRows(due)
+  return mapRows(due, (index) => ({
+    task_id: cell(due.task_id, index),
+    definition: cell(due.definition, index),
+    next_run_at: cell(due.next_run_at, index),
+    runs: cell(due.runs, index),
+    busy_from: cell(due.busy_from, index),
+    busy_until: cell(due.busy_until, index),
+    last: cell(due.last, index),
+  }))
 }
 
 /** One row that can't be planned must not stop every task that is claimed with it. */

@@ -1,4 +1,4 @@
-import { type Columns, columns, epochMs, toRows } from '../columns.ts'
+import { type Columns, cell, columns, epochMs, mapRows } from '../columns.ts'
 import type { Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 import type { Policies } from './plan.ts'
@@ -79,9 +79,8 @@ export async function readDefinitions(
     else missing.push(task_id)
   }
   if (missing.length > 0)
-    for (const row of await load(tx, missing)) {
-      const definition = toDefinition(row)
-      found.set(row.id, isOnce(definition) ? definition : remember(definition))
+    for (const definition of await load(tx, missing)) {
+      found.set(definition.id, isOnce(definition) ? definition : remember(definition))
     }
   return found
 }
@@ -90,10 +89,10 @@ export async function readDefinitions(
 const isOnce = ({ schedule }: Definition): boolean =>
   !(schedule instanceof AppError) && schedule.kind === 'once'
 
-async function load(tx: Queryable, ids: number[]): Promise<Row[]> {
+async function load(tx: Queryable, ids: number[]): Promise<Definition[]> {
   const [found] = await tx<[Columns<Row>]>`
     select ${columns<Row>(tx, COLUMNS)} from tasks where id = any(${ids}::int[])`
-  return toRows(found)
+  return mapRows(found, (index) => toDefinition(found, index))
 }
 
 function remember(definition: Definition): Definition {
@@ -102,38 +101,40 @@ function remember(definition: Definition): Definition {
   return definition
 }
 
-function toDefinition(row: Row): Definition {
+function toDefinition(rows: Columns<Row>, index: number): Definition {
+  const name = cell(rows.name, index)
   return {
-    id: row.id,
-    definition: row.definition,
-    name: row.name,
-    type: row.type,
-    params: row.params,
-    timeout_seconds: row.timeout_seconds,
-    max_runs: row.max_runs,
-    overlap_policy: row.overlap_policy,
-    misfire_policy: row.misfire_policy,
-    misfire_grace_seconds: row.misfire_grace_seconds,
-    max_attempts: row.max_attempts,
-    retry_backoff_seconds: row.retry_backoff_seconds,
-    retry_max_backoff_seconds: row.retry_max_backoff_seconds,
-    pause_after_failures: row.pause_after_failures,
-    schedule: scheduleOf(row),
-    jitter: jitterMs(row.name, row.jitter_seconds),
+    id: cell(rows.id, index),
+    definition: cell(rows.definition, index),
+    name,
+    type: cell(rows.type, index),
+    params: cell(rows.params, index),
+    timeout_seconds: cell(rows.timeout_seconds, index),
+    max_runs: cell(rows.max_runs, index),
+    overlap_policy: cell(rows.overlap_policy, index),
+    misfire_policy: cell(rows.misfire_policy, index),
+    misfire_grace_seconds: cell(rows.misfire_grace_seconds, index),
+    max_attempts: cell(rows.max_attempts, index),
+    retry_backoff_seconds: cell(rows.retry_backoff_seconds, index),
+    retry_max_backoff_seconds: cell(rows.retry_max_backoff_seconds, index),
+    pause_after_failures: cell(rows.pause_after_failures, index),
+    schedule: scheduleOf(rows, index),
+    jitter: jitterMs(name, cell(rows.jitter_seconds, index)),
   }
 }
 
-function scheduleOf(row: Row): Schedule | AppError {
+function scheduleOf(rows: Columns<Row>, index: number): Schedule | AppError {
+  const [start_at, end_at] = [cell(rows.start_at, index), cell(rows.end_at, index)]
   try {
     return readSchedule({
-      schedule_type: row.schedule_type,
-      interval_seconds: row.interval_seconds,
-      interval_mode: row.interval_mode,
-      cron_expression: row.cron_expression,
-      timezone: row.timezone,
-      start_at: row.start_at === null ? null : new Date(row.start_at),
-      end_at: row.end_at === null ? null : new Date(row.end_at),
-      jitter_seconds: row.jitter_seconds,
+      schedule_type: cell(rows.schedule_type, index),
+      interval_seconds: cell(rows.interval_seconds, index),
+      interval_mode: cell(rows.interval_mode, index),
+      cron_expression: cell(rows.cron_expression, index),
+      timezone: cell(rows.timezone, index),
+      start_at: start_at === null ? null : new Date(start_at),
+      end_at: end_at === null ? null : new Date(end_at),
+      jitter_seconds: cell(rows.jitter_seconds, index),
     })
   } catch (error) {
     if (error instanceof AppError) return error
