@@ -1,23 +1,37 @@
 import type { Queryable } from '../db.ts'
 
 /**
- * The database's clock, as it was read: `now` was the time at `readAt` of this process' monotonic clock (`performance.now()`), or a
- * little before. So what is told by it is never early.
+ * The database's clock, the only one that decides: it showed `now` at `readAt` of this process' monotonic clock (`performance.now()`), or a little
+ * before. So what is told by it is not early.
  */
 export type Clock = { now: Date; readAt: number }
 
-/** Reads the database's clock: the only one that decides. */
+/** Reads the database's clock. */
 export async function readClock(sql: Queryable): Promise<Clock> {
   const [row] = await sql<[{ ms: number }]>`
     select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`
-  return toClock(row.ms)
+  return hearClock(row.ms)
 }
 
-/** `ms`: milliseconds since 1970, with a fraction, as the database has just told them. */
-export function toClock(ms: number): Clock {
+/** Milliseconds for which an answer tells how far the clocks are apart: in that time they drift by much less than one. */
+const RECENT_MS = 3000
+
+/** `apart`: this process' clock less the database's, in milliseconds, and the time that its answer took to be heard. */
+let heard: { at: number; apart: number }[] = []
+
+/**
+ * `ms`: milliseconds since 1970, with a fraction, as the database has just told them. An answer is late by its way, and by whatever kept this process
+ * busy: of the recent ones the quickest tells best (the clock filter of NTP, RFC 5905, 10).
+ */
+export function hearClock(ms: number): Clock {
+  const at = performance.now()
+  heard = [...heard.filter((it) => at - it.at < RECENT_MS), { at, apart: at - ms }]
   const whole = Math.floor(ms)
-  return { now: new Date(whole), readAt: performance.now() - (ms - whole) }
+  return { now: new Date(whole), readAt: whole + Math.min(...heard.map(({ apart }) => apart)) }
 }
+
+/** A clock that shows `now` at this moment, whatever the database's does. */
+export const clockAt = (now: Date): Clock => ({ now, readAt: performance.now() })
 
 /** When an instant comes, on this process' monotonic clock. */
 export const instantOn = (clock: Clock, instant: Date): number =>

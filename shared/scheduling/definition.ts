@@ -1,6 +1,8 @@
 import { type Columns, cell, columns, epochMs, mapRows } from '../columns.ts'
 import type { Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
+import { runnerOf } from '../runners/index.ts'
+import type { Runner } from '../runners/runner.ts'
 import type { Policies } from './plan.ts'
 import { jitterMs, readSchedule, type Schedule, type ScheduleFields } from './schedule.ts'
 
@@ -49,7 +51,9 @@ const COLUMNS = {
 }
 
 /** What a task is, as its row of `tasks` says: its schedule, what it runs, and its policies. */
-export type Definition = Omit<Row, keyof ScheduleFields> & {
+export type Definition = Omit<Row, keyof ScheduleFields | 'params'> & {
+  /** What runs it, with its params checked; or why nothing can. */
+  work: { runner: Runner; params: unknown } | { problem: string }
   /** An error when it can't be read: written by hand, or in a zone that this Node doesn't know. */
   schedule: Schedule | AppError
   /** Milliseconds that each of its instants is moved by. */
@@ -102,13 +106,13 @@ function remember(definition: Definition): Definition {
 }
 
 function toDefinition(rows: Columns<Row>, index: number): Definition {
-  const name = cell(rows.name, index)
+  const [name, type] = [cell(rows.name, index), cell(rows.type, index)]
   return {
     id: cell(rows.id, index),
     definition: cell(rows.definition, index),
     name,
-    type: cell(rows.type, index),
-    params: cell(rows.params, index),
+    type,
+    work: toWork(type, cell(rows.params, index)),
     timeout_seconds: cell(rows.timeout_seconds, index),
     max_runs: cell(rows.max_runs, index),
     overlap_policy: cell(rows.overlap_policy, index),
@@ -121,6 +125,15 @@ function toDefinition(rows: Columns<Row>, index: number): Definition {
     schedule: scheduleOf(rows, index),
     jitter: jitterMs(name, cell(rows.jitter_seconds, index)),
   }
+}
+
+/** Here, ahead of the instant, and once for all its runs. */
+function toWork(type: string, params: unknown): Definition['work'] {
+  const runner = runnerOf(type)
+  if (!runner) return { problem: `no runner for type ${type}` }
+  const checked = runner.params.safeParse(params)
+  if (checked.success) return { runner, params: checked.data }
+  return { problem: `bad params: ${checked.error.issues.map((it) => it.message).join('; ')}` }
 }
 
 function scheduleOf(rows: Columns<Row>, index: number): Schedule | AppError {

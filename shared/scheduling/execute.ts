@@ -32,7 +32,10 @@ export class Executor {
     this.#options = options
     this.#heartbeat = new Heartbeat(sql, options.leaseSeconds)
     this.#settler = new Settler(sql)
-    this.#starter = new Starter(sql, options.maxRunning, (started) => void this.#runAll(started))
+    this.#starter = new Starter(sql, options.maxRunning, {
+      now: (due) => void this.#settler.after(this.#runAll(due)),
+      late: (due) => void this.#runAll(due),
+    })
   }
 
   /** `tell` is called when a run ends and its task is due again within so many milliseconds: a tick may have passed it over. */

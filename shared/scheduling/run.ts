@@ -1,4 +1,3 @@
-import { runnerOf } from '../runners/index.ts'
 import type { RunInfo } from '../runners/runner.ts'
 import { backoffSeconds } from './backoff.ts'
 import type { Claimed } from './claimed.ts'
@@ -79,12 +78,8 @@ export class Run implements RunInfo {
   }
 
   #attempt(): Promise<Outcome> | Outcome {
-    const { type, params } = this.execution.task
-    const runner = runnerOf(type)
-    if (!runner) return failed(`no runner for type ${type}`)
-    const checked = runner.params.safeParse(params)
-    if (checked.success) return runner.run(checked.data, this)
-    return failed(`bad params: ${checked.error.issues.map((it) => it.message).join('; ')}`)
+    const { work } = this.execution.task
+    return 'problem' in work ? failed(work.problem) : work.runner.run(work.params, this)
   }
 
   #end(outcome: Outcome | null): void {

@@ -30,9 +30,18 @@ export class Settler {
   #left: Left[] = []
   #timer: NodeJS.Timeout | undefined
   #busy = 0
+  #held = 0
 
   constructor(sql: Database) {
     this.#sql = sql
+  }
+
+  /** Writes nothing more until `work` is done, which must be soon: it is more urgent. */
+  async after(work: Promise<void>): Promise<void> {
+    this.#held += 1
+    await work
+    this.#held -= 1
+    this.#flush()
   }
 
   add(ending: Ending): void {
@@ -54,7 +63,7 @@ export class Settler {
   #flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    while (this.#hasLane() && this.#endings.length + this.#left.length > 0) {
+    while (this.#held === 0 && this.#hasLane() && this.#endings.length + this.#left.length > 0) {
       void this.#lane(this.#endings.splice(0, BATCH), this.#left.splice(0))
     }
   }

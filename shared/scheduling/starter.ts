@@ -8,14 +8,15 @@ import type { HeldClaim } from './heartbeat.ts'
 import { Releaser } from './release.ts'
 import { start } from './start.ts'
 
-/** Executions that one statement starts at most. */
-const START_BATCH = 500
+/** Executions that one statement starts at most, and how many statements are under way: the rest waits here, and not in front of a heartbeat. */
+const START_BATCH = 1000
+const START_LANES = 3
 
 /**
  * Milliseconds before its instant that an execution's start is written, so that it runs at its instant and not one round trip
  * later: what the statement takes, measured for one and for many at once.
  */
-const startLeadMs = (count: number): number => 4 + Math.min(500, count * 0.03)
+const startLeadMs = (count: number): number => 4 + Math.min(1500, count * 0.03)
 
 /** What is due and finds no place for so long is given back: another worker may have one. */
 const OVERDUE_MS = 1000
@@ -34,24 +35,28 @@ export type Work = {
   done(): void
 }
 
+/** Who runs what has started: at its very instant, or after it, since it was due when it was claimed. */
+type RunStarted = { now(due: Work[]): void; late(due: Work[]): void }
+
 /** Brings claimed executions to their start: each at its own instant, and no more at once than there are places. */
 export class Starter {
   readonly #sql: Database
   readonly #places: number
-  readonly #run: (started: Work[]) => void
+  readonly #run: RunStarted
   readonly #toStart = new Releaser<Work>((due) => this.#enqueue(due), startLeadMs)
-  readonly #toRun = new Releaser<Work>((due) => this.#run(due))
+  readonly #toRun = new Releaser<Work>((due) => this.#run.now(due))
   /** Due, and waiting for a place. */
   #ready: Work[] = []
   #overdue: NodeJS.Timeout | undefined
   #taken = 0
   #reserved = 0
+  #starting = 0
   #freeing = false
   #stopped = false
   #freed: () => void = () => {}
 
-  /** `run` gets what has started, at its instant; `places` is how many may run at once. */
-  constructor(sql: Database, places: number, run: (started: Work[]) => void) {
+  /** `places` is how many may run at once. */
+  constructor(sql: Database, places: number, run: RunStarted) {
     this.#sql = sql
     this.#places = places
     this.#run = run
@@ -86,7 +91,7 @@ export class Starter {
   /** Takes on what was started with its claim. */
   addStarted(works: Work[]): void {
     this.#taken += works.length
-    this.#run(works)
+    this.#run.late(works)
   }
 
   /** One that ran is done with. Hundreds are at once, and what waits for their places is to start together. */
@@ -115,12 +120,19 @@ export class Starter {
   }
 
   #startReady(): void {
-    while (this.#ready.length > 0 && this.#free > 0) {
+    while (this.#ready.length > 0 && this.#free > 0 && this.#starting < START_LANES) {
       const count = Math.min(START_BATCH, this.#free)
       const batch = this.#ready.splice(0, count)
       this.#taken += batch.length
-      void this.#start(batch)
+      void this.#lane(batch)
     }
+  }
+
+  async #lane(batch: Work[]): Promise<void> {
+    this.#starting += 1
+    await this.#start(batch)
+    this.#starting -= 1
+    this.#startReady()
   }
 
   #giveBackOverdue(): void {

@@ -1,7 +1,7 @@
 import type { Database } from '../db.ts'
 import { logger } from '../logger.ts'
 import { claimAll } from './claim-all.ts'
-import { type Clock, readClock, toClock } from './clock.ts'
+import { type Clock, clockAt, hearClock, readClock } from './clock.ts'
 import type { Invoke } from './invoke.ts'
 import { resumeDue } from './pause.ts'
 import { type Recovered, recover } from './recover.ts'
@@ -88,7 +88,7 @@ async function look(sql: Database, { aheadMs = 0, now }: TickOptions): Promise<F
       ) as queued,
       (select min(next_run_at) from task_state where paused_at is null and next_run_at is not null) as due,
       (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`
-  const clock = toClock(now?.getTime() ?? first.ms)
+  const clock = now ? clockAt(now) : hearClock(first.ms)
   const isBy = (instant: Date | null, ms: number): boolean => instant !== null && instant.getTime() <= ms
   const soon = clock.now.getTime() + aheadMs
   const queued = isBy(first.queued, soon)

@@ -23,7 +23,7 @@ async function insertDue(): Promise<void> {
 
 /** Lets them be due again, at an instant of their own. */
 const dueAgain = (round: number) => db()`
-  update task_state set next_run_at = date_trunc('hour', now()) - ${round} * interval '1 minute'`
+  update task_state set next_run_at = date_trunc('second', now()) - ${round} * interval '1 second'`
 
 // Of one connection, since others write to the same server. Records, since bytes depend on when a checkpoint comes; the benchmark has those.
 test('a run that was claimed ahead writes fewer than twelve records to the log', async () => {

@@ -13,6 +13,8 @@ const formatters = new Map<string, Intl.DateTimeFormat>()
 
 /** Whether Intl knows the IANA name. A bare offset such as +02:00 is no zone: it would silently miss clock changes. */
 export function isTimeZone(name: string): boolean {
+  // Most tasks have this one, and the first formatter of a process takes 25 ms.
+  if (name === 'UTC') return true
   if (!/^[A-Za-z]/.test(name)) return false
   try {
     formatterOf(name)
