@@ -44,6 +44,9 @@ const RECONNECT_SECONDS = 0.2
  */
 const SERVER_TIMEOUTS = { idle_in_transaction_session_timeout: 10_000, statement_timeout: 30_000 }
 
+/** Everything asked for has an index. A plan that was kept from when a table was empty would read it whole until its statistics catch up. */
+const INDEXES = { enable_seqscan: 'off' }
+
 /**
  * For statements over sets, in which each row is looked up by its key. A plan is made for each one's own parameters: one that was kept from when a table was nearly empty
  * would scan it whole until statistics catch up, which at full speed is a minute. Rows are looked up in memory, mostly, so a random
@@ -55,7 +58,6 @@ const PLANNER = {
   random_page_cost: '1.1',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
-  enable_seqscan: 'off',
 }
 
 /** Opens a pool. Connections are made at the first query, and closed after 20 idle seconds. */
@@ -73,6 +75,7 @@ export function connect(url: string, options: { max: number; echo?: boolean; for
       application_name: 'task-scheduler',
       TimeZone: 'UTC',
       ...SERVER_TIMEOUTS,
+      ...INDEXES,
       ...(options.forSets && PLANNER),
     },
     onnotice: (notice) => logger.debug('notice', { notice: notice.message }),

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { allOf, type Fragment, type Queryable } from '../db.ts'
 import { notFound } from '../errors.ts'
-import { pageQuery, readCursor } from '../http/page.ts'
+import { pageLimit, pageQuery, readCursor } from '../http/page.ts'
 import { digits } from '../http/parse.ts'
 import { BEFORE_ALL, instantIn } from '../instant.ts'
 import { maybeOpen } from '../scheduling/ledger.ts'
@@ -25,7 +25,8 @@ export async function listExecutions(
   query: z.output<typeof executionQuery>,
 ): Promise<Execution[]> {
   const before = readCursor(z.int(), query.cursor)
-  const { task_id: taskId, limit } = query
+  const { task_id: taskId } = query
+  const limit = pageLimit(sql, query)
   const ended = allOf(sql, [
     before !== null && sql`e.id < ${before}`,
     taskId !== undefined && sql`e.task_id = ${taskId}::bigint`,

@@ -87,6 +87,8 @@ async function passOverDue(claims: Claims, startsDue: boolean): Promise<boolean>
         left ||= more
         lanes.delete(lane)
       })
+      // Awaited below, but it may fail before.
+      lane.catch(() => {})
       lanes.add(lane)
       const { count, last } = await claim.locked
       if (count < limit) break

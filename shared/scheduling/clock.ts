@@ -15,6 +15,7 @@ export async function readClock(sql: Queryable): Promise<Clock> {
 
 /** Milliseconds for which an answer tells how far the clocks are apart: in that time they drift by much less than one. */
 const RECENT_MS = 3000
+const RECENT_ANSWERS = 32
 
 /** `apart`: this process' clock less the database's, in milliseconds, and the time that its answer took to be heard. */
 let heard: { at: number; apart: number }[] = []
@@ -25,7 +26,8 @@ let heard: { at: number; apart: number }[] = []
  */
 export function hearClock(ms: number): Clock {
   const at = performance.now()
-  heard = [...heard.filter((it) => at - it.at < RECENT_MS), { at, apart: at - ms }]
+  const recent = heard.filter((it) => at - it.at < RECENT_MS).slice(1 - RECENT_ANSWERS)
+  heard = [...recent, { at, apart: at - ms }]
   const whole = Math.floor(ms)
   return { now: new Date(whole), readAt: whole + Math.min(...heard.map(({ apart }) => apart)) }
 }

@@ -30,18 +30,23 @@ export class Settler {
   #left: Left[] = []
   #timer: NodeJS.Timeout | undefined
   #busy = 0
+  /** How much there is that is more urgent, and whether a flush has waited for it. */
   #held = 0
+  #isOverdue = false
 
   constructor(sql: Database) {
     this.#sql = sql
   }
 
-  /** Writes nothing more until `work` is done, which must be soon: it is more urgent. */
+  /** Begins no statement until `work` is done, which must be soon: it is more urgent. */
   async after(work: Promise<void>): Promise<void> {
     this.#held += 1
-    await work
-    this.#held -= 1
-    this.#flush()
+    try {
+      await work
+    } finally {
+      this.#held -= 1
+      if (this.#held === 0 && this.#isOverdue) this.#flush()
+    }
   }
 
   add(ending: Ending): void {
@@ -63,7 +68,8 @@ export class Settler {
   #flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    while (this.#held === 0 && this.#hasLane() && this.#endings.length + this.#left.length > 0) {
+    this.#isOverdue = this.#held > 0
+    while (!this.#isOverdue && this.#hasLane() && this.#endings.length + this.#left.length > 0) {
       void this.#lane(this.#endings.splice(0, BATCH), this.#left.splice(0))
     }
   }

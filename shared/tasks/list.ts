@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { allOf, type Fragment, type Queryable } from '../db.ts'
-import { pageQuery, readCursor } from '../http/page.ts'
+import { pageLimit, pageQuery, readCursor } from '../http/page.ts'
 import { instantIn } from '../instant.ts'
 import { TASK_TYPES } from '../runners/index.ts'
 import { SCHEDULE_TYPES } from '../scheduling/schedule.ts'
@@ -52,6 +52,6 @@ export async function listTasks(sql: Queryable, query: z.output<typeof taskQuery
     join task_state s on s.task_id = t.id
     where t.id > ${after}::bigint and ${matching(sql, query)}
     order by t.id
-    limit ${query.limit}`
+    limit ${pageLimit(sql, query)}`
   return rows.map(toTask)
 }

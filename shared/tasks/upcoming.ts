@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { Queryable } from '../db.ts'
-import { pageQuery, readCursor } from '../http/page.ts'
+import { pageLimit, pageQuery, readCursor } from '../http/page.ts'
 import { BEFORE_ALL, instantIn } from '../instant.ts'
 import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
 
@@ -18,6 +18,6 @@ export async function listUpcoming(sql: Queryable, query: z.output<typeof upcomi
     where s.next_run_at is not null and s.paused_at is null
       and (s.next_run_at, s.task_id) > (${at}::timestamptz, ${id}::bigint)
     order by s.next_run_at, s.task_id
-    limit ${query.limit}`
+    limit ${pageLimit(sql, query)}`
   return rows.map(toTask)
 }
