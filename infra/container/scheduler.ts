@@ -23,6 +23,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   const own = executor()
   const most = settings.maxConcurrentExecutions
   let full = false
+  let stopping = false
   const handed = new Set<Promise<void>>()
   const limitless = { ...execute.fn, timeoutSeconds: NO_LIMIT_SECONDS }
   const run = async (claim: Claim): Promise<void> => {
@@ -41,6 +42,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   })
   invokeLocally({
     async capacity() {
+      if (stopping) return { now: 0, ahead: 0 }
       const left = settings.maxClaimedExecutions - own.load
       full = own.room <= 0
       return { now: Math.min(own.room, left), ahead: full ? 0 : left }
@@ -57,6 +59,8 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   return {
     async stop(graceSeconds, hurry) {
       const graceMs = graceSeconds * 1000
+      // Else a tick with a backlog goes on for as long as there is some.
+      stopping = true
       // From now on nothing starts, whatever the last tick still claims.
       await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
       // A claim of the last tick may have reached the executor after that: it gives it back.

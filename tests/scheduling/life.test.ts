@@ -255,6 +255,29 @@ test('a claim that cannot be handed over is free for the next tick', async () =>
   ])
 })
 
+test('one batch follows another from where it ended, until nothing is due', async () => {
+  for (const name of ['a', 'b', 'c', 'd', 'e']) await insertTask({ name })
+  const batches: number[] = []
+  const send = async (claim: Claim) => void batches.push(claim.executions.length)
+  const capacity = async () => ({ now: 0, ahead: 2 })
+  expect(await tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })).toMatchObject({ claimed: 5 })
+  expect(batches).toEqual([2, 2, 1])
+})
+
+test('when one of several claims under way cannot be handed over, the tick fails and each is free', async () => {
+  for (const name of ['a', 'b', 'c', 'd', 'e']) await insertTask({ name })
+  const send = async () => {
+    throw new Error('nobody answers')
+  }
+  let room = 0
+  const capacity = async () => {
+    room += 1
+    return { now: 0, ahead: room }
+  }
+  await expect(tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })).rejects.toThrow('nobody')
+  expect(await db()`select from all_executions where claim_id is not null`).toEqual([])
+})
+
 test('a fixed delay ends with max_runs too', async () => {
   await insertTask({ ...quick, interval_mode: 'fixed_delay', max_runs: 1 })
   await tickAndRun(DUE)
