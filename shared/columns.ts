@@ -1,7 +1,8 @@
 import type { Fragment, Queryable } from './db.ts'
 
 /**
- * The rows of a set as one row of arrays, for hundreds and more: the driver takes as long for a cell as for such an array. Null when there is no row.
+ * The rows of a set as one row of arrays, for hundreds and more: the driver takes as long for a cell as for such an array. Each column is null when there is
+ * no row.
  */
 export type Columns<Row> = { [Key in keyof Row]: Row[Key][] | null }
 
@@ -11,8 +12,8 @@ export function columns<Row>(sql: Queryable, expressions: Record<keyof Row & str
   return sql.unsafe(selected.join(', '))
 }
 
-/** An instant as JSON: milliseconds since 1970. */
-export const epochMs = (column: string): string => `(date_part('epoch', ${column}) * 1000)::bigint`
+/** An instant as JSON: milliseconds since 1970, and no error when it is infinite. */
+export const epochMs = (column: string): string => `round(date_part('epoch', ${column}) * 1000)`
 
 /** What `make` makes of each row, by its number. It names each column: a loop over their names would take ten times as long. */
 export function mapRows<Row, Made>(columns: Columns<Row>, make: (index: number) => Made): Made[] {

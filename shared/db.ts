@@ -83,8 +83,8 @@ export function connect(url: string, options: { max: number; echo?: boolean; for
   })
 }
 
-/** Three that claim, three that settle, two that start; the heartbeat takes what is free. */
-const SCHEDULER_CONNECTIONS = 8
+/** Three that claim, three that settle, three that start, and the heartbeat. */
+const SCHEDULER_CONNECTIONS = 10
 
 let pool: Database | undefined
 

@@ -18,7 +18,7 @@ export type RunInfo = {
 export type Runner<Params = unknown> = {
   /** Checks a task's params when it is created or changed, and fills in the defaults when it runs. */
   params: z.ZodType<Params>
-  /** Does the work. What it throws is a failed execution with the error's message as its detail. */
+  /** Does the work, and leaves its params as they are, since all runs of a task share them. What it throws is a failed execution with the error's message as its detail. */
   run(params: Params, run: RunInfo): Promise<Outcome>
   /**
    * Effects in our own database, for tasks whose `run` gave success: done in the transaction that settles the execution,

@@ -1,6 +1,6 @@
 import type { Database } from '../db.ts'
 import { type ClaimOptions, claimQueued, type Taken } from './claim.ts'
-import { claimDue, type Position } from './claim-due.ts'
+import { claimDue, type Locked, type Position } from './claim-due.ts'
 import { type Clock, readClock } from './clock.ts'
 import { handOver, type Invoke } from './invoke.ts'
 
@@ -12,6 +12,9 @@ const LANES = 3
 
 /** A tick with much to do reads the clock again after so many milliseconds: more has come due. */
 const CLOCK_MS = 250
+
+/** A tick claims for so many milliseconds at most: what is to be repaired or tried again must not wait for the end of a backlog. */
+const ENOUGH_MS = 5000
 
 type Options = {
   leaseSeconds: number
@@ -36,10 +39,12 @@ type Claims = {
   sql: Database
   invoke: Invoke
   options: Options
+  /** When it is enough for one tick, on this process' monotonic clock: repairs and retries wait for the next one. */
+  until: number
   claimed: number
   claimIds: string[]
-  /** Executions that claims under way may take. */
-  asked: number
+  /** Executions that claims under way take, or may take. */
+  underWay: number
 }
 
 /** In batches until nothing is left or the workers are full: what is due and starts with its claim, then what will be. Hands the claims over. */
@@ -49,46 +54,56 @@ export async function claimAll(
   options: Options,
   { overdue, ahead, queued }: Wanted,
 ): Promise<{ claimed: number; claimIds: string[] }> {
-  const claims: Claims = { sql, invoke, options: { ...options }, claimed: 0, claimIds: [], asked: 0 }
+  const until = performance.now() + ENOUGH_MS
+  const claims: Claims = {
+    sql,
+    invoke,
+    options: { ...options },
+    until,
+    claimed: 0,
+    claimIds: [],
+    underWay: 0,
+  }
   for (const startsDue of [true, false]) {
     if (!overdue && (startsDue || !ahead)) continue
     if (queued) await takeQueued(claims, startsDue)
-    await takeDue(claims, startsDue)
+    // What a pass took may be due again when it is through: another follows one that came far.
+    while (await takePass(claims, startsDue)) {}
   }
   return { claimed: claims.claimed, claimIds: claims.claimIds }
 }
 
 async function takeQueued(claims: Claims, startsDue: boolean): Promise<void> {
   for (let more = true; more; ) {
+    await refreshClock(claims)
     const limit = await roomFor(claims, startsDue)
     if (limit <= 0) return
-    const options = await claimOptions(claims, limit, startsDue)
-    more = await keepRoom(claims, options, claimQueued(claims.sql, options))
+    const options = claimOptions(claims, limit, startsDue)
+    more = await keepRoom(claims, options, { taken: claimQueued(claims.sql, options) })
   }
 }
 
-/** What a pass took may be due again when it is through: another follows one that came far. */
-async function takeDue(claims: Claims, startsDue: boolean): Promise<void> {
-  while (await passOverDue(claims, startsDue)) {}
-}
-
 /** Batch after batch, soonest first, each from where the one before has ended. Gives whether another pass may find more. */
-async function passOverDue(claims: Claims, startsDue: boolean): Promise<boolean> {
+async function takePass(claims: Claims, startsDue: boolean): Promise<boolean> {
   const lanes = new Set<Promise<unknown>>()
   let after: Position | undefined
   let left = false
+  let failed = false
   try {
-    for (;;) {
+    while (!failed) {
+      if (performance.now() > claims.until) return goOnSoon(claims)
+      await refreshClock(claims)
       const limit = await waitForRoom(claims, startsDue, lanes)
       if (limit <= 0) return false
-      const options = await claimOptions(claims, limit, startsDue)
+      const options = claimOptions(claims, limit, startsDue)
       const claim = claimDue(claims.sql, { ...options, ...(after && { after }) })
-      const lane = keepRoom(claims, options, claim.taken).then((more) => {
+      const lane = keepRoom(claims, options, claim).then((more) => {
         left ||= more
         lanes.delete(lane)
       })
-      // Awaited below, but it may fail before.
-      lane.catch(() => {})
+      lane.catch(() => {
+        failed = true
+      })
       lanes.add(lane)
       const { count, last } = await claim.locked
       if (count < limit) break
@@ -97,9 +112,14 @@ async function passOverDue(claims: Claims, startsDue: boolean): Promise<boolean>
     await Promise.all(lanes)
     return after !== undefined || left
   } finally {
-    // One that failed is in there still: the next await above has met it, or this leaves it to the one that failed first.
     await Promise.allSettled(lanes)
   }
+}
+
+/** The rest is for the next tick. */
+function goOnSoon({ invoke }: Claims): false {
+  invoke.nudge?.()
+  return false
 }
 
 /** How many executions the next claim may take, once there is a lane for it; none only when none is under way that could make room. */
@@ -109,21 +129,25 @@ async function waitForRoom(
   lanes: Set<Promise<unknown>>,
 ): Promise<number> {
   for (;;) {
+    const isAlone = lanes.size === 0
     const limit = lanes.size < LANES ? await roomFor(claims, startsDue) : 0
-    if (limit > 0 || lanes.size === 0) return limit
-    await Promise.race(lanes)
+    if (limit > 0 || isAlone) return limit
+    // They may have ended while it was asked how much room there is.
+    if (lanes.size > 0) await Promise.race(lanes)
   }
 }
 
-async function roomFor({ invoke, asked }: Claims, startsDue: boolean): Promise<number> {
+async function roomFor({ invoke, underWay }: Claims, startsDue: boolean): Promise<number> {
   const { now, ahead } = await invoke.capacity()
-  return Math.min(BATCH, startsDue ? now : BATCH, ahead - asked)
+  return Math.min(BATCH, startsDue ? now : BATCH, ahead - underWay)
 }
 
-async function claimOptions(claims: Claims, limit: number, startsDue: boolean): Promise<ClaimOptions> {
-  const { sql, invoke, options } = claims
-  if (!options.isFixed && performance.now() - options.clock.readAt > CLOCK_MS)
-    options.clock = await readClock(sql)
+async function refreshClock({ sql, options }: Claims): Promise<void> {
+  if (options.isFixed || performance.now() - options.clock.readAt <= CLOCK_MS) return
+  options.clock = await readClock(sql)
+}
+
+function claimOptions({ invoke, options }: Claims, limit: number, startsDue: boolean): ClaimOptions {
   const { clock, leaseSeconds, aheadMs = 0 } = options
   const claimSize = invoke.claimSize && { claimSize: invoke.claimSize }
   return { limit, startsDue, clock, leaseSeconds, aheadMs: startsDue ? 0 : aheadMs, ...claimSize }
@@ -133,19 +157,27 @@ async function claimOptions(claims: Claims, limit: number, startsDue: boolean): 
 async function keepRoom(
   claims: Claims,
   { limit, startsDue }: ClaimOptions,
-  taking: Promise<Taken>,
+  { locked, taken }: { locked?: Promise<Locked>; taken: Promise<Taken> },
 ): Promise<boolean> {
   const { sql, invoke } = claims
-  claims.asked += limit
-  if (startsDue) invoke.reserve?.(limit)
+  const keep = (count: number): void => {
+    claims.underWay += count
+    if (startsDue) invoke.reserve?.(count)
+  }
+  let kept = limit
+  keep(limit)
   try {
-    const taken = await taking
-    claims.claimed += taken.claims.reduce((all, { executions }) => all + executions.length, 0)
-    claims.claimIds.push(...taken.claims.map(({ id }) => id))
-    await handOver(sql, invoke, taken.claims)
-    return taken.more
+    if (locked) {
+      const { count } = await locked
+      keep(count - limit)
+      kept = count
+    }
+    const { claims: own, more } = await taken
+    claims.claimed += own.reduce((all, { executions }) => all + executions.length, 0)
+    claims.claimIds.push(...own.map(({ id }) => id))
+    await handOver(sql, invoke, own)
+    return more
   } finally {
-    claims.asked -= limit
-    if (startsDue) invoke.reserve?.(-limit)
+    keep(-kept)
   }
 }

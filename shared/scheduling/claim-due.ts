@@ -55,6 +55,8 @@ export function claimDue(
     return { claims: toClaims(executions, options.clock, since), more: seen < rows.length }
   })
   taken.catch(reject)
+  // Not everyone waits for it.
+  locked.catch(() => {})
   return { locked, taken }
 }
 
@@ -84,7 +86,9 @@ type Planned = { row: DueRow; task: Definition; plan: Plan }
 
 /** Gives what was opened, soonest first. */
 async function open(tx: Queryable, planned: Planned[], options: ClaimOptions): Promise<Claimed[]> {
-  const again = planned.filter(({ row: { last }, plan: { run } }) => run && last && run.getTime() <= last)
+  const again = planned.filter(
+    ({ row: { last }, plan: { run } }) => run && last !== null && run.getTime() <= last,
+  )
   const handled = await handledAlready(
     tx,
     again.map(({ row, plan: { run } }) => ({ taskId: row.task_id, run })),

@@ -148,10 +148,11 @@ export class Executor {
       const late_ms = Math.round(from - instantOn(work.clock, execution.due_at))
       logger.info('execution started', { ...keys(execution), late_ms })
     }
-    this.#heartbeat.add(
-      claim,
-      new Run(execution, timeoutSeconds, (run, outcome) => this.#ended(work, run, from, outcome)),
+    const run = new Run(execution, timeoutSeconds, (ended, outcome) =>
+      this.#ended(work, ended, from, outcome),
     )
+    this.#heartbeat.add(claim, run)
+    run.begin()
   }
 
   #ended(work: Work, run: Run, from: number, outcome: Outcome | null): void {

@@ -12,15 +12,12 @@ export class Run implements RunInfo {
   readonly execution: Claimed
   readonly #timeoutSeconds: number
   readonly #onEnd: (run: Run, outcome: Outcome | null) => void
-  readonly #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
   #controller: AbortController | undefined
   #stopped: StopReason | undefined
   #ended = false
 
-  /**
-   * Runs for `timeoutSeconds` at most. `onEnd` is called once, not before this returns, with how it ended: null when its claim was lost, so that
-   * nothing may be written.
-   */
+  /** `onEnd` is called once, with how it ended: null when its claim was lost, so that nothing may be written. */
   constructor(
     execution: Claimed,
     timeoutSeconds: number,
@@ -29,7 +26,12 @@ export class Run implements RunInfo {
     this.execution = execution
     this.#timeoutSeconds = timeoutSeconds
     this.#onEnd = onEnd
-    this.#timer = setTimeout(stopInTime, timeoutSeconds * 1000, this)
+  }
+
+  /** Runs, for `timeoutSeconds` at most, unless it was stopped before. */
+  begin(): void {
+    if (this.#ended) return
+    this.#timer = setTimeout(stopInTime, this.#timeoutSeconds * 1000, this)
     void this.#run()
   }
 
@@ -70,11 +72,13 @@ export class Run implements RunInfo {
   }
 
   async #run(): Promise<void> {
+    let outcome: Outcome
     try {
-      this.#end(await this.#attempt())
+      outcome = await this.#attempt()
     } catch (error) {
-      this.#end(failed(describe(error)))
+      outcome = failed(describe(error))
     }
+    this.#end(outcome)
   }
 
   #attempt(): Promise<Outcome> | Outcome {

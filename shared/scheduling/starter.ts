@@ -138,8 +138,10 @@ export class Starter {
   #giveBackOverdue(): void {
     this.#overdue = undefined
     const since = performance.now() - OVERDUE_MS
-    const overdue = this.#ready.filter(({ at }) => at <= since)
-    this.#ready = this.#ready.filter(({ at }) => at > since)
+    // There are places: it waits for the database, as it would anywhere.
+    const isOverdue = ({ at }: Work): boolean => this.#free <= 0 && at <= since
+    const overdue = this.#ready.filter(isOverdue)
+    this.#ready = this.#ready.filter((work) => !isOverdue(work))
     this.#giveBack(overdue)
     if (this.#ready.length > 0) this.#overdue = setTimeout(() => this.#giveBackOverdue(), OVERDUE_MS)
   }

@@ -75,6 +75,7 @@ type Found = {
  * due is compared here, since a plan that doesn't know the instant might read a whole table for it.
  */
 async function look(sql: Database, { aheadMs = 0, now }: TickOptions): Promise<Found> {
+  const askedAt = performance.now()
   const [first] = await sql<
     [Record<'lease' | 'pause' | 'asked' | 'queued' | 'due', Date | null> & { ms: number }]
   >`
@@ -88,7 +89,7 @@ async function look(sql: Database, { aheadMs = 0, now }: TickOptions): Promise<F
       ) as queued,
       (select min(next_run_at) from task_state where paused_at is null and next_run_at is not null) as due,
       (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`
-  const clock = now ? clockAt(now) : hearClock(first.ms)
+  const clock = now ? clockAt(now) : hearClock(first.ms, askedAt)
   const isBy = (instant: Date | null, ms: number): boolean => instant !== null && instant.getTime() <= ms
   const soon = clock.now.getTime() + aheadMs
   const queued = isBy(first.queued, soon)

@@ -193,6 +193,13 @@ test('a full worker claims nothing, and never more than it has room for', async 
   expect(await db()`select count(*)::int as claimed from all_executions`).toEqual([{ claimed: 2 }])
 })
 
+test('an instant that is infinite, written by hand, stops no task', async () => {
+  for (const name of ['endless', 'other']) await insertTask({ name })
+  await db()`update tasks set end_at = 'infinity' where name = 'endless'`
+  const { ticked } = await tickOnly(DUE)
+  expect(ticked).toMatchObject({ claimed: 2 })
+})
+
 test('a schedule that cannot be read pauses its task, and no other one waits for it', async () => {
   await insertTask({
     schedule_type: 'cron',
