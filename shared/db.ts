@@ -44,8 +44,11 @@ const RECONNECT_SECONDS = 0.2
  */
 const SERVER_TIMEOUTS = { idle_in_transaction_session_timeout: 10_000, statement_timeout: 30_000 }
 
-/** Everything asked for has an index. A plan that was kept from when a table was empty would read it whole until its statistics catch up. */
-const INDEXES = { enable_seqscan: 'off' }
+/**
+ * Everything asked for has an index: a plan that was kept from when a table was empty would read it whole until its statistics catch up. And it
+ * is done sooner than compiled.
+ */
+const SHORT_READS = { enable_seqscan: 'off', jit: 'off' }
 
 /**
  * For statements over sets, in which each row is looked up by its key. A plan is made for each one's own parameters: one that was kept from when a table was nearly empty
@@ -54,7 +57,6 @@ const INDEXES = { enable_seqscan: 'off' }
  */
 const PLANNER = {
   plan_cache_mode: 'force_custom_plan',
-  jit: 'off',
   random_page_cost: '1.1',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
@@ -75,7 +77,7 @@ export function connect(url: string, options: { max: number; echo?: boolean; for
       application_name: 'task-scheduler',
       TimeZone: 'UTC',
       ...SERVER_TIMEOUTS,
-      ...INDEXES,
+      ...SHORT_READS,
       ...(options.forSets && PLANNER),
     },
     onnotice: (notice) => logger.debug('notice', { notice: notice.message }),

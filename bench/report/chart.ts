@@ -70,7 +70,7 @@ const label = ({ system, spread, ratio }: Bar): string =>
   system === 'ours' || !ratio ? format(spread.median) : `${format(spread.median)} (x ${format(ratio.median)})`
 
 const color = (system: string): string =>
-  system.startsWith('ours') ? COLORS.ours : system === 'floor' ? COLORS.floor : COLORS.other
+  system.startsWith('ours') ? COLORS.ours : system.startsWith('floor') ? COLORS.floor : COLORS.other
 
 const text = (at: number, middle: number, content: string, anchor: 'start' | 'end'): string =>
   `<text x="${at.toFixed(1)}" y="${middle}" text-anchor="${anchor}" dominant-baseline="central">${xml(content)}</text>`

@@ -12,18 +12,27 @@ export function tablesOf(row: Row, all: readonly Result[]): Table[] {
       results.some((it) => it.values[key] !== undefined),
     )
     const shown = first ? [first, ...others] : []
+    const isNoted = results.some(({ note }) => note !== undefined)
     return {
       title: `${row.title}: ${name}${repeated(results)}`,
-      head: ['system', ...shown.map(({ label, unit }) => (unit ? `${label} ${unit}` : label)), 'of ours', ''],
+      head: [
+        'system',
+        ...shown.map(({ label, unit }) => (unit ? `${label} ${unit}` : label)),
+        'of ours',
+        ...(isNoted ? ['note'] : []),
+      ],
       lines: [...new Set(results.map((it) => it.system))].map((system) => [
         system,
         ...shown.map(({ key }, index) => spread(results, system, key, index === 0)),
         first && system !== 'ours' ? ratio(results, system, first.key) : '',
-        [...new Set(results.filter((it) => it.system === system).flatMap((it) => it.note ?? []))].join('; '),
+        ...(isNoted ? [notesOf(results, system)] : []),
       ]),
     }
   })
 }
+
+const notesOf = (results: readonly Result[], system: string): string =>
+  [...new Set(results.filter((it) => it.system === system).flatMap((it) => it.note ?? []))].join('; ')
 
 function repeated(results: readonly Result[]): string {
   const most = Math.max(...results.map(({ repetition }) => repetition))

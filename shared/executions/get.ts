@@ -7,8 +7,8 @@ import { type Execution, executionColumns, openColumns } from './execution.ts'
 export async function getExecution(sql: Queryable, id: number): Promise<Execution> {
   const [open] = await sql<[Execution?]>`
     select ${openColumns(sql)}
-    from task_state s
-    where s.task_id in (${maybeOpen(sql)}) and s.execution_id = ${id}::bigint and s.status is not null`
+    from ${maybeOpen(sql)}
+    where s.execution_id = ${id}::bigint and s.status is not null`
   if (open) return open
   const [ended] = await sql<[Execution?]>`
     select ${executionColumns(sql)} from executions e where e.id = ${id}::bigint`

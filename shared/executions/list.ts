@@ -34,7 +34,7 @@ export async function listExecutions(
   ])
   const open = allOf(sql, [
     before !== null && sql`s.execution_id < ${before}`,
-    taskId === undefined ? sql`s.task_id in (${maybeOpen(sql)})` : sql`s.task_id = ${taskId}::bigint`,
+    taskId !== undefined && sql`s.task_id = ${taskId}::bigint`,
     matches(sql, query, [openStatus(sql), sql`s.scheduled_for`]),
   ])
   return await sql<Execution[]>`
@@ -48,7 +48,7 @@ export async function listExecutions(
     union all
     (
       select ${openColumns(sql)}
-      from task_state s
+      from ${taskId === undefined ? maybeOpen(sql) : sql`task_state s`}
       where s.status is not null and ${open}
       order by s.execution_id desc
       limit ${limit}

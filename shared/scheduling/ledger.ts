@@ -39,8 +39,14 @@ export async function insertSkips(tx: Queryable, skips: (Skip & { taskId: number
     on conflict do nothing`
 }
 
-/** Which tasks may have an open execution: what is claimed, and what waits to be. */
+/**
+ * The states, named `s`, of tasks that may have an open execution: what is claimed, and what waits to be. Each is looked up by its key (`offset 0` keeps the
+ * planner from anything else): few are open, but before `claims` has statistics it expects thousands, and reads all of `task_state`.
+ */
 export const maybeOpen = (sql: Queryable) => sql`
-  select unnest(c.task_ids) from claims c
-  union all
-  select w.task_id from task_state w where w.unheld_due_at is not null`
+  (
+    select unnest(c.task_ids) as task_id from claims c
+    union
+    select w.task_id from task_state w where w.unheld_due_at is not null
+  ) o
+  cross join lateral (select * from task_state t where t.task_id = o.task_id offset 0) s`
