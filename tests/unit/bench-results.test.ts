@@ -39,7 +39,7 @@ describe('the numbers of a benchmark', () => {
     expect(tablesOf(drain, results)).toEqual([
       {
         title: 'Drain of what is due: 20 due (2 repetitions)',
-        head: ['system', 'runs /s', 'of ours', ''],
+        head: ['system', 'runs /s', 'of ours', 'note'],
         lines: [
           ['ours', '250 [100..400]', '', ''],
           ['<peer>', '75.0 [50.0..100]', 'x 0.38', ''],
