@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { send } from '../conformance/client.ts'
 import { createTestDatabase } from '../setup/test-database.ts'
@@ -25,9 +26,8 @@ const invoke = (name: string, event: object = {}) =>
 test('migrate makes the tables of an empty database, once', async () => {
   await database.sql`drop schema public cascade`
   await database.sql`create schema public`
-  expect(await invoke('migrate')).toEqual({
-    applied: [expect.stringMatching(/^0001_/), expect.stringMatching(/^0002_/)],
-  })
+  const files = await readdir('infra/migrations')
+  expect(await invoke('migrate')).toEqual({ applied: files.filter((name) => name.endsWith('.sql')).sort() })
   expect(await invoke('migrate')).toEqual({ applied: [] })
   expect((await send(deployed.url, { path: '/readyz' })).status).toBe(200)
 })
