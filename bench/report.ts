@@ -12,6 +12,9 @@ import { rows } from './rows/all.ts'
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { svg: { type: 'string' } } })
 const files = positionals.map((file): Results => JSON.parse(readFileSync(file, 'utf8')))
 const [first] = files
-const all: Results | null = first ? { ...first, results: files.flatMap(({ results }) => results) } : null
+const commit = [...new Set(files.map(({ machine }) => machine.commit))].join(', ')
+const all: Results | null = first
+  ? { ...first, machine: { ...first.machine, commit }, results: files.flatMap(({ results }) => results) }
+  : null
 process.stdout.write(markdown(all))
 if (all && values.svg !== undefined) writeFileSync(values.svg, chart(rows, all.results))
