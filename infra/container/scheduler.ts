@@ -61,7 +61,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       const graceMs = graceSeconds * 1000
       // Else a tick with a backlog goes on for as long as there is some.
       stopping = true
-      // From now on nothing starts, whatever the last tick still claims.
+      // A claim that is under way still comes: what it has started may finish within the grace, and the rest is given back.
       await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
       // A claim of the last tick may have reached the executor after that: it gives it back.
       await within(Promise.allSettled(handed), settings.leaseSeconds * 1000, new AbortController().signal)

@@ -4,7 +4,7 @@ import { claimDue, type Locked, type Position } from './claim-due.ts'
 import { type Clock, readClock } from './clock.ts'
 import { handOver, type Invoke } from './invoke.ts'
 
-/** Executions that one claim takes at most: larger sets gain nothing, and hold their locks longer. */
+/** Executions that one claim takes at most: larger sets gain little, and hold their locks longer. */
 const BATCH = 2000
 
 /** Claims at once, each on a connection of its own: while one is planned and written here, the next is being locked there. */
@@ -67,8 +67,7 @@ export async function claimAll(
   for (const startsDue of [true, false]) {
     if (!overdue && (startsDue || !ahead)) continue
     if (queued) await takeQueued(claims, startsDue)
-    // What a pass took may be due again when it is through: another follows one that came far.
-    while (await takePass(claims, startsDue)) {}
+    await takeDue(claims, startsDue)
   }
   return { claimed: claims.claimed, claimIds: claims.claimIds }
 }
@@ -83,6 +82,14 @@ async function takeQueued(claims: Claims, startsDue: boolean): Promise<void> {
   }
 }
 
+/** What a pass took may be due again when it is through: another follows one that came far. */
+async function takeDue(claims: Claims, startsDue: boolean): Promise<void> {
+  let more = true
+  while (more && performance.now() <= claims.until) more = await takePass(claims, startsDue)
+  // The rest is for the next tick.
+  if (more) claims.invoke.nudge?.()
+}
+
 /** Batch after batch, soonest first, each from where the one before has ended. Gives whether another pass may find more. */
 async function takePass(claims: Claims, startsDue: boolean): Promise<boolean> {
   const lanes = new Set<Promise<unknown>>()
@@ -90,8 +97,7 @@ async function takePass(claims: Claims, startsDue: boolean): Promise<boolean> {
   let left = false
   let failed = false
   try {
-    while (!failed) {
-      if (performance.now() > claims.until) return goOnSoon(claims)
+    do {
       await refreshClock(claims)
       const limit = await waitForRoom(claims, startsDue, lanes)
       if (limit <= 0) return false
@@ -108,18 +114,12 @@ async function takePass(claims: Claims, startsDue: boolean): Promise<boolean> {
       const { count, last } = await claim.locked
       if (count < limit) break
       after = last
-    }
+    } while (!failed && performance.now() <= claims.until)
     await Promise.all(lanes)
     return after !== undefined || left
   } finally {
     await Promise.allSettled(lanes)
   }
-}
-
-/** The rest is for the next tick. */
-function goOnSoon({ invoke }: Claims): false {
-  invoke.nudge?.()
-  return false
 }
 
 /** How many executions the next claim may take, once there is a lane for it; none only when none is under way that could make room. */

@@ -38,7 +38,8 @@ export type Locked = { count: number; last: Position | undefined }
 
 /**
  * Claims due tasks, soonest first, in one transaction: lock their states; compute their next instants here; then advance the cursors and
- * open the executions. A change of a task waits for the lock. `locked` comes first; then the next claim may look `after` those.
+ * open the executions. A change of a task waits for the lock. `locked` comes first; then the next claim may look `after` those. There
+ * is `more` when some of them are left, for which there was no time.
  */
 export function claimDue(
   sql: Database,

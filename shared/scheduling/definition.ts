@@ -51,7 +51,7 @@ const COLUMNS = {
 }
 
 /** What a task is, as its row of `tasks` says: its schedule, what it runs, and its policies. */
-export type Definition = Omit<Row, keyof ScheduleFields | 'params'> & {
+export type Definition = Omit<Row, keyof ScheduleFields | 'type' | 'params'> & {
   /** What runs it, with its params checked; or why nothing can. */
   work: { runner: Runner; params: unknown } | { problem: string }
   /** An error when it can't be read: written by hand, or in a zone that this Node doesn't know. */
@@ -106,13 +106,12 @@ function remember(definition: Definition): Definition {
 }
 
 function toDefinition(rows: Columns<Row>, index: number): Definition {
-  const [name, type] = [cell(rows.name, index), cell(rows.type, index)]
+  const name = cell(rows.name, index)
   return {
     id: cell(rows.id, index),
     definition: cell(rows.definition, index),
     name,
-    type,
-    work: toWork(type, cell(rows.params, index)),
+    work: toWork(cell(rows.type, index), cell(rows.params, index)),
     timeout_seconds: cell(rows.timeout_seconds, index),
     max_runs: cell(rows.max_runs, index),
     overlap_policy: cell(rows.overlap_policy, index),

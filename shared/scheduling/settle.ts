@@ -1,5 +1,5 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
-import { runnerOf } from '../runners/index.ts'
+import type { Runner } from '../runners/runner.ts'
 import type { Claimed } from './claimed.ts'
 import { fenced, held } from './fence.ts'
 import { handBack } from './give-back.ts'
@@ -54,9 +54,11 @@ export async function settle(
 const takesMore = (settlement: Settlement): boolean =>
   hasCommit(settlement) || retryIn(settlement.outcome) !== null
 
-function hasCommit({ execution, outcome }: Settlement): boolean {
-  return outcome.status === 'success' && runnerOf(execution.task.type)?.commit !== undefined
-}
+const hasCommit = (settlement: Settlement): boolean =>
+  settlement.outcome.status === 'success' && runnerOf(settlement)?.commit !== undefined
+
+const runnerOf = ({ execution: { task } }: Settlement): Runner | undefined =>
+  'runner' in task.work ? task.work.runner : undefined
 
 const retryIn = (outcome: Outcome): number | null =>
   'retryInSeconds' in outcome ? (outcome.retryInSeconds ?? null) : null
@@ -78,8 +80,8 @@ async function lockHeld(tx: Queryable, settlements: Settlement[]): Promise<Set<n
 /** Gives the results by execution id. */
 async function commitEffects(tx: Queryable, settlements: Settlement[]): Promise<Map<number, Result>> {
   const results = new Map<number, Result>()
-  for (const [type, group] of Map.groupBy(settlements, ({ execution }) => execution.task.type)) {
-    const byTask = await runnerOf(type)?.commit?.(tx, tasksOf(group))
+  for (const [runner, group] of Map.groupBy(settlements, runnerOf)) {
+    const byTask = await runner?.commit?.(tx, tasksOf(group))
     for (const { execution } of group) results.set(execution.id, byTask?.get(execution.task_id) ?? {})
   }
   return results

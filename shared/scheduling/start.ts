@@ -12,21 +12,21 @@ export type Starting = { execution: Claimed; inMs: number }
 export async function start(sql: Queryable, starting: Starting[]): Promise<Set<number>> {
   const [{ ids }] = await sql<[{ ids: number[] | null }]>`
     with started as (
-    update task_state s
-    set status = 'running', started_at = now() + c.in_ms * interval '1 ms',
-      -- Set already, it was handed back and runs on: its first start counts.
-      busy_from = case
-        when s.attempt = 1 and s.started_at is null then now() + c.in_ms * interval '1 ms'
-        else s.busy_from
-      end
-    from unnest(
-      ${starting.map(({ execution }) => execution.task_id)}::int[],
-      ${starting.map(({ execution }) => execution.id)}::bigint[],
-      ${starting.map(({ execution }) => execution.claim_id)}::uuid[],
-      ${starting.map(({ inMs }) => inMs)}::float8[]
-    ) as c (task_id, execution_id, claim_id, in_ms)
-    where ${fenced(sql, 'queued')}
-    returning s.execution_id as id
+      update task_state s
+      set status = 'running', started_at = now() + c.in_ms * interval '1 ms',
+        -- Set already, it was handed back and runs on: its first start counts.
+        busy_from = case
+          when s.attempt = 1 and s.started_at is null then now() + c.in_ms * interval '1 ms'
+          else s.busy_from
+        end
+      from unnest(
+        ${starting.map(({ execution }) => execution.task_id)}::int[],
+        ${starting.map(({ execution }) => execution.id)}::bigint[],
+        ${starting.map(({ execution }) => execution.claim_id)}::uuid[],
+        ${starting.map(({ inMs }) => inMs)}::float8[]
+      ) as c (task_id, execution_id, claim_id, in_ms)
+      where ${fenced(sql, 'queued')}
+      returning s.execution_id as id
     )
     select json_agg(id) as ids from started`
   return new Set(ids)

@@ -45,7 +45,7 @@ export class Starter {
   readonly #run: RunStarted
   readonly #toStart = new Releaser<Work>((due) => this.#enqueue(due), startLeadMs)
   readonly #toRun = new Releaser<Work>((due) => this.#run.now(due))
-  /** Due, and waiting for a place. */
+  /** Due, and waiting for a place or for a statement that takes it along. */
   #ready: Work[] = []
   #overdue: NodeJS.Timeout | undefined
   #taken = 0

@@ -1,8 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
-import type { Claim } from '../../shared/scheduling/claim.ts'
 import { resumeDue } from '../../shared/scheduling/pause.ts'
-import { tick } from '../../shared/scheduling/tick.ts'
 import { changeTasks, emptyTables, insertTask, statementsWaiting } from '../setup/rows.ts'
 import { historyOf, newExecutor, tickAndRun, tickOnly, until } from '../setup/scheduler.ts'
 
@@ -181,18 +179,6 @@ test('a shutdown lets what ends within the grace end', async () => {
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('a full worker claims nothing, and never more than it has room for', async () => {
-  for (const name of ['a', 'b', 'c']) await insertTask({ name })
-  let room = 2
-  const send = async (claim: Claim) => {
-    room -= claim.executions.length
-  }
-  const capacity = async () => ({ now: 0, ahead: room })
-  await tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })
-  expect(room).toBe(0)
-  expect(await db()`select count(*)::int as claimed from all_executions`).toEqual([{ claimed: 2 }])
-})
-
 test('an instant that is infinite, written by hand, stops no task', async () => {
   for (const name of ['endless', 'other']) await insertTask({ name })
   await db()`update tasks set end_at = 'infinity' where name = 'endless'`
@@ -248,41 +234,6 @@ test('a task that was paused while it ran is not tried again', async () => {
   await db()`update task_state set paused_at = now()`
   for (const claim of claims) await newExecutor().execute(claim, 60_000)
   expect((await historyOf(1)).map(({ status }) => status)).toEqual(['failed'])
-})
-
-test('a claim that cannot be handed over is free for the next tick', async () => {
-  await insertTask(quick)
-  const send = async () => {
-    throw new Error('nobody answers')
-  }
-  const capacity = async () => ({ now: 0, ahead: 1 })
-  await expect(tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })).rejects.toThrow('nobody')
-  expect(await db()`select status, claim_id from all_executions`).toEqual([
-    { status: 'queued', claim_id: null },
-  ])
-})
-
-test('one batch follows another from where it ended, until nothing is due', async () => {
-  for (const name of ['a', 'b', 'c', 'd', 'e']) await insertTask({ name })
-  const batches: number[] = []
-  const send = async (claim: Claim) => void batches.push(claim.executions.length)
-  const capacity = async () => ({ now: 0, ahead: 2 })
-  expect(await tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })).toMatchObject({ claimed: 5 })
-  expect(batches).toEqual([2, 2, 1])
-})
-
-test('when one of several claims under way cannot be handed over, the tick fails and each is free', async () => {
-  for (const name of ['a', 'b', 'c', 'd', 'e']) await insertTask({ name })
-  const send = async () => {
-    throw new Error('nobody answers')
-  }
-  let room = 0
-  const capacity = async () => {
-    room += 1
-    return { now: 0, ahead: room }
-  }
-  await expect(tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })).rejects.toThrow('nobody')
-  expect(await db()`select from all_executions where claim_id is not null`).toEqual([])
 })
 
 test('a fixed delay ends with max_runs too', async () => {

@@ -1,0 +1,56 @@
+import { beforeEach, expect, test } from 'vitest'
+import { db } from '../../shared/db.ts'
+import type { Claim } from '../../shared/scheduling/claim.ts'
+import { tick } from '../../shared/scheduling/tick.ts'
+import { emptyTables, insertTask } from '../setup/rows.ts'
+
+beforeEach(emptyTables)
+
+const DUE = new Date('2027-03-10T00:00:00.400Z')
+
+test('a full worker claims nothing, and never more than it has room for', async () => {
+  for (const name of ['a', 'b', 'c']) await insertTask({ name })
+  let room = 2
+  const send = async (claim: Claim) => {
+    room -= claim.executions.length
+  }
+  const capacity = async () => ({ now: 0, ahead: room })
+  await tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })
+  expect(room).toBe(0)
+  expect(await db()`select count(*)::int as claimed from all_executions`).toEqual([{ claimed: 2 }])
+})
+
+test('a claim that cannot be handed over is free for the next tick', async () => {
+  await insertTask({ params: { duration: 0 } })
+  const send = async () => {
+    throw new Error('nobody answers')
+  }
+  const capacity = async () => ({ now: 0, ahead: 1 })
+  await expect(tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })).rejects.toThrow('nobody')
+  expect(await db()`select status, claim_id from all_executions`).toEqual([
+    { status: 'queued', claim_id: null },
+  ])
+})
+
+test('one batch follows another from where it ended, until nothing is due', async () => {
+  for (const name of ['a', 'b', 'c', 'd', 'e']) await insertTask({ name })
+  const batches: number[] = []
+  const send = async (claim: Claim) => void batches.push(claim.executions.length)
+  const capacity = async () => ({ now: 0, ahead: 2 })
+  expect(await tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })).toMatchObject({ claimed: 5 })
+  expect(batches).toEqual([2, 2, 1])
+})
+
+test('when one of several claims under way cannot be handed over, the tick fails and each is free', async () => {
+  for (const name of ['a', 'b', 'c', 'd', 'e']) await insertTask({ name })
+  const send = async () => {
+    throw new Error('nobody answers')
+  }
+  let room = 0
+  const capacity = async () => {
+    room += 1
+    return { now: 0, ahead: room }
+  }
+  await expect(tick(db(), { capacity, send }, { leaseSeconds: 30, now: DUE })).rejects.toThrow('nobody')
+  expect(await db()`select from all_executions where claim_id is not null`).toEqual([])
+})
