@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy, { type MiddlewareObj } from '@middy/core'
 import httpJsonBodyParser from '@middy/http-json-body-parser'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
@@ -7,7 +6,6 @@ import type * as z from 'zod'
 import { config } from '../config.ts'
 import { db } from '../db.ts'
 import { AppError } from '../errors.ts'
-import { logger } from '../logger.ts'
 import { onceByKey } from './idempotency.ts'
 import { parseBody, parseParameters, readQuery } from './parse.ts'
 import { respond } from './respond.ts'
@@ -61,9 +59,7 @@ export function httpHandler<const Op extends Operation>(
     timeoutEarlyResponse: () => {
       throw new AppError('timeout', 'the request took too long')
     },
-  })
-    .use(respond())
-    .use(injectLambdaContext(logger))
+  }).use(respond())
   if (!operation.public) stack.use(requireKey())
   if (operation.bodyOptional) stack.use(fillBody())
   if (operation.body) stack.use(limitBody()).use(httpJsonBodyParser())
