@@ -1,5 +1,5 @@
 import { runAt } from '../trial/run-at.ts'
-import { bestSystems, type Case, named, type Row } from './row.ts'
+import { bestSystems, type Case, eventLoopMetrics, named, type Row } from './row.ts'
 
 const herdOf = (jobs: number, leadMs: number): Case => ({
   name: `${named(jobs)} at once`,
@@ -17,7 +17,7 @@ export const herd: Row = {
     { key: 'first', label: 'first start', unit: 'ms', better: 'less' },
     { key: 'p50', label: 'p50 start', unit: 'ms', better: 'less' },
     { key: 'early', label: 'early', unit: 'runs', better: 'less' },
-    { key: 'event_loop_max_ms', label: 'event loop max', unit: 'ms', better: 'less' },
+    ...eventLoopMetrics,
     { key: 'foreign_share', label: 'foreign CPU', unit: 'share', better: 'less' },
   ],
   systems: bestSystems,

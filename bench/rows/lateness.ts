@@ -1,5 +1,5 @@
 import { runAt } from '../trial/run-at.ts'
-import { allSystems, bestSystems, type Case, type Metric, named, type Row } from './row.ts'
+import { allSystems, bestSystems, type Case, eventLoopMetrics, type Metric, named, type Row } from './row.ts'
 
 type Spread = { perSecond: number; seconds: number; leadMs: number }
 
@@ -37,7 +37,7 @@ const metrics: [Metric, ...Metric[]] = [
   { key: 'early', label: 'early', unit: 'runs', better: 'less' },
   { key: 'client_us', label: 'client CPU', unit: 'us/run', better: 'less' },
   { key: 'server_us', label: 'server CPU', unit: 'us/run', better: 'less' },
-  { key: 'event_loop_max_ms', label: 'event loop max', unit: 'ms', better: 'less' },
+  ...eventLoopMetrics,
   { key: 'foreign_share', label: 'foreign CPU', unit: 'share', better: 'less' },
 ]
 

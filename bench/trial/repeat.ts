@@ -3,7 +3,7 @@ import postgres, { type Sql } from 'postgres'
 import { costs, readCommits, readUsage, type Usage } from '../measure/usage.ts'
 import type { Database } from '../server/database.ts'
 import type { Worker } from '../worker/fork.ts'
-import { type Outcome, settingsOf, type Trial, type Values, withWorkers } from './trial.ts'
+import { heldUp, type Outcome, settingsOf, type Trial, type Values, withWorkers } from './trial.ts'
 import { reach, runsOf, until } from './wait.ts'
 
 export type Repeat = {
@@ -44,9 +44,8 @@ export async function repeat(trial: Trial, database: Database, options: Repeat):
       if (runsOf(workers) >= from.runs + target) await settleAll(trial, sql, from.runs + target)
       const to = await mark(trial, database, sql, workers)
       const summaries = await Promise.all(workers.map((worker) => worker.summary()))
-      const eventLoopMaxMs = Math.max(...summaries.map((each) => each.eventLoopMaxMs))
       return {
-        values: { ...rates(from, to), ...fifths(workers, from, to), event_loop_max_ms: eventLoopMaxMs },
+        values: { ...rates(from, to), ...fifths(workers, from, to), ...heldUp(summaries) },
       }
     })
   } finally {

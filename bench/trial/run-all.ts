@@ -4,7 +4,7 @@ import { asAdmin, type Database, whenAlone } from '../server/database.ts'
 import type { Settings } from '../systems/system.ts'
 import type { Worker } from '../worker/fork.ts'
 import type { Summary } from '../worker/protocol.ts'
-import { type Outcome, type Trial, type Values, withWorkers } from './trial.ts'
+import { heldUp, type Outcome, type Trial, type Values, withWorkers } from './trial.ts'
 import { begin, reach, until } from './wait.ts'
 
 export type RunAll = {
@@ -38,7 +38,7 @@ export async function runAll(trial: Trial, database: Database, options: RunAll):
     seconds,
     ...costs(from, to, Math.max(1, done), cpuUs),
     commits_per_1000: ((await commits()) - before - asked) / (Math.max(1, done) / 1000),
-    event_loop_max_ms: Math.max(...summaries.map((each) => each.eventLoopMaxMs)),
+    ...heldUp(summaries),
   }
   return inTime ? { values } : { values, note: came(done, options.jobs, seconds) }
 }

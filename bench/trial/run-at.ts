@@ -4,7 +4,16 @@ import { costs, nowMs, readUsage } from '../measure/usage.ts'
 import type { Database } from '../server/database.ts'
 import type { Settings } from '../systems/system.ts'
 import { came } from './run-all.ts'
-import { fill, inDatabase, type Outcome, seedOf, settingsOf, type Trial, withWorkers } from './trial.ts'
+import {
+  fill,
+  heldUp,
+  inDatabase,
+  type Outcome,
+  seedOf,
+  settingsOf,
+  type Trial,
+  withWorkers,
+} from './trial.ts'
 import { reach, until } from './wait.ts'
 
 export type RunAt = {
@@ -83,7 +92,7 @@ async function watch(
         last_start_ms: summary.lastStartMs - firstMs,
         ...(done && { all_done_ms: to.atMs - firstMs }),
         ...costs(from.usage, to, summary.runs, summary.cpuUs - from.cpuUs),
-        event_loop_max_ms: summary.eventLoopMaxMs,
+        ...heldUp([summary]),
       }
       return { values, ...note }
     })

@@ -3,6 +3,7 @@ import type { Server } from '../server/postgres.ts'
 import type { SystemEntry } from '../systems/catalogue.ts'
 import type { Seed, Settings } from '../systems/system.ts'
 import { Worker } from '../worker/fork.ts'
+import type { Summary } from '../worker/protocol.ts'
 
 /** One system in one repetition of one case. */
 export type Trial = { server: Server; system: SystemEntry }
@@ -11,6 +12,12 @@ export type Values = Record<string, number>
 
 /** What a trial gives: numbers, and what to say about them, such as how far a system came that wasn't done in time. */
 export type Outcome = { values: Values; note?: string }
+
+/** How long the event loops of workers were held up at most. */
+export const heldUp = (summaries: Summary[]): Values => ({
+  event_loop_max_ms: Math.max(...summaries.map(({ eventLoop }) => eventLoop.maxMs)),
+  event_loop_own_max_ms: Math.max(...summaries.map(({ eventLoop }) => eventLoop.ownMaxMs)),
+})
 
 /** Work in a database of its own, which is dropped in any case. */
 export async function inDatabase<T>(

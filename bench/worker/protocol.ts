@@ -34,7 +34,8 @@ export type Summary = {
   lateness: { first: number; p50: number; p95: number; p99: number; max: number; early: number }
   /** Since it began. */
   cpuUs: number
-  eventLoopMaxMs: number
+  /** For how long the event loop was held up at most; and of that the CPU time of its own thread, which it would have used alone on the machine as well. */
+  eventLoop: { maxMs: number; ownMaxMs: number }
   rssBytes: number
 }
 

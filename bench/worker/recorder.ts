@@ -9,11 +9,15 @@ const KEPT = 200_000
 
 const PROGRESS_MS = 20
 
+/** What a turn of the event loop takes in CPU time is known to so many milliseconds. */
+const TURN_MS = 5
+
 /** Notes when runs start. What it does in `started` is part of every system's measured cost: a few hundred nanoseconds. */
 export class Recorder {
   readonly #lateness: number[] = []
   readonly #tell: (runs: number) => void
   readonly #delay = monitorEventLoopDelay({ resolution: 10 })
+  #ownMaxMs = 0
   #told = 0
   #runs = 0
   #early = 0
@@ -54,6 +58,7 @@ export class Recorder {
     this.#cpu = process.cpuUsage()
     this.#childrenUs = this.#children()
     this.#delay.enable()
+    this.#watchTurns()
     this.#tell(0)
   }
 
@@ -86,9 +91,18 @@ export class Recorder {
         early: this.#early,
       },
       cpuUs: this.cpuUs(),
-      eventLoopMaxMs: this.#delay.max / 1e6,
+      eventLoop: { maxMs: this.#delay.max / 1e6, ownMaxMs: this.#ownMaxMs },
       rssBytes: process.memoryUsage.rss(),
     }
+  }
+
+  #watchTurns(): void {
+    let before = threadCpuMs()
+    setInterval(() => {
+      const now = threadCpuMs()
+      this.#ownMaxMs = Math.max(this.#ownMaxMs, now - before)
+      before = now
+    }, TURN_MS).unref()
   }
 
   #children(): number {
@@ -100,4 +114,9 @@ export class Recorder {
     this.#told = this.#runs
     this.#tell(this.#runs)
   }
+}
+
+function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
 }
