@@ -63,7 +63,9 @@ create table task_state (
   constraint only_paused_has_details check (
     paused_at is not null or (pause_reason is null and paused_until is null)
   )
-) with (fillfactor = 33, autovacuum_vacuum_scale_factor = 0.02);
+)
+-- A page takes three versions of each of its rows at their full width, and a little more than that.
+with (fillfactor = 30, autovacuum_vacuum_scale_factor = 0.02);
 
 insert into task_state (
   definition, task_id, failures, losses, consecutive_failures, paused_at, paused_until, run_queued_at, unheld_due_at,
