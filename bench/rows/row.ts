@@ -44,7 +44,7 @@ export const allSystems = [
 
 export const eventLoopMetrics: Metric[] = [
   { key: 'event_loop_max_ms', label: 'event loop max', unit: 'ms', better: 'less' },
-  { key: 'event_loop_own_max_ms', label: 'own of it', unit: 'ms CPU', better: 'less' },
+  { key: 'event_loop_own_max_ms', label: 'most own CPU at a stretch', unit: 'ms', better: 'less' },
 ]
 
 /** What every row on throughput says besides its rate. */

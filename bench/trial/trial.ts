@@ -13,7 +13,7 @@ export type Values = Record<string, number>
 /** What a trial gives: numbers, and what to say about them, such as how far a system came that wasn't done in time. */
 export type Outcome = { values: Values; note?: string }
 
-/** How long the event loops of workers were held up at most. */
+/** For how long the event loops of workers were held up at most, and by their own work. */
 export const heldUp = (summaries: Summary[]): Values => ({
   event_loop_max_ms: Math.max(...summaries.map(({ eventLoop }) => eventLoop.maxMs)),
   event_loop_own_max_ms: Math.max(...summaries.map(({ eventLoop }) => eventLoop.ownMaxMs)),

@@ -34,7 +34,10 @@ export type Summary = {
   lateness: { first: number; p50: number; p95: number; p99: number; max: number; early: number }
   /** Since it began. */
   cpuUs: number
-  /** For how long the event loop was held up at most; and of that the CPU time of its own thread, which it would have used alone on the machine as well. */
+  /**
+   * For how long the event loop was held up at most, whatever by; and the most CPU time that its thread used between two timers of 5 ms: what its
+   * own work holds up, also on a machine of its own. Not necessarily at the same time, and up to 5 ms too much.
+   */
   eventLoop: { maxMs: number; ownMaxMs: number }
   rssBytes: number
 }

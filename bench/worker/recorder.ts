@@ -9,8 +9,8 @@ const KEPT = 200_000
 
 const PROGRESS_MS = 20
 
-/** What a turn of the event loop takes in CPU time is known to so many milliseconds. */
-const TURN_MS = 5
+/** How often the thread's CPU time is read. */
+const SAMPLE_MS = 5
 
 /** Notes when runs start. What it does in `started` is part of every system's measured cost: a few hundred nanoseconds. */
 export class Recorder {
@@ -58,7 +58,7 @@ export class Recorder {
     this.#cpu = process.cpuUsage()
     this.#childrenUs = this.#children()
     this.#delay.enable()
-    this.#watchTurns()
+    this.#watchOwnCpu()
     this.#tell(0)
   }
 
@@ -96,13 +96,13 @@ export class Recorder {
     }
   }
 
-  #watchTurns(): void {
+  #watchOwnCpu(): void {
     let before = threadCpuMs()
     setInterval(() => {
       const now = threadCpuMs()
       this.#ownMaxMs = Math.max(this.#ownMaxMs, now - before)
       before = now
-    }, TURN_MS).unref()
+    }, SAMPLE_MS).unref()
   }
 
   #children(): number {

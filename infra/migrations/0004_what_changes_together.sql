@@ -1,8 +1,26 @@
 -- What a claim changes lies together now, then what a settlement does: of a new version of a row that fits into the page of the old
--- one, only what lies between the first and the last byte that differ is logged. The order of columns is for good, so the rows move to a new table.
--- Both at once, in the order in which everything else takes them: dropping the old table needs the other one too.
-lock table task_state, tasks in access exclusive mode;
-alter table task_state drop constraint task_state_pkey;
+-- one, only what lies between the first and the last byte that differ is logged. The order of columns can't be changed in place, so the rows
+-- move to a new table.
+
+-- Dropping the old one needs `tasks` too. Others take the two in either order, so this gives up before the server looks for a deadlock and ends one of
+-- them, and tries again: for about two minutes, if something holds a table for long.
+do $$
+begin
+  for attempt in 1..300 loop
+    begin
+      set local lock_timeout = '200ms';
+      lock table task_state, tasks in access exclusive mode;
+      exit;
+    exception when lock_not_available or deadlock_detected then
+      if attempt = 300 then
+        raise;
+      end if;
+      perform pg_sleep(0.2);
+    end;
+  end loop;
+end $$;
+set local lock_timeout = 0;
+
 alter table task_state rename to task_state_before;
 
 create table task_state (
@@ -26,8 +44,8 @@ create table task_state (
   cancel_requested_at timestamptz(3),
   rerun_of bigint,
 
-  -- A claim changes the following.
-  attempt integer check (attempt >= 1),
+  -- A claim changes the following, down to `status`; of it a start changes the last ones.
+  attempt integer constraint task_state_attempt_check check (attempt >= 1),
   -- Occurrences that ran, for max_runs.
   runs integer not null default 0,
   -- The cursor: when the next occurrence that nobody has claimed is due, its jitter included. Null when there is none.
@@ -42,11 +60,11 @@ create table task_state (
   busy_from timestamptz(3),
   claim_id uuid,
 
-  -- A settlement changes these two.
-  status text check (status in ('queued', 'running')),
+  -- A settlement changes these two (and the count of failures, when there was one).
+  status text constraint task_state_status_check check (status in ('queued', 'running')),
   busy_until timestamptz(3),
 
-  trigger text check (trigger in ('schedule', 'manual', 'rerun')),
+  trigger text constraint task_state_trigger_check check (trigger in ('schedule', 'manual', 'rerun')),
   pause_reason text,
 
   constraint open_is_whole check (
@@ -64,7 +82,8 @@ create table task_state (
     paused_at is not null or (pause_reason is null and paused_until is null)
   )
 )
--- A page takes three versions of each of its rows at their full width, and a little more than that.
+-- Of rows that have run a page takes three versions, those that a run writes among them. New ones are half as wide: of these it takes one version
+-- as it is after the claim, and part of the next.
 with (fillfactor = 30, autovacuum_vacuum_scale_factor = 0.02);
 
 insert into task_state (
@@ -92,3 +111,11 @@ create index task_state_run_queued on task_state (run_queued_at) where run_queue
 create index task_state_paused_until on task_state (paused_until) where paused_until is not null;
 -- GET /tasks?paused=true.
 create index task_state_paused on task_state (task_id) where paused_at is not null;
+
+-- Its statistics went with the old table. Those of an empty one would be believed for too long.
+do $$
+begin
+  if exists (select from task_state) then
+    analyze task_state;
+  end if;
+end $$;

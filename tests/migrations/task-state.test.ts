@@ -1,32 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { afterEach, beforeEach, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { migrate } from '../../infra/migrations/migrate.ts'
-import { connect, type Database } from '../../shared/db.ts'
-import { databaseUrl } from '../setup/database-url.ts'
+import type { Database } from '../../shared/db.ts'
+import { openOldDatabase } from './old-database.ts'
 
-const FIRST = '0001_tasks_and_executions.sql'
 const AT = '2026-03-10T00:00:00.000Z'
 const CLAIM = '9f1c3c0e-5b3a-4b8e-9d0f-000000000000'
 
 let sql: Database
 let drop: () => Promise<void>
 
-/** A database as the version before left it. */
 beforeEach(async () => {
-  const { url, prefix } = inject('testDatabase')
-  const name = `${prefix}_${randomBytes(6).toString('hex')}`
-  const admin = connect(url, { max: 1 })
-  await admin`create database ${admin(name)}`
-  sql = connect(databaseUrl(url, name), { max: 2 })
-  drop = async () => {
-    await sql.end({ timeout: 5 })
-    await admin`drop database ${admin(name)} with (force)`
-    await admin.end()
-  }
-  await sql.unsafe(await readFile(new URL(`../../infra/migrations/${FIRST}`, import.meta.url), 'utf8'))
-  await sql`create table schema_migrations (name text primary key, applied_at timestamptz not null default now())`
-  await sql`insert into schema_migrations (name) values (${FIRST})`
+  const database = await openOldDatabase('0001_tasks_and_executions.sql')
+  sql = database.sql
+  drop = database.drop
 })
 
 afterEach(() => drop())
