@@ -29,7 +29,8 @@ export class Heartbeat {
   readonly #sql: Queryable
   readonly #leaseSeconds: number
   #timer: NodeJS.Timeout | undefined
-  #beating = false
+  readonly #renew = oneAtATime(() => this.#renewAll())
+  readonly #ask = oneAtATime(() => this.#askAboutAll())
   #stopped: StopReason | undefined
 
   constructor(sql: Queryable, leaseSeconds: number) {
@@ -82,29 +83,47 @@ export class Heartbeat {
     held.expiry = setTimeout(() => lose(held), Math.max(0, leaseEnds - performance.now()))
   }
 
+  /** Whoever holds up the question, with a lock on the tasks, must not end the leases with it. */
   async #beat(): Promise<void> {
-    if (this.#beating) return
-    this.#beating = true
+    await this.#renew()
+    await this.#ask()
+  }
+
+  async #renewAll(): Promise<void> {
     const since = performance.now()
     const held = [...this.#held.values()]
-    const running = held.flatMap(({ runs }) => [...runs])
+    const renewed = await renew(this.#sql, held, this.#leaseSeconds)
+    for (const claim of held) {
+      if (this.#held.get(claim.id) !== claim || claim.lost) continue
+      if (renewed.has(claim.id)) this.#expireAt(claim, since + this.#leaseSeconds * 1000)
+      else lose(claim)
+    }
+  }
+
+  async #askAboutAll(): Promise<void> {
+    const running = [...this.#held.values()].flatMap(({ runs }) => [...runs])
+    if (running.length === 0) return
+    const alive = await askAbout(this.#sql, running)
+    for (const run of running) {
+      const cancelled = alive.get(run.execution.id)
+      if (cancelled === undefined) run.stop('claim_lost')
+      else if (cancelled) run.stop('cancelled')
+    }
+  }
+}
+
+/** Does nothing while the work of an earlier call is under way. An error is logged: the next beat tries again. */
+function oneAtATime(work: () => Promise<void>): () => Promise<void> {
+  let underWay = false
+  return async () => {
+    if (underWay) return
+    underWay = true
     try {
-      const renewed = await renew(this.#sql, held, this.#leaseSeconds)
-      for (const claim of held) {
-        if (this.#held.get(claim.id) !== claim || claim.lost) continue
-        if (renewed.has(claim.id)) this.#expireAt(claim, since + this.#leaseSeconds * 1000)
-        else lose(claim)
-      }
-      const alive = await askAbout(this.#sql, running)
-      for (const run of running) {
-        const cancelled = alive.get(run.execution.id)
-        if (cancelled === undefined) run.stop('claim_lost')
-        else if (cancelled) run.stop('cancelled')
-      }
+      await work()
     } catch (error) {
-      logger.warn('heartbeat failed', { claims: held.length, error: error as Error })
+      logger.warn('heartbeat failed', { error: error as Error })
     } finally {
-      this.#beating = false
+      underWay = false
     }
   }
 }

@@ -108,3 +108,21 @@ test('what is given back and runs on overlaps from its first start', async () =>
   await again.drain(0, new AbortController().signal)
   await Promise.all(more)
 })
+
+test('a lock on the tasks that lasts longer than a lease ends no lease', async () => {
+  await insertTask({ params: { duration: 3600 } })
+  const executor = new Executor(db(), { ...options, leaseSeconds: 1.5 })
+  const work = executor.execute(await claimOne(), NO_LIMIT_MS)
+  const beaten = () => db()`select from claims where lease_expires_at < now() + interval '2 s'`
+  await until(async () => (await beaten()).length === 1)
+  await db().begin(async (tx) => {
+    await tx`lock table task_state in access exclusive mode`
+    const [{ since }] = await tx<[{ since: Date }]>`select now() as since`
+    const renewed = () =>
+      db()`select from claims where lease_expires_at > ${since}::timestamptz + interval '4.5 s'`
+    await until(async () => (await renewed()).length === 1)
+  })
+  expect(await historyOf(1)).toMatchObject([{ status: 'running', attempt: 1 }])
+  await executor.drain(0, AbortSignal.abort())
+  await work
+})
