@@ -5,18 +5,13 @@ import type { Claimed } from './claimed.ts'
 import type { Clock } from './clock.ts'
 import { giveBackUnstarted } from './give-back.ts'
 import type { HeldClaim } from './heartbeat.ts'
+import { Lead } from './lead.ts'
 import { Releaser } from './release.ts'
 import { start } from './start.ts'
 
 /** Executions that one statement starts at most, and how many statements are under way: the rest waits here, and not in front of a heartbeat. */
 const START_BATCH = 1000
 const START_LANES = 3
-
-/**
- * Milliseconds before its instant that an execution's start is written, so that it runs at its instant and not one round trip
- * later: what the statement takes, measured for one and for many at once.
- */
-const startLeadMs = (count: number): number => 4 + Math.min(1500, count * 0.03)
 
 /** What is due and finds no place for so long is given back: another worker may have one. */
 const OVERDUE_MS = 1000
@@ -43,7 +38,8 @@ export class Starter {
   readonly #sql: Database
   readonly #places: number
   readonly #run: RunStarted
-  readonly #toStart = new Releaser<Work>((due) => this.#enqueue(due), startLeadMs)
+  readonly #lead = new Lead()
+  readonly #toStart = new Releaser<Work>((due) => this.#enqueue(due), this.#lead.before)
   readonly #toRun = new Releaser<Work>((due) => this.#run.now(due))
   /** Due, and waiting for a place or for a statement that takes it along. */
   #ready: Work[] = []
@@ -170,7 +166,9 @@ export class Starter {
     const now = performance.now()
     for (const work of held) work.at = Math.max(work.at, now)
     const starting = held.map(({ execution, at }) => ({ execution, inMs: at - now }))
-    return await start(this.#sql, starting)
+    const started = await start(this.#sql, starting)
+    this.#lead.hear(held.length, performance.now() - now)
+    return started
   }
 
   #giveBack(works: Work[]): void {
