@@ -1,8 +1,11 @@
 import { Cron as Croner } from 'croner'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { InvalidCron, nextOccurrence, parseCron } from '../../shared/scheduling/cron/cron.ts'
 import { anyExpression, clockFollowing, fixedTime, oncePerDay } from './cron-arbitraries.ts'
+
+// They compute for seconds, and on a busy machine for many times that.
+vi.setConfig({ testTimeout: 180_000 })
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR

@@ -48,8 +48,7 @@ test('ticks once when it is not told to loop', async () => {
   expect(claims).toHaveLength(1)
 })
 
-test('ticks at each interval for as long as it is told, and ends before the next loop begins', async () => {
-  const from = performance.now()
+test('ticks at each interval for as long as it is told, and leaves the next beat to the next loop', async () => {
   await insertTask({ next_run_at: await nowPlus(0.6) })
   const looped = await invoke(LOOP)
   expect(looped).toMatchObject({ claimed: 1 })
@@ -58,7 +57,6 @@ test('ticks at each interval for as long as it is told, and ends before the next
   // A busy machine may lose beats, and may not add any.
   expect(ticks).toBeGreaterThan(5)
   expect(ticks).toBeLessThanOrEqual(10)
-  expect(performance.now() - from).toBeLessThan(1000)
   expect(waitOf(claims[0]), 'claimed ahead by no more than the setting').toBeLessThanOrEqual(200)
 })
 
