@@ -35,7 +35,8 @@ databases; else an embedded one, in a temporary folder, that is as durable as in
 - CPU of the server is that of all its processes, from \`/proc\`, in steps of 10 ms; of the client that of the system's process. WAL counts the whole
   server. Foreign CPU is what others used of the machine: a row with much of it is worth little.
 - Event loop max is how late a timer of the process came at most, for whatever reason: with as many busy processes as here more than half of that is waiting for a core. The most own
-  CPU at a stretch is what its thread used between two timers 5 ms apart: what its own work holds up.
+  CPU at a stretch is what its thread used between two timers 5 ms apart: what its own work holds up (garbage collection among it), and up to 5 ms more. Where a system does little in a second that
+  sampling is much of its client CPU: some 25 ms a second on this machine.
 - Nobody logs. A system that isn't done in its time is named with how far it came, and isn't tried again.
 - Ours keeps a row for every run, and validates, times out, retries and can cancel each; graphile-worker deletes a job that is done, and agenda keeps only the
   last run. pg-boss keeps the job's own row.

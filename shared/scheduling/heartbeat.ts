@@ -1,4 +1,4 @@
-import type { Queryable } from '../db.ts'
+import type { Database, Queryable } from '../db.ts'
 import { logger } from '../logger.ts'
 import { fenced, held } from './fence.ts'
 import type { Run, StopReason } from './run.ts'
@@ -26,14 +26,13 @@ export type HeldClaim = {
  */
 export class Heartbeat {
   readonly #held = new Map<string, HeldClaim>()
-  readonly #sql: Queryable
+  readonly #sql: Database
   readonly #leaseSeconds: number
   #timer: NodeJS.Timeout | undefined
-  readonly #renew = oneAtATime(() => this.#renewAll())
-  readonly #ask = oneAtATime(() => this.#askAboutAll())
+  #beating = false
   #stopped: StopReason | undefined
 
-  constructor(sql: Queryable, leaseSeconds: number) {
+  constructor(sql: Database, leaseSeconds: number) {
     this.#sql = sql
     this.#leaseSeconds = leaseSeconds
   }
@@ -83,47 +82,29 @@ export class Heartbeat {
     held.expiry = setTimeout(() => lose(held), Math.max(0, leaseEnds - performance.now()))
   }
 
-  /** Whoever holds up the question, with a lock on the tasks, must not end the leases with it. */
   async #beat(): Promise<void> {
-    await this.#renew()
-    await this.#ask()
-  }
-
-  async #renewAll(): Promise<void> {
+    if (this.#beating) return
+    this.#beating = true
     const since = performance.now()
     const held = [...this.#held.values()]
-    const renewed = await renew(this.#sql, held, this.#leaseSeconds)
-    for (const claim of held) {
-      if (this.#held.get(claim.id) !== claim || claim.lost) continue
-      if (renewed.has(claim.id)) this.#expireAt(claim, since + this.#leaseSeconds * 1000)
-      else lose(claim)
-    }
-  }
-
-  async #askAboutAll(): Promise<void> {
-    const running = [...this.#held.values()].flatMap(({ runs }) => [...runs])
-    if (running.length === 0) return
-    const alive = await askAbout(this.#sql, running)
-    for (const run of running) {
-      const cancelled = alive.get(run.execution.id)
-      if (cancelled === undefined) run.stop('claim_lost')
-      else if (cancelled) run.stop('cancelled')
-    }
-  }
-}
-
-/** Does nothing while the work of an earlier call is under way. An error is logged: the next beat tries again. */
-function oneAtATime(work: () => Promise<void>): () => Promise<void> {
-  let underWay = false
-  return async () => {
-    if (underWay) return
-    underWay = true
+    const running = held.flatMap(({ runs }) => [...runs])
     try {
-      await work()
+      const renewed = await renew(this.#sql, held, this.#leaseSeconds)
+      for (const claim of held) {
+        if (this.#held.get(claim.id) !== claim || claim.lost) continue
+        if (renewed.has(claim.id)) this.#expireAt(claim, since + this.#leaseSeconds * 1000)
+        else lose(claim)
+      }
+      const alive = await askAbout(this.#sql, running, this.#leaseSeconds)
+      for (const run of running) {
+        const cancelled = alive.get(run.execution.id)
+        if (cancelled === undefined) run.stop('claim_lost')
+        else if (cancelled) run.stop('cancelled')
+      }
     } catch (error) {
-      logger.warn('heartbeat failed', { error: error as Error })
+      logger.warn('heartbeat failed', { claims: held.length, error: error as Error })
     } finally {
-      underWay = false
+      this.#beating = false
     }
   }
 }
@@ -143,14 +124,18 @@ async function renew(sql: Queryable, held: HeldClaim[], leaseSeconds: number): P
   return new Set(rows.map((row) => row.id))
 }
 
-/** Of runs that still hold their task (it may have been deleted), by execution id: whether they were asked to stop. */
-async function askAbout(sql: Queryable, runs: Run[]): Promise<Map<number, boolean>> {
-  const rows = await sql<{ id: number; cancelled: boolean }[]>`
-    select s.execution_id as id, s.cancel_requested_at is not null as cancelled
-    from ${held(
-      sql,
-      runs.map(({ execution }) => execution),
-    )}
-    join task_state s on ${fenced(sql, 'running')}`
+/**
+ * Of runs that still hold their task (it may have been deleted), by execution id: whether they were asked to stop. Throws after a sixth of a lease when
+ * someone has locked the tasks: the next beat must come in time to renew.
+ */
+async function askAbout(sql: Database, runs: Run[], leaseSeconds: number): Promise<Map<number, boolean>> {
+  const executions = runs.map(({ execution }) => execution)
+  const rows = await sql.begin(async (tx) => {
+    await tx`select set_config('lock_timeout', ${String(Math.ceil((leaseSeconds * 1000) / 6))}, true)`
+    return await tx<{ id: number; cancelled: boolean }[]>`
+      select s.execution_id as id, s.cancel_requested_at is not null as cancelled
+      from ${held(tx, executions)}
+      join task_state s on ${fenced(tx, 'running')}`
+  })
   return new Map(rows.map((row) => [row.id, row.cancelled]))
 }

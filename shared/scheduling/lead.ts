@@ -8,7 +8,7 @@ const MOST_MS = 50
 const EACH_MS = 0.03
 const MANY_MS = 1500
 
-/** How soon it is forgotten that a start took long: with so many starts two thirds of it are. */
+/** How soon it is forgotten that a start took long: two thirds of it after so many quick ones. */
 const REMEMBERED = 50
 
 /**

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import { type Database, db } from '../../shared/db.ts'
+import { connect, type Database, db } from '../../shared/db.ts'
 import { loadClaim } from '../../shared/scheduling/claim.ts'
 import { Executor } from '../../shared/scheduling/execute.ts'
 import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
@@ -109,9 +109,10 @@ test('what is given back and runs on overlaps from its first start', async () =>
   await Promise.all(more)
 })
 
-test('a lock on the tasks that lasts longer than a lease ends no lease', async () => {
+test('a lock on the tasks that lasts longer than a lease ends no lease, whatever else waits for a connection', async () => {
   await insertTask({ params: { duration: 3600 } })
-  const executor = new Executor(db(), { ...options, leaseSeconds: 1.5 })
+  const sql = connect(process.env.DATABASE_URL ?? '', { max: 1 })
+  const executor = new Executor(sql, { ...options, leaseSeconds: 1.5 })
   const work = executor.execute(await claimOne(), NO_LIMIT_MS)
   const beaten = () => db()`select from claims where lease_expires_at < now() + interval '2 s'`
   await until(async () => (await beaten()).length === 1)
@@ -125,4 +126,5 @@ test('a lock on the tasks that lasts longer than a lease ends no lease', async (
   expect(await historyOf(1)).toMatchObject([{ status: 'running', attempt: 1 }])
   await executor.drain(0, AbortSignal.abort())
   await work
+  await sql.end()
 })

@@ -116,15 +116,12 @@ function orNeverFires<T>(work: () => T): T | null {
 
 describe('against croner', () => {
   test('the calendar in UTC is the same', () => {
-    let never = 0
     const same = fc.property(anyExpression, someDate, (expression, date) => {
       const [from, until] = [date.getTime(), date.getTime() + 12 * 366 * DAY]
-      const ours = orNeverFires(() => ourRuns(expression, 'UTC', from, until, 2))
-      if (ours === null) never += 1
-      expect(ours ?? []).toEqual(cronerRuns(expression, 'UTC', from, until, 2))
+      const ours = orNeverFires(() => ourRuns(expression, 'UTC', from, until, 2)) ?? []
+      expect(ours).toEqual(cronerRuns(expression, 'UTC', from, until, 2))
     })
     fc.assert(same, { numRuns: 6_000 })
-    console.log(`6000 expressions in UTC from 1970 to 2099, ${never} of them refused because they never fire`)
   })
 
   // The one exclusion: croner loses a daily run that a gap moves over midnight (America/Nuuk, 23:00); the policy test below has these.
@@ -142,9 +139,6 @@ describe('against croner', () => {
       fc.property(clockFollowing, someChange, (expression, change) => compare(expression, change, 4)),
       { numRuns: 400 },
     )
-    console.log(
-      `${comparable.length} of ${changes.length} changes in ${new Set(changes.map((c) => c.zone)).size} zones, once a day; 400 that follow the clock`,
-    )
   })
 
   test('away from changes of the clock, any zone is the same', () => {
@@ -155,7 +149,6 @@ describe('against croner', () => {
       expect(ours).toEqual(cronerRuns(expression, zone, from, to, 3))
     })
     fc.assert(same, { numRuns: 1_000 })
-    console.log(`1000 expressions in ${zones.length} zones, away from changes`)
   })
 })
 
@@ -163,13 +156,11 @@ describe('at every change of the clock from 2024 to 2030, in every zone', () => 
   test('a fixed time runs once: right after a gap, in the first pass of a repeated hour', () => {
     const expressions = fc.sample(fixedTime, changes.length)
     for (const [index, change] of changes.entries()) comparePolicy(expressions[index] ?? '', change, false)
-    console.log(`${changes.length} changes, one fixed-time expression each`)
   })
 
   test('what follows the clock runs whenever the clock shows its time', () => {
     const expressions = fc.sample(clockFollowing, changes.length)
     for (const [index, change] of changes.entries()) comparePolicy(expressions[index] ?? '', change, true)
-    console.log(`${changes.length} changes, one clock-following expression each`)
   })
 })
 
@@ -195,5 +186,4 @@ test('a run is strictly later, and the same from every instant before it', () =>
     expect(nextOccurrence(cron, zone, new Date(run - 1))?.getTime()).toBe(run)
   })
   fc.assert(property, { numRuns: 5_000 })
-  console.log(`5000 runs in ${zones.length} zones`)
 })
