@@ -133,6 +133,11 @@ export function isUnreachable(error: unknown): boolean {
 const UNREACHABLE =
   /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN(REFUSED|RESET)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|53\w{3}|57P\w\w|57014|25P03|25006|40001|55P03)$/
 
+/** True when the database ended a statement since it took too long: a smaller one may get through. */
+export function wasTooSlow(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === '57014'
+}
+
 const DEADLOCK = '40P01'
 const DEADLOCK_TRIES = 5
 

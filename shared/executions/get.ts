@@ -1,6 +1,6 @@
 import type { Queryable } from '../db.ts'
 import { notFound } from '../errors.ts'
-import { maybeOpen } from '../scheduling/ledger.ts'
+import { maybeOpen } from '../scheduling/state/ledger.ts'
 import { type Execution, executionColumns, openColumns } from './execution.ts'
 
 /** An open execution is looked for first: one that ends meanwhile is in the ledger then. Throws `not_found`. */

@@ -4,7 +4,7 @@ import { notFound } from '../errors.ts'
 import { pageLimit, pageQuery, readCursor } from '../http/page.ts'
 import { digits } from '../http/parse.ts'
 import { BEFORE_ALL, instantIn } from '../instant.ts'
-import { maybeOpen } from '../scheduling/ledger.ts'
+import { maybeOpen } from '../scheduling/state/ledger.ts'
 import { EXECUTION_STATUSES, type Execution, executionColumns, openColumns, openStatus } from './execution.ts'
 
 const filters = {

@@ -3,9 +3,10 @@ import type { Queryable } from '../db.ts'
 import type { ClaimOptions } from './claim.ts'
 import type { Claimed } from './claimed.ts'
 import type { Definition } from './definition.ts'
-import { insertSkips } from './ledger.ts'
 import type { Plan } from './plan.ts'
 import { shift } from './schedule.ts'
+import { insertSkips } from './state/ledger.ts'
+import { openedBySchedule } from './state/open.ts'
 
 /** What a claim does with a task that it has locked. */
 export type TaskPlan = Plan & {
@@ -28,20 +29,7 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
     with moved as (
       update task_state s
       set next_run_at = to_timestamp(p.next / 1000),
-        runs = s.runs + p.opens::int,
-        status = case when p.starts then 'running' when p.opens then 'queued' end,
-        execution_id = case when p.opens then nextval('execution_ids') else s.execution_id end,
-        scheduled_for = case when p.opens then to_timestamp(p.run / 1000) else s.scheduled_for end,
-        due_at = case when p.opens then to_timestamp(p.due / 1000) else s.due_at end,
-        attempt = case when p.opens then 1 else s.attempt end,
-        trigger = case when p.opens then 'schedule' else s.trigger end,
-        claim_id = case when p.opens then (${options.claimIds}::uuid[])[p.claim + 1] else s.claim_id end,
-        started_at = case when p.starts then now() when p.opens then null else s.started_at end,
-        busy_from = case when p.starts then now() else s.busy_from end,
-        cancel_requested_at = case when p.opens then null else s.cancel_requested_at end,
-        rerun_of = case when p.opens then null else s.rerun_of end,
-        failures = case when p.opens then 0 else s.failures end,
-        losses = case when p.opens then 0 else s.losses end
+        ${openedBySchedule(tx, options.claimIds)}
       from (
         select *, run is not null as opens,
           ${options.startsDue ?? false} and due <= ${options.clock.now.getTime()}::float8 as starts

@@ -11,6 +11,7 @@ import { type Definition, readDefinitions } from './definition.ts'
 import { type DueTask, type Plan, plan } from './plan.ts'
 import { describe } from './record.ts'
 import { type Schedule, shift } from './schedule.ts'
+import { pausedItself, touch } from './state/pause-itself.ts'
 
 /** The state of a due task; instants in milliseconds since 1970. */
 type DueRow = {
@@ -171,9 +172,7 @@ function planRow(row: DueRow, task: Definition, schedule: Schedule, now: Date): 
 /** Else one bad row would stop every task that is claimed with it, again at each tick. */
 async function pauseUnreadable(tx: Queryable, taskId: number, error: Error): Promise<void> {
   logger.error('task paused: its schedule cannot be read', { task_id: taskId, detail: error.message })
-  await tx`
-    update task_state
-    set paused_at = now(), pause_reason = ${`unreadable schedule: ${error.message}`}
-    where task_id = ${taskId}`
-  await tx`update tasks set version = version + 1, updated_at = now() where id = ${taskId}`
+  const reason = tx`${`unreadable schedule: ${error.message}`}`
+  await tx`update task_state s set ${pausedItself(tx, tx`true`, reason)} where s.task_id = ${taskId}`
+  await touch(tx, [taskId])
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Database, Fragment, Queryable } from '../db.ts'
 import { type Claimed, loadClaimed } from './claimed.ts'
 import { type Clock, readClock } from './clock.ts'
+import { take } from './state/take.ts'
 
 /** Executions handed to one worker: whoever holds `id` may start and settle them, as long as its lease lasts. */
 export type Claim = {
@@ -11,8 +12,6 @@ export type Claim = {
   clock: Clock
   /** Before the lease began, on this process' monotonic clock (`performance.now()`). */
   since: number
-  /** Another process may have it too: it came by a way that may deliver it twice. */
-  shared?: true
 }
 
 export type ClaimOptions = {
@@ -60,8 +59,8 @@ export async function claimOne(sql: Database, taskId: number, leaseSeconds: numb
 }
 
 /**
- * A claim whose worker was told the ids only: what of it has not started. Its lease is renewed, since nobody can tell how long its way took.
- * It may come twice.
+ * Returns what has not started of a claim whose worker was told the ids only; nothing when the claim is gone. Renews its lease, since nobody
+ * can tell how long its way took. It may come twice.
  */
 export async function loadClaim(
   sql: Queryable,
@@ -70,13 +69,12 @@ export async function loadClaim(
   leaseSeconds: number,
 ): Promise<Claim> {
   const clock = await readClock(sql)
-  const executions = await loadClaimed(sql, id, taskIds)
   const since = performance.now()
-  if (executions.length > 0) {
-    await sql`
-      update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
-  }
-  return { id, executions, clock, since, shared: true }
+  const renewed = await sql`
+    update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
+  // Its lease is over, or all of it has ended: another worker may have what it held.
+  const executions = renewed.count > 0 ? await loadClaimed(sql, id, taskIds) : []
+  return { id, executions, clock, since }
 }
 
 async function claimUnheld(sql: Database, options: ClaimOptions, which: Fragment): Promise<Claimed[]> {
@@ -92,12 +90,7 @@ async function claimUnheld(sql: Database, options: ClaimOptions, which: Fragment
     for (const group of Map.groupBy(taken, (_, index) => Math.floor(index / claimSize)).values()) {
       const id = randomUUID()
       const taskIds = group.map((row) => row.task_id)
-      await tx`
-        with claimed as (
-          insert into claims (id, lease_expires_at, task_ids)
-          values (${id}, now() + make_interval(secs => ${options.leaseSeconds}), ${taskIds}::int[])
-        )
-        update task_state set claim_id = ${id}, unheld_due_at = null where task_id = any(${taskIds}::int[])`
+      await take(tx, { id, taskIds, leaseSeconds: options.leaseSeconds })
       executions.push(...(await loadClaimed(tx, id, taskIds)))
     }
     return executions

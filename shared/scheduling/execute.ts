@@ -101,11 +101,11 @@ export class Executor {
     while (this.#working.size > 0) await Promise.allSettled(this.#working)
   }
 
-  async #takeOn({ id, executions, clock, since, shared }: Claim, deadline: number): Promise<void> {
+  async #takeOn({ id, executions, clock, since }: Claim, deadline: number): Promise<void> {
     this.#expected.get(id)?.()
     this.#expected.delete(id)
     if (executions.length === 0) return
-    const claim = this.#heartbeat.hold(id, executions.length, since, shared ?? false)
+    const claim = this.#heartbeat.hold(id, executions.length, since)
     this.#load += executions.length
     const { promise, resolve } = Promise.withResolvers<void>()
     const done = () => this.#leave(claim, resolve)
@@ -124,7 +124,7 @@ export class Executor {
     this.#load -= 1
     if (claim.left > 0) return
     this.#heartbeat.release(claim)
-    if (claim.ended || claim.lost) resolve()
+    if (claim.gone || claim.lost) resolve()
     else this.#settler.end(claim, resolve)
   }
 
@@ -158,13 +158,15 @@ export class Executor {
   #ended(work: Work, run: Run, from: number, outcome: Outcome | null): void {
     const { execution, claim, at } = work
     claim.runs.delete(run)
-    const done = (written: boolean | null): void => {
-      if (logsInfo || !written) report(execution, written ? outcome : null, performance.now() - from)
+    const done = (written: boolean): void => {
+      if (logsInfo && written && outcome) report(execution, outcome, performance.now() - from)
       this.#starter.leave(work)
       this.#tellDueSoon(work)
     }
-    if (outcome === null) done(false)
-    else this.#settler.add({ execution, outcome, claim, lateMs: Math.max(0, from - at), done })
+    if (outcome === null) {
+      this.#settler.drop(execution)
+      done(false)
+    } else this.#settler.add({ execution, outcome, claim, lateMs: Math.max(0, from - at), done })
   }
 
   #tellDueSoon({ execution: { next_run_at }, clock }: Work): void {
@@ -180,11 +182,12 @@ const keys = (execution: Claimed) => ({
   attempt: execution.attempt,
 })
 
-/** Null when its claim had passed on. */
-function report(execution: Claimed, outcome: Outcome | null, durationMs: number): void {
-  const line = { ...keys(execution), duration_ms: Math.round(durationMs) }
-  if (outcome === null) logger.warn('execution dropped: its claim has passed on', line)
-  else logger.info('execution ended', { ...line, ...summary(outcome) })
+function report(execution: Claimed, outcome: Outcome, durationMs: number): void {
+  logger.info('execution ended', {
+    ...keys(execution),
+    duration_ms: Math.round(durationMs),
+    ...summary(outcome),
+  })
 }
 
 const summary = (outcome: Outcome) => ({

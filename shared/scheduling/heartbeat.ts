@@ -1,7 +1,7 @@
 import type { Database, Queryable } from '../db.ts'
 import { logger } from '../logger.ts'
-import { fenced, held } from './fence.ts'
 import type { Run, StopReason } from './run.ts'
+import { fenced, held } from './state/fence.ts'
 
 /** A claim of this process. */
 export type HeldClaim = {
@@ -13,10 +13,8 @@ export type HeldClaim = {
   leaseEnds: number
   /** Its lease is over: nothing of it may be started any more, since another worker may have it. */
   lost: boolean
-  /** Whether something of it may be open that this process knows nothing of: its row goes only if the database knows of nothing either. */
-  doubtful: boolean
   /** Its row is gone. */
-  ended: boolean
+  gone: boolean
   expiry: NodeJS.Timeout | undefined
 }
 
@@ -38,7 +36,7 @@ export class Heartbeat {
   }
 
   /** `since`: `performance.now()` before the statement that gave the lease was sent. */
-  hold(id: string, count: number, since: number, doubtful: boolean): HeldClaim {
+  hold(id: string, count: number, since: number): HeldClaim {
     const leaseEnds = since + this.#leaseSeconds * 1000
     const held: HeldClaim = {
       id,
@@ -46,8 +44,7 @@ export class Heartbeat {
       left: count,
       leaseEnds,
       lost: false,
-      doubtful,
-      ended: false,
+      gone: false,
       expiry: undefined,
     }
     this.#expireAt(held, leaseEnds)

@@ -2,7 +2,7 @@ import type { LambdaClient } from '@aws-sdk/client-lambda'
 import { config } from '../config.ts'
 import { type Queryable, schedulerDb } from '../db.ts'
 import type { Claim } from './claim.ts'
-import { giveBackUnstarted } from './give-back.ts'
+import { freeUnstarted } from './state/free.ts'
 
 /** The seam between tick and execute: how claimed executions reach the code that runs them. */
 export type Invoke = {
@@ -43,7 +43,7 @@ export async function handOver(sql: Queryable, invoke: Invoke, claims: Claim[]):
       await invoke.send(claim)
     } catch (error) {
       const left = claims.slice(index)
-      await giveBackUnstarted(
+      await freeUnstarted(
         sql,
         left.flatMap(({ executions }) => executions),
       )

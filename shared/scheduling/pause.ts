@@ -1,8 +1,12 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
-import { insertSkips, intoLedger, ledgerColumns } from './ledger.ts'
+import { goOn } from './go-on.ts'
 import { type Skip, skipAll } from './plan.ts'
 import { jitterMs, type ScheduleFields, shift, tryReadSchedule } from './schedule.ts'
-import { withdrawn } from './withdraw.ts'
+import { cancelPaused } from './state/cancel.ts'
+import { insertSkips } from './state/ledger.ts'
+import { paused, resumed } from './state/pause.ts'
+import { touch } from './state/pause-itself.ts'
+import { isUnrun, withdrawn } from './state/withdraw.ts'
 
 /**
  * Pauses tasks: nothing of their schedules is claimed any more, and what is queued is cancelled, but for what was claimed
@@ -21,20 +25,10 @@ export async function pauseTasks(
         update task_state s
         set ${withdrawn(tx)}
         from tasks t
-        where s.task_id = any(${locked}::int[]) and t.id = s.task_id and s.status = 'queued'
-          and s.trigger = 'schedule' and s.attempt = 1 and (s.due_at > now() or (t.schedule_type = 'once' and s.next_run_at is null))`
-      await tx`
-        with ended as (
-          update task_state s
-          set status = null, unheld_due_at = null, runs = s.runs - (s.attempt = 1)::int
-          where s.task_id = any(${locked}::int[]) and s.status = 'queued' and s.trigger = 'schedule'
-          returning ${ledgerColumns(tx)}, 0 as late_ms, 'cancelled' as outcome, 'the task was paused' as detail, null as result
-        )
-        ${intoLedger(tx)}`
-      await tx`
-        update task_state
-        set paused_at = coalesce(paused_at, now()), paused_until = ${until}, pause_reason = ${reason}
-        where task_id = any(${locked}::int[])`
+        where s.task_id = any(${locked}::int[]) and t.id = s.task_id and ${isUnrun(tx)}
+          and (s.due_at > now() or (t.schedule_type = 'once' and s.next_run_at is null))`
+      await goOn(tx, await cancelPaused(tx, locked))
+      await tx`update task_state s set ${paused(tx, until, reason)} where s.task_id = any(${locked}::int[])`
       await touch(tx, locked)
       return locked
     }),
@@ -49,10 +43,6 @@ async function lockStates(tx: Queryable, ids: number[]): Promise<number[]> {
     order by task_id
     for no key update`
   return rows.map((row) => row.task_id)
-}
-
-async function touch(tx: Queryable, ids: number[]): Promise<void> {
-  await tx`update tasks set version = version + 1, updated_at = now() where id = any(${ids}::int[])`
 }
 
 type PausedTask = ScheduleFields & {
@@ -118,9 +108,7 @@ async function resume(tx: Queryable, task: PausedTask, missed: 'skip' | 'policy'
     skips.map((skip) => ({ taskId: task.id, ...skip })),
   )
   await tx`
-    update task_state
-    set paused_at = null, paused_until = null, pause_reason = null, consecutive_failures = 0, next_run_at = ${next}
-    where task_id = ${task.id}`
+    update task_state s set ${resumed(tx)}, next_run_at = ${next} where s.task_id = ${task.id}`
   await touch(tx, [task.id])
 }
 

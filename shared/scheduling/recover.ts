@@ -1,5 +1,10 @@
-import type { Database, Queryable } from '../db.ts'
-import { intoLedger, ledgerColumns } from './ledger.ts'
+import { type Database, type Queryable, retryDeadlock } from '../db.ts'
+import { logger } from '../logger.ts'
+import { freeUnstarted } from './state/free.ts'
+import { type Losable, type Lost, lose } from './state/lose.ts'
+import { pausedItself, touch } from './state/pause-itself.ts'
+import { queueAgain } from './state/queue-again.ts'
+import { warnOfEach } from './warn.ts'
 
 export type Recovered = {
   /** Executions that were running when their worker went silent: `lost`, and queued again as the next attempt. */
@@ -10,80 +15,103 @@ export type Recovered = {
   paused: number
 }
 
+/** Claims, and executions in them, that one transaction gives back at most: it holds its locks for as long as it takes. */
+const CLAIMS = 200
+const EXECUTIONS = 5000
+
+/** Milliseconds that one call goes on for while there is more. */
+const ENOUGH_MS = 2000
+
 /** Finds the claims whose lease has run out, by the database's clock, and gives their executions back. */
 export async function recover(sql: Database): Promise<Recovered> {
-  return await sql.begin(async (tx) => {
-    const expired = await takeExpired(tx)
-    if (expired.length === 0) return { lost: 0, freed: 0, paused: 0 }
-    const claims = expired.flatMap(({ id, task_ids }) => task_ids.map((taskId) => ({ id, taskId })))
-    const freed = await freeUnstarted(tx, claims)
-    const { lost, paused } = await loseRunning(tx, claims)
-    return { freed, lost, paused }
-  })
+  const until = performance.now() + ENOUGH_MS
+  const all: Recovered = { lost: 0, freed: 0, paused: 0 }
+  for (let more = true; more && performance.now() < until; ) {
+    const batch = await retryDeadlock(() => sql.begin(recoverSome))
+    all.freed += batch.freed
+    all.lost += batch.lost.length
+    all.paused += batch.lost.filter((it) => it.gives_up).length
+    warnOf(batch.lost)
+    more = batch.more
+  }
+  return all
 }
 
-type Held = { id: string; taskId: number }
+type Batch = { lost: Lost[]; freed: number; more: boolean }
 
-async function takeExpired(tx: Queryable): Promise<{ id: string; task_ids: number[] }[]> {
-  return await tx<{ id: string; task_ids: number[] }[]>`
-    delete from claims
-    where id in (select id from claims where lease_expires_at <= now() for update skip locked)
-    returning id, to_jsonb(task_ids) as task_ids`
+async function recoverSome(tx: Queryable): Promise<Batch> {
+  const { ids, more } = await takeExpired(tx)
+  if (ids.length === 0) return { lost: [], freed: 0, more: false }
+  const open = await lockOpen(tx, ids)
+  await tx`delete from claims where id = any(${ids}::uuid[])`
+  const freed = await freeUnstarted(
+    tx,
+    open.filter(({ status }) => status === 'queued'),
+  )
+  const lost = await lose(
+    tx,
+    open.filter(({ status }) => status === 'running'),
+  )
+  await pauseTired(
+    tx,
+    lost.filter((it) => it.gives_up),
+  )
+  await queueAgain(
+    tx,
+    lost.filter((it) => !it.gives_up).map((it) => ({ ...it, inSeconds: 0, failed: false })),
+  )
+  return { lost, freed, more }
 }
 
-const held = (tx: Queryable, claims: Held[]) => tx`
-  unnest(${claims.map((it) => it.taskId)}::int[], ${claims.map((it) => it.id)}::uuid[]) as h (task_id, claim_id)`
-
-async function freeUnstarted(tx: Queryable, claims: Held[]): Promise<number> {
-  const rows = await tx`
-    update task_state s
-    set claim_id = null, unheld_due_at = s.due_at
-    from ${held(tx, claims)}
-    where s.task_id = h.task_id and coalesce(s.claim_id = h.claim_id and s.status = 'queued', false)
-    returning s.task_id`
-  return rows.length
+/** Locks expired claims, oldest first, until they name enough executions. */
+async function takeExpired(tx: Queryable): Promise<{ ids: string[]; more: boolean }> {
+  const claims = await tx<{ id: string; size: number }[]>`
+    select id, cardinality(task_ids) as size from claims
+    where lease_expires_at <= now()
+    order by lease_expires_at
+    limit ${CLAIMS}
+    for update skip locked`
+  const ids: string[] = []
+  let size = 0
+  for (const claim of claims) {
+    size += claim.size
+    if (ids.length > 0 && size > EXECUTIONS) break
+    ids.push(claim.id)
+  }
+  return { ids, more: ids.length < claims.length || claims.length === CLAIMS }
 }
 
-/**
- * A lost execution always runs again, as the same occurrence, `crash_limit` times at most: with the next loss its
- * task is paused, since it is likely what takes the workers down.
- */
-async function loseRunning(tx: Queryable, claims: Held[]): Promise<{ lost: number; paused: number }> {
-  const rows = await tx<{ task_id: number; gives_up: boolean; stops: boolean }[]>`
-    with ended as (
-      update task_state s
-      set status = null, losses = s.losses + 1, busy_until = greatest(now(), s.started_at)
-      from ${held(tx, claims)}
-      where s.task_id = h.task_id and coalesce(s.claim_id = h.claim_id and s.status = 'running', false)
-      returning ${ledgerColumns(tx)}, s.losses, 0 as late_ms, 'lost' as outcome, 'the worker went silent: its lease ran out' as detail, null as result
-    ),
-    recorded as (
-      ${intoLedger(tx)} on conflict do nothing
-    )
-    select task_id, losses > t.crash_limit as gives_up, cancel_requested_at is not null as stops
-    from ended
-    join tasks t on t.id = task_id`
-  const tired = rows.filter((row) => row.gives_up).map((row) => row.task_id)
-  const again = rows.filter((row) => !row.gives_up && !row.stops).map((row) => row.task_id)
-  if (again.length > 0) await queueAgain(tx, again)
-  if (tired.length > 0) await pauseTired(tx, tired)
-  return { lost: rows.length, paused: tired.length }
+/** Locks what the claims still hold, in the order of every statement that writes many states. */
+async function lockOpen(
+  tx: Queryable,
+  claimIds: string[],
+): Promise<(Losable & { status: 'queued' | 'running' })[]> {
+  return await tx`
+    select s.execution_id as id, s.task_id, s.claim_id, s.status, c.blameless
+    from (
+      select id, blameless, unnest(task_ids) as task_id from claims where id = any(${claimIds}::uuid[])
+    ) c
+    join task_state s on s.task_id = c.task_id and coalesce(s.claim_id = c.id and s.status is not null, false)
+    order by s.task_id
+    for no key update of s`
 }
 
-async function queueAgain(tx: Queryable, taskIds: number[]): Promise<void> {
+/** It is likely what takes the workers down. */
+async function pauseTired(tx: Queryable, tired: Lost[]): Promise<void> {
+  if (tired.length === 0) return
+  const taskIds = tired.map((it) => it.task_id)
+  const reason = tx`'one occurrence was lost ' || (t.crash_limit + 1) || ' times: more than its crash_limit'`
   await tx`
-    update task_state
-    set status = 'queued', execution_id = nextval('execution_ids'), attempt = attempt + 1, claim_id = null,
-      started_at = null, due_at = now(), unheld_due_at = now()
-    where task_id = any(${taskIds}::int[]) and status is null`
-}
-
-async function pauseTired(tx: Queryable, taskIds: number[]): Promise<void> {
-  await tx`
     update task_state s
-    set paused_at = coalesce(s.paused_at, now()), paused_until = null,
-      pause_reason = 'one occurrence was lost ' || (t.crash_limit + 1) || ' times: more than its crash_limit'
+    set ${pausedItself(tx, tx`true`, reason)}
     from tasks t
     where s.task_id = any(${taskIds}::int[]) and t.id = s.task_id`
-  await tx`update tasks set version = version + 1, updated_at = now() where id = any(${taskIds}::int[])`
+  await touch(tx, taskIds)
+}
+
+function warnOf(lost: Lost[]): void {
+  warnOfEach('execution lost: its worker went silent, and its lease ran out', lost)
+  for (const { task_id } of lost.filter((it) => it.gives_up)) {
+    logger.warn('task paused: one occurrence was lost more often than its crash_limit allows', { task_id })
+  }
 }

@@ -6,6 +6,7 @@ import { getExecution } from '../executions/get.ts'
 import { logger } from '../logger.ts'
 import { claimOne } from './claim.ts'
 import { currentInvoke, handOver } from './invoke.ts'
+import { type ByHand, nothingOpen, openedByHand } from './state/open.ts'
 
 /** A run that was asked for: its execution, or, while another one is open, that it will follow. */
 export type Asked = { execution: Execution } | { queued: true }
@@ -32,24 +33,14 @@ export async function rerun(sql: Database, executionId: number): Promise<Executi
   return await startAtOnce(execution)
 }
 
-type Run = { taskId: number; trigger: 'manual' | 'rerun'; rerunOf: number | null }
-
-/** What a run by hand sets: two within a millisecond are two instants all the same. */
-const opened = (sql: Queryable, trigger: Run['trigger'], rerunOf: number | null) => sql`
-  status = 'queued', execution_id = nextval('execution_ids'), attempt = 1, trigger = ${trigger},
-  rerun_of = ${rerunOf}::bigint, claim_id = null, started_at = null, cancel_requested_at = null, failures = 0, losses = 0,
-  due_at = now(), unheld_due_at = now(),
-  scheduled_for = case
-    when s.trigger = ${trigger} and s.scheduled_for <= now() then greatest(now(), s.scheduled_for + interval '1 ms')
-    else now()
-  end`
+type Run = { taskId: number; trigger: ByHand; rerunOf: number | null }
 
 /** Undefined while an execution of the task is open: it has the only place there is, so two can't slip in. */
 async function openRun(sql: Queryable, { taskId, trigger, rerunOf }: Run): Promise<Execution | undefined> {
   const [execution] = await sql<[Execution?]>`
     update task_state s
-    set ${opened(sql, trigger, rerunOf)}
-    where s.task_id = ${taskId}::bigint and s.status is null
+    set ${openedByHand(sql, trigger, rerunOf)}
+    where s.task_id = ${taskId}::bigint and ${nothingOpen(sql)}
     returning ${openColumns(sql)}`
   if (execution) return execution
   const [task] = await sql`select from task_state where task_id = ${taskId}::bigint`
@@ -80,7 +71,7 @@ export async function releaseQueuedRuns(sql: Queryable): Promise<void> {
       for no key update skip locked
     )
     update task_state s
-    set ${opened(sql, 'manual', null)}, run_queued_at = null
+    set ${openedByHand(sql, 'manual', null)}, run_queued_at = null
     from ready
     where s.task_id = ready.task_id`
 }

@@ -1,11 +1,14 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
 import type { Runner } from '../runners/runner.ts'
 import type { Claimed } from './claimed.ts'
-import { fenced, held } from './fence.ts'
-import { handBack } from './give-back.ts'
-import { intoLedger, ledgerColumns } from './ledger.ts'
 import type { Outcome, Result } from './outcome.ts'
 import { toRecord } from './record.ts'
+import { ended, ranUntilNow } from './state/end.ts'
+import { fenced, held } from './state/fence.ts'
+import { handBack } from './state/hand-back.ts'
+import { intoLedger, ledgerColumns } from './state/ledger.ts'
+import { pausedItself } from './state/pause-itself.ts'
+import { type Again, queueAgain } from './state/queue-again.ts'
 
 export type Settlement = {
   execution: Claimed
@@ -14,39 +17,47 @@ export type Settlement = {
   lateMs?: number
 }
 
-export type EndedClaim = { id: string; doubtful: boolean }
+/** What a settlement wrote. */
+export type Settled = {
+  /** Ids of the executions that ended; the claim of the others had passed on, and nothing was written of them. */
+  ids: Set<number>
+  /** The claims that went. */
+  gone: Set<string>
+}
 
 /**
- * Writes how executions ended, fenced on their claim: into the ledger, with the next attempt of those that are tried again,
- * and the effects that belong to the same transaction. Claims that end with them are named by `endedClaims`, and go; one that is doubtful only
- * when nothing else of it is open. Gives the ids that were settled: what is missing had lost its claim, and nothing of it was written.
+ * Writes how executions ended, fenced on their claim: into the ledger, with the next attempt of those that are tried again and
+ * the effects that belong to the same transaction. Removes those of `doneClaims` of which the database knows nothing open any
+ * more: what a process believes to be done is only a reason to look.
  */
 export async function settle(
   sql: Database,
   settlements: Settlement[],
-  endedClaims: EndedClaim[] = [],
-): Promise<Set<number>> {
+  doneClaims: string[] = [],
+): Promise<Settled> {
   const byTask = settlements.toSorted((a, b) => a.execution.task_id - b.execution.task_id)
   const handed = byTask.filter(({ outcome }) => outcome.status === 'handed_back')
-  const ended = byTask.filter(({ outcome }) => outcome.status !== 'handed_back')
-  if (handed.length === 0 && !ended.some(takesMore)) {
-    return new Set(await retryDeadlock(() => write(sql, ended, new Map(), endedClaims)))
+  const over = byTask.filter(({ outcome }) => outcome.status !== 'handed_back')
+  if (handed.length === 0 && !over.some(takesMore)) {
+    return await retryDeadlock(() => write(sql, over, new Map(), doneClaims))
   }
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
-      const given =
-        handed.length > 0
-          ? await handBack(
-              tx,
-              handed.map(({ execution }) => execution),
-            )
-          : []
-      const held = await lockHeld(tx, ended)
-      const still = ended.filter(({ execution }) => held.has(execution.id))
-      const written = await write(tx, still, await commitEffects(tx, still.filter(hasCommit)), endedClaims)
-      await tryAgain(tx, still)
-      return new Set([...given, ...written])
+      const given = await handBackAll(tx, handed)
+      const held = await lockHeld(tx, over)
+      const still = over.filter(({ execution }) => held.has(execution.id))
+      const written = await write(tx, still, await commitEffects(tx, still.filter(hasCommit)), doneClaims)
+      await queueAgain(tx, still.flatMap(nextAttempt))
+      return { ids: new Set([...given, ...written.ids]), gone: written.gone }
     }),
+  )
+}
+
+async function handBackAll(tx: Queryable, handed: Settlement[]): Promise<number[]> {
+  if (handed.length === 0) return []
+  return await handBack(
+    tx,
+    handed.map(({ execution }) => execution),
   )
 }
 
@@ -95,35 +106,26 @@ async function write(
   sql: Queryable,
   settlements: Settlement[],
   committed: Map<number, Result>,
-  endedClaims: EndedClaim[],
-): Promise<number[]> {
-  if (settlements.length === 0 && endedClaims.length === 0) return []
-  const claimIds = [...new Set(claimsOf(settlements))]
+  doneClaims: string[],
+): Promise<Settled> {
+  if (settlements.length === 0 && doneClaims.length === 0) return { ids: new Set(), gone: new Set() }
+  const perClaim = countBy(settlements, ({ execution }) => execution.claim_id)
+  const claimIds = [...perClaim.keys()]
   const numbers = new Map(claimIds.map((id, index) => [id, index + 1]))
-  const doubtful = endedClaims.filter((it) => it.doubtful)
-  const known = endedClaims.filter((it) => !it.doubtful)
   const records = settlements.map(({ execution, outcome }) => toRecord(outcome, committed.get(execution.id)))
-  const [{ ids }] = await sql<[{ ids: number[] | null }]>`
+  const isTired = sql`c.fails = 1 and s.consecutive_failures + 1 >= c.limit`
+  const [{ ids, gone }] = await sql<[{ ids: number[] | null; gone: string[] | null }]>`
     with ended as (
       update task_state s
-      set status = null, busy_until = greatest(now(), s.started_at),
+      set ${ended(sql)}, ${ranUntilNow(sql)},
         consecutive_failures = case
           when c.outcome = 'success' then 0
           else s.consecutive_failures + c.fails
         end,
-        paused_until = case when c.fails = 1 and s.consecutive_failures + 1 >= c.limit then null else s.paused_until end,
-        pause_reason = case
-          when c.fails = 1 and s.consecutive_failures + 1 >= c.limit and s.paused_at is null
-            then 'failed ' || (s.consecutive_failures + 1) || ' times in a row'
-          else s.pause_reason
-        end,
-        paused_at = case
-          when c.fails = 1 and s.consecutive_failures + 1 >= c.limit then coalesce(s.paused_at, now())
-          else s.paused_at
-        end
+        ${pausedItself(sql, isTired, sql`'failed ' || (s.consecutive_failures + 1) || ' times in a row'`)}
       from unnest(
         ${tasksOf(settlements)}::int[],
-        ${idsOf(settlements)}::bigint[],
+        ${settlements.map(({ execution }) => execution.id)}::bigint[],
         ${settlements.map(({ execution }) => numbers.get(execution.claim_id) ?? null)}::int[],
         ${settlements.map(({ outcome }) => outcome.status)}::text[],
         ${records.map(({ detail }) => detail)}::text[],
@@ -142,17 +144,37 @@ async function write(
     changed as (
       update tasks t set version = t.version + 1, updated_at = now() from ended where tired and t.id = ended.task_id
     ),
+    -- Whoever has locked one of them (a heartbeat, recover) keeps it: that row goes with a later look, or with its lease.
+    done as (
+      select c.id, c.task_ids, d.here
+      from unnest(
+        ${doneClaims}::uuid[], ${doneClaims.map((id) => perClaim.get(id) ?? 0)}::int[]
+      ) as d (id, here)
+      join claims c on c.id = d.id
+      for update of c skip locked
+    ),
     gone as (
       delete from claims c
-      where c.id = any(${known.map(({ id }) => id)}::uuid[])
-        or c.id = any(${doubtful.map(({ id }) => id)}::uuid[]) and not exists (
+      using done d
+      where c.id = d.id and (
+        -- All that the claim names has ended in this very statement; else each of its tasks is looked up.
+        (cardinality(d.task_ids) = d.here and (select count(*) from ended) = ${settlements.length})
+        or not exists (
           select from task_state s
-          where s.task_id = any(c.task_ids) and s.claim_id = c.id and s.status is not null
-            and s.execution_id <> all(${idsOf(settlements)}::bigint[])
+          where s.task_id = any(d.task_ids) and s.claim_id = d.id and s.status is not null
+            and s.execution_id not in (select execution_id from ended)
         )
+      )
+      returning c.id
     )
-    select json_agg(execution_id) as ids from ended`
-  return ids ?? []
+    select json_agg(execution_id) as ids, (select json_agg(id) from gone) as gone from ended`
+  return { ids: new Set(ids), gone: new Set(gone) }
+}
+
+function countBy<T>(items: T[], keyOf: (item: T) => string): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const item of items) counts.set(keyOf(item), (counts.get(keyOf(item)) ?? 0) + 1)
+  return counts
 }
 
 /** Counts for `pause_after_failures`: the last attempt of an occurrence of the schedule. */
@@ -161,23 +183,9 @@ const failsForGood = ({ execution, outcome }: Settlement): boolean =>
   execution.trigger === 'schedule' &&
   retryIn(outcome) === null
 
-/** The next attempts, unless the run was asked to stop, or its task was paused meanwhile. */
-async function tryAgain(tx: Queryable, settlements: Settlement[]): Promise<void> {
-  const again = settlements.filter(({ outcome }) => retryIn(outcome) !== null)
-  if (again.length === 0) return
-  await tx`
-    update task_state s
-    set status = 'queued', execution_id = nextval('execution_ids'), attempt = s.attempt + 1,
-      failures = s.failures + 1, claim_id = null, started_at = null,
-      due_at = now() + make_interval(secs => o.retry_in), unheld_due_at = now() + make_interval(secs => o.retry_in)
-    from unnest(
-      ${tasksOf(again)}::int[], ${idsOf(again)}::bigint[], ${again.map(({ outcome }) => retryIn(outcome))}::float8[]
-    ) as o (task_id, execution_id, retry_in)
-    where s.task_id = o.task_id and coalesce(s.execution_id = o.execution_id and s.status is null, false)
-      and s.cancel_requested_at is null and (s.paused_at is null or s.trigger <> 'schedule')`
+function nextAttempt({ execution, outcome }: Settlement): Again[] {
+  const inSeconds = retryIn(outcome)
+  return inSeconds === null ? [] : [{ id: execution.id, task_id: execution.task_id, inSeconds, failed: true }]
 }
 
 const tasksOf = (settlements: Settlement[]): number[] => settlements.map(({ execution }) => execution.task_id)
-const idsOf = (settlements: Settlement[]): number[] => settlements.map(({ execution }) => execution.id)
-const claimsOf = (settlements: Settlement[]): string[] =>
-  settlements.map(({ execution }) => execution.claim_id)

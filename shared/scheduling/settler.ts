@@ -1,6 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Database, isUnreachable } from '../db.ts'
+import { type Database, isUnreachable, wasTooSlow } from '../db.ts'
 import { logger } from '../logger.ts'
+import type { Claimed } from './claimed.ts'
+import { explain, reportDropped } from './dropped.ts'
 import type { HeldClaim } from './heartbeat.ts'
 import { failed } from './outcome.ts'
 import { describe } from './record.ts'
@@ -13,21 +15,25 @@ const BATCH = 2000
 const LANES = 3
 const RETRY_MS = 250
 
+/** Milliseconds that dropped executions are gathered for before the database is asked why. */
+const DROPPED_MS = 100
+
 /** An execution that has ended in this process, and the claim that it was held under. */
 export type Ending = Settlement & {
   claim: HeldClaim
-  /** Told whether it was written; false when its claim had passed on, null when nothing is known. */
-  done(written: boolean | null): void
+  /** Called once its end is written (true), or is known never to be (false). */
+  done(written: boolean): void
 }
 
-/** A claim of which nothing is left, and whom to tell when its row is gone, or stays behind for its lease to end. */
+/** A claim that this process is done with, and whom to tell when its row is gone, or stays until its lease ends. */
 type Left = { claim: HeldClaim; done: () => void }
 
-/** Writes how executions ended, many in one statement, and the end of their claims. */
+/** Writes how executions ended, many in one statement, and removes the claims that are done with. */
 export class Settler {
   readonly #sql: Database
   #endings: Ending[] = []
   #left: Left[] = []
+  #dropped: Claimed[] = []
   #timer: NodeJS.Timeout | undefined
   #busy = 0
   /** How much there is that is more urgent, and whether a flush has waited for it. */
@@ -54,10 +60,16 @@ export class Settler {
     this.#soon()
   }
 
-  /** Of this claim nothing is left, and no ending took it along. */
+  /** Of this claim nothing is left here, and no settlement removed it. */
   end(claim: HeldClaim, done: () => void): void {
     this.#left.push({ claim, done })
     this.#soon()
+  }
+
+  /** Logs why executions lost their claim while they ran, once the database can be asked. */
+  drop(execution: Claimed): void {
+    if (this.#dropped.push(execution) > 1) return
+    setTimeout(() => void reportDropped(this.#sql, this.#dropped.splice(0)), DROPPED_MS)
   }
 
   #soon(): void {
@@ -70,7 +82,7 @@ export class Settler {
     this.#timer = undefined
     this.#isOverdue = this.#held > 0
     while (!this.#isOverdue && this.#hasLane() && this.#endings.length + this.#left.length > 0) {
-      void this.#lane(this.#endings.splice(0, BATCH), this.#left.splice(0))
+      void this.#lane(this.#endings.splice(0, BATCH), this.#left.splice(0, BATCH))
     }
   }
 
@@ -89,21 +101,37 @@ export class Settler {
 
   /** While the database is away it is tried again, for as long as the leases may still hold. One that is refused holds up no other. */
   async #write(endings: Ending[], left: Left[]): Promise<void> {
-    const ended = [...left.map(({ claim }) => claim), ...endedWith(endings)]
+    const done = [...left.map(({ claim }) => claim), ...doneWith(endings)]
     try {
-      const settled = await settle(this.#sql, endings, ended)
-      for (const claim of ended) claim.ended = true
-      for (const ending of endings) ending.done(settled.has(ending.execution.id))
+      const { ids, gone } = await settle(
+        this.#sql,
+        endings,
+        done.map(({ id }) => id),
+      )
+      for (const claim of done) claim.gone ||= gone.has(claim.id)
+      for (const ending of endings) if (ids.has(ending.execution.id)) ending.done(true)
+      await this.#explain(endings.filter(({ execution }) => !ids.has(execution.id)))
     } catch (error) {
-      if (isUnreachable(error)) await this.#writeLater(endings, left)
-      else if (endings.length > 1) await this.#writeEach(endings, left)
-      else for (const ending of endings) await this.#refused(ending, error)
+      await this.#writeAgain(endings, left, error)
     }
   }
 
-  async #writeEach(endings: Ending[], left: Left[]): Promise<void> {
-    for (const ending of endings) await this.#write([ending], [])
-    await this.#write([], left)
+  async #writeAgain(endings: Ending[], left: Left[], error: unknown): Promise<void> {
+    if (isUnreachable(error)) {
+      if (endings.length === 0) return
+      await wait(RETRY_MS)
+      for (const ending of endings.filter(({ claim }) => claim.lost)) ending.done(false)
+      const held = endings.filter(({ claim }) => !claim.lost)
+      if (wasTooSlow(error) && held.length > 1) await this.#writeHalves(held, left)
+      else await this.#write(held, left)
+    } else if (endings.length > 1) await this.#writeHalves(endings, left)
+    else for (const ending of endings) await this.#refused(ending, error)
+  }
+
+  async #writeHalves(endings: Ending[], left: Left[]): Promise<void> {
+    const middle = endings.length >> 1
+    await this.#write(endings.slice(0, middle), [])
+    await this.#write(endings.slice(middle), left)
   }
 
   /** The database takes no part of it, so that much is what the ledger says. */
@@ -112,29 +140,21 @@ export class Settler {
     logger.error('execution could not be settled', { execution_id, task_id, error: error as Error })
     const outcome = failed(`its end could not be written: ${describe(error)}`, { retryable: false })
     const settled = await settle(this.#sql, [{ ...ending, outcome }], []).catch(() => null)
-    leave(ending, settled?.has(execution_id) ?? null)
+    // If not, it stays open until the lease of its claim ends.
+    ending.done(settled?.ids.has(execution_id) ?? false)
   }
 
-  async #writeLater(endings: Ending[], left: Left[]): Promise<void> {
-    if (endings.length === 0) return
-    await wait(RETRY_MS)
-    for (const ending of endings.filter(({ claim }) => claim.lost)) leave(ending, null)
-    await this.#write(
-      endings.filter(({ claim }) => !claim.lost),
-      left,
-    )
+  /** What was not written may have been before: then only the answer got lost. */
+  async #explain(missing: Ending[]): Promise<void> {
+    if (missing.length === 0) return
+    const written = await explain(this.#sql, missing)
+    for (const ending of missing) ending.done(written.has(ending.execution.id))
   }
 }
 
-/** The claims of which nothing is left once these are written. */
-function endedWith(endings: Ending[]): HeldClaim[] {
+/** The claims of which nothing is left here once these are written. */
+function doneWith(endings: Ending[]): HeldClaim[] {
   const counts = new Map<HeldClaim, number>()
   for (const { claim } of endings) counts.set(claim, (counts.get(claim) ?? 0) + 1)
   return [...counts].filter(([claim, count]) => claim.left === count).map(([claim]) => claim)
-}
-
-/** What can't be written stays open until the lease of its claim ends. */
-function leave(ending: Ending, written: boolean | null): void {
-  if (written === null) ending.claim.doubtful = true
-  ending.done(written)
 }

@@ -3,11 +3,11 @@ import type { Database } from '../db.ts'
 import { logger } from '../logger.ts'
 import type { Claimed } from './claimed.ts'
 import type { Clock } from './clock.ts'
-import { giveBackUnstarted } from './give-back.ts'
 import type { HeldClaim } from './heartbeat.ts'
 import { Lead } from './lead.ts'
 import { Releaser } from './release.ts'
-import { start } from './start.ts'
+import { freeUnstarted } from './state/free.ts'
+import { start } from './state/start.ts'
 
 /** Executions that one statement starts at most, and how many statements are under way: the rest waits here, and not in front of a heartbeat. */
 const START_BATCH = 1000
@@ -150,9 +150,8 @@ export class Starter {
       this.#toRun.add(held.filter(({ execution }) => started.has(execution.id)))
       for (const work of batch) if (!started.has(work.execution.id)) this.leave(work)
     } catch (error) {
+      // They may be started all the same, if only the answer got lost: then a second try is refused, and their lease ends.
       logger.warn('executions could not be started', { count: held.length, error: error as Error })
-      // They may be started all the same: then the answer got lost, and a second try is refused.
-      for (const { claim } of held) claim.doubtful = true
       await wait(RETRY_MS)
       this.#taken -= batch.length
       if (this.#stopped) this.#giveBack(batch)
@@ -180,11 +179,10 @@ export class Starter {
     const held = works.filter(({ claim }) => !claim.lost)
     try {
       const executions = held.map(({ execution }) => execution)
-      if (held.length > 0) await giveBackUnstarted(this.#sql, executions)
+      if (held.length > 0) await freeUnstarted(this.#sql, executions)
       for (const work of works) work.done()
     } catch (error) {
       logger.warn('executions could not be given back', { count: held.length, error: error as Error })
-      for (const { claim } of held) claim.doubtful = true
       await wait(RETRY_MS)
       await this.#giveBackUntilDone(works)
     }

@@ -1,6 +1,5 @@
 import type { Queryable } from '../db.ts'
 import { invalid } from '../errors.ts'
-import { insertSkips } from '../scheduling/ledger.ts'
 import { skipAll } from '../scheduling/plan.ts'
 import {
   isWithin,
@@ -13,6 +12,7 @@ import {
   shift,
   tryReadSchedule,
 } from '../scheduling/schedule.ts'
+import { insertSkips } from '../scheduling/state/ledger.ts'
 import type { TaskPatch } from './input.ts'
 
 /** A locked task, as far as its schedule goes; `now` is the database's. */

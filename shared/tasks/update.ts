@@ -2,7 +2,7 @@ import { type Database, type Fragment, type Queryable, retryDeadlock } from '../
 import { AppError, notFound } from '../errors.ts'
 import type { Precondition } from '../http/etag.ts'
 import type { ScheduleFields } from '../scheduling/schedule.ts'
-import { withdrawClaimed } from '../scheduling/withdraw.ts'
+import { withdrawClaimed } from '../scheduling/state/withdraw.ts'
 import { scheduleFields, withoutNulls } from './create.ts'
 import { getTask } from './get.ts'
 import { checkParams, type TaskCreate, type TaskPatch } from './input.ts'

@@ -4,7 +4,7 @@ import { claimDue } from '../../shared/scheduling/claim-due.ts'
 import { readClock } from '../../shared/scheduling/clock.ts'
 import { success } from '../../shared/scheduling/outcome.ts'
 import { settle } from '../../shared/scheduling/settle.ts'
-import { start } from '../../shared/scheduling/start.ts'
+import { start } from '../../shared/scheduling/state/start.ts'
 import { emptyTables } from '../setup/rows.ts'
 
 beforeEach(emptyTables)
@@ -52,7 +52,7 @@ async function runAll(sql: Database): Promise<void> {
   const starting = executions.map((execution) => ({ execution, inMs: 0 }))
   await start(sql, starting)
   const endings = executions.map((execution) => ({ execution, outcome: success({ slept_seconds: 0 }) }))
-  const ended = claims.map(({ id }) => ({ id, doubtful: false }))
+  const ended = claims.map(({ id }) => id)
   await settle(sql, endings, ended)
 }
 

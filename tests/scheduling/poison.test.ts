@@ -4,7 +4,7 @@ import type { Claim } from '../../shared/scheduling/claim.ts'
 import type { Outcome } from '../../shared/scheduling/outcome.ts'
 import { describe } from '../../shared/scheduling/record.ts'
 import { settle } from '../../shared/scheduling/settle.ts'
-import { start } from '../../shared/scheduling/start.ts'
+import { start } from '../../shared/scheduling/state/start.ts'
 import { emptyTables, insertTask } from '../setup/rows.ts'
 import { historyOf, tickOnly } from '../setup/scheduler.ts'
 

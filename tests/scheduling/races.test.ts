@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
 import { runNow } from '../../shared/scheduling/run-now.ts'
 import { settle } from '../../shared/scheduling/settle.ts'
-import { start } from '../../shared/scheduling/start.ts'
+import { start } from '../../shared/scheduling/state/start.ts'
 import { deleteTasks } from '../../shared/tasks/delete.ts'
 import { emptyTables, insertTask, statementsWaiting } from '../setup/rows.ts'
 import { expireLeases, newExecutor, tickAndRun, tickOnly } from '../setup/scheduler.ts'
@@ -64,7 +64,7 @@ test('who lost the claim cannot settle, nor count', async () => {
   await expireLeases()
   await tickAndRun(DUE)
   const settled = await settle(db(), [{ execution: late, outcome: { status: 'success', result: {} } }])
-  expect([...settled]).toEqual([])
+  expect([...settled.ids]).toEqual([])
   expect(await db()`select status, attempt from all_executions order by attempt`).toEqual([
     { status: 'lost', attempt: 1 },
     { status: 'success', attempt: 2 },

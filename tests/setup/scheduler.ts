@@ -3,7 +3,7 @@ import { type Execution, executionColumns } from '../../shared/executions/execut
 import type { Claim } from '../../shared/scheduling/claim.ts'
 import { Executor } from '../../shared/scheduling/execute.ts'
 import { type Invoke, invokeLocally } from '../../shared/scheduling/invoke.ts'
-import { start } from '../../shared/scheduling/start.ts'
+import { start } from '../../shared/scheduling/state/start.ts'
 import { type Ticked, tick } from '../../shared/scheduling/tick.ts'
 import { eventually } from './eventually.ts'
 

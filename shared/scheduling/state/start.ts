@@ -1,13 +1,12 @@
-import type { Queryable } from '../db.ts'
-import type { Claimed } from './claimed.ts'
-import { fenced } from './fence.ts'
+import type { Queryable } from '../../db.ts'
+import { fenced, type Held } from './fence.ts'
 
 /** An execution to be started, so many milliseconds from now: a start may be written a little ahead of its instant. */
-export type Starting = { execution: Claimed; inMs: number }
+export type Starting = { execution: Held; inMs: number }
 
 /**
- * Starts claimed executions, fenced: those whose claim has passed on (cancelled, withdrawn, expired, delivered twice) are not
- * among the ids that it gives.
+ * Starts claimed executions, fenced. Returns the ids of those that started; the claim of the others has passed on (cancelled,
+ * withdrawn, expired, delivered twice).
  */
 export async function start(sql: Queryable, starting: Starting[]): Promise<Set<number>> {
   const [{ ids }] = await sql<[{ ids: number[] | null }]>`

@@ -1,8 +1,9 @@
-import type { Fragment, Queryable } from '../db.ts'
+import type { Fragment, Queryable } from '../../db.ts'
 
+/** An execution in a worker's hands: what a fenced write must name. */
 export type Held = { id: number; task_id: number; claim_id: string }
 
-/** Claimed executions as rows of a statement: `c (task_id, execution_id, claim_id)`. */
+/** Returns claimed executions as rows of a statement: `c (task_id, execution_id, claim_id)`. */
 export const held = (sql: Queryable, executions: Held[]): Fragment => sql`
   unnest(
     ${executions.map((it) => it.task_id)}::int[],
@@ -11,8 +12,9 @@ export const held = (sql: Queryable, executions: Held[]): Fragment => sql`
   ) as c (task_id, execution_id, claim_id)`
 
 /**
- * The fence: the row of `task_state` that is named `s` still has the open execution of `c`, under the same claim. A coalesce hides it from the
- * planner: statistics that were taken while nothing was open let it expect one such row in the whole table, and begin with reading that.
+ * Returns the fence: true while the row of `task_state` named `s` still has the open execution of `c`, under the same claim.
+ * The coalesce hides it from the planner: with statistics taken while nothing was open, it would expect one such row in the
+ * whole table and begin by reading all of it.
  */
 export const fenced = (
   sql: Queryable,

@@ -1,0 +1,47 @@
+import type { Queryable } from '../../db.ts'
+import { ended, runsWithoutUnrun } from './end.ts'
+import { intoLedger, ledgerColumns } from './ledger.ts'
+
+/**
+ * Ends an execution that is still queued; asks one that runs to stop, which its worker sees at its next heartbeat. Returns which of the
+ * two it was; undefined when it isn't open.
+ */
+export async function cancel(
+  sql: Queryable,
+  { id, taskId }: { id: number; taskId: number },
+): Promise<'ended' | 'asked' | undefined> {
+  const [queued] = await sql`
+    with ended as (
+      update task_state s
+      set ${ended(sql)}, cancel_requested_at = now(), runs = ${runsWithoutUnrun(sql)}
+      where s.task_id = ${taskId}::bigint and s.execution_id = ${id}::bigint and s.status = 'queued'
+      returning ${ledgerColumns(sql)}, 0 as late_ms, 'cancelled' as outcome, 'cancelled before it started' as detail, null as result
+    ),
+    recorded as (
+      ${intoLedger(sql)}
+    )
+    select from ended`
+  if (queued) return 'ended'
+  const [running] = await sql`
+    update task_state s
+    set cancel_requested_at = coalesce(s.cancel_requested_at, now())
+    where s.task_id = ${taskId}::bigint and s.execution_id = ${id}::bigint and s.status = 'running'
+    returning s.task_id`
+  return running && 'asked'
+}
+
+/** Ends what is queued of the schedules of paused tasks, in rows that are locked. Returns the ids of their tasks. */
+export async function cancelPaused(tx: Queryable, taskIds: number[]): Promise<number[]> {
+  const rows = await tx<{ task_id: number }[]>`
+    with ended as (
+      update task_state s
+      set ${ended(tx)}, runs = ${runsWithoutUnrun(tx)}
+      where s.task_id = any(${taskIds}::int[]) and s.status = 'queued' and s.trigger = 'schedule'
+      returning ${ledgerColumns(tx)}, 0 as late_ms, 'cancelled' as outcome, 'the task was paused' as detail, null as result
+    ),
+    recorded as (
+      ${intoLedger(tx)}
+    )
+    select task_id from ended`
+  return rows.map((row) => row.task_id)
+}

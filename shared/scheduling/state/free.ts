@@ -1,0 +1,28 @@
+import type { Fragment, Queryable } from '../../db.ts'
+import { fenced, type Held, held } from './fence.ts'
+
+/** Returns the set list that frees what is claimed and has not started, for the next claim. */
+export const freed = (sql: Queryable): Fragment => sql`claim_id = null, unheld_due_at = s.due_at`
+
+/** Frees claimed executions that have not started, fenced. Returns how many. */
+export async function freeUnstarted(sql: Queryable, executions: Held[]): Promise<number> {
+  const { count } = await sql`
+    update task_state s
+    set ${freed(sql)}
+    from ${held(sql, executions)}
+    where ${fenced(sql, 'queued')}`
+  return count
+}
+
+/**
+ * Frees executions that were started with their claim and that no worker ever got, fenced: as if they had not started. Returns
+ * how many.
+ */
+export async function freeNeverRun(sql: Queryable, executions: Held[]): Promise<number> {
+  const { count } = await sql`
+    update task_state s
+    set status = 'queued', started_at = null, ${freed(sql)}
+    from ${held(sql, executions)}
+    where ${fenced(sql, 'running')}`
+  return count
+}

@@ -1,0 +1,28 @@
+import type { Queryable } from '../../db.ts'
+import { fenced, type Held, held } from './fence.ts'
+import { intoLedger, ledgerColumns } from './ledger.ts'
+import { mayGoOn } from './queue-again.ts'
+
+/**
+ * Frees what runs, for the next claim, as the same attempt: a shutdown is no attempt. What was asked to stop, or whose task was
+ * paused, has stopped. Returns the ids of those that were still held.
+ */
+export async function handBack(sql: Queryable, executions: Held[]): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    with ended as (
+      update task_state s
+      set status = case when ${mayGoOn(sql)} then 'queued' end,
+        claim_id = null,
+        unheld_due_at = case when ${mayGoOn(sql)} then s.due_at end,
+        busy_until = now()
+      from ${held(sql, executions)}
+      where ${fenced(sql, 'running')}
+      returning ${ledgerColumns(sql)}, 0 as late_ms, 'cancelled' as outcome,
+        case when s.cancel_requested_at is null then 'the task was paused' end as detail, null as result
+    ),
+    stopped as (
+      ${intoLedger(sql, sql`where status is null`)}
+    )
+    select execution_id as id from ended`
+  return rows.map((row) => row.id)
+}

@@ -1,0 +1,38 @@
+import type { Queryable } from '../../db.ts'
+import { ended, ranUntilNow } from './end.ts'
+import { fenced, type Held, held } from './fence.ts'
+import { intoLedger, ledgerColumns } from './ledger.ts'
+
+/** What the ledger says of an execution whose worker went silent. */
+export const SILENT = 'the worker went silent: its lease ran out'
+
+/** A held execution; `blameless` when its loss says nothing about what it runs. */
+export type Losable = Held & { blameless: boolean }
+
+export type Lost = {
+  id: number
+  task_id: number
+  /** This loss was one more than its task's `crash_limit` allows. */
+  gives_up: boolean
+}
+
+/** Ends running executions whose worker is gone, fenced. Returns those that were still held. */
+export async function lose(tx: Queryable, executions: Losable[]): Promise<Lost[]> {
+  if (executions.length === 0) return []
+  const blameless = executions.filter((it) => it.blameless).map((it) => it.id)
+  return await tx<Lost[]>`
+    with ended as (
+      update task_state s
+      set ${ended(tx)}, ${ranUntilNow(tx)}, losses = s.losses + (s.execution_id <> all(${blameless}::bigint[]))::int
+      from ${held(tx, executions)}
+      where ${fenced(tx, 'running')}
+      returning ${ledgerColumns(tx)}, s.losses, 0 as late_ms, 'lost' as outcome, ${SILENT} as detail, null as result
+    ),
+    recorded as (
+      ${intoLedger(tx)} on conflict do nothing
+    )
+    select execution_id as id, task_id,
+      execution_id <> all(${blameless}::bigint[]) and losses > t.crash_limit as gives_up
+    from ended
+    join tasks t on t.id = task_id`
+}

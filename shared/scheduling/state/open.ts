@@ -1,0 +1,36 @@
+import type { Fragment, Queryable } from '../../db.ts'
+
+/**
+ * Returns the set list that opens an occurrence of the schedule, where `p.opens`; other rows keep what they have. `p` has the
+ * occurrence (`run`, `due`: milliseconds since 1970), the number of its claim, and `starts` when it starts with that claim.
+ */
+export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment => sql`
+  runs = s.runs + p.opens::int,
+  status = case when p.starts then 'running' when p.opens then 'queued' end,
+  execution_id = case when p.opens then nextval('execution_ids') else s.execution_id end,
+  scheduled_for = case when p.opens then to_timestamp(p.run / 1000) else s.scheduled_for end,
+  due_at = case when p.opens then to_timestamp(p.due / 1000) else s.due_at end,
+  attempt = case when p.opens then 1 else s.attempt end,
+  trigger = case when p.opens then 'schedule' else s.trigger end,
+  claim_id = case when p.opens then (${claimIds}::uuid[])[p.claim + 1] else s.claim_id end,
+  started_at = case when p.starts then now() when p.opens then null else s.started_at end,
+  busy_from = case when p.starts then now() else s.busy_from end,
+  cancel_requested_at = case when p.opens then null else s.cancel_requested_at end,
+  rerun_of = case when p.opens then null else s.rerun_of end,
+  failures = case when p.opens then 0 else s.failures end,
+  losses = case when p.opens then 0 else s.losses end`
+
+export type ByHand = 'manual' | 'rerun'
+
+/** Returns the set list that opens a run by hand, for any worker. Two within a millisecond are two instants all the same. */
+export const openedByHand = (sql: Queryable, trigger: ByHand, rerunOf: number | null): Fragment => sql`
+  status = 'queued', execution_id = nextval('execution_ids'), attempt = 1, trigger = ${trigger},
+  rerun_of = ${rerunOf}::bigint, claim_id = null, started_at = null, cancel_requested_at = null, failures = 0, losses = 0,
+  due_at = now(), unheld_due_at = now(),
+  scheduled_for = case
+    when s.trigger = ${trigger} and s.scheduled_for <= now() then greatest(now(), s.scheduled_for + interval '1 ms')
+    else now()
+  end`
+
+/** Returns the guard of both: the task has no open execution. Its row has room for one, so a second can't slip in. */
+export const nothingOpen = (sql: Queryable): Fragment => sql`s.status is null`

@@ -1,0 +1,16 @@
+import type { Fragment, Queryable } from '../../db.ts'
+
+/**
+ * Returns the set list by which a task pauses itself where `when` holds. A pause that a person asked for keeps its reason, but no
+ * longer ends by itself.
+ */
+export const pausedItself = (sql: Queryable, when: Fragment, reason: Fragment): Fragment => sql`
+  paused_until = case when ${when} then null else s.paused_until end,
+  pause_reason = case when ${when} then coalesce(s.pause_reason, ${reason}) else s.pause_reason end,
+  paused_at = case when ${when} then coalesce(s.paused_at, now()) else s.paused_at end`
+
+/** Gives tasks whose pause has changed a new version. */
+export async function touch(tx: Queryable, taskIds: number[]): Promise<void> {
+  if (taskIds.length === 0) return
+  await tx`update tasks set version = version + 1, updated_at = now() where id = any(${taskIds}::int[])`
+}

@@ -1,0 +1,16 @@
+import type { Queryable } from '../../db.ts'
+
+/** Puts queued executions that nobody holds, in rows that are locked, under a new claim. */
+export async function take(
+  tx: Queryable,
+  claim: { id: string; taskIds: number[]; leaseSeconds: number },
+): Promise<void> {
+  await tx`
+    with claimed as (
+      insert into claims (id, lease_expires_at, task_ids)
+      values (${claim.id}, now() + make_interval(secs => ${claim.leaseSeconds}), ${claim.taskIds}::int[])
+    )
+    update task_state s
+    set claim_id = ${claim.id}, unheld_due_at = null
+    where s.task_id = any(${claim.taskIds}::int[]) and s.unheld_due_at is not null`
+}

@@ -1,0 +1,98 @@
+import { beforeEach, expect, test } from 'vitest'
+import { db } from '../../shared/db.ts'
+import { loadClaim } from '../../shared/scheduling/claim.ts'
+import { Executor } from '../../shared/scheduling/execute.ts'
+import { settle } from '../../shared/scheduling/settle.ts'
+import { emptyTables, insertTask, statementsWaiting } from '../setup/rows.ts'
+import { expireLeases, historyOf, startAll, tickOnly } from '../setup/scheduler.ts'
+
+beforeEach(emptyTables)
+
+const DUE = new Date('2027-03-10T00:00:00.400Z')
+const NO_LIMIT_MS = 3_600_000
+const success = { status: 'success', result: {} } as const
+
+const strandedRows = () => db()`
+  select s.task_id, s.status from task_state s left join claims c on c.id = s.claim_id and s.task_id = any(c.task_ids)
+  where s.status is not null and s.claim_id is not null and c.id is null`
+
+async function claimOf(names: Record<string, object>, aheadMs = 0) {
+  for (const [name, given] of Object.entries(names)) await insertTask({ name, ...given })
+  const [claim] = (await tickOnly(DUE, aheadMs)).claims
+  if (!claim) throw new Error('nothing was claimed')
+  return claim
+}
+
+const sleep = (duration: number) => ({ params: db().json({ duration }) })
+
+/** Runs `work` while the ledger takes nothing, so that its first settlement waits, until `isLost` resolves. */
+async function whileLedgerIsLocked(work: () => Promise<void>, isLost: () => Promise<unknown>): Promise<void> {
+  let running: Promise<void> = Promise.resolve()
+  await db().begin(async (tx) => {
+    await tx`lock table executions in share mode`
+    running = work()
+    await statementsWaiting(1)
+    await isLost()
+  })
+  await running
+}
+
+test('a settlement of others leaves the claim of runs that lost their lease here, and recover finds them', async () => {
+  const claim = await claimOf({ first: sleep(0), second: sleep(0.05), long: sleep(60) })
+  const executor = new Executor(db(), { leaseSeconds: 30, defaultTimeoutSeconds: 100, maxRunning: 1000 })
+  const aged = { ...claim, since: performance.now() - 29_500 }
+  const isLost = async () => {
+    while (executor.load === claim.executions.length) await db()`select 1`
+  }
+  await whileLedgerIsLocked(() => executor.execute(aged, NO_LIMIT_MS), isLost)
+  expect(await strandedRows()).toEqual([])
+  await expireLeases()
+  await tickOnly(DUE)
+  expect((await historyOf(3)).map(({ status }) => status)).toEqual(['lost', 'queued'])
+})
+
+test('what waits for its instant when its lease ends here keeps its claim too', async () => {
+  const later = { ...sleep(60), next_run_at: '2027-03-10T00:00:00.900Z' }
+  const claim = await claimOf({ first: sleep(0), second: sleep(0.05), later }, 1000)
+  expect(claim.executions).toHaveLength(3)
+  const executor = new Executor(db(), { leaseSeconds: 30, defaultTimeoutSeconds: 100, maxRunning: 1000 })
+  const aged = { ...claim, since: performance.now() - 29_700 }
+  const isLost = async () => {
+    while (executor.load === claim.executions.length) await db()`select 1`
+  }
+  await whileLedgerIsLocked(() => executor.execute(aged, NO_LIMIT_MS), isLost)
+  expect(await strandedRows()).toEqual([])
+  await expireLeases()
+  await tickOnly(DUE)
+  expect(await historyOf(3)).toMatchObject([{ status: 'queued', attempt: 1 }])
+})
+
+test('a claim that is named as done stays while the database knows of something open', async () => {
+  const claim = await claimOf({ a: sleep(0), b: sleep(0) })
+  await startAll(claim)
+  const [first, second] = claim.executions
+  if (!first || !second) throw new Error('two were due')
+  const partly = await settle(db(), [{ execution: first, outcome: success }], [claim.id])
+  expect(partly).toEqual({ ids: new Set([first.id]), gone: new Set() })
+  const wholly = await settle(db(), [{ execution: second, outcome: success }], [claim.id])
+  expect(wholly).toEqual({ ids: new Set([second.id]), gone: new Set([claim.id]) })
+})
+
+test('a settlement that its fence refuses in part leaves the claim', async () => {
+  const claim = await claimOf({ a: sleep(0), b: sleep(0) })
+  // b has not started: its end is refused.
+  const [first, second] = claim.executions
+  if (!first || !second) throw new Error('two were due')
+  await startAll({ ...claim, executions: [first] })
+  const settlements = [first, second].map((execution) => ({ execution, outcome: success }))
+  const { ids, gone } = await settle(db(), settlements, [claim.id])
+  expect({ ids, gone }).toEqual({ ids: new Set([first.id]), gone: new Set() })
+  expect(await strandedRows()).toEqual([])
+})
+
+test('a claim that is loaded after it is gone holds nothing', async () => {
+  const claim = await claimOf({ a: sleep(0) })
+  await db()`delete from claims`
+  const taskIds = claim.executions.map((it) => it.task_id)
+  expect(await loadClaim(db(), claim.id, taskIds, 30)).toMatchObject({ executions: [] })
+})
