@@ -6,6 +6,10 @@ import type { Invoke } from './invoke.ts'
 import { resumeDue } from './pause.ts'
 import { type Recovered, recover } from './recover.ts'
 import { releaseQueuedRuns } from './run-now.ts'
+import { sweep } from './sweep.ts'
+
+/** Milliseconds until a sweep that failed is tried again. */
+const SWEEP_RETRY_MS = 1000
 
 export type Ticked = Recovered & { claimed: number; claimIds: string[] }
 
@@ -22,6 +26,7 @@ export type TickOptions = {
  * workers are full. It hands the claims over and doesn't wait for them. Safe to run anywhere, at any rate, any number at once.
  */
 export async function tick(sql: Database, invoke: Invoke, options: TickOptions): Promise<Ticked> {
+  await attempt('sweep', () => sweepWhenDue(sql, options))
   const found = await look(sql, options)
   const repaired = await repair(sql, found)
   const freed = found.expired || found.resumable || found.asked
@@ -45,6 +50,15 @@ async function repair(sql: Database, { expired, resumable, asked }: Found): Prom
   if (resumable) await attempt('resume', () => resumeDue(sql))
   if (asked) await attempt('release queued runs', () => releaseQueuedRuns(sql))
   return recovered ?? { lost: 0, freed: 0, paused: 0 }
+}
+
+/** When this process asks for a sweep again, on its monotonic clock; whether one is due the database knows. */
+let sweepAt = 0
+
+async function sweepWhenDue(sql: Database, { leaseSeconds }: TickOptions): Promise<void> {
+  if (performance.now() < sweepAt) return
+  sweepAt = performance.now() + SWEEP_RETRY_MS
+  sweepAt = performance.now() + (await sweep(sql, { leaseSeconds }))
 }
 
 /** What fails here must not keep due tasks from being claimed: the next tick tries it again. */
