@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { type Columns, cell, columns, epochMs, mapRows } from '../columns.ts'
-import type { Database, Queryable } from '../db.ts'
+import { type Database, isUnreachable, type Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { logger } from '../logger.ts'
 import { advance, handledAlready, type TaskPlan } from './advance.ts'
@@ -12,6 +12,7 @@ import { type DueTask, type Plan, plan } from './plan.ts'
 import { describe } from './record.ts'
 import { type Schedule, shift } from './schedule.ts'
 import { pausedItself, touch } from './state/pause-itself.ts'
+import { rememberUnreceived } from './unreceived.ts'
 
 /** The state of a due task; instants in milliseconds since 1970. */
 type DueRow = {
@@ -48,15 +49,20 @@ export function claimDue(
 ): { locked: Promise<Locked>; taken: Promise<Taken> } {
   const since = performance.now()
   const { promise: locked, resolve, reject } = Promise.withResolvers<Locked>()
+  const claimIds: string[] = []
   const taken = sql.begin(async (tx) => {
     const rows = await lockDue(tx, options)
     resolve({ count: rows.length, last: rows.at(-1) })
     const { planned, unreadable, seen } = await planAll(tx, rows, options.clock.now)
     for (const [taskId, error] of unreadable) await pauseUnreadable(tx, taskId, error)
-    const executions = await open(tx, planned, options)
+    const executions = await open(tx, planned, options, claimIds)
     return { claims: toClaims(executions, options.clock, since), more: seen < rows.length }
   })
-  taken.catch(reject)
+  taken.catch((error: unknown) => {
+    // Its transaction may be committed all the same.
+    if (isUnreachable(error)) rememberUnreceived(claimIds, since)
+    reject(error)
+  })
   // Not everyone waits for it.
   locked.catch(() => {})
   return { locked, taken }
@@ -86,8 +92,13 @@ async function planAll(tx: Queryable, rows: DueRow[], now: Date): Promise<Plans>
 
 type Planned = { row: DueRow; task: Definition; plan: Plan }
 
-/** Gives what was opened, soonest first. */
-async function open(tx: Queryable, planned: Planned[], options: ClaimOptions): Promise<Claimed[]> {
+/** Returns what was opened, soonest first; `claimIds` gets the claims that hold it. */
+async function open(
+  tx: Queryable,
+  planned: Planned[],
+  options: ClaimOptions,
+  claimIds: string[],
+): Promise<Claimed[]> {
   const again = planned.filter(
     ({ row: { last }, plan: { run } }) => run && last !== null && run.getTime() <= last,
   )
@@ -102,9 +113,8 @@ async function open(tx: Queryable, planned: Planned[], options: ClaimOptions): P
     const claim = run && Math.floor(runs++ / claimSize)
     return { taskId, task, run, next: it.next, skips: it.skips, claim }
   })
-  const claimIds = Array.from({ length: Math.ceil(runs / Math.min(claimSize, runs || 1)) }, () =>
-    randomUUID(),
-  )
+  const claims = Math.ceil(runs / Math.min(claimSize, runs || 1))
+  claimIds.push(...Array.from({ length: claims }, () => randomUUID()))
   const executions = await advance(tx, plans, { ...options, claimIds })
   return executions.sort((a, b) => a.due_at.getTime() - b.due_at.getTime())
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { Database, Fragment, Queryable } from '../db.ts'
+import { type Database, type Fragment, isUnreachable, type Queryable } from '../db.ts'
 import { type Claimed, loadClaimed } from './claimed.ts'
 import { type Clock, readClock } from './clock.ts'
 import { take } from './state/take.ts'
+import { rememberUnreceived } from './unreceived.ts'
 
 /** Executions handed to one worker: whoever holds `id` may start and settle them, as long as its lease lasts. */
 export type Claim = {
@@ -78,23 +79,39 @@ export async function loadClaim(
 }
 
 async function claimUnheld(sql: Database, options: ClaimOptions, which: Fragment): Promise<Claimed[]> {
-  const { claimSize = Number.POSITIVE_INFINITY } = options
-  return await sql.begin(async (tx) => {
-    const taken = await tx<{ task_id: number }[]>`
-      select s.task_id from task_state s
-      where ${which}
-      order by s.unheld_due_at
-      limit ${options.limit}
-      for no key update skip locked`
-    const executions: Claimed[] = []
-    for (const group of Map.groupBy(taken, (_, index) => Math.floor(index / claimSize)).values()) {
-      const id = randomUUID()
-      const taskIds = group.map((row) => row.task_id)
-      await take(tx, { id, taskIds, leaseSeconds: options.leaseSeconds })
-      executions.push(...(await loadClaimed(tx, id, taskIds)))
-    }
-    return executions
-  })
+  const since = performance.now()
+  const claimIds: string[] = []
+  try {
+    return await sql.begin((tx) => takeUnheld(tx, options, which, claimIds))
+  } catch (error) {
+    // Its transaction may be committed all the same.
+    if (isUnreachable(error)) rememberUnreceived(claimIds, since)
+    throw error
+  }
+}
+
+/** Returns what was taken; `claimIds` gets the claims that hold it. */
+async function takeUnheld(
+  tx: Queryable,
+  { limit, leaseSeconds, claimSize = Number.POSITIVE_INFINITY }: ClaimOptions,
+  which: Fragment,
+  claimIds: string[],
+): Promise<Claimed[]> {
+  const taken = await tx<{ task_id: number }[]>`
+    select s.task_id from task_state s
+    where ${which}
+    order by s.unheld_due_at
+    limit ${limit}
+    for no key update skip locked`
+  const executions: Claimed[] = []
+  for (const group of Map.groupBy(taken, (_, index) => Math.floor(index / claimSize)).values()) {
+    const id = randomUUID()
+    claimIds.push(id)
+    const taskIds = group.map((row) => row.task_id)
+    await take(tx, { id, taskIds, leaseSeconds })
+    executions.push(...(await loadClaimed(tx, id, taskIds)))
+  }
+  return executions
 }
 
 /** Up to when what falls due is claimed. */

@@ -2,7 +2,7 @@ import { type Database, type Queryable, retryDeadlock } from '../db.ts'
 import { logger } from '../logger.ts'
 import { freeUnstarted } from './state/free.ts'
 import { type Losable, type Lost, lose } from './state/lose.ts'
-import { pausedItself, touch } from './state/pause-itself.ts'
+import { lossReason, pausedItself, touch } from './state/pause-itself.ts'
 import { queueAgain } from './state/queue-again.ts'
 import { warnOfEach } from './warn.ts'
 
@@ -100,10 +100,9 @@ async function lockOpen(
 async function pauseTired(tx: Queryable, tired: Lost[]): Promise<void> {
   if (tired.length === 0) return
   const taskIds = tired.map((it) => it.task_id)
-  const reason = tx`'one occurrence was lost ' || (t.crash_limit + 1) || ' times: more than its crash_limit'`
   await tx`
     update task_state s
-    set ${pausedItself(tx, tx`true`, reason)}
+    set ${pausedItself(tx, tx`true`, lossReason(tx))}
     from tasks t
     where s.task_id = any(${taskIds}::int[]) and t.id = s.task_id`
   await touch(tx, taskIds)

@@ -7,6 +7,7 @@ import { resumeDue } from './pause.ts'
 import { type Recovered, recover } from './recover.ts'
 import { releaseQueuedRuns } from './run-now.ts'
 import { sweep } from './sweep.ts'
+import { freeAllUnreceived } from './unreceived.ts'
 
 /** Milliseconds until a sweep that failed is tried again. */
 const SWEEP_RETRY_MS = 1000
@@ -26,6 +27,7 @@ export type TickOptions = {
  * workers are full. It hands the claims over and doesn't wait for them. Safe to run anywhere, at any rate, any number at once.
  */
 export async function tick(sql: Database, invoke: Invoke, options: TickOptions): Promise<Ticked> {
+  await attempt('free unreceived claims', () => freeAllUnreceived(sql, options.leaseSeconds))
   await attempt('sweep', () => sweepWhenDue(sql, options))
   const found = await look(sql, options)
   const repaired = await repair(sql, found)

@@ -1,0 +1,79 @@
+import { beforeEach, expect, test } from 'vitest'
+import { db } from '../../shared/db.ts'
+import { pauseTasks } from '../../shared/scheduling/pause.ts'
+import { takeBackLosses } from '../../shared/scheduling/take-back.ts'
+import { rememberUnreceived } from '../../shared/scheduling/unreceived.ts'
+import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
+import { expireLeases, historyOf, startAll, tickOnly } from '../setup/scheduler.ts'
+
+beforeEach(emptyTables)
+
+const DUE = new Date('2027-03-10T00:00:00.400Z')
+
+/** Starts what is due, and gives what its worker would tell of it when its leases have ended. */
+async function cutOff() {
+  const [claim] = (await tickOnly(DUE)).claims
+  if (!claim) throw new Error('nothing was claimed')
+  await startAll(claim)
+  await expireLeases()
+  return { claimIds: [claim.id], executionIds: claim.executions.map((it) => it.id) }
+}
+
+const state = async () => {
+  const [row] = await db()`
+    select s.status, s.attempt, s.losses, s.paused_at is not null as paused, s.pause_reason from task_state s`
+  return row
+}
+
+test('a pause for a loss is taken back when its worker tells that it was cut off, once', async () => {
+  await insertTask({ crash_limit: 0 })
+  const givenUp = await cutOff()
+  await tickOnly(DUE)
+  expect(await state()).toMatchObject({ status: null, paused: true, losses: 1 })
+  expect(await takeBackLosses(db(), givenUp)).toBe(1)
+  const after = { status: 'queued', attempt: 2, losses: 0, paused: false, pause_reason: null }
+  expect(await state()).toEqual(after)
+  expect(await takeBackLosses(db(), givenUp)).toBe(0)
+  expect(await state()).toEqual(after)
+  expect((await historyOf(1))[0]).toMatchObject({
+    status: 'lost',
+    detail: 'its worker could not reach the database: its lease ran out',
+  })
+})
+
+test('a loss that is told of before it is found does not count', async () => {
+  await insertTask({ crash_limit: 0 })
+  const givenUp = await cutOff()
+  await takeBackLosses(db(), givenUp)
+  await tickOnly(DUE)
+  expect(await state()).toMatchObject({ losses: 0, paused: false, attempt: 2 })
+})
+
+test('a loss of a worker that never tells counts, and others are left alone', async () => {
+  await insertTask({ crash_limit: 0 })
+  await cutOff()
+  await tickOnly(DUE)
+  await takeBackLosses(db(), { claimIds: [], executionIds: [] })
+  expect(await state()).toMatchObject({ losses: 1, paused: true })
+})
+
+test('a pause that a person asked for stays', async () => {
+  await insertTask({ crash_limit: 0 })
+  const givenUp = await cutOff()
+  await pauseTasks(db(), [1], { until: null, reason: 'maintenance' })
+  await tickOnly(DUE)
+  await takeBackLosses(db(), givenUp)
+  expect(await state()).toMatchObject({ status: null, losses: 0, pause_reason: 'maintenance' })
+})
+
+test('what was started with a claim that no worker got runs as the same attempt, and is not lost', async () => {
+  await insertTask({ next_run_at: await nowPlus(-1), crash_limit: 0 })
+  const since = performance.now()
+  const [claim] = (await tickOnly()).claims
+  if (!claim) throw new Error('nothing was claimed')
+  await startAll(claim)
+  rememberUnreceived([claim.id], since)
+  const { ticked } = await tickOnly()
+  expect(ticked).toMatchObject({ lost: 0, claimed: 1 })
+  expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1, started_at: null }])
+})
