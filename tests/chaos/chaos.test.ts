@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
+import { findViolations } from '../setup/violations.ts'
 import { audit } from './audit.ts'
 import { type Replica, startReplica } from './replica.ts'
 import { startTarget, type Target } from './target.ts'
@@ -94,6 +95,7 @@ test('the ledger holds whatever dies', { timeout: 120_000 + seconds * 1000 }, as
   expect(await Promise.all(replicas.map((replica) => replica.stop()))).toEqual(replicas.map(() => 0))
   const promises = await audit(db(), target.calls)
   expect(promises).toEqual(Object.fromEntries(Object.keys(promises).map((promise) => [promise, []])))
+  expect(await findViolations(LEASE_SECONDS)).toEqual([])
   const [{ successes }] = await db()<[{ successes: number }]>`
     select count(distinct task_id)::int as successes from all_executions where status = 'success'`
   expect(successes).toBe(TASKS)

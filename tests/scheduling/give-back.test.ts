@@ -1,3 +1,4 @@
+import '../setup/doctor.ts'
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, type Database } from '../../shared/db.ts'

@@ -1,3 +1,4 @@
+import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
 import { resumeDue } from '../../shared/scheduling/pause.ts'

@@ -1,3 +1,4 @@
+import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { connect, type Database, db } from '../../shared/db.ts'
 import { loadClaim } from '../../shared/scheduling/claim.ts'

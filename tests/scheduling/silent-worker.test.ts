@@ -1,3 +1,4 @@
+import '../setup/doctor.ts'
 import { expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
 

@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs'
+import postgres from 'postgres'
+import { examine } from './violations.ts'
+
+/** Reads what DATABASE_URL has, in one snapshot, and names every row that breaks an invariant. Exit code 1 when there is one. */
+async function main(): Promise<void> {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  // Only now: it reads the settings.
+  const { config } = await import('../../shared/config.ts')
+  const { databaseUrl, leaseSeconds } = config()
+  if (!databaseUrl) throw new Error('DATABASE_URL is not set')
+  // Not the pool's: a look at millions of rows may take minutes, and needs the plans that the pool rules out.
+  const sql = postgres(databaseUrl, {
+    max: 1,
+    connect_timeout: 10,
+    connection: { application_name: 'task-scheduler doctor', TimeZone: 'UTC', statement_timeout: 0 },
+  })
+  try {
+    const { violations, counts } = await sql.begin('isolation level repeatable read read only', (tx) =>
+      examine(tx, leaseSeconds),
+    )
+    for (const { invariant, row } of violations) say(`broken: ${invariant}: ${JSON.stringify(row)}`)
+    for (const [invariant, count] of Object.entries(counts)) say(`${count} × broken: ${invariant}`)
+    if (violations.length === 0) say('healthy: no invariant is broken')
+    else process.exitCode = 1
+  } finally {
+    await sql.end({ timeout: 5 })
+  }
+}
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 2
+})
