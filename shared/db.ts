@@ -38,11 +38,68 @@ export type Fragment = postgres.Fragment
 
 const RECONNECT_SECONDS = 0.2
 
+/** How long this process and the server wait for each other, in milliseconds. */
+export type Limits = {
+  /** A connection that owes an answer for so long is dead, and so is one that isn't made by then. */
+  silenceMs: number
+  /** The server ends a statement that takes longer: sooner, so that a slow statement is not taken for a dead server. */
+  statementMs: number
+  /** And one that waits for a lock for longer, which is sooner still. */
+  lockMs: number
+}
+
+const LEAST_SILENCE_MS = 1000
+const MOST_SILENCE_MS = 6000
+
+/** Returns the limits of statements that must have ended, and been tried once more, well before a lease has. */
+export function limitsOf(leaseSeconds: number): Limits {
+  const silenceMs = Math.min(MOST_SILENCE_MS, Math.max(LEAST_SILENCE_MS, leaseSeconds * 200))
+  return { silenceMs, statementMs: silenceMs * 0.75, lockMs: silenceMs * 0.5 }
+}
+
+const MINUTE_MS = 60_000
+
+/** Those of work that nobody waits for with a lease or a request in hand: a migration. */
+export const LONG_LIMITS: Limits = {
+  silenceMs: 61 * MINUTE_MS,
+  statementMs: 60 * MINUTE_MS,
+  lockMs: 10 * MINUTE_MS,
+}
+
+/** A process that is stopped, or whose machine has gone without a word, would otherwise keep what its transaction has locked for hours: nobody claims those tasks then. */
+const MOST_IDLE_MS = 10_000
+
 /**
- * Milliseconds. A process that is stopped, or whose machine has gone without a word, would otherwise keep what its transaction
- * has locked for hours: nobody claims those tasks then. The longer one also ends a statement that was cut off on its way.
+ * What the server does on its own side. The last ones end the connection of a client that has gone without a word: 60 seconds in which nothing
+ * comes from it, or nothing that was sent to it is acknowledged.
  */
-const SERVER_TIMEOUTS = { idle_in_transaction_session_timeout: 10_000, statement_timeout: 30_000 }
+const serverSettings = ({ silenceMs, statementMs, lockMs }: Limits) => ({
+  statement_timeout: Math.ceil(statementMs),
+  lock_timeout: Math.ceil(lockMs),
+  idle_in_transaction_session_timeout: Math.min(MOST_IDLE_MS, Math.ceil(silenceMs * 2)),
+  tcp_keepalives_idle: 30,
+  tcp_keepalives_interval: 10,
+  tcp_keepalives_count: 3,
+  tcp_user_timeout: 60_000,
+})
+
+/**
+ * What the text of a value, or the meaning of a statement, depends on: the server, the database and the role may each have set it to something
+ * else. Where the tables are (`search_path`) is theirs to say.
+ */
+const MEANING = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  extra_float_digits: '1',
+  bytea_output: 'hex',
+  standard_conforming_strings: 'on',
+  array_nulls: 'on',
+  transform_null_equals: 'off',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+  default_transaction_deferrable: 'off',
+}
 
 /**
  * Everything asked for has an index: a plan that was kept from when a table was empty would read it whole until its statistics catch up. And it
@@ -62,21 +119,41 @@ const PLANNER = {
   enable_mergejoin: 'off',
 }
 
-/** Opens a pool. Connections are made at the first query, and closed after 20 idle seconds. */
-export function connect(url: string, options: { max: number; echo?: boolean; forSets?: boolean }): Database {
+export type PoolOptions = {
+  /** Connections at most. */
+  max: number
+  /** What pg_stat_activity shows of it after `task-scheduler`. */
+  name?: string
+  echo?: boolean
+  /** For statements over sets. */
+  forSets?: boolean
+  /** Default: those of a lease of 15 seconds. */
+  limits?: Limits
+}
+
+/**
+ * Opens a pool. Connections are made at the first query, and closed after 20 idle seconds. A query whose connection is silent for
+ * too long is rejected, as is one that finds none free (ETIMEDOUT); the server may have done it all the same, or may do it until its own limit.
+ */
+export function connect(url: string, options: PoolOptions): Database {
+  const limits = options.limits ?? limitsOf(15)
+  // Its type knows nothing of what our patch adds.
+  const silence: object = { silence_timeout: limits.silenceMs / 1000 }
   return postgres(url, {
+    ...silence,
     max: options.max,
     idle_timeout: 20,
-    connect_timeout: 10,
+    connect_timeout: Math.min(10, limits.silenceMs / 1000),
     // Left to itself it grows to 20 s a connection: longer than a lease, and than a request may take. None after an idle one was closed:
     // a frozen function does that when it wakes, and its caller waits.
     backoff: (failures) => (failures === 0 ? 0 : RECONNECT_SECONDS),
     fetch_types: false,
     types: { bigint, ...arrays },
     connection: {
-      application_name: 'task-scheduler',
-      TimeZone: 'UTC',
-      ...SERVER_TIMEOUTS,
+      application_name: options.name ? `task-scheduler ${options.name}` : 'task-scheduler',
+      // The driver's type takes a boolean for some, and leaves out what is false.
+      ...(MEANING as object),
+      ...serverSettings(limits),
       ...SHORT_READS,
       ...(options.forSets && PLANNER),
     },
@@ -85,35 +162,46 @@ export function connect(url: string, options: { max: number; echo?: boolean; for
   })
 }
 
-/** Three that claim, three that settle, three that start, and the heartbeat. */
-const SCHEDULER_CONNECTIONS = 10
+/** Three that claim, three that settle, and three that start. */
+const SCHEDULER_CONNECTIONS = 9
 
-let pool: Database | undefined
+const pools = new Map<string, Database>()
 
 /** This process' pool on DATABASE_URL. */
-export function db(): Database {
-  pool ??= open(false)
-  return pool
-}
-
-let schedulerPool: Database | undefined
+export const db = (): Database => poolOf('requests', { max: config().databasePoolSize })
 
 /** Connections of the tick and the executor: however many requests come, they wait for none of them. */
-export function schedulerDb(): Database {
-  schedulerPool ??= open(true)
-  return schedulerPool
-}
+export const schedulerDb = (): Database =>
+  poolOf('scheduler', { max: Math.min(config().databasePoolSize, SCHEDULER_CONNECTIONS), forSets: true })
 
-function open(forSets: boolean): Database {
-  const { databaseUrl, databasePoolSize, sqlEcho } = config()
+/**
+ * The heartbeat's connection: nothing is sent on it that an answer to a heartbeat would wait for. A function has none of its own: there are as many as there
+ * are invocations.
+ */
+export const heartbeatDb = (): Database =>
+  config().executeFunctionName ? schedulerDb() : poolOf('heartbeat', { max: 1, forSets: true })
+
+export const PROBE_LIMITS: Limits = { silenceMs: 1000, statementMs: 750, lockMs: 500 }
+
+/** A connection for questions about health: each is answered within a second or so, or not at all. */
+export const probeDb = (): Database => poolOf('probe', { max: 1, limits: PROBE_LIMITS })
+
+/** A connection for work that takes minutes: migrations. */
+export const longDb = (): Database => poolOf('long', { max: 1, limits: LONG_LIMITS })
+
+function poolOf(name: string, options: PoolOptions): Database {
+  const known = pools.get(name)
+  if (known) return known
+  const { databaseUrl, sqlEcho, leaseSeconds } = config()
   if (!databaseUrl) throw new Error('DATABASE_URL is not set')
-  const max = forSets ? Math.min(databasePoolSize, SCHEDULER_CONNECTIONS) : databasePoolSize
-  return connect(databaseUrl, { max, echo: sqlEcho, forSets })
+  const pool = connect(databaseUrl, { name, echo: sqlEcho, limits: limitsOf(leaseSeconds), ...options })
+  pools.set(name, pool)
+  return pool
 }
 
 /** Closes this process' pools, with what runs in them after so many seconds. */
 export async function closeDatabase(seconds: number): Promise<void> {
-  await Promise.all([pool?.end({ timeout: seconds }), schedulerPool?.end({ timeout: seconds })])
+  await Promise.all([...pools.values()].map((pool) => pool.end({ timeout: seconds })))
 }
 
 /** All of the conditions that aren't false. What wasn't asked for is left out: a plan that keeps it could use no index. */
@@ -129,7 +217,7 @@ export function isUnreachable(error: unknown): boolean {
   return UNREACHABLE.test(code)
 }
 
-/** postgres.js and socket errors, and the classes 08 (connection), 53 (resources) and 57P (shutdown) of SQLSTATE, our own SERVER_TIMEOUTS, a server that has just become a replica, and what lost a race. */
+/** postgres.js and socket errors, and the classes 08 (connection), 53 (resources) and 57P (shutdown) of SQLSTATE, our own limits, a server that has just become a replica, and what lost a race. */
 const UNREACHABLE =
   /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN(REFUSED|RESET)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|53\w{3}|57P\w\w|57014|25P03|25006|40001|55P03)$/
 

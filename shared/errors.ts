@@ -33,6 +33,7 @@ export const problemOut = z.object({
   status: z.int(),
   code: z.enum(Object.keys(STATUS_OF) as [ErrorCode, ...ErrorCode[]]),
   detail: z.string(),
+  reason: z.string().optional().describe('Of what is unavailable, for programs'),
   request_id: z.string(),
   errors: z.array(problem).optional(),
 })
@@ -43,16 +44,18 @@ export class AppError extends Error {
   readonly code: ErrorCode
   readonly problems: Problem[]
   readonly headers: Record<string, string>
+  readonly reason: string | undefined
 
   constructor(
     code: ErrorCode,
     message: string,
-    more: { problems?: Problem[]; headers?: Record<string, string>; cause?: unknown } = {},
+    more: { problems?: Problem[]; headers?: Record<string, string>; reason?: string; cause?: unknown } = {},
   ) {
     super(message, { cause: more.cause })
     this.code = code
     this.problems = more.problems ?? []
     this.headers = more.headers ?? {}
+    this.reason = more.reason
   }
 }
 

@@ -9,9 +9,9 @@ export const open: OpenSystem = async (settings): Promise<System> => {
 }
 
 async function openTables(url: string): Promise<System> {
-  const { connect } = await import('../../shared/db.ts')
+  const { connect, LONG_LIMITS } = await import('../../shared/db.ts')
   const { migrate } = await import('../../infra/migrations/migrate.ts')
-  const sql = connect(url, { max: 1 })
+  const sql = connect(url, { max: 1, limits: LONG_LIMITS })
   return {
     async install() {
       await migrate(sql)

@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { cancelExecution } from '../../shared/executions/cancel.ts'
 import { executionOut, executionPath } from '../../shared/executions/execution.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
@@ -12,5 +11,5 @@ export const handler = httpHandler(
       409: { description: 'It has ended' },
     },
   },
-  async ({ path }) => ({ status: 200, body: await cancelExecution(db(), path.id) }),
+  async ({ path }, { sql }) => ({ status: 200, body: await cancelExecution(sql, path.id) }),
 )

@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { executionOut, executionPath } from '../../shared/executions/execution.ts'
 import { getExecution } from '../../shared/executions/get.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
@@ -9,5 +8,5 @@ export const handler = httpHandler(
     path: executionPath,
     responses: { 200: { description: 'The execution', body: executionOut } },
   },
-  async ({ path }) => ({ status: 200, body: await getExecution(db(), path.id) }),
+  async ({ path }, { sql }) => ({ status: 200, body: await getExecution(sql, path.id) }),
 )

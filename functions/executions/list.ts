@@ -1,5 +1,4 @@
 import * as z from 'zod'
-import { db } from '../../shared/db.ts'
 import { executionOut } from '../../shared/executions/execution.ts'
 import { executionQuery, listExecutions } from '../../shared/executions/list.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
@@ -11,8 +10,8 @@ export const handler = httpHandler(
     query: executionQuery,
     responses: { 200: { description: 'A page; `Link` names the next one', body: z.array(executionOut) } },
   },
-  async ({ query }, event) => {
-    const rows = await listExecutions(db(), query)
+  async ({ query }, { sql, event }) => {
+    const rows = await listExecutions(sql, query)
     return { status: 200, body: rows, headers: nextLink(event, rows, query.limit, (row) => row.id) }
   },
 )

@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { executionOut, executionPath } from '../../shared/executions/execution.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { rerun } from '../../shared/scheduling/run-now.ts'
@@ -12,5 +11,5 @@ export const handler = httpHandler(
       409: { description: 'An execution of the task is open' },
     },
   },
-  async ({ path }) => ({ status: 201, body: await rerun(db(), path.id) }),
+  async ({ path }, { sql }) => ({ status: 201, body: await rerun(sql, path.id) }),
 )

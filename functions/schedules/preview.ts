@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { preview, previewIn, previewOut } from '../../shared/tasks/preview.ts'
 
@@ -8,5 +7,5 @@ export const handler = httpHandler(
     body: previewIn,
     responses: { 200: { description: 'The occurrences', body: previewOut } },
   },
-  async ({ body }) => ({ status: 200, body: await preview(db(), body) }),
+  async ({ body }, { sql }) => ({ status: 200, body: await preview(sql, body) }),
 )

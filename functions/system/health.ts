@@ -1,11 +1,24 @@
 import * as z from 'zod'
+import { AppError } from '../../shared/errors.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
+import { isStuck } from '../../shared/scheduling/health.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Tell that the process answers; it asks nothing of the database',
+    summary:
+      'Tell that the process is alive: it fails only when the scheduler has not moved for three leases although the database answers',
     public: true,
-    responses: { 200: { description: 'Alive', body: z.object({ status: z.literal('ok') }) } },
+    responses: {
+      200: { description: 'Alive', body: z.object({ status: z.literal('ok') }) },
+      503: { description: 'A restart would help' },
+    },
   },
-  () => ({ status: 200, body: { status: 'ok' } }),
+  async () => {
+    if (await isStuck()) {
+      throw new AppError('unavailable', 'the scheduler has not moved for three leases', {
+        reason: 'scheduler',
+      })
+    }
+    return { status: 200, body: { status: 'ok' } }
+  },
 )

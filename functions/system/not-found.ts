@@ -12,7 +12,7 @@ const routes = Object.entries(paths).map(([path, methods]) => ({
 /** What no other route takes: 405 when the path has other methods, else 404. */
 export const handler = httpHandler(
   { summary: 'Everything else', public: true, responses: {} },
-  (_input, event) => {
+  (_input, { event }) => {
     const { method, path } = event.requestContext.http
     const allow = routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.allow)
     if (allow.length === 0) throw new AppError('not_found', `there is no ${path}`)

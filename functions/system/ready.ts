@@ -1,19 +1,34 @@
 import * as z from 'zod'
-import { db } from '../../shared/db.ts'
+import { probeDb } from '../../shared/db.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { checkReadiness } from '../../shared/readiness.ts'
+import { schedulerState } from '../../shared/scheduling/health.ts'
+
+const readyOut = z.object({
+  status: z.literal('ready'),
+  scheduler: z
+    .object({
+      state: z.enum(['ok', 'degraded']),
+      reasons: z.array(z.enum(['tick_overdue', 'heartbeat_overdue', 'settle_overdue'])),
+    })
+    .nullable()
+    .describe('Of this process; null when it has none, as a function on Lambda'),
+})
 
 export const handler = httpHandler(
   {
     summary: 'Tell that requests can be served: the database answers, and its migrations are applied',
     public: true,
     responses: {
-      200: { description: 'Ready', body: z.object({ status: z.literal('ready') }) },
-      503: { description: 'Not now; `detail` says why' },
+      200: {
+        description: 'Ready; a scheduler that is late is `degraded`, and takes no request away',
+        body: readyOut,
+      },
+      503: { description: 'Not now; `reason` is `database`, `migrations` or `draining`' },
     },
   },
   async () => {
-    await checkReadiness(db())
-    return { status: 200, body: { status: 'ready' } }
+    await checkReadiness(probeDb())
+    return { status: 200, body: { status: 'ready', scheduler: schedulerState() } }
   },
 )

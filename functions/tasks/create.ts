@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { etag } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { wakeTick } from '../../shared/scheduling/invoke.ts'
@@ -15,8 +14,8 @@ export const handler = httpHandler(
       409: { description: 'The name is taken' },
     },
   },
-  async ({ body }) => {
-    const task = await createTask(db(), body)
+  async ({ body }, { sql }) => {
+    const task = await createTask(sql, body)
     wakeTick(task)
     return { status: 201, body: task, headers: { location: `/tasks/${task.id}`, ...etag(task.version) } }
   },

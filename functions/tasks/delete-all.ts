@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { applyToAll, bulkOut, bulkQuery } from '../../shared/tasks/bulk.ts'
 
@@ -8,8 +7,8 @@ export const handler = httpHandler(
     query: bulkQuery,
     responses: { 200: { description: 'Which tasks', body: bulkOut } },
   },
-  async ({ query }) => ({
+  async ({ query }, { sql }) => ({
     status: 200,
-    body: await applyToAll(db(), query, { verb: 'delete' }),
+    body: await applyToAll(sql, query, { verb: 'delete' }),
   }),
 )

@@ -1,5 +1,4 @@
 import * as z from 'zod'
-import { db } from '../../shared/db.ts'
 import { notFound } from '../../shared/errors.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { deleteTasks } from '../../shared/tasks/delete.ts'
@@ -11,8 +10,8 @@ export const handler = httpHandler(
     path: taskPath,
     responses: { 200: { description: 'Deleted', body: z.object({ deleted: z.literal(true) }) } },
   },
-  async ({ path }) => {
-    const deleted = await deleteTasks(db(), [path.id])
+  async ({ path }, { sql }) => {
+    const deleted = await deleteTasks(sql, [path.id])
     if (deleted.length === 0) throw notFound('task', path.id)
     return { status: 200, body: { deleted: true } }
   },

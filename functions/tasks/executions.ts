@@ -1,5 +1,4 @@
 import * as z from 'zod'
-import { db } from '../../shared/db.ts'
 import { executionOut } from '../../shared/executions/execution.ts'
 import { historyQuery, listHistory } from '../../shared/executions/list.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
@@ -13,8 +12,8 @@ export const handler = httpHandler(
     query: historyQuery,
     responses: { 200: { description: 'A page; `Link` names the next one', body: z.array(executionOut) } },
   },
-  async ({ path, query }, event) => {
-    const rows = await listHistory(db(), path.id, query)
+  async ({ path, query }, { sql, event }) => {
+    const rows = await listHistory(sql, path.id, query)
     const headers = nextLink(event, rows, query.limit, (row) => [row.scheduled_for, row.id])
     return { status: 200, body: rows, headers }
   },

@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { etag } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { getTask } from '../../shared/tasks/get.ts'
@@ -10,8 +9,8 @@ export const handler = httpHandler(
     path: taskPath,
     responses: { 200: { description: 'The task', body: taskOut } },
   },
-  async ({ path }) => {
-    const task = await getTask(db(), path.id)
+  async ({ path }, { sql }) => {
+    const task = await getTask(sql, path.id)
     return { status: 200, body: task, headers: etag(task.version) }
   },
 )

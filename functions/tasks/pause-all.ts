@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { applyToAll, bulkOut, bulkQuery } from '../../shared/tasks/bulk.ts'
 import { pauseIn } from '../../shared/tasks/control.ts'
@@ -11,8 +10,8 @@ export const handler = httpHandler(
     bodyOptional: true,
     responses: { 200: { description: 'Which tasks', body: bulkOut } },
   },
-  async ({ query, body }) => ({
+  async ({ query, body }, { sql }) => ({
     status: 200,
-    body: await applyToAll(db(), query, { verb: 'pause', ...body }),
+    body: await applyToAll(sql, query, { verb: 'pause', ...body }),
   }),
 )

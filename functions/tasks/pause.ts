@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { notFound } from '../../shared/errors.ts'
 import { etag } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
@@ -15,10 +14,10 @@ export const handler = httpHandler(
     bodyOptional: true,
     responses: { 200: { description: 'The task', body: taskOut } },
   },
-  async ({ path, body }) => {
-    const paused = await pauseTasks(db(), [path.id], body)
+  async ({ path, body }, { sql }) => {
+    const paused = await pauseTasks(sql, [path.id], body)
     if (paused.length === 0) throw notFound('task', path.id)
-    const task = await getTask(db(), path.id)
+    const task = await getTask(sql, path.id)
     return { status: 200, body: task, headers: etag(task.version) }
   },
 )

@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { etag, ifMatch } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { wakeTick } from '../../shared/scheduling/invoke.ts'
@@ -18,8 +17,8 @@ export const handler = httpHandler(
       412: { description: 'The task has another version than `If-Match` says' },
     },
   },
-  async ({ path, body }, event) => {
-    const { task, created } = await putTask(db(), { ...body, name: path.name }, ifMatch(event.headers))
+  async ({ path, body }, { sql, event }) => {
+    const { task, created } = await putTask(sql, { ...body, name: path.name }, ifMatch(event.headers))
     wakeTick(task)
     const location = created ? { location: `/tasks/${task.id}` } : {}
     return { status: created ? 201 : 200, body: task, headers: { ...location, ...etag(task.version) } }

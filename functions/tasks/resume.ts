@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { notFound } from '../../shared/errors.ts'
 import { etag } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
@@ -16,10 +15,10 @@ export const handler = httpHandler(
     bodyOptional: true,
     responses: { 200: { description: 'The task', body: taskOut } },
   },
-  async ({ path, body }) => {
-    const resumed = await resumeTasks(db(), [path.id], body.missed)
+  async ({ path, body }, { sql }) => {
+    const resumed = await resumeTasks(sql, [path.id], body.missed)
     if (resumed.length === 0) throw notFound('task', path.id)
-    const task = await getTask(db(), path.id)
+    const task = await getTask(sql, path.id)
     wakeTick(task)
     return { status: 200, body: task, headers: etag(task.version) }
   },

@@ -1,5 +1,4 @@
 import * as z from 'zod'
-import { db } from '../../shared/db.ts'
 import { executionOut } from '../../shared/executions/execution.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { runNow } from '../../shared/scheduling/run-now.ts'
@@ -18,8 +17,8 @@ export const handler = httpHandler(
       409: { description: 'An execution of it is open' },
     },
   },
-  async ({ path, body }) => {
-    const asked = await runNow(db(), path.id, body.overlap)
+  async ({ path, body }, { sql }) => {
+    const asked = await runNow(sql, path.id, body.overlap)
     return 'execution' in asked ? { status: 201, body: asked.execution } : { status: 202, body: asked }
   },
 )

@@ -1,4 +1,3 @@
-import { db } from '../../shared/db.ts'
 import { etag, ifMatch } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { wakeTick } from '../../shared/scheduling/invoke.ts'
@@ -17,8 +16,8 @@ export const handler = httpHandler(
       409: { description: '`next_run_at` is an occurrence that was handled already' },
     },
   },
-  async ({ path, body }, event) => {
-    const task = await updateTask(db(), path.id, body, ifMatch(event.headers))
+  async ({ path, body }, { sql, event }) => {
+    const task = await updateTask(sql, path.id, body, ifMatch(event.headers))
     wakeTick(task)
     return { status: 200, body: task, headers: etag(task.version) }
   },

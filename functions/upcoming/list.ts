@@ -1,5 +1,4 @@
 import * as z from 'zod'
-import { db } from '../../shared/db.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { nextLink } from '../../shared/http/page.ts'
 import { taskOut } from '../../shared/tasks/task.ts'
@@ -11,8 +10,8 @@ export const handler = httpHandler(
     query: upcomingQuery,
     responses: { 200: { description: 'A page; `Link` names the next one', body: z.array(taskOut) } },
   },
-  async ({ query }, event) => {
-    const tasks = await listUpcoming(db(), query)
+  async ({ query }, { sql, event }) => {
+    const tasks = await listUpcoming(sql, query)
     const headers = nextLink(event, tasks, query.limit, (task) => [task.next_run_at, task.id])
     return { status: 200, body: tasks, headers }
   },

@@ -4,6 +4,7 @@ import { logger } from '../../shared/logger.ts'
 import type { Claim } from '../../shared/scheduling/claim.ts'
 import { executor } from '../../shared/scheduling/execute.ts'
 import { invokeLocally } from '../../shared/scheduling/invoke.ts'
+import { overdue } from '../../shared/scheduling/overdue.ts'
 import { startTicker } from '../../shared/scheduling/ticker.ts'
 import { invoke, type LambdaHandler } from './invoke.ts'
 import type { ServiceFunction } from './service.ts'
@@ -15,8 +16,14 @@ export type Scheduler = {
   stop(graceSeconds: number, hurry: AbortSignal): Promise<void>
 }
 
-/** A container has no invocation limit; the task's own timeout is the one that counts. In seconds, as a timer takes. */
+/** In seconds, as a timer takes. */
 const NO_LIMIT_SECONDS = 2_000_000
+
+/**
+ * A container has no invocation limit. Of executions the task's own timeout counts; a tick ends since every statement does, and one that was given up
+ * would go on beside the next.
+ */
+const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeoutSeconds: NO_LIMIT_SECONDS })
 
 /** Ticks at the configured interval, and runs what the ticks claim in this process. */
 export function startScheduler(tick: Callable, execute: Callable, settings: Config): Scheduler {
@@ -25,15 +32,26 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   let full = false
   let stopping = false
   const handed = new Set<Promise<void>>()
-  const limitless = { ...execute.fn, timeoutSeconds: NO_LIMIT_SECONDS }
   const run = async (claim: Claim): Promise<void> => {
     try {
-      await invoke(limitless, execute.handler, { claim })
+      await invoke(withoutLimit(execute.fn), execute.handler, { claim })
     } catch (error) {
       logger.error('executions could not be started', { claim_id: claim.id, error: error as Error })
     }
   }
-  const ticker = startTicker(() => invoke(tick.fn, tick.handler, {}), settings.tickIntervalMs)
+  const watch = overdue()
+  watch.watch()
+  watch.owe('tick', settings.tickIntervalMs)
+  const tickOnce = async (): Promise<void> => {
+    try {
+      await invoke(withoutLimit(tick.fn), tick.handler, {})
+      if (!stopping) watch.owe('tick', settings.tickIntervalMs)
+    } catch (error) {
+      watch.failed('tick', error)
+      throw error
+    }
+  }
+  const ticker = startTicker(tickOnce, settings.tickIntervalMs)
   const nudge = () => ticker.nudge()
   own.onDueSoon(settings.claimAheadMs, nudge)
   // Else a full worker would run so many a tick, however short they are.
@@ -42,7 +60,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   })
   invokeLocally({
     async capacity() {
-      if (stopping) return { now: 0, ahead: 0 }
+      if (stopping || own.isCutOff) return { now: 0, ahead: 0 }
       const left = settings.maxClaimedExecutions - own.load
       full = own.room <= 0
       return { now: Math.min(own.room, left), ahead: full ? 0 : left }
@@ -61,6 +79,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       const graceMs = graceSeconds * 1000
       // Else a tick with a backlog goes on for as long as there is some.
       stopping = true
+      watch.done('tick')
       // A claim that is under way still comes: what it has started may finish within the grace, and the rest is given back.
       await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
       // A claim of the last tick may have reached the executor after that: it gives it back.

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { config } from '../../shared/config.ts'
-import { closeDatabase, db } from '../../shared/db.ts'
+import { closeDatabase, longDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { startDraining } from '../../shared/readiness.ts'
 import { migrateWhenReady } from '../migrations/migrate.ts'
@@ -25,7 +25,7 @@ export type Running = {
 /** Migrates the database, serves the API and runs the scheduler. Rejects, with nothing left open, when one can't start. */
 export async function serve(): Promise<Running> {
   try {
-    await migrateWhenReady(db())
+    await migrateWhenReady(longDb())
     const service = await readService(SERVICE_FILE)
     const handlers = await loadHandlers(service)
     const server = await listen(createApp(service, handlers, { onError: logHandlerError }), config())

@@ -13,11 +13,15 @@ async function main(): Promise<void> {
   const sql = postgres(databaseUrl, {
     max: 1,
     connect_timeout: 10,
-    connection: { application_name: 'task-scheduler doctor', TimeZone: 'UTC', statement_timeout: 0 },
+    connection: { application_name: 'task-scheduler doctor', TimeZone: 'UTC' },
   })
   try {
-    const { violations, counts } = await sql.begin('isolation level repeatable read read only', (tx) =>
-      examine(tx, leaseSeconds),
+    const { violations, counts } = await sql.begin(
+      'isolation level repeatable read read only',
+      async (tx) => {
+        await tx`set local statement_timeout = 0`
+        return await examine(tx, leaseSeconds)
+      },
     )
     for (const { invariant, row } of violations) say(`broken: ${invariant}: ${JSON.stringify(row)}`)
     for (const [invariant, count] of Object.entries(counts)) say(`${count} × broken: ${invariant}`)

@@ -88,9 +88,9 @@ export default class OfflinePlugin {
       const databaseUrl = settings.databaseUrl ?? postgres?.url ?? ''
       this.#fillService(functionEnvironment(process.env, databaseUrl, urls.lambdaUrl))
       // Only now: what they import reads the settings.
-      const { connect } = await import('../../shared/db.ts')
+      const { connect, LONG_LIMITS } = await import('../../shared/db.ts')
       const { migrateWhenReady } = await import('../migrations/migrate.ts')
-      const sql = connect(databaseUrl, { max: 1 })
+      const sql = connect(databaseUrl, { max: 1, limits: LONG_LIMITS })
       this.#session = { settings, signals, sql, postgres, ...urls }
       await Promise.race([migrateWhenReady(sql), signals.first])
     } catch (error) {

@@ -1,6 +1,6 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
-import { db } from '../../shared/db.ts'
+import { longDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { migrate } from './migrate.ts'
 
@@ -10,4 +10,4 @@ import { migrate } from './migrate.ts'
  */
 export const handler = middy()
   .use(injectLambdaContext(logger))
-  .handler(async (): Promise<{ applied: string[] }> => ({ applied: await migrate(db()) }))
+  .handler(async (): Promise<{ applied: string[] }> => ({ applied: await migrate(longDb()) }))

@@ -4,13 +4,12 @@ import { existsSync } from 'node:fs'
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
   // Only now: what they import reads the settings, and DATABASE_URL is one of them.
-  const { db } = await import('../../shared/db.ts')
+  const { closeDatabase, longDb } = await import('../../shared/db.ts')
   const { migrateWhenReady } = await import('./migrate.ts')
-  const sql = db()
   try {
-    await migrateWhenReady(sql)
+    await migrateWhenReady(longDb())
   } finally {
-    await sql.end({ timeout: 5 })
+    await closeDatabase(5)
   }
 }
 

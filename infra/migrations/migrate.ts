@@ -16,8 +16,6 @@ const LOCK = 7_220_531
 export async function migrate(sql: Database): Promise<string[]> {
   const files = (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).sort()
   return await sql.begin(async (tx) => {
-    // An index over a long ledger, or another replica that makes it, takes longer than a statement otherwise may.
-    await tx`set local statement_timeout = 0`
     await tx`select pg_advisory_xact_lock(${LOCK})`
     await tx`
       create table if not exists schema_migrations (

@@ -1,20 +1,153 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
 /**
- * postgres.js 3.4.9 buffers a small write until the next turn of the event loop. When its connection closes before that, as each
+ * What postgres.js 3.4.9 needs to be relied on; docs/adr/0012 and 0016 say why. Plain JavaScript: npm runs it with any Node.
+ *
+ * A write without a socket. It buffers a small write until the next turn of the event loop. When its connection closes before that, as each
  * one does when PostgreSQL restarts, the write meets no socket and ends the process, past every catch; or what was buffered
  * stays, and is sent in front of the greeting of the next connection, which then hangs until its timeout. Open upstream:
- * https://github.com/porsager/postgres/issues/1154, pull request 1209. Plain JavaScript: npm runs it with any Node.
+ * https://github.com/porsager/postgres/issues/1154, pull request 1209.
+ *
+ * `silence_timeout`, in seconds. A peer that vanished without a word leaves a connection that waits for its answer for as long as the kernel
+ * resends: 15 minutes. With this option a connection that owes an answer and is silent for so long is destroyed, and a query finds a free
+ * connection within that time or is rejected.
+ *
+ * Statements of a transaction whose connection was closed: they would go out on the next one, outside of any transaction.
  */
-const files = ['src', 'cjs/src', 'cf/src'].map(
-  (folder) => new URL(`../../node_modules/postgres/${folder}/connection.js`, import.meta.url),
-)
+const silence = {
+  'connection.js': [
+    [
+      `  let socket = null
+    , cancelMessage`,
+      `  let silenceTimer = null
+    , heardAt = 0
+    , unsent = 0
 
-const patches = [
-  [
-    `  function nextWrite(fn) {
+  let socket = null
+    , cancelMessage`,
+    ],
+    [
+      `  function execute(q) {
+    if (terminated)`,
+      `  function awaitAnswer() {
+    if (!options.silence_timeout) return
+    if (query === null) heardAt = performance.now()
+    if (silenceTimer === null) listenFor(options.silence_timeout * 1000)
+  }
+
+  function listenFor(ms) {
+    silenceTimer = setTimeout(unheard, ms, performance.now() + ms)
+    silenceTimer.unref && silenceTimer.unref()
+  }
+
+  function unheard(expectedAt) {
+    silenceTimer = null
+    if (socket === null || query === null) return
+    const now = performance.now()
+    // This process stood still, and has not read what came meanwhile; or the peer still takes what is sent.
+    if (now - expectedAt > 250 || socket.writableLength < unsent) heardAt = now
+    unsent = socket.writableLength
+    const left = heardAt + options.silence_timeout * 1000 - now
+    if (left > 0) return listenFor(left)
+    const before = heardAt
+    // Timers come before sockets: one more look at those.
+    setImmediate(() => setImmediate(() => {
+      if (socket === null || query === null) return
+      if (heardAt !== before) return silenceTimer === null && listenFor(options.silence_timeout * 1000)
+      socket.destroy(Errors.generic('ETIMEDOUT', 'the database was silent for ' + options.silence_timeout + ' s'))
+    }))
+  }
+
+  function execute(q) {
+    if (terminated)`,
+    ],
+    [
+      `      q.state = backend
+      query
+`,
+      `      q.state = backend
+      awaitAnswer()
+      query
+`,
+    ],
+    [
+      `  function data(x) {
+`,
+      `  function data(x) {
+    heardAt = performance.now()
+`,
+    ],
+    [
+      `    incoming = Buffer.alloc(0)
+    remaining = 0
+`,
+      `    clearTimeout(silenceTimer)
+    silenceTimer = null
+    unsent = 0
+    incoming = Buffer.alloc(0)
+    remaining = 0
+`,
+    ],
+  ],
+  'index.js': [
+    [
+      `    socket          : o.socket,
+`,
+      `    socket          : o.socket,
+    silence_timeout : o.silence_timeout,
+`,
+    ],
+    [
+      `      : queries.push(query)
+  }
+
+  function go(`,
+      `      : (queries.push(query), options.silence_timeout && limitWait(query))
+  }
+
+  function limitWait(query) {
+    const ms = options.silence_timeout * 1000
+        , timer = setTimeout(expire, ms, performance.now() + ms)
+    timer.unref && timer.unref()
+
+    function expire(expectedAt) {
+      if (performance.now() - expectedAt > 250) return limitWait(query)
+      if (queries.remove(query) === null) return
+      query.reject(Errors.generic('ETIMEDOUT', 'no connection was free for ' + options.silence_timeout + ' s'))
+    }
+  }
+
+  function go(`,
+    ],
+    [
+      `      , prepare = null
+
+    try {`,
+      `      , prepare = null
+      , lost = null
+
+    try {`,
+    ],
+    [
+      `new Promise((_, reject) => connection.onclose = reject)`,
+      `new Promise((_, reject) => connection.onclose = e => reject(lost = e))`,
+    ],
+    [
+      `        q.catch(e => uncaughtError || (uncaughtError = e))
+`,
+      `        q.catch(e => uncaughtError || (uncaughtError = e))
+        if (lost) return q.reject(lost)
+`,
+    ],
+  ],
+}
+
+const unbuffered = {
+  'connection.js': [
+    [
+      `  function nextWrite(fn) {
     const x =`,
-    `  function nextWrite(fn) {
+      `  function nextWrite(fn) {
     if (socket === null) {
       clearImmediate(nextWriteTimer)
       chunk = nextWriteTimer = null
@@ -22,22 +155,26 @@ const patches = [
       return true
     }
     const x =`,
-  ],
-  [
-    `    clearImmediate(nextWriteTimer)
+    ],
+    [
+      `    clearImmediate(nextWriteTimer)
     socket.`,
-    `    clearImmediate(nextWriteTimer)
+      `    clearImmediate(nextWriteTimer)
     chunk = nextWriteTimer = null
     socket.`,
+    ],
   ],
-]
+}
 
-for (const file of files) {
-  let source = readFileSync(file, 'utf8')
-  for (const [from, to] of patches) {
-    if (source.includes(to)) continue
-    if (!source.includes(from)) throw new Error(`${file.pathname} has changed: is this patch still needed?`)
-    source = source.replace(from, to)
+for (const folder of ['src', 'cjs/src', 'cf/src']) {
+  for (const name of ['connection.js', 'index.js']) {
+    const file = new URL(`../../node_modules/postgres/${folder}/${name}`, import.meta.url)
+    let source = readFileSync(file, 'utf8')
+    for (const [from, to] of [...(unbuffered[name] ?? []), ...silence[name]]) {
+      if (source.includes(to)) continue
+      if (!source.includes(from)) throw new Error(`${file.pathname} has changed: is this patch still needed?`)
+      source = source.replace(from, () => to)
+    }
+    writeFileSync(file, source)
   }
-  writeFileSync(file, source)
 }

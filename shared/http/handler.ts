@@ -4,8 +4,9 @@ import httpJsonBodyParser from '@middy/http-json-body-parser'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import type * as z from 'zod'
 import { config } from '../config.ts'
-import { db } from '../db.ts'
+import { type Database, db, limitsOf } from '../db.ts'
 import { AppError } from '../errors.ts'
+import { withDeadline } from './deadline.ts'
 import { onceByKey } from './idempotency.ts'
 import { parseBody, parseParameters, readQuery } from './parse.ts'
 import { respond } from './respond.ts'
@@ -35,6 +36,13 @@ type Input<Op extends Operation> = {
 /** `body` leaves as JSON; a string leaves as it is, with the content type among the headers. */
 export type Reply = { status: number; body: unknown; headers?: Record<string, string> }
 
+/** What a handler gets besides its input. */
+export type HttpRequest = {
+  event: APIGatewayProxyEventV2
+  /** The pool, for as long as this request may use it; made when it is asked for. */
+  readonly sql: Database
+}
+
 type Handler = ((
   event: APIGatewayProxyEventV2,
   context: Context,
@@ -52,7 +60,7 @@ const TIMEOUT_EARLY_MS = 500
  */
 export function httpHandler<const Op extends Operation>(
   operation: Op,
-  run: (input: Input<Op>, event: APIGatewayProxyEventV2) => Promise<Reply> | Reply,
+  run: (input: Input<Op>, request: HttpRequest) => Promise<Reply> | Reply,
 ): Handler {
   const stack = middy<APIGatewayProxyEventV2>({
     timeoutEarlyInMillis: TIMEOUT_EARLY_MS,
@@ -63,14 +71,28 @@ export function httpHandler<const Op extends Operation>(
   if (!operation.public) stack.use(requireKey())
   if (operation.bodyOptional) stack.use(fillBody())
   if (operation.body) stack.use(limitBody()).use(httpJsonBodyParser())
-  stack.handler(async (event: APIGatewayProxyEventV2) => {
-    const answer = async () => await run(readInput(operation, event), event)
+  stack.handler(async (event: APIGatewayProxyEventV2, context: Context) => {
+    const request = toRequest(event, context)
+    const answer = async () => await run(readInput(operation, event), request)
     return !operation.public && event.requestContext.http.method === 'POST'
-      ? await onceByKey(db(), event, answer)
+      ? await onceByKey(request.sql, event, answer)
       : await answer()
   })
   // `respond` turns every reply and every error into a response.
   return Object.assign(stack as unknown as Handler, { operation })
+}
+
+function toRequest(event: APIGatewayProxyEventV2, context: Context): HttpRequest {
+  const answerAt = performance.now() + context.getRemainingTimeInMillis() - TIMEOUT_EARLY_MS
+  const { statementMs } = limitsOf(config().leaseSeconds)
+  let sql: Database | undefined
+  return {
+    event,
+    get sql() {
+      sql ??= withDeadline(db(), { answerAt, startsBy: answerAt - statementMs })
+      return sql
+    },
+  }
 }
 
 /** The cast: what the schemas of `Op` gave is what its `Input` says. Absent values are null under serverless-offline. */

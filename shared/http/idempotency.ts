@@ -43,14 +43,32 @@ export async function onceByKey(
 async function take(sql: Queryable, key: string, hash: Buffer): Promise<string | null> {
   await sql`
     delete from idempotency_keys
-    where created_at < now() - make_interval(hours => ${KEPT_HOURS})
-      or (key = ${key} and status is null and created_at < now() - make_interval(secs => ${IN_FLIGHT_SECONDS}))`
+    where key = ${key} and (
+      created_at < now() - make_interval(hours => ${KEPT_HOURS})
+      or (status is null and created_at < now() - make_interval(secs => ${IN_FLIGHT_SECONDS}))
+    )`
+  await forgetOld(sql)
   const [taken] = await sql<[{ at: string }?]>`
     insert into idempotency_keys (key, request_hash)
     values (${key}, ${hash})
     on conflict do nothing
     returning created_at::text as at`
   return taken?.at ?? null
+}
+
+/** Keys that a request forgets at most: each brings one, so they don't pile up. */
+const FORGOTTEN = 100
+
+async function forgetOld(sql: Queryable): Promise<void> {
+  await sql`
+    delete from idempotency_keys
+    where key in (
+      select key from idempotency_keys
+      where created_at < now() - make_interval(hours => ${KEPT_HOURS})
+      order by created_at
+      limit ${FORGOTTEN}
+      for update skip locked
+    )`
 }
 
 async function replay(sql: Queryable, key: string, hash: Buffer): Promise<Reply> {

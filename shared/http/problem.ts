@@ -28,6 +28,7 @@ export function problemResponse(error: AppError, requestId: string): APIGatewayP
       status,
       code: error.code,
       detail: error.message,
+      ...(error.reason && { reason: error.reason }),
       request_id: requestId,
       ...(error.problems.length > 0 && { errors: error.problems }),
     }),

@@ -1,11 +1,12 @@
-import type { Database } from '../db.ts'
+import { type Database, wasTooSlow } from '../db.ts'
+import { BatchSize } from './batch-size.ts'
 import { type ClaimOptions, claimQueued, type Taken } from './claim.ts'
 import { claimDue, type Locked, type Position } from './claim-due.ts'
 import { type Clock, readClock } from './clock.ts'
 import { handOver, type Invoke } from './invoke.ts'
 
 /** Executions that one claim takes at most: larger sets gain little, and hold their locks longer. */
-const BATCH = 2000
+const batch = new BatchSize(2000)
 
 /** Claims at once, each on a connection of its own: while one is planned and written here, the next is being locked there. */
 const LANES = 3
@@ -73,7 +74,7 @@ export async function claimAll(
 }
 
 async function takeQueued(claims: Claims, startsDue: boolean): Promise<void> {
-  for (let more = true; more; ) {
+  for (let more = true; more && performance.now() <= claims.until; ) {
     await refreshClock(claims)
     const limit = await roomFor(claims, startsDue)
     if (limit <= 0) return
@@ -139,7 +140,7 @@ async function waitForRoom(
 
 async function roomFor({ invoke, underWay }: Claims, startsDue: boolean): Promise<number> {
   const { now, ahead } = await invoke.capacity()
-  return Math.min(BATCH, startsDue ? now : BATCH, ahead - underWay)
+  return Math.min(batch.size, startsDue ? now : batch.size, ahead - underWay)
 }
 
 async function refreshClock({ sql, options }: Claims): Promise<void> {
@@ -176,7 +177,11 @@ async function keepRoom(
     claims.claimed += own.reduce((all, { executions }) => all + executions.length, 0)
     claims.claimIds.push(...own.map(({ id }) => id))
     await handOver(sql, invoke, own)
+    batch.worked()
     return more
+  } catch (error) {
+    if (wasTooSlow(error)) batch.tooSlow()
+    throw error
   } finally {
     keep(-kept)
   }

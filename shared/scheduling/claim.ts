@@ -13,6 +13,8 @@ export type Claim = {
   clock: Clock
   /** Before the lease began, on this process' monotonic clock (`performance.now()`). */
   since: number
+  /** No other worker has it: an invocation may be delivered twice, what is claimed within a process comes once. */
+  isExclusive: boolean
 }
 
 export type ClaimOptions = {
@@ -48,7 +50,7 @@ export async function claimQueued(sql: Database, options: ClaimOptions): Promise
 /** Executions by their claims. `since`: `performance.now()` before the lease was given. */
 export function toClaims(executions: Claimed[], clock: Clock, since: number): Claim[] {
   const byClaim = Map.groupBy(executions, (it) => it.claim_id)
-  return [...byClaim].map(([id, own]) => ({ id, executions: own, clock, since }))
+  return [...byClaim].map(([id, own]) => ({ id, executions: own, clock, since, isExclusive: true }))
 }
 
 /** Claims one task's queued execution, if nobody holds it: what a person asked for need not wait for a tick. */
@@ -75,7 +77,7 @@ export async function loadClaim(
     update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
   // Its lease is over, or all of it has ended: another worker may have what it held.
   const executions = renewed.count > 0 ? await loadClaimed(sql, id, taskIds) : []
-  return { id, executions, clock, since }
+  return { id, executions, clock, since, isExclusive: false }
 }
 
 async function claimUnheld(sql: Database, options: ClaimOptions, which: Fragment): Promise<Claimed[]> {

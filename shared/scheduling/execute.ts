@@ -1,12 +1,14 @@
 import { setImmediate, setTimeout as wait } from 'node:timers/promises'
 import { config } from '../config.ts'
-import { type Database, schedulerDb } from '../db.ts'
+import { type Database, heartbeatDb, schedulerDb } from '../db.ts'
 import { logger, logsInfo } from '../logger.ts'
 import type { Claim } from './claim.ts'
 import type { Claimed } from './claimed.ts'
 import { instantOn } from './clock.ts'
+import { GivenUp } from './given-up.ts'
 import { Heartbeat, type HeldClaim } from './heartbeat.ts'
 import type { Outcome } from './outcome.ts'
+import { Overdue, overdue } from './overdue.ts'
 import { cleanText } from './record.ts'
 import { Run } from './run.ts'
 import { Settler } from './settler.ts'
@@ -15,7 +17,15 @@ import { Starter, type Work } from './starter.ts'
 /** Runs that begin without a pause between them. */
 const RUN_TURN = 200
 
-type Options = { leaseSeconds: number; defaultTimeoutSeconds: number; maxRunning: number }
+type Options = {
+  leaseSeconds: number
+  defaultTimeoutSeconds: number
+  maxRunning: number
+  /** A connection for the heartbeat alone. Default: one of the others. */
+  heartbeatSql?: Database
+  /** What watches over the heartbeat and the settlements. */
+  overdue?: Overdue
+}
 
 /** Runs the executions of claims: start, run, settle. One a process: its heartbeat keeps the claims of all of them. */
 export class Executor {
@@ -29,9 +39,10 @@ export class Executor {
   #dueSoon: { withinMs: number; tell: () => void } | undefined
 
   constructor(sql: Database, options: Options) {
+    const { leaseSeconds, heartbeatSql = sql, overdue = new Overdue(leaseSeconds) } = options
     this.#options = options
-    this.#heartbeat = new Heartbeat(sql, options.leaseSeconds)
-    this.#settler = new Settler(sql)
+    this.#heartbeat = new Heartbeat(heartbeatSql, { leaseSeconds, overdue, givenUp: new GivenUp(sql) })
+    this.#settler = new Settler(sql, overdue)
     this.#starter = new Starter(sql, options.maxRunning, {
       now: (due) => void this.#settler.after(this.#runAll(due)),
       late: (due) => void this.#runAll(due),
@@ -51,6 +62,11 @@ export class Executor {
   /** How many executions it has taken on and not yet settled. */
   get load(): number {
     return this.#load
+  }
+
+  /** It can't renew its leases: what it claimed now it could not keep. */
+  get isCutOff(): boolean {
+    return this.#heartbeat.isCutOff
   }
 
   /** How many more may run at once. */
@@ -101,7 +117,7 @@ export class Executor {
     while (this.#working.size > 0) await Promise.allSettled(this.#working)
   }
 
-  async #takeOn({ id, executions, clock, since }: Claim, deadline: number): Promise<void> {
+  async #takeOn({ id, executions, clock, since, isExclusive }: Claim, deadline: number): Promise<void> {
     this.#expected.get(id)?.()
     this.#expected.delete(id)
     if (executions.length === 0) return
@@ -111,7 +127,7 @@ export class Executor {
     const done = () => this.#leave(claim, resolve)
     const works = executions.map((execution): Work => {
       const at = instantOn(clock, execution.started_at ?? execution.due_at)
-      return { execution, claim, clock, deadline, at, done }
+      return { execution, claim, clock, deadline, at, isExclusive, mayBeStarted: false, done }
     })
     this.#starter.addStarted(works.filter(({ execution }) => execution.started_at !== null))
     this.#starter.add(works.filter(({ execution }) => execution.started_at === null))
@@ -204,6 +220,8 @@ export function executor(): Executor {
     leaseSeconds,
     defaultTimeoutSeconds: defaultTaskTimeoutSeconds,
     maxRunning: maxConcurrentExecutions,
+    heartbeatSql: heartbeatDb(),
+    overdue: overdue(),
   })
   return own
 }

@@ -1,5 +1,8 @@
-import type { Database, Queryable } from '../db.ts'
+import { isUnreachable, type Queryable, wasTooSlow } from '../db.ts'
 import { logger } from '../logger.ts'
+import { BatchSize } from './batch-size.ts'
+import type { GivenUp } from './given-up.ts'
+import type { Overdue } from './overdue.ts'
 import type { Run, StopReason } from './run.ts'
 import { fenced, held } from './state/fence.ts'
 
@@ -18,26 +21,45 @@ export type HeldClaim = {
   expiry: NodeJS.Timeout | undefined
 }
 
+/** Milliseconds until a beat that failed is tried again. */
+const RETRY_MS = 250
+
+/** Claims that one statement renews, and runs that one asks about, at most. */
+const BATCH = 2000
+
+type Options = { leaseSeconds: number; overdue: Overdue; givenUp: GivenUp }
+
 /**
- * Keeps the leases of all claims that this process holds: one statement each third of a lease. It stops a run that was
+ * Keeps the leases of all claims that this process holds: it renews them each third of a lease. It stops a run that was
  * cancelled or whose claim has passed on, and all of a claim whose lease ends unrenewed.
  */
 export class Heartbeat {
   readonly #held = new Map<string, HeldClaim>()
-  readonly #sql: Database
-  readonly #leaseSeconds: number
+  readonly #sql: Queryable
+  readonly #leaseMs: number
+  readonly #overdue: Overdue
+  readonly #givenUp: GivenUp
+  readonly #batch = new BatchSize(BATCH)
   #timer: NodeJS.Timeout | undefined
   #beating = false
+  #isUnreachable = false
   #stopped: StopReason | undefined
 
-  constructor(sql: Database, leaseSeconds: number) {
+  constructor(sql: Queryable, { leaseSeconds, overdue, givenUp }: Options) {
     this.#sql = sql
-    this.#leaseSeconds = leaseSeconds
+    this.#leaseMs = leaseSeconds * 1000
+    this.#overdue = overdue
+    this.#givenUp = givenUp
+  }
+
+  /** The last beat could not reach the database: what were claimed now could not be kept either. */
+  get isCutOff(): boolean {
+    return this.#isUnreachable
   }
 
   /** `since`: `performance.now()` before the statement that gave the lease was sent. */
   hold(id: string, count: number, since: number): HeldClaim {
-    const leaseEnds = since + this.#leaseSeconds * 1000
+    const leaseEnds = since + this.#leaseMs
     const held: HeldClaim = {
       id,
       runs: new Set(),
@@ -49,7 +71,8 @@ export class Heartbeat {
     }
     this.#expireAt(held, leaseEnds)
     this.#held.set(id, held)
-    this.#timer ??= setInterval(() => void this.#beat(), (this.#leaseSeconds * 1000) / 3)
+    if (this.#held.size === 1) this.#next(this.#leaseMs / 3)
+    this.#overdue.oweAtLeast('heartbeat', this.#leaseMs / 3)
     return held
   }
 
@@ -64,8 +87,10 @@ export class Heartbeat {
     clearTimeout(held.expiry)
     this.#held.delete(held.id)
     if (this.#held.size > 0) return
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#isUnreachable = false
+    this.#overdue.done('heartbeat')
   }
 
   stopAll(reason: StopReason): void {
@@ -73,35 +98,87 @@ export class Heartbeat {
     for (const { runs } of this.#held.values()) for (const run of runs) run.stop(reason)
   }
 
+  #next(inMs: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => void this.#beat(), Math.max(0, inMs))
+  }
+
   #expireAt(held: HeldClaim, leaseEnds: number): void {
     clearTimeout(held.expiry)
     held.leaseEnds = leaseEnds
-    held.expiry = setTimeout(() => lose(held), Math.max(0, leaseEnds - performance.now()))
+    held.expiry = setTimeout(() => this.#expire(held), Math.max(0, leaseEnds - performance.now()))
   }
 
+  /**
+   * Whether the database could not be reached, or this process stood still, only it can tell. It does, if the timer came in time: of a process that was
+   * blocked by what it ran that is just what `crash_limit` is for.
+   */
+  #expire(held: HeldClaim): void {
+    const isInTime = performance.now() - held.leaseEnds < this.#leaseMs / 6
+    if (isInTime && this.#isUnreachable) {
+      this.#givenUp.add(
+        held.id,
+        [...held.runs].map((run) => run.executionId),
+      )
+    }
+    lose(held)
+  }
+
+  /** One at a time: the next one comes a third of a lease after this one began, or soon when it failed. */
   async #beat(): Promise<void> {
     if (this.#beating) return
     this.#beating = true
     const since = performance.now()
-    const held = [...this.#held.values()]
-    const running = held.flatMap(({ runs }) => [...runs])
+    const works = await this.#renewAll(since)
+    if (works) await this.#askAboutAll()
+    this.#beating = false
+    if (this.#held.size === 0) return
+    this.#next(works ? since + this.#leaseMs / 3 - performance.now() : RETRY_MS)
+  }
+
+  async #renewAll(since: number): Promise<boolean> {
+    const all = [...this.#held.values()]
     try {
-      const renewed = await renew(this.#sql, held, this.#leaseSeconds)
-      for (const claim of held) {
-        if (this.#held.get(claim.id) !== claim || claim.lost) continue
-        if (renewed.has(claim.id)) this.#expireAt(claim, since + this.#leaseSeconds * 1000)
-        else lose(claim)
+      for (let from = 0; from < all.length; from += this.#batch.size) {
+        const some = all.slice(from, from + this.#batch.size)
+        const renewed = await renew(this.#sql, some, this.#leaseMs / 1000)
+        for (const claim of some) this.#keep(claim, renewed.has(claim.id), since)
       }
-      const alive = await askAbout(this.#sql, running, this.#leaseSeconds)
-      for (const run of running) {
-        const cancelled = alive.get(run.execution.id)
-        if (cancelled === undefined) run.stop('claim_lost')
-        else if (cancelled) run.stop('cancelled')
+      this.#batch.worked()
+      this.#isUnreachable = false
+      if (this.#held.size > 0) this.#overdue.owe('heartbeat', this.#leaseMs / 3)
+      return true
+    } catch (error) {
+      if (wasTooSlow(error)) this.#batch.tooSlow()
+      // Once: what is overdue is told by a line of its own.
+      if (!this.#isUnreachable) logger.warn('heartbeat failed', { claims: all.length, error: error as Error })
+      this.#isUnreachable = isUnreachable(error)
+      this.#overdue.failed('heartbeat', error)
+      return false
+    }
+  }
+
+  #keep(claim: HeldClaim, isRenewed: boolean, since: number): void {
+    if (this.#held.get(claim.id) !== claim || claim.lost) return
+    if (isRenewed) this.#expireAt(claim, since + this.#leaseMs)
+    else lose(claim)
+  }
+
+  /** Someone may have locked the tasks: then the next beat asks again, and the leases are renewed all the same. */
+  async #askAboutAll(): Promise<void> {
+    const running = [...this.#held.values()].flatMap(({ runs }) => [...runs])
+    try {
+      for (let from = 0; from < running.length; from += BATCH) {
+        const some = running.slice(from, from + BATCH)
+        const alive = await askAbout(this.#sql, some)
+        for (const run of some) {
+          const cancelled = alive.get(run.execution.id)
+          if (cancelled === undefined) run.stop('claim_lost')
+          else if (cancelled) run.stop('cancelled')
+        }
       }
     } catch (error) {
-      logger.warn('heartbeat failed', { claims: held.length, error: error as Error })
-    } finally {
-      this.#beating = false
+      logger.warn('runs that were cancelled could not be looked for', { error: error as Error })
     }
   }
 }
@@ -121,18 +198,12 @@ async function renew(sql: Queryable, held: HeldClaim[], leaseSeconds: number): P
   return new Set(rows.map((row) => row.id))
 }
 
-/**
- * Of runs that still hold their task (it may have been deleted), by execution id: whether they were asked to stop. Throws after a sixth of a lease when
- * someone has locked the tasks: the next beat must come in time to renew.
- */
-async function askAbout(sql: Database, runs: Run[], leaseSeconds: number): Promise<Map<number, boolean>> {
+/** Of runs that still hold their task (it may have been deleted), by execution id: whether they were asked to stop. */
+async function askAbout(sql: Queryable, runs: Run[]): Promise<Map<number, boolean>> {
   const executions = runs.map(({ execution }) => execution)
-  const rows = await sql.begin(async (tx) => {
-    await tx`select set_config('lock_timeout', ${String(Math.ceil((leaseSeconds * 1000) / 6))}, true)`
-    return await tx<{ id: number; cancelled: boolean }[]>`
-      select s.execution_id as id, s.cancel_requested_at is not null as cancelled
-      from ${held(tx, executions)}
-      join task_state s on ${fenced(tx, 'running')}`
-  })
+  const rows = await sql<{ id: number; cancelled: boolean }[]>`
+    select s.execution_id as id, s.cancel_requested_at is not null as cancelled
+    from ${held(sql, executions)}
+    join task_state s on ${fenced(sql, 'running')}`
   return new Map(rows.map((row) => [row.id, row.cancelled]))
 }

@@ -38,19 +38,25 @@ export function currentInvoke(): Invoke {
 
 /** Hands claims over, or gives them back when they can't be, so that they needn't wait for their lease to end. Rejects then. */
 export async function handOver(sql: Queryable, invoke: Invoke, claims: Claim[]): Promise<void> {
-  for (const [index, claim] of claims.entries()) {
-    try {
-      await invoke.send(claim)
-    } catch (error) {
-      const left = claims.slice(index)
-      await freeUnstarted(
-        sql,
-        left.flatMap(({ executions }) => executions),
-      )
-      throw error
-    }
+  for (let from = 0; from < claims.length; from += SENT_AT_ONCE) {
+    const some = claims.slice(from, from + SENT_AT_ONCE)
+    const sent = await Promise.allSettled(some.map((claim) => invoke.send(claim)))
+    const failed = sent.find((it) => it.status === 'rejected')
+    if (!failed) continue
+    const left = [
+      ...some.filter((_, index) => sent[index]?.status === 'rejected'),
+      ...claims.slice(from + SENT_AT_ONCE),
+    ]
+    await freeUnstarted(
+      sql,
+      left.flatMap(({ executions }) => executions),
+    )
+    throw failed.reason
   }
 }
+
+/** Claims that are handed over at once: each is a call of its own on Lambda. */
+const SENT_AT_ONCE = 20
 
 /** Executions of one invocation: more would share one function's memory and time. */
 const CLAIM_SIZE = 10

@@ -62,12 +62,17 @@ async function startAtOnce(execution: Execution): Promise<Execution> {
   return execution
 }
 
+/** More than that wait for the next tick. */
+const RELEASED_PER_TICK = 1000
+
 /** Lets the runs follow that were asked for while another was open, once that has ended. */
 export async function releaseQueuedRuns(sql: Queryable): Promise<void> {
   await sql`
     with ready as (
       select task_id from task_state
       where run_queued_at is not null and status is null
+      order by run_queued_at
+      limit ${RELEASED_PER_TICK}
       for no key update skip locked
     )
     update task_state s

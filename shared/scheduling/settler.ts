@@ -5,6 +5,7 @@ import type { Claimed } from './claimed.ts'
 import { explain, reportDropped } from './dropped.ts'
 import type { HeldClaim } from './heartbeat.ts'
 import { failed } from './outcome.ts'
+import type { Overdue } from './overdue.ts'
 import { describe } from './record.ts'
 import { type Settlement, settle } from './settle.ts'
 
@@ -31,6 +32,9 @@ type Left = { claim: HeldClaim; done: () => void }
 /** Writes how executions ended, many in one statement, and removes the claims that are done with. */
 export class Settler {
   readonly #sql: Database
+  readonly #overdue: Overdue
+  /** Endings that aren't written yet. */
+  #pending = 0
   #endings: Ending[] = []
   #left: Left[] = []
   #dropped: Claimed[] = []
@@ -40,8 +44,9 @@ export class Settler {
   #held = 0
   #isOverdue = false
 
-  constructor(sql: Database) {
+  constructor(sql: Database, overdue: Overdue) {
     this.#sql = sql
+    this.#overdue = overdue
   }
 
   /** Begins no statement until `work` is done, which must be soon: it is more urgent. */
@@ -57,6 +62,8 @@ export class Settler {
 
   add(ending: Ending): void {
     this.#endings.push(ending)
+    this.#pending += 1
+    this.#overdue.oweAtLeast('settle', 0)
     this.#soon()
   }
 
@@ -96,6 +103,9 @@ export class Settler {
     await this.#write(endings, left)
     for (const { done } of left) done()
     this.#busy -= 1
+    this.#pending -= endings.length
+    if (this.#pending > 0) this.#overdue.owe('settle', 0)
+    else this.#overdue.done('settle')
     this.#flush()
   }
 
@@ -118,6 +128,7 @@ export class Settler {
 
   async #writeAgain(endings: Ending[], left: Left[], error: unknown): Promise<void> {
     if (isUnreachable(error)) {
+      this.#overdue.failed('settle', error)
       if (endings.length === 0) return
       await wait(RETRY_MS)
       for (const ending of endings.filter(({ claim }) => claim.lost)) ending.done(false)

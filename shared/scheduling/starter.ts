@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Database } from '../db.ts'
+import { type Database, isUnreachable, wasTooSlow } from '../db.ts'
 import { logger } from '../logger.ts'
+import { BatchSize } from './batch-size.ts'
 import type { Claimed } from './claimed.ts'
 import type { Clock } from './clock.ts'
 import type { HeldClaim } from './heartbeat.ts'
@@ -26,6 +27,10 @@ export type Work = {
   at: number
   /** None runs on when its invocation ends. */
   deadline: number
+  /** No other worker has its claim. */
+  isExclusive: boolean
+  /** The answer to its start got lost: the database may have it as started. */
+  mayBeStarted: boolean
   /** It is done with: settled, given back, or lost. */
   done(): void
 }
@@ -39,6 +44,7 @@ export class Starter {
   readonly #places: number
   readonly #run: RunStarted
   readonly #lead = new Lead()
+  readonly #batch = new BatchSize(START_BATCH)
   readonly #toStart = new Releaser<Work>((due) => this.#enqueue(due), this.#lead.before)
   readonly #toRun = new Releaser<Work>((due) => this.#run.now(due))
   /** Due, and waiting for a place or for a statement that takes it along. */
@@ -117,7 +123,7 @@ export class Starter {
 
   #startReady(): void {
     while (this.#ready.length > 0 && this.#free > 0 && this.#starting < START_LANES) {
-      const count = Math.min(START_BATCH, this.#free)
+      const count = Math.min(this.#batch.size, this.#free)
       const batch = this.#ready.splice(0, count)
       this.#taken += batch.length
       void this.#lane(batch)
@@ -147,10 +153,12 @@ export class Starter {
     const held = batch.filter(({ claim }) => !claim.lost)
     try {
       const started = await this.#write(held)
+      this.#batch.worked()
       this.#toRun.add(held.filter(({ execution }) => started.has(execution.id)))
       for (const work of batch) if (!started.has(work.execution.id)) this.leave(work)
     } catch (error) {
-      // They may be started all the same, if only the answer got lost: then a second try is refused, and their lease ends.
+      if (wasTooSlow(error)) this.#batch.tooSlow()
+      for (const work of held) work.mayBeStarted ||= work.isExclusive && isUnreachable(error)
       logger.warn('executions could not be started', { count: held.length, error: error as Error })
       await wait(RETRY_MS)
       this.#taken -= batch.length
@@ -164,7 +172,11 @@ export class Starter {
     if (held.length === 0) return new Set()
     const now = performance.now()
     for (const work of held) work.at = Math.max(work.at, now)
-    const starting = held.map(({ execution, at }) => ({ execution, inMs: at - now }))
+    const starting = held.map(({ execution, at, mayBeStarted }) => ({
+      execution,
+      inMs: at - now,
+      mayBeStarted,
+    }))
     const started = await start(this.#sql, starting)
     this.#lead.hear(held.length, performance.now() - now)
     return started

@@ -1,10 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const MAIN = fileURLToPath(new URL('../../infra/container/main.ts', import.meta.url))
 
+const MOST_WARNINGS = 1000
+
 export type Replica = {
+  url: string
+  /** Stops it where it stands, and lets it go on: as a machine does that is suspended. */
+  freeze(): void
+  thaw(): void
+  /** Lines that it logged at WARN or above. */
+  warnings: string[]
   /** Ends it at once, as a crash does. */
   kill(): Promise<void>
   /** Ends it as an orchestrator does; gives its exit code. */
@@ -15,12 +24,22 @@ export type Replica = {
 export async function startReplica(databaseUrl: string, env: Record<string, string>): Promise<Replica> {
   const child = spawn(process.execPath, [MAIN], {
     env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl, PORT: '0', API_KEY: 'chaos', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = once(child, 'exit')
-  await serving(child)
+  const warnings: string[] = []
+  const url = await serving(child)
+  createInterface(child.stderr).on('line', (line) => {
+    if (process.env.DEBUG) console.log(line)
+    if (warnings.length < MOST_WARNINGS) warnings.push(line)
+  })
   return {
+    url,
+    warnings,
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
     async kill() {
+      child.kill('SIGCONT')
       child.kill('SIGKILL')
       await exited
     },
@@ -32,12 +51,14 @@ export async function startReplica(databaseUrl: string, env: Record<string, stri
   }
 }
 
-function serving(child: ChildProcess): Promise<void> {
+/** Gives its URL, once it says that. */
+function serving(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = ''
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       if (output.length < 100_000) output += text
-      if (output.includes('http://')) resolve()
+      const url = /API on (http:\S+),/.exec(output)?.[1]
+      if (url) resolve(url)
     })
     child.once('exit', (code) => reject(new Error(`a replica ended with ${code}: ${output}`)))
   })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { inject } from 'vitest'
-import { connect, type Database } from '../../shared/db.ts'
+import { connect, type Database, LONG_LIMITS } from '../../shared/db.ts'
 import { databaseUrl } from '../setup/database-url.ts'
 
 const FOLDER = new URL('../../infra/migrations/', import.meta.url)
@@ -12,7 +12,7 @@ export async function openOldDatabase(newest: string): Promise<{ sql: Database; 
   const name = `${prefix}_${randomBytes(6).toString('hex')}`
   const admin = connect(url, { max: 1 })
   await admin`create database ${admin(name)}`
-  const sql = connect(databaseUrl(url, name), { max: 3 })
+  const sql = connect(databaseUrl(url, name), { max: 3, limits: LONG_LIMITS })
   await sql`create table schema_migrations (name text primary key, applied_at timestamptz not null default now())`
   const files = (await readdir(FOLDER)).filter((file) => file.endsWith('.sql') && file <= newest).sort()
   for (const file of files) {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../shared/db.ts'
-import { db } from '../../shared/db.ts'
+import { db, longDb } from '../../shared/db.ts'
 import { getExecution } from '../../shared/executions/get.ts'
 import { executionQuery, historyQuery, listExecutions, listHistory } from '../../shared/executions/list.ts'
 import { tick } from '../../shared/scheduling/tick.ts'
@@ -14,7 +14,7 @@ const TASKS = 50_000
 const RUNS_EACH = 6
 
 beforeAll(async () => {
-  await db()`
+  await longDb()`
     with t as (
       insert into tasks (name, type, schedule_type, interval_seconds, tags)
       select 'task ' || i, case when i % 1000 = 0 then 'http' else 'sleep' end, 'interval', 3600,
@@ -24,13 +24,13 @@ beforeAll(async () => {
     )
     insert into task_state (task_id, definition, next_run_at, paused_at)
     select id, definition, now() + interval '1 hour' + id * interval '1 s', case when id % 1000 = 0 then now() end from t`
-  await db()`
+  await longDb()`
     insert into executions (task_id, scheduled_for, due_at, status, started_at, finished_at, result)
     select t.id, at, at, case when t.id % 1000 = 0 then 'failed' else 'success' end, at, at, '{"slept_seconds": 0}'
     from generate_series(1, ${RUNS_EACH}::int) i, tasks t,
       lateral (select now() - make_interval(hours => ${RUNS_EACH}::int - i)) a (at)`
   for (const table of ['tasks', 'task_state', 'executions', 'claims'])
-    await db()`vacuum analyze ${db()(table)}`
+    await longDb()`vacuum analyze ${longDb()(table)}`
 }, 60_000)
 
 const tasks = (query: object) => (sql: Database) => listTasks(sql, taskQuery.parse({ limit: '20', ...query }))

@@ -24,7 +24,15 @@ async function claimAhead(aheadMs: number): Promise<Claim> {
   const claims: Claim[] = []
   const send = async (claim: Claim) => void claims.push(claim)
   await tick(db(), { capacity: async () => ({ now: 0, ahead: 100 }), send }, { leaseSeconds: 30, aheadMs })
-  return claims[0] ?? { id: '', executions: [], clock: { now: new Date(), readAt: 0 }, since: 0 }
+  return (
+    claims[0] ?? {
+      id: '',
+      executions: [],
+      clock: { now: new Date(), readAt: 0 },
+      since: 0,
+      isExclusive: true,
+    }
+  )
 }
 
 test('claims what is due within the coming second, and nothing later', async () => {

@@ -1,6 +1,6 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
-import { connect, type Database, db } from '../../shared/db.ts'
+import { connect, type Database, db, limitsOf } from '../../shared/db.ts'
 import { loadClaim } from '../../shared/scheduling/claim.ts'
 import { Executor } from '../../shared/scheduling/execute.ts'
 import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
@@ -45,9 +45,16 @@ async function claimOne() {
   return claim
 }
 
-test('a start whose answer is lost is found when its lease ends, and runs again', async () => {
+test('a start whose answer is lost counts at the second try, and runs', async () => {
   await insertTask({ params: { duration: 0 } })
   await new Executor(losing("set status = 'running'"), options).execute(await claimOne(), NO_LIMIT_MS)
+  expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 1 }])
+})
+
+test('of a claim that another worker may have too, it is found when its lease ends, and runs again', async () => {
+  await insertTask({ params: { duration: 0 } })
+  const claim = { ...(await claimOne()), isExclusive: false }
+  await new Executor(losing("set status = 'running'"), options).execute(claim, NO_LIMIT_MS)
   expect(await historyOf(1)).toMatchObject([{ status: 'running', attempt: 1 }])
   await expireLeases()
   await tickAndRun(DUE)
@@ -124,7 +131,7 @@ test('what is given back and runs on overlaps from its first start', async () =>
 
 test('a lock on the tasks that lasts longer than a lease ends no lease, whatever else waits for a connection', async () => {
   await insertTask({ params: { duration: 3600 } })
-  const sql = connect(process.env.DATABASE_URL ?? '', { max: 1 })
+  const sql = connect(process.env.DATABASE_URL ?? '', { max: 1, limits: limitsOf(1.5) })
   const executor = new Executor(sql, { ...options, leaseSeconds: 1.5 })
   const work = executor.execute(await claimOne(), NO_LIMIT_MS)
   const beaten = () => db()`select from claims where lease_expires_at < now() + interval '2 s'`

@@ -4,6 +4,7 @@ import { db } from '../../shared/db.ts'
 
 test('a worker that falls silent inside a transaction keeps its locks for seconds, not for hours', async () => {
   const [limits] = await db()`
-    select current_setting('idle_in_transaction_session_timeout') as idle, current_setting('statement_timeout') as statement`
-  expect(limits).toEqual({ idle: '10s', statement: '30s' })
+    select current_setting('idle_in_transaction_session_timeout') as idle, current_setting('statement_timeout') as statement,
+      current_setting('lock_timeout') as lock`
+  expect(limits).toEqual({ idle: '6s', statement: '2250ms', lock: '1500ms' })
 })

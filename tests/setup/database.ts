@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import postgres, { type Sql } from 'postgres'
 import type { TestProject } from 'vitest/node'
 import { migrate } from '../../infra/migrations/migrate.ts'
-import { connect, type Database } from '../../shared/db.ts'
+import { connect, type Database, LONG_LIMITS } from '../../shared/db.ts'
 import { databaseUrl } from './database-url.ts'
 import { findPostgres } from './find-postgres.ts'
 
@@ -43,7 +43,7 @@ export default async function setup(project: TestProject) {
 
 async function makeTemplate(admin: Sql, url: string, template: string) {
   await admin`create database ${admin(template)}`
-  const sql = connect(databaseUrl(url, template), { max: 2 })
+  const sql = connect(databaseUrl(url, template), { max: 2, limits: LONG_LIMITS })
   try {
     await migrate(sql)
     await createViews(sql)

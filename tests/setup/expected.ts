@@ -39,7 +39,7 @@ type Problem = { pointer: string; detail: string } | { parameter: string; detail
 export function problem(
   code: keyof typeof STATUSES,
   detail: string,
-  more: { errors?: Problem[]; headers?: Record<string, string> } = {},
+  more: { errors?: Problem[]; headers?: Record<string, string>; reason?: string } = {},
 ) {
   const [status, title] = STATUSES[code]
   return {
@@ -51,6 +51,7 @@ export function problem(
       status,
       code,
       detail,
+      ...(more.reason && { reason: more.reason }),
       request_id: REQUEST_ID,
       ...(more.errors && { errors: more.errors }),
     },

@@ -1,4 +1,4 @@
-import { connect, type Database } from '../../shared/db.ts'
+import { connect, type Database, LONG_LIMITS } from '../../shared/db.ts'
 import { cloneDatabase } from './clone-database.ts'
 
 type TestDatabase = { url: string; sql: Database; drop(): Promise<void> }
@@ -6,7 +6,7 @@ type TestDatabase = { url: string; sql: Database; drop(): Promise<void> }
 /** A migrated database of its own: for `beforeAll`, with `drop` in `afterAll`. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const clone = await cloneDatabase()
-  const sql = connect(clone.url, { max: 20 })
+  const sql = connect(clone.url, { max: 20, limits: LONG_LIMITS })
   const drop = async () => {
     await sql.end({ timeout: 5 })
     await clone.drop()

@@ -2,9 +2,12 @@ import postgres from 'postgres'
 import { examine, type Violation } from '../../infra/doctor/violations.ts'
 import { config } from '../../shared/config.ts'
 
-/** The invariants that this file's database breaks, in one snapshot. */
-export async function findViolations(leaseSeconds = config().leaseSeconds): Promise<Violation[]> {
-  const sql = postgres(config().databaseUrl ?? '', { max: 1 })
+/** The invariants that a database breaks, in one snapshot. */
+export async function findViolations(
+  leaseSeconds = config().leaseSeconds,
+  url = config().databaseUrl ?? '',
+): Promise<Violation[]> {
+  const sql = postgres(url, { max: 1 })
   try {
     const { violations } = await sql.begin('isolation level repeatable read read only', (tx) =>
       examine(tx, leaseSeconds),

@@ -20,7 +20,8 @@ export const fenced = (
   sql: Queryable,
   status: 'queued' | 'running',
   claimId = sql`c.claim_id`,
+  also = sql`${status}`,
 ): Fragment => sql`
   s.task_id = c.task_id and coalesce(
-    s.execution_id = c.execution_id and s.claim_id = ${claimId} and s.status = ${status}, false
+    s.execution_id = c.execution_id and s.claim_id = ${claimId} and s.status in (${status}, ${also}), false
   )`

@@ -2,7 +2,12 @@ import type { Queryable } from '../../db.ts'
 import { fenced, type Held } from './fence.ts'
 
 /** An execution to be started, so many milliseconds from now: a start may be written a little ahead of its instant. */
-export type Starting = { execution: Held; inMs: number }
+export type Starting = {
+  execution: Held
+  inMs: number
+  /** This worker has tried before, and got no answer: that start counts, since nobody else has the claim. */
+  mayBeStarted?: boolean
+}
 
 /**
  * Starts claimed executions, fenced. Returns the ids of those that started; the claim of the others has passed on (cancelled,
@@ -22,9 +27,10 @@ export async function start(sql: Queryable, starting: Starting[]): Promise<Set<n
         ${starting.map(({ execution }) => execution.task_id)}::int[],
         ${starting.map(({ execution }) => execution.id)}::bigint[],
         ${starting.map(({ execution }) => execution.claim_id)}::uuid[],
-        ${starting.map(({ inMs }) => inMs)}::float8[]
-      ) as c (task_id, execution_id, claim_id, in_ms)
-      where ${fenced(sql, 'queued')}
+        ${starting.map(({ inMs }) => inMs)}::float8[],
+        ${starting.map(({ mayBeStarted }) => (mayBeStarted ? 'running' : 'queued'))}::text[]
+      ) as c (task_id, execution_id, claim_id, in_ms, also)
+      where ${fenced(sql, 'queued', sql`c.claim_id`, sql`c.also`)}
       returning s.execution_id as id
     )
     select json_agg(id) as ids from started`

@@ -11,8 +11,8 @@ const request = { method: 'GET', path: '/readyz' }
 
 test('says that requests can be served, without a key', async () => {
   const keyless = { ...request, headers: { 'x-api-key': undefined } }
-  expect(await call(handler, keyless)).toEqual(json(200, { status: 'ready' }))
-  expect(await callOffline(handler, keyless)).toEqual(json(200, { status: 'ready' }))
+  expect(await call(handler, keyless)).toEqual(json(200, { status: 'ready', scheduler: null }))
+  expect(await callOffline(handler, keyless)).toEqual(json(200, { status: 'ready', scheduler: null }))
 })
 
 test('asks for the newest migration of the folder', async () => {
@@ -26,14 +26,16 @@ test('asks for the newest migration of the folder', async () => {
 })
 
 test('is not ready on a database without the newest migration', async () => {
-  const missing = problem('unavailable', `the database has not seen the migration ${SCHEMA}`)
+  const missing = problem('unavailable', `the database has not seen the migration ${SCHEMA}`, {
+    reason: 'migrations',
+  })
   await db()`update schema_migrations set name = 'another.sql' where name = ${SCHEMA}`
   expect(await call(handler, request)).toEqual(missing)
   await db()`alter table schema_migrations rename to elsewhere`
   expect(await call(handler, request)).toEqual(missing)
   await db()`alter table elsewhere rename to schema_migrations`
   await db()`update schema_migrations set name = ${SCHEMA} where name = 'another.sql'`
-  expect(await call(handler, request)).toEqual(json(200, { status: 'ready' }))
+  expect(await call(handler, request)).toEqual(json(200, { status: 'ready', scheduler: null }))
 })
 
 test('does not wait longer than a second for the database', async () => {
@@ -41,12 +43,16 @@ test('does not wait longer than a second for the database', async () => {
     await tx`lock table schema_migrations`
     const asked = call(handler, request)
     await statementsWaiting(1)
-    expect(await asked).toEqual(problem('unavailable', 'the database does not answer within 1 s'))
+    expect(await asked).toEqual(
+      problem('unavailable', 'the database does not answer within a second', { reason: 'database' }),
+    )
   })
 })
 
 // The last one: no process comes back from it.
 test('is not ready once the process shuts down', async () => {
   startDraining()
-  expect(await call(handler, request)).toEqual(problem('unavailable', 'this process is shutting down'))
+  expect(await call(handler, request)).toEqual(
+    problem('unavailable', 'this process is shutting down', { reason: 'draining' }),
+  )
 })

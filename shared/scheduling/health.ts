@@ -1,0 +1,46 @@
+import { config } from '../config.ts'
+import { connect, PROBE_LIMITS } from '../db.ts'
+import { type Duty, overdue } from './overdue.ts'
+
+/** What a scheduler is late with. */
+const REASONS = {
+  tick: 'tick_overdue',
+  heartbeat: 'heartbeat_overdue',
+  settle: 'settle_overdue',
+} as const satisfies Record<Duty, string>
+
+export type SchedulerState = { state: 'ok' | 'degraded'; reasons: (typeof REASONS)[Duty][] }
+
+/** Returns how this process' scheduler is; null when it has none. */
+export function schedulerState(): SchedulerState | null {
+  const watch = overdue()
+  if (!watch.isWatching) return null
+  const reasons = watch.late().map((duty) => REASONS[duty])
+  return { state: reasons.length > 0 ? 'degraded' : 'ok', reasons }
+}
+
+/** Leases for which nothing may have moved. */
+const STUCK_LEASES = 3
+
+/**
+ * Returns whether a new process would do better than this one: its scheduler hasn't moved for three leases, although the database answers
+ * on a new connection, and takes writes. One that is away restarts nobody.
+ */
+export async function isStuck(): Promise<boolean> {
+  const since = overdue().longest()
+  if (since === undefined) return false
+  if (performance.now() - since < STUCK_LEASES * config().leaseSeconds * 1000) return false
+  return await takesWrites()
+}
+
+async function takesWrites(): Promise<boolean> {
+  const sql = connect(config().databaseUrl ?? '', { max: 1, limits: PROBE_LIMITS })
+  try {
+    const [answer] = await sql<[{ ok: boolean }]>`select not pg_is_in_recovery() as ok`
+    return answer.ok
+  } catch {
+    return false
+  } finally {
+    await sql.end({ timeout: 0 })
+  }
+}
