@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../shared/db.ts'
-import { db, longDb } from '../../shared/db.ts'
+import { longDb } from '../../shared/db.ts'
 import { getExecution } from '../../shared/executions/get.ts'
 import { executionQuery, historyQuery, listExecutions, listHistory } from '../../shared/executions/list.ts'
 import { tick } from '../../shared/scheduling/tick.ts'
