@@ -19,6 +19,7 @@ export type LocalPostgres = {
 const durable = '-c fsync=on'
 const fast = '-c fsync=off -c synchronous_commit=off -c full_page_writes=off'
 const patienceMs = 60_000
+const KEEP_ALIVE_MS = 1000
 
 /**
  * Starts the embedded PostgreSQL on `dataDir`, or joins the one that runs there.
@@ -26,6 +27,7 @@ const patienceMs = 60_000
  * - It listens on 127.0.0.1 only, on a free port, and asks for a random password, which `url` carries and
  *   `dataDir/password` keeps (mode 600).
  * - `stop()` stops the server when nobody else uses it; else the last user does. A killed process counts as gone.
+ * - A server that dies is started again, on the same port, unless it is `ephemeral`.
  * - As root, the server runs as the owner of the data: `postgres`, or `nobody` when there is none. `dataDir` is then a
  *   link into /var/lib/task-scheduler, since that user may not get into the checkout.
  * - `ephemeral` gives up durability, and `stop()` removes the data.
@@ -42,12 +44,25 @@ export async function startPostgres(
   const cluster = await openCluster(folder, (args, user) =>
     run(initdb, ephemeral ? [...args, '--no-sync'] : args, user),
   )
-  const { url, lease, reused, postmaster } = await enter(cluster, pgCtl, ephemeral ? fast : durable)
+  const flags = ephemeral ? fast : durable
+  let entered = await enter(cluster, pgCtl, { flags })
+  const { url, reused } = entered
+  const keeper = ephemeral
+    ? undefined
+    : keepAlive(
+        cluster,
+        () => entered.postmaster,
+        async () => {
+          await entered.lease.end()
+          entered = await enter(cluster, pgCtl, { flags, port: Number(new URL(url).port) })
+        },
+      )
   const stop = async () => {
+    await keeper?.stop()
     try {
-      if (await lease.release()) await stopServer(cluster, pgCtl, postmaster)
+      if (await entered.lease.release()) await stopServer(cluster, pgCtl, entered.postmaster)
     } finally {
-      await lease.end()
+      await entered.lease.end()
     }
     if (ephemeral && !(await findPostmaster(cluster.data))) await remove(cluster.home, folder)
   }
@@ -67,7 +82,7 @@ export async function startPostgres(
  * Two processes may come here at once, or while a server starts, recovers or shuts down. PostgreSQL's own lock decides who
  * starts it; everybody, the starter included, then comes in through the same door.
  */
-async function enter(cluster: Cluster, pgCtl: string, flags: string) {
+async function enter(cluster: Cluster, pgCtl: string, start: { flags: string; port?: number }) {
   const deadline = performance.now() + patienceMs
   let failures: unknown[] = []
   let reused = true
@@ -75,7 +90,7 @@ async function enter(cluster: Cluster, pgCtl: string, flags: string) {
     const postmaster = await findPostmaster(cluster.data)
     if (!postmaster) {
       try {
-        await startServer(cluster, pgCtl, flags)
+        await startServer(cluster, pgCtl, start)
         reused = false
       } catch (error) {
         failures.push(error)
@@ -94,9 +109,13 @@ async function enter(cluster: Cluster, pgCtl: string, flags: string) {
   throw new Error(message, { cause: failures.at(-1) })
 }
 
-async function startServer({ data, log, user }: Cluster, pgCtl: string, flags: string) {
+async function startServer(
+  { data, log, user }: Cluster,
+  pgCtl: string,
+  { flags, port: wanted }: { flags: string; port?: number },
+) {
   // Another program may take the port before the server does; then the next attempt asks for another one.
-  const port = await freePort()
+  const port = wanted ?? (await freePort())
   await run(pgCtl, ['start', '--wait', '-D', data, '-l', log, '-o', `-p ${port} ${flags}`], user)
 }
 
@@ -109,6 +128,45 @@ async function stopServer({ data, user }: Cluster, pgCtl: string, { pid }: Postm
     await delay(10)
   }
 }
+
+/**
+ * Looks each second whether the server still runs, and lets `restart` start it again when it died: on its port, which is what pools know.
+ * Of the processes that share it each does so; the first one starts it, and the others come in.
+ */
+function keepAlive(
+  { data }: Cluster,
+  entered: () => Postmaster,
+  restart: () => Promise<void>,
+): { stop(): Promise<void> } {
+  let looking: Promise<void> | undefined
+  const look = async () => {
+    // Another one: whoever shares it was first, and this process is to hold that too.
+    if ((await findPostmaster(data))?.pid === entered().pid) return
+    const logger = await loadLogger()
+    logger.warn('the embedded PostgreSQL died, and is started again')
+    await restart()
+    logger.warn('the embedded PostgreSQL runs again')
+  }
+  const timer = setInterval(() => {
+    looking ??= look()
+      .catch(async (error: Error) => {
+        const logger = await loadLogger()
+        logger.error('the embedded PostgreSQL does not start', { error })
+      })
+      .finally(() => {
+        looking = undefined
+      })
+  }, KEEP_ALIVE_MS).unref()
+  return {
+    async stop() {
+      clearInterval(timer)
+      await looking
+    },
+  }
+}
+
+/** Not before it is needed: it reads the settings, of which this server's URL is one. */
+const loadLogger = async () => (await import('../../shared/logger.ts')).logger
 
 const remove = (...paths: string[]) =>
   Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })))

