@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { runsBetween } from '../shared/scheduling/cron/count.ts'
 import { type Cron, InvalidCron, nextOccurrence, parseCron } from '../shared/scheduling/cron/cron.ts'
 
 type Sample = { ms: number; label: string }
@@ -62,5 +63,58 @@ function walk(cron: Cron, timezone: string, after: string): number[] {
   return times
 }
 
+const RANDOM = 100_000
+const zones = Intl.supportedValuesOf('timeZone')
+const pick = <T>(items: readonly T[]): T => items[Math.floor(Math.random() * items.length)] as T
+const below = (limit: number): number => Math.floor(Math.random() * limit)
+
+/** A field of a random expression: any, a step, a range, a list or one value. */
+function randomField(min: number, max: number): string {
+  const [a, b] = [min + below(max - min + 1), min + below(max - min + 1)]
+  const [low, high] = [Math.min(a, b), Math.max(a, b)]
+  return pick(['*', `*/${1 + below(max - min)}`, `${low}-${high}`, `${low},${high}`, `${a}`])
+}
+
+/** Half of them have `L`, `W` or `#`. */
+function randomExpression(): string {
+  const day = pick(['L', 'LW', `${1 + below(31)}W`, '*'])
+  const weekday = pick([`${below(7)}L`, `${below(7)}#${1 + below(5)}`])
+  const hasRule = Math.random() < 0.5
+  return [
+    randomField(0, 59),
+    randomField(0, 23),
+    hasRule ? day : randomField(1, 31),
+    randomField(1, 12),
+    hasRule && (day === '*' || Math.random() < 0.3) ? weekday : hasRule ? '*' : randomField(0, 6),
+  ].join(' ')
+}
+
+/** The least of five warm calls of each. */
+function measureRandom(): void {
+  const nexts: Sample[] = []
+  const counts: Sample[] = []
+  while (nexts.length < RANDOM) {
+    const expression = randomExpression()
+    const cron = tryParse(expression)
+    if (cron === null) continue
+    const zone = pick(zones)
+    const at = new Date(Date.UTC(2020 + below(20), below(12), 1 + below(28), below(24), below(60)))
+    const label = `${expression} ${zone} ${at.toISOString()}`
+    const least = (work: () => unknown): number =>
+      Math.min(...Array.from({ length: 6 }, () => timed(work).ms).slice(1))
+    nexts.push({ ms: least(() => nextOccurrence(cron, zone, at)), label })
+    if (nexts.length % 100 > 0) continue
+    const from = new Date(at.getTime() - 10 * 365.25 * 86_400_000)
+    const countAndFind = () => {
+      const runs = runsBetween(cron, zone, from, at)
+      return runs.count > 0 && runs.at(runs.count - 1)
+    }
+    counts.push({ ms: least(countAndFind), label })
+  }
+  report('random, least of 5 next ', nexts)
+  report('random, least of 5 count ten years', counts)
+}
+
 measure('cold, first try', 1)
 measure('warm, best of 5', 5)
+measureRandom()

@@ -15,8 +15,8 @@ const SECOND = 1000
 const DAY = 86_400 * SECOND
 
 /**
- * The runs after `after` up to `until`, the same ones that `nextOccurrence` gives one by one. It costs a look at each day,
- * not at each run: about 2 µs a day, with or without seconds.
+ * The runs after `after` up to `until`, the same ones that `nextOccurrence` gives one by one. It costs a look at each month,
+ * not at each run: 0.2 ms for ten years, with or without seconds.
  */
 export function runsBetween(cron: Cron, timezone: string, after: Date, until: Date): Runs {
   const from = secondAfter(after.getTime())

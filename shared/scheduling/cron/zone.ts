@@ -1,3 +1,5 @@
+import { civilOf, dayNumber } from './civil.ts'
+
 const SECOND = 1000
 const DAY = 86_400 * SECOND
 const MAX_FORMATTERS = 512
@@ -89,22 +91,58 @@ export function lastGap(zone: string, instant: number): Gap | null {
 /** Instants from `from` until before `until` in which the zone's clock is `offset` east of UTC. */
 export type Stretch = { from: number; until: number; offset: number }
 
-/** What lies between the clock changes of a time, oldest first. Looks each day: 1.5 µs. Whole seconds. */
+/** No zone has had two changes within 48 hours: see `instantsOf`. */
+const STEP = 2 * DAY
+
+type Change = { at: number; offset: number }
+
+const changes = new Map<string, Change[]>()
+const MAX_YEARS = 20_000
+
+/** The clock changes of a zone in a year (of UTC), oldest first. Looks every other day, once a zone and year: 0.3 ms. */
+function changesIn(zone: string, year: number): Change[] {
+  const key = `${zone} ${year}`
+  const known = changes.get(key)
+  if (known) return known
+  const [from, until] = [year, year + 1].map((it) => dayNumber({ year: it, month: 1, day: 1 }) * DAY)
+  const found = from === undefined || until === undefined ? [] : changesBetween(zone, from, until)
+  if (changes.size >= MAX_YEARS) changes.clear()
+  changes.set(key, found)
+  return found
+}
+
+/** After `from`, and not after `until`. */
+function changesBetween(zone: string, from: number, until: number): Change[] {
+  const found: Change[] = []
+  let offset = offsetAt(zone, from)
+  for (let seen = from; seen < until; ) {
+    const next = Math.min(seen + STEP, until)
+    if (offsetAt(zone, next) === offset) seen = next
+    else {
+      const before = offset
+      seen = bisect(seen, next, (instant) => offsetAt(zone, instant) !== before)
+      offset = offsetAt(zone, seen)
+      found.push({ at: seen, offset })
+    }
+  }
+  return found
+}
+
+/** What lies between the clock changes of a time, oldest first. Whole seconds. */
 export function stretchesOf(zone: string, from: number, until: number): Stretch[] {
   const stretches: Stretch[] = []
   let start = from
-  let seen = from
-  while (start < until) {
-    const offset = offsetAt(zone, start)
-    const next = Math.min(seen + DAY, until)
-    const changed = offsetAt(zone, next) !== offset
-    if (changed || next === until) {
-      const end = changed ? bisect(seen, next, (instant) => offsetAt(zone, instant) !== offset) : until
-      stretches.push({ from: start, until: end, offset })
-      start = end
-      seen = end
-    } else seen = next
+  let offset = offsetAt(zone, from)
+  const [first, last] = [from, until].map((instant) => civilOf(Math.floor(instant / DAY)).year)
+  for (let year = first ?? 0; year <= (last ?? 0); year += 1) {
+    for (const change of changesIn(zone, year)) {
+      if (change.at <= start || change.at >= until) continue
+      stretches.push({ from: start, until: change.at, offset })
+      start = change.at
+      offset = change.offset
+    }
   }
+  if (start < until) stretches.push({ from: start, until, offset })
   return stretches
 }
 
