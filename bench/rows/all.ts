@@ -1,5 +1,6 @@
 import { backlog } from './backlog.ts'
 import { drain } from './drain.ts'
+import { fairness } from './fairness.ts'
 import { herd } from './herd.ts'
 import { http } from './http.ts'
 import { idle } from './idle.ts'
@@ -17,6 +18,7 @@ export const rows: Row[] = [
   lateness,
   latenessRecurring,
   herd,
+  fairness,
   backlog,
   idle,
   start,

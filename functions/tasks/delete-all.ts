@@ -5,7 +5,7 @@ export const handler = httpHandler(
   {
     summary: 'Delete every task that the filters match',
     query: bulkQuery,
-    responses: { 200: { description: 'Which tasks', body: bulkOut } },
+    responses: { 200: { description: 'How many tasks, and how to go on', body: bulkOut } },
   },
   async ({ query }, { sql }) => ({
     status: 200,

@@ -12,7 +12,7 @@ export const handler = httpHandler(
   },
   async ({ path }, { sql }) => {
     const deleted = await deleteTasks(sql, [path.id])
-    if (deleted.length === 0) throw notFound('task', path.id)
+    if (deleted?.length === 0) throw notFound('task', path.id)
     return { status: 200, body: { deleted: true } }
   },
 )

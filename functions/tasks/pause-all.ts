@@ -8,7 +8,7 @@ export const handler = httpHandler(
     query: bulkQuery,
     body: pauseIn,
     bodyOptional: true,
-    responses: { 200: { description: 'Which tasks', body: bulkOut } },
+    responses: { 200: { description: 'How many tasks, and how to go on', body: bulkOut } },
   },
   async ({ query, body }, { sql }) => ({
     status: 200,

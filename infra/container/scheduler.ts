@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Config } from '../../shared/config.ts'
 import { logger } from '../../shared/logger.ts'
 import type { Claim } from '../../shared/scheduling/claim.ts'
-import { executor } from '../../shared/scheduling/execute.ts'
+import { type Executor, executor } from '../../shared/scheduling/execute.ts'
 import { invokeLocally } from '../../shared/scheduling/invoke.ts'
 import { overdue } from '../../shared/scheduling/overdue.ts'
 import { startTicker } from '../../shared/scheduling/ticker.ts'
@@ -29,7 +29,10 @@ const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeout
 export function startScheduler(tick: Callable, execute: Callable, settings: Config): Scheduler {
   const own = executor()
   const most = settings.maxConcurrentExecutions
+  // So much of what may be claimed ahead is left to what is quick.
+  const kept = Math.floor(settings.maxClaimedExecutions / 8)
   let full = false
+  const tellFull = watchFull(own)
   let stopping = false
   const handed = new Set<Promise<void>>()
   const run = async (claim: Claim): Promise<void> => {
@@ -60,10 +63,12 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   })
   invokeLocally({
     async capacity() {
-      if (stopping || own.isCutOff) return { now: 0, ahead: 0 }
+      if (stopping || own.isCutOff || own.isHeavy) return { now: 0, ahead: 0 }
       const left = settings.maxClaimedExecutions - own.load
+      const ahead = left - (own.quickRoom > 0 ? kept : 0)
       full = own.room <= 0
-      return { now: Math.min(own.room, left), ahead: full ? 0 : left }
+      tellFull(full)
+      return { now: Math.min(own.room, ahead), ahead: full ? 0 : ahead, quick: Math.min(own.quickRoom, left) }
     },
     reserve: (count) => own.reserve(count),
     async send(claim) {
@@ -77,6 +82,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   return {
     async stop(graceSeconds, hurry) {
       const graceMs = graceSeconds * 1000
+      if (own.running > 0) tellStopping(own.running, graceSeconds)
       // Else a tick with a backlog goes on for as long as there is some.
       stopping = true
       watch.done('tick')
@@ -86,6 +92,37 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       await within(Promise.allSettled(handed), settings.leaseSeconds * 1000, new AbortController().signal)
     },
   }
+}
+
+/** A worker that has had no free place for so long says so, once a minute at most. */
+const FULL_MS = 10_000
+const FULL_AGAIN_MS = 60_000
+const NAMED = 5
+
+/** Returns what is told at each look whether all places are taken, and logs which tasks have held them for longest. */
+function watchFull(own: Executor): (isFull: boolean) => void {
+  let since: number | null = null
+  let saidAt = Number.NEGATIVE_INFINITY
+  return (isFull) => {
+    const now = performance.now()
+    since = isFull ? (since ?? now) : null
+    if (since === null || now - since < FULL_MS || now - saidAt < FULL_AGAIN_MS) return
+    saidAt = now
+    const { names, ms } = own.longest(NAMED)
+    logger.warn('all places are taken: what is due waits', {
+      full_s: Math.round((now - since) / 1000),
+      longest: names,
+      longest_s: Math.round(ms / 1000),
+    })
+  }
+}
+
+/** To whoever is at the terminal, else to the log. */
+function tellStopping(runs: number, graceSeconds: number): void {
+  const what = runs === 1 ? '1 run' : `${runs} runs`
+  const text = `stopping: ${what}, up to ${graceSeconds} s; Ctrl-C again ends them now`
+  if (process.stdout.isTTY) process.stdout.write(`${text}\n`)
+  else logger.info(text)
 }
 
 /** Resolves with the work, or without it after so long, or once `hurry` aborts: a database that hangs must not hold up the end. */

@@ -28,7 +28,10 @@ export function pageLimit(
   return isPlain ? sql.unsafe(String(limit)) : sql`${limit}`
 }
 
-/** Reads a cursor made by `nextLink`: the keys of the last row of the page before. Throws `invalid`. */
+/** Returns the cursor after a row with these keys, by which its list is ordered. */
+export const toCursor = (keys: unknown): string => Buffer.from(JSON.stringify(keys)).toString('base64url')
+
+/** Reads a cursor made by `toCursor`: the keys of the last row of the page before. Throws `invalid`. */
 export function readCursor<Schema extends z.ZodType>(
   schema: Schema,
   cursor: string | undefined,
@@ -54,6 +57,6 @@ export function nextLink<Row>(
   const last = rows.at(-1)
   if (last === undefined || rows.length < limit) return {}
   const query = new URLSearchParams(rawQueryString ?? '')
-  query.set('cursor', Buffer.from(JSON.stringify(keys(last))).toString('base64url'))
+  query.set('cursor', toCursor(keys(last)))
   return { link: `<${rawPath}?${query}>; rel="next"` }
 }

@@ -42,16 +42,25 @@ type Params = z.infer<typeof params>
 /** The task's timeout is the only limit; undici's own would end a long wait without saying so. */
 let agent: Agent | undefined
 
+/** To one origin; what is more waits for one of them, within its own timeout. */
+const CONNECTIONS = 256
+
 /** Bytes of an answer that are read, so that its connection can be used again; it is closed on a longer one. */
 const BODY_LIMIT = 131_072
 
 /** Calls a URL. Redirects aren't followed: a 3xx is an answer below 400. */
 export const http: Runner<Params> = {
   params,
+  target: (given) => new URL(given.url ?? config().httpTaskUrl).origin,
   async run(given, { signal, idempotencyKey }) {
     // Only here: the API checks params, and calls nothing.
     const { Agent, request } = await import('undici')
-    agent ??= new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 } })
+    agent ??= new Agent({
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: { timeout: 0 },
+      connections: CONNECTIONS,
+    })
     const from = performance.now()
     const response = await request(given.url ?? config().httpTaskUrl, {
       dispatcher: agent,

@@ -20,6 +20,8 @@ export type Runner<Params = unknown> = {
   params: z.ZodType<Params>
   /** Does the work, and leaves its params as they are, since all runs of a task share them. What it throws is a failed execution with the error's message as its detail. */
   run(params: Params, run: RunInfo): Promise<Outcome>
+  /** Names what the runs of these params share and may all be held up by, such as a server. Default: the task type. */
+  target?(params: Params): string
   /**
    * Effects in our own database, for tasks whose `run` gave success: done in the transaction that settles the execution,
    * so exactly once. Gives the results by task id.

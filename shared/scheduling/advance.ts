@@ -1,7 +1,7 @@
 import { type Columns, cell, columns, mapRows } from '../columns.ts'
 import type { Queryable } from '../db.ts'
 import type { ClaimOptions } from './claim.ts'
-import type { Claimed } from './claimed.ts'
+import type { Claimed, LastRun } from './claimed.ts'
 import type { Definition } from './definition.ts'
 import type { Plan } from './plan.ts'
 import { shift } from './schedule.ts'
@@ -12,6 +12,7 @@ import { openedBySchedule } from './state/open.ts'
 export type TaskPlan = Plan & {
   taskId: number
   task: Definition
+  lastRun: LastRun
   /** Which of the claims gets the occurrence that runs; null when none does. */
   claim: number | null
 }
@@ -62,7 +63,7 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
       { id: cell(moved.id, index), starts: cell(moved.starts, index) },
     ]),
   )
-  return plans.flatMap(({ taskId, task, run, next, claim }) => {
+  return plans.flatMap(({ taskId, task, lastRun, run, next, claim }) => {
     const row = opened.get(taskId)
     if (row === undefined || run === null || claim === null) return []
     return {
@@ -76,6 +77,7 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
       started_at: row.starts ? now : null,
       next_run_at: next && shift(next, task.jitter),
       failures: 0,
+      lastRun,
       task,
     }
   })

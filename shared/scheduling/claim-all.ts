@@ -1,7 +1,7 @@
 import { type Database, wasTooSlow } from '../db.ts'
 import { BatchSize } from './batch-size.ts'
-import { type ClaimOptions, claimQueued, type Taken } from './claim.ts'
-import { claimDue, type Locked, type Position } from './claim-due.ts'
+import { type ClaimOptions, claimByHand, claimQueued, type Taken } from './claim.ts'
+import { claimDue, type Locked, type Position, type Which } from './claim-due.ts'
 import { type Clock, readClock } from './clock.ts'
 import { handOver, type Invoke } from './invoke.ts'
 
@@ -32,8 +32,10 @@ type Wanted = {
   overdue: boolean
   /** Something is due, or soon will be. */
   ahead: boolean
-  /** Something may be queued that nobody holds; that is asked for first. */
+  /** Something may be queued that nobody holds. */
   queued: boolean
+  /** A task may be due whose next occurrence nobody has claimed, or soon will be. */
+  due: boolean
 }
 
 type Claims = {
@@ -53,7 +55,7 @@ export async function claimAll(
   sql: Database,
   invoke: Invoke,
   options: Options,
-  { overdue, ahead, queued }: Wanted,
+  { overdue, ahead, queued, due }: Wanted,
 ): Promise<{ claimed: number; claimIds: string[] }> {
   const until = performance.now() + ENOUGH_MS
   const claims: Claims = {
@@ -65,22 +67,59 @@ export async function claimAll(
     claimIds: [],
     underWay: 0,
   }
+  if (queued) await takeByHand(claims)
   for (const startsDue of [true, false]) {
     if (!overdue && (startsDue || !ahead)) continue
-    if (queued) await takeQueued(claims, startsDue)
+    if (queued && due) await takeQueued(claims, startsDue, await halfOfRoom(claims, startsDue))
     await takeDue(claims, startsDue)
+    if (queued) await takeQueued(claims, startsDue)
   }
+  if (due) await takeQuick(claims)
   return { claimed: claims.claimed, claimIds: claims.claimIds }
 }
 
-async function takeQueued(claims: Claims, startsDue: boolean): Promise<void> {
-  for (let more = true; more && performance.now() <= claims.until; ) {
+/** Of what a person asked for, and of what is quick, so many wait for one of the few places that are kept for them. */
+async function takeByHand(claims: Claims): Promise<void> {
+  const { now, ahead, quick } = await claims.invoke.capacity()
+  const limit = Math.min(batch.size, Math.max(now, ahead, quick ?? 0))
+  if (limit <= 0) return
+  const options = claimOptions(claims, limit, false)
+  await keepRoom(claims, options, { taken: claimByHand(claims.sql, options) })
+}
+
+/** Everything else has had its turn; if that left no room, there still is some for these. */
+async function takeQuick(claims: Claims): Promise<void> {
+  const { ahead, quick = 0 } = await claims.invoke.capacity()
+  if (quick <= 0 || ahead > 0) return
+  await refreshClock(claims)
+  const options = claimOptions(claims, Math.min(batch.size, quick), false)
+  await keepRoom(claims, options, claimDue(claims.sql, { ...options, which: 'quick' }))
+}
+
+/** At most `share` of them: retries and what was handed back must leave room for what is due for the first time. */
+async function takeQueued(
+  claims: Claims,
+  startsDue: boolean,
+  share = Number.POSITIVE_INFINITY,
+): Promise<void> {
+  for (let left = share; left > 0 && performance.now() <= claims.until; ) {
     await refreshClock(claims)
-    const limit = await roomFor(claims, startsDue)
+    const limit = Math.min(left, await roomFor(claims, startsDue))
     if (limit <= 0) return
     const options = claimOptions(claims, limit, startsDue)
-    more = await keepRoom(claims, options, { taken: claimQueued(claims.sql, options) })
+    const more = await keepRoom(claims, options, { taken: claimQueued(claims.sql, options) })
+    left = more ? left - limit : 0
   }
+}
+
+/** Of an odd number the one and the other get more in turns: else nothing would ever get the only place that is free. */
+let isTheirTurn = false
+
+async function halfOfRoom(claims: Claims, startsDue: boolean): Promise<number> {
+  const room = await roomFor(claims, startsDue)
+  if (room % 2 === 0) return room / 2
+  isTheirTurn = !isTheirTurn
+  return (room + (isTheirTurn ? 1 : -1)) / 2
 }
 
 /** What a pass took may be due again when it is through: another follows one that came far. */
@@ -103,7 +142,8 @@ async function takePass(claims: Claims, startsDue: boolean): Promise<boolean> {
       const limit = await waitForRoom(claims, startsDue, lanes)
       if (limit <= 0) return false
       const options = claimOptions(claims, limit, startsDue)
-      const claim = claimDue(claims.sql, { ...options, ...(after && { after }) })
+      const which: Which = limit < batch.size ? 'both' : 'oldest'
+      const claim = claimDue(claims.sql, { ...options, which, ...(after && { after }) })
       const lane = keepRoom(claims, options, claim).then((more) => {
         left ||= more
         lanes.delete(lane)
@@ -112,8 +152,8 @@ async function takePass(claims: Claims, startsDue: boolean): Promise<boolean> {
         failed = true
       })
       lanes.add(lane)
-      const { count, last } = await claim.locked
-      if (count < limit) break
+      const { last } = await claim.locked
+      if (!last) break
       after = last
     } while (!failed && performance.now() <= claims.until)
     await Promise.all(lanes)

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { type Columns, cell, columns, epochMs, mapRows } from '../columns.ts'
-import { type Database, isUnreachable, type Queryable } from '../db.ts'
+import { type Database, type Fragment, isUnreachable, type Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { logger } from '../logger.ts'
 import { advance, handledAlready, type TaskPlan } from './advance.ts'
 import { type ClaimOptions, horizon, type Taken, toClaims } from './claim.ts'
-import type { Claimed } from './claimed.ts'
+import type { Claimed, LastRun } from './claimed.ts'
 import { type Definition, readDefinitions } from './definition.ts'
 import { type DueTask, type Plan, plan } from './plan.ts'
 import { describe } from './record.ts'
@@ -22,8 +22,9 @@ type DueRow = {
   runs: number
   busy_from: number | null
   busy_until: number | null
-  /** The last occurrence that was opened. */
+  /** The last occurrence that was opened, and when its last attempt started. */
   last: number | null
+  started_at: number | null
 }
 
 /** Long backlogs of cron schedules take time to count: what is not planned by then is left, unlocked, to the next claim. */
@@ -35,24 +36,32 @@ const PLANNING_TURN_MS = 20
 /** Of a task among those that are due: when, and which. */
 export type Position = { next_run_at: number; task_id: number }
 
-/** What a claim has locked: how many, and where the last of them stands. */
+/** What a claim has locked: how many, and where the next one goes on, if there may be more. */
 export type Locked = { count: number; last: Position | undefined }
 
 /**
- * Claims due tasks, soonest first, in one transaction: lock their states; compute their next instants here; then advance the cursors and
+ * Which of the due tasks: `oldest` first; `both`, as many of those that have been due for longest as of those that have just come, when there is not room
+ * for all; or, of the latest, those whose runs are not `slow`.
+ */
+export type Which = 'oldest' | 'both' | 'quick'
+
+type DueOptions = ClaimOptions & { after?: Position; which: Which }
+
+/**
+ * Claims due tasks in one transaction: lock their states; compute their next instants here; then advance the cursors and
  * open the executions. A change of a task waits for the lock. `locked` comes first; then the next claim may look `after` those. There
- * is `more` when some of them are left, for which there was no time.
+ * is `more` when some of them are left, for which there was no time or that have too many bytes.
  */
 export function claimDue(
   sql: Database,
-  options: ClaimOptions & { after?: Position },
+  options: DueOptions,
 ): { locked: Promise<Locked>; taken: Promise<Taken> } {
   const since = performance.now()
   const { promise: locked, resolve, reject } = Promise.withResolvers<Locked>()
   const claimIds: string[] = []
   const taken = sql.begin(async (tx) => {
-    const rows = await lockDue(tx, options)
-    resolve({ count: rows.length, last: rows.at(-1) })
+    const { rows, last } = await lockDue(tx, options)
+    resolve({ count: rows.length, last })
     const { planned, unreadable, seen } = await planAll(tx, rows, options.clock.now)
     for (const [taskId, error] of unreadable) await pauseUnreadable(tx, taskId, error)
     const executions = await open(tx, planned, options, claimIds)
@@ -71,7 +80,7 @@ export function claimDue(
 type Plans = { planned: Planned[]; unreadable: Map<number, Error>; seen: number }
 
 async function planAll(tx: Queryable, rows: DueRow[], now: Date): Promise<Plans> {
-  const definitions = await readDefinitions(tx, rows)
+  const { found: definitions, left } = await readDefinitions(tx, rows)
   const plans: Plans = { planned: [], unreadable: new Map(), seen: 0 }
   const since = performance.now()
   let turn = since
@@ -81,6 +90,7 @@ async function planAll(tx: Queryable, rows: DueRow[], now: Date): Promise<Plans>
       await setImmediate()
       turn = performance.now()
     }
+    if (left.has(row.task_id)) continue
     plans.seen += 1
     const task = definitions.get(row.task_id)
     const outcome = task && tryPlan(row, task, now)
@@ -108,10 +118,11 @@ async function open(
   )
   const { claimSize = Number.POSITIVE_INFINITY } = options
   let runs = 0
-  const plans = planned.map(({ row: { task_id: taskId }, task, plan: it }): TaskPlan => {
+  const plans = planned.map(({ row, task, plan: it }): TaskPlan => {
+    const taskId = row.task_id
     const run = handled.has(taskId) ? null : it.run
     const claim = run && Math.floor(runs++ / claimSize)
-    return { taskId, task, run, next: it.next, skips: it.skips, claim }
+    return { taskId, task, lastRun: lastRunOf(row), run, next: it.next, skips: it.skips, claim }
   })
   const claims = Math.ceil(runs / Math.min(claimSize, runs || 1))
   claimIds.push(...Array.from({ length: claims }, () => randomUUID()))
@@ -127,21 +138,84 @@ const DUE = {
   busy_from: epochMs('busy_from'),
   busy_until: epochMs('busy_until'),
   last: epochMs('scheduled_for'),
+  started_at: epochMs('started_at'),
 }
 
-async function lockDue(tx: Queryable, options: ClaimOptions & { after?: Position }): Promise<DueRow[]> {
-  const { after, limit } = options
-  const isAfter = after && tx`and (next_run_at, task_id) > (${new Date(after.next_run_at)}, ${after.task_id})`
+/** A run that took no longer is quick: with the time to start and settle it, it is well within a second. */
+const QUICK_MS = 500
+
+/** Quick ones are looked for among so many of the latest. */
+const LATEST = 1000
+
+function lastRunOf({ busy_until, started_at }: DueRow): LastRun {
+  if (busy_until === null || started_at === null) return 'none'
+  return busy_until - started_at <= QUICK_MS ? 'quick' : 'slow'
+}
+
+async function lockDue(
+  tx: Queryable,
+  options: DueOptions,
+): Promise<{ rows: DueRow[]; last: Position | undefined }> {
+  const { limit, which } = options
+  if (which === 'quick') return { rows: await lockThose(tx, quick(tx, options)), last: undefined }
+  const most = which === 'both' ? Math.ceil(limit / 2) : limit
+  const rest = limit > most ? latest(tx, options, limit - most) : undefined
+  const rows = await lockThose(tx, oldest(tx, options, most), rest)
+  const last = rows[most - 1]
+  return { rows: alternately(rows.slice(0, most), rows.slice(most)), last }
+}
+
+const isDue = (tx: Queryable, options: ClaimOptions) =>
+  tx`next_run_at <= ${horizon(options)} and paused_at is null and status is null`
+
+const isAfter = (tx: Queryable, { after }: DueOptions) =>
+  after ? tx`and (next_run_at, task_id) > (${new Date(after.next_run_at)}, ${after.task_id})` : tx``
+
+const oldest = (tx: Queryable, options: DueOptions, count: number) => tx`
+  ${isDue(tx, options)} ${isAfter(tx, options)}
+  order by next_run_at, task_id
+  limit ${count}`
+
+/** Behind the last of the oldest. */
+const latest = (tx: Queryable, options: DueOptions, count: number) => tx`
+  ${isDue(tx, options)} ${isAfter(tx, options)} and (next_run_at, task_id) > (
+    select next_run_at, task_id from first order by next_run_at desc, task_id desc limit 1
+  )
+  order by next_run_at desc, task_id desc
+  limit ${count}`
+
+const quick = (tx: Queryable, options: DueOptions) => tx`
+  ${isDue(tx, options)} and (busy_until is null or busy_until - started_at <= ${QUICK_MS} * interval '1 ms')
+    and task_id in (
+      select task_id from task_state
+      where ${isDue(tx, options)}
+      order by next_run_at desc, task_id desc
+      limit ${LATEST}
+    )
+  order by next_run_at desc, task_id desc
+  limit ${options.limit}`
+
+/** The planning of a long backlog may end before its time comes to the last of them. */
+function alternately<T>(some: T[], others: T[]): T[] {
+  return some.flatMap((it, index) => [it, ...others.slice(index, index + 1)])
+}
+
+/** Locks what `which` picks, and then, if given, what `also` does, of what is left. */
+async function lockThose(tx: Queryable, which: Fragment, also?: Fragment): Promise<DueRow[]> {
+  const wanted = tx`task_id, definition, next_run_at, runs, busy_from, busy_until, scheduled_for, started_at`
+  const second =
+    also &&
+    tx`
+    , second as materialized (
+      select ${wanted} from task_state where ${also} for no key update skip locked
+    )`
   const [due] = await tx<[Columns<DueRow>]>`
+    with first as materialized (
+      select ${wanted} from task_state where ${which} for no key update skip locked
+    )
+    ${second ?? tx``}
     select ${columns<DueRow>(tx, DUE)}
-    from (
-      select task_id, definition, next_run_at, runs, busy_from, busy_until, scheduled_for
-      from task_state
-      where next_run_at <= ${horizon(options)} and paused_at is null and status is null ${isAfter ?? tx``}
-      order by next_run_at, task_id
-      limit ${limit}
-      for no key update skip locked
-    ) due`
+    from (select * from first ${second ? tx`union all select * from second` : tx``}) due`
   return mapRows(due, (index) => ({
     task_id: cell(due.task_id, index),
     definition: cell(due.definition, index),
@@ -150,6 +224,7 @@ async function lockDue(tx: Queryable, options: ClaimOptions & { after?: Position
     busy_from: cell(due.busy_from, index),
     busy_until: cell(due.busy_until, index),
     last: cell(due.last, index),
+    started_at: cell(due.started_at, index),
   }))
 }
 
@@ -175,6 +250,7 @@ function planRow(row: DueRow, task: Definition, schedule: Schedule, now: Date): 
     policies: task,
     busy: from === null || until === null ? null : { from: unjittered(from), until: unjittered(until) },
     runsLeft: task.max_runs === null ? null : task.max_runs - row.runs,
+    isFirst: row.last === null,
   }
   return plan(due, shift(now, -jitter))
 }

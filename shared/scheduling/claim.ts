@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Database, type Fragment, isUnreachable, type Queryable } from '../db.ts'
 import { type Claimed, loadClaimed } from './claimed.ts'
 import { type Clock, readClock } from './clock.ts'
+import { readDefinitions } from './definition.ts'
 import { take } from './state/take.ts'
 import { rememberUnreceived } from './unreceived.ts'
 
@@ -37,14 +38,33 @@ export type Taken = {
   more: boolean
 }
 
-/** Claims what is queued and nobody holds: retries, run-now, handed back. */
+/** Claims what is queued and nobody holds, the oldest first: retries, run-now, handed back. */
 export async function claimQueued(sql: Database, options: ClaimOptions): Promise<Taken> {
-  const since = performance.now()
   // A paused task's scheduled work waits until it is resumed; what a person asked for by hand runs.
   const due = sql`
     s.unheld_due_at <= ${horizon(options)} and (s.paused_at is null or s.trigger <> 'schedule')`
-  const executions = await claimUnheld(sql, options, due)
-  return { claims: toClaims(executions, options.clock, since), more: executions.length === options.limit }
+  return await takenFrom(sql, options, due)
+}
+
+/** Of what is queued this many are looked at for runs that a person asked for, the latest first: older ones have had their turn. */
+const LATEST = 1000
+
+/** Claims what a person asked for, out of the latest of what is queued: it waits behind no crowd. */
+export async function claimByHand(sql: Database, options: ClaimOptions): Promise<Taken> {
+  const byHand = sql`
+    s.unheld_due_at is not null and s.trigger <> 'schedule' and s.task_id in (
+      select task_id from task_state
+      where unheld_due_at <= ${horizon(options)} and unheld_due_at is not null
+      order by unheld_due_at desc
+      limit ${LATEST}
+    )`
+  return await takenFrom(sql, options, byHand)
+}
+
+async function takenFrom(sql: Database, options: ClaimOptions, which: Fragment): Promise<Taken> {
+  const since = performance.now()
+  const { executions, more } = await claimUnheld(sql, options, which)
+  return { claims: toClaims(executions, options.clock, since), more }
 }
 
 /** Executions by their claims. `since`: `performance.now()` before the lease was given. */
@@ -57,8 +77,9 @@ export function toClaims(executions: Claimed[], clock: Clock, since: number): Cl
 export async function claimOne(sql: Database, taskId: number, leaseSeconds: number): Promise<Claim[]> {
   const since = performance.now()
   const options = { limit: 1, leaseSeconds, clock: await readClock(sql) }
-  const taken = await claimUnheld(sql, options, sql`s.task_id = ${taskId} and s.unheld_due_at is not null`)
-  return toClaims(taken, options.clock, since)
+  const which = sql`s.task_id = ${taskId} and s.unheld_due_at is not null`
+  const { executions } = await claimUnheld(sql, options, which)
+  return toClaims(executions, options.clock, since)
 }
 
 /**
@@ -80,7 +101,9 @@ export async function loadClaim(
   return { id, executions, clock, since, isExclusive: false }
 }
 
-async function claimUnheld(sql: Database, options: ClaimOptions, which: Fragment): Promise<Claimed[]> {
+type Unheld = { executions: Claimed[]; more: boolean }
+
+async function claimUnheld(sql: Database, options: ClaimOptions, which: Fragment): Promise<Unheld> {
   const since = performance.now()
   const claimIds: string[] = []
   try {
@@ -98,22 +121,24 @@ async function takeUnheld(
   { limit, leaseSeconds, claimSize = Number.POSITIVE_INFINITY }: ClaimOptions,
   which: Fragment,
   claimIds: string[],
-): Promise<Claimed[]> {
-  const taken = await tx<{ task_id: number }[]>`
-    select s.task_id from task_state s
+): Promise<Unheld> {
+  const locked = await tx<{ task_id: number; definition: number }[]>`
+    select s.task_id, s.definition from task_state s
     where ${which}
     order by s.unheld_due_at
     limit ${limit}
     for no key update skip locked`
+  const { found, left } = await readDefinitions(tx, locked)
+  const taken = locked.filter((row) => !left.has(row.task_id))
   const executions: Claimed[] = []
   for (const group of Map.groupBy(taken, (_, index) => Math.floor(index / claimSize)).values()) {
     const id = randomUUID()
     claimIds.push(id)
     const taskIds = group.map((row) => row.task_id)
     await take(tx, { id, taskIds, leaseSeconds })
-    executions.push(...(await loadClaimed(tx, id, taskIds)))
+    executions.push(...(await loadClaimed(tx, id, taskIds, found)))
   }
-  return executions
+  return { executions, more: locked.length === limit || left.size > 0 }
 }
 
 /** Up to when what falls due is claimed. */

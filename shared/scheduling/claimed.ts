@@ -16,22 +16,32 @@ export type Claimed = {
   next_run_at: Date | null
   /** How many attempts of this occurrence failed or timed out before. */
   failures: number
+  /** How long the last attempt of its task took; `none` also when nobody knows any more. */
+  lastRun: LastRun
   task: Definition
 }
 
-type Row = Omit<Claimed, 'task'> & { definition: number }
+/** `quick` is well within the second after which a run counts as slow. */
+export type LastRun = 'quick' | 'slow' | 'none'
 
-/** What a claim holds that has not started, soonest first: for a worker that was told the ids only. */
-export async function loadClaimed(sql: Queryable, claimId: string, taskIds: number[]): Promise<Claimed[]> {
+type Row = Omit<Claimed, 'task' | 'lastRun'> & { definition: number }
+
+/** What a claim holds that has not started, soonest first; `known` are the definitions of its tasks, if they have been read. */
+export async function loadClaimed(
+  sql: Queryable,
+  claimId: string,
+  taskIds: number[],
+  known?: Map<number, Definition>,
+): Promise<Claimed[]> {
   const rows = await sql<Row[]>`
     select execution_id as id, claim_id, task_id, scheduled_for, trigger, attempt, due_at, null as started_at, next_run_at,
       failures, definition
     from task_state
     where task_id = any(${taskIds}::int[]) and claim_id = ${claimId} and status = 'queued'
     order by due_at, task_id`
-  const definitions = await readDefinitions(sql, rows)
+  const definitions = known ?? (await readDefinitions(sql, rows)).found
   return rows.flatMap(({ definition: _, ...row }) => {
     const task = definitions.get(row.task_id)
-    return task ? [{ ...row, task }] : []
+    return task ? [{ ...row, lastRun: 'none', task }] : []
   })
 }

@@ -13,6 +13,7 @@ type Row = Omit<ScheduleFields, 'start_at' | 'end_at'> &
     name: string
     type: string
     params: Record<string, unknown>
+    bytes: number
     /** Seconds; null takes the default. */
     timeout_seconds: number | null
     /** Milliseconds since 1970, as `end_at`. */
@@ -31,6 +32,7 @@ const COLUMNS = {
   name: 'name',
   type: 'type',
   params: 'params',
+  bytes: 'bytes',
   timeout_seconds: 'timeout_seconds',
   schedule_type: 'schedule_type',
   interval_seconds: 'interval_seconds',
@@ -58,14 +60,27 @@ export type Definition = Omit<Row, keyof ScheduleFields | 'type' | 'params'> & {
   schedule: Schedule | AppError
   /** Milliseconds that each of its instants is moved by. */
   jitter: number
+  /** What its runs may all be held up by: an http origin, else the task type. */
+  target: string
+  /** The length of its params as text. */
+  bytes: number
 }
 
-/** Definitions that a process remembers at least, at about a kilobyte each. */
+/** Definitions that a process remembers at least, at about a kilobyte each, and bytes of their params at most; larger ones are read each time. */
 const REMEMBERED = 10_000
+const REMEMBERED_BYTES = 16 * 2 ** 20
+const REMEMBERED_SIZE = 64 * 2 ** 10
+
+/** Bytes of params that one statement reads; the next one reads the rest. A single task has fewer. */
+const READ_BYTES = 8 * 2 ** 20
 
 /** Two generations: what was asked for while the newer one filled up lives on when the older one is dropped. */
 let newer = new Map<number, Definition>()
 let older = new Map<number, Definition>()
+let newerBytes = 0
+
+/** `left` are the ids of those that would have been too many bytes at once. */
+export type Definitions = { found: Map<number, Definition>; left: Set<number> }
 
 /**
  * The definitions of tasks, by task id. Each change of a task gives it a new `definition`, also in its state: who has locked that gets just the one
@@ -74,7 +89,7 @@ let older = new Map<number, Definition>()
 export async function readDefinitions(
   tx: Queryable,
   wanted: { task_id: number; definition: number }[],
-): Promise<Map<number, Definition>> {
+): Promise<Definitions> {
   const found = new Map<number, Definition>()
   const missing: number[] = []
   for (const { task_id, definition } of wanted) {
@@ -82,36 +97,62 @@ export async function readDefinitions(
     if (known?.definition === definition) found.set(task_id, remember(known))
     else missing.push(task_id)
   }
-  if (missing.length > 0)
-    for (const definition of await load(tx, missing)) {
-      found.set(definition.id, isOnce(definition) ? definition : remember(definition))
-    }
-  return found
+  if (missing.length === 0) return { found, left: new Set() }
+  const { definitions, seen } = await load(tx, missing)
+  for (const definition of definitions) {
+    found.set(definition.id, isOnce(definition) ? definition : remember(definition))
+  }
+  return { found, left: new Set(missing.slice(seen)) }
 }
 
 /** Nobody asks for it again, unless it is tried again. */
 const isOnce = ({ schedule }: Definition): boolean =>
   !(schedule instanceof AppError) && schedule.kind === 'once'
 
-async function load(tx: Queryable, ids: number[]): Promise<Definition[]> {
-  const [found] = await tx<[Columns<Row>]>`
-    select ${columns<Row>(tx, COLUMNS)} from tasks where id = any(${ids}::int[])`
-  return mapRows(found, (index) => toDefinition(found, index))
+/** Also gives how many of the ids it came to. The size of a compressed value says nothing about its text, so that is looked at. */
+async function load(tx: Queryable, ids: number[]): Promise<{ definitions: Definition[]; seen: number }> {
+  const [{ seen, ...found }] = await tx<[Columns<Row> & { seen: number | null }]>`
+    select ${columns<Row>(tx, COLUMNS)}, max(place)::int as seen
+    from (
+      select *, sum(bytes) over (order by place) as sum
+      from (
+        select t.*, w.place,
+          case
+            when pg_column_compression(t.params) is null then pg_column_size(t.params)
+            else octet_length(t.params::text)
+          end as bytes
+        from unnest(${ids}::int[]) with ordinality as w (id, place)
+        join tasks t on t.id = w.id
+      ) sized
+    ) summed
+    where sum <= ${READ_BYTES} or sum = bytes`
+  const definitions = mapRows(found, (index) => toDefinition(found, index))
+  const isWhole = definitions.length === ids.length || seen === null
+  return { definitions, seen: isWhole ? ids.length : seen }
 }
 
 function remember(definition: Definition): Definition {
-  if (newer.size >= REMEMBERED) [newer, older] = [new Map(), newer]
+  if (definition.bytes > REMEMBERED_SIZE || newer.get(definition.id) === definition) return definition
+  if (newer.size >= REMEMBERED || newerBytes >= REMEMBERED_BYTES) {
+    ;[newer, older] = [new Map(), newer]
+    newerBytes = 0
+  }
+  newerBytes += definition.bytes
   newer.set(definition.id, definition)
   return definition
 }
 
 function toDefinition(rows: Columns<Row>, index: number): Definition {
   const name = cell(rows.name, index)
+  const type = cell(rows.type, index)
+  const work = toWork(type, cell(rows.params, index))
   return {
     id: cell(rows.id, index),
     definition: cell(rows.definition, index),
     name,
-    work: toWork(cell(rows.type, index), cell(rows.params, index)),
+    work,
+    target: 'runner' in work ? (work.runner.target?.(work.params) ?? type) : type,
+    bytes: cell(rows.bytes, index),
     timeout_seconds: cell(rows.timeout_seconds, index),
     max_runs: cell(rows.max_runs, index),
     overlap_policy: cell(rows.overlap_policy, index),

@@ -14,6 +14,9 @@ import { Run } from './run.ts'
 import { Settler } from './settler.ts'
 import { Starter, type Work } from './starter.ts'
 
+/** Bytes of params of the executions in hand, from which on no more are claimed. */
+const HEAVY_BYTES = 48 * 2 ** 20
+
 /** Runs that begin without a pause between them. */
 const RUN_TURN = 200
 
@@ -36,6 +39,7 @@ export class Executor {
   readonly #working = new Set<Promise<void>>()
   readonly #expected = new Map<string, () => void>()
   #load = 0
+  #bytes = 0
   #dueSoon: { withinMs: number; tell: () => void } | undefined
 
   constructor(sql: Database, options: Options) {
@@ -69,9 +73,29 @@ export class Executor {
     return this.#heartbeat.isCutOff
   }
 
-  /** How many more may run at once. */
+  /** The params of what it has taken on are as many bytes as it should hold. */
+  get isHeavy(): boolean {
+    return this.#bytes >= HEAVY_BYTES
+  }
+
+  /** How many run. */
+  get running(): number {
+    return this.#starter.running
+  }
+
+  /** How many more may run at once, whatever they are. */
   get room(): number {
     return this.#starter.room
+  }
+
+  /** How many may be claimed that are quick, or run by hand, when there is no room for others. */
+  get quickRoom(): number {
+    return this.#starter.quickRoom
+  }
+
+  /** The names of the tasks that have run for longest, and for how many milliseconds the first of them has. */
+  longest(count: number): { names: string[]; ms: number } {
+    return this.#starter.longest(count)
   }
 
   /** Keeps so many places more for executions that will come started; less than 0 ends that. */
@@ -124,10 +148,15 @@ export class Executor {
     const claim = this.#heartbeat.hold(id, executions.length, since)
     this.#load += executions.length
     const { promise, resolve } = Promise.withResolvers<void>()
-    const done = () => this.#leave(claim, resolve)
     const works = executions.map((execution): Work => {
+      this.#bytes += execution.task.bytes
+      const done = () => {
+        this.#bytes -= execution.task.bytes
+        this.#leave(claim, resolve)
+      }
       const at = instantOn(clock, execution.started_at ?? execution.due_at)
-      return { execution, claim, clock, deadline, at, isExclusive, mayBeStarted: false, done }
+      const { target } = execution.task
+      return { execution, claim, clock, deadline, at, isExclusive, mayBeStarted: false, target, done }
     })
     this.#starter.addStarted(works.filter(({ execution }) => execution.started_at !== null))
     this.#starter.add(works.filter(({ execution }) => execution.started_at === null))
@@ -176,9 +205,11 @@ export class Executor {
     claim.runs.delete(run)
     const done = (written: boolean): void => {
       if (logsInfo && written && outcome) report(execution, outcome, performance.now() - from)
-      this.#starter.leave(work)
+      work.done()
       this.#tellDueSoon(work)
     }
+    // What it still waits for is the ledger, which takes no place.
+    this.#starter.leave(work)
     if (outcome === null) {
       this.#settler.drop(execution)
       done(false)

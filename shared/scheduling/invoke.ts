@@ -2,12 +2,16 @@ import type { LambdaClient } from '@aws-sdk/client-lambda'
 import { config } from '../config.ts'
 import { type Queryable, schedulerDb } from '../db.ts'
 import type { Claim } from './claim.ts'
+import { keptOf } from './places.ts'
 import { freeUnstarted } from './state/free.ts'
 
 /** The seam between tick and execute: how claimed executions reach the code that runs them. */
 export type Invoke = {
-  /** How many executions may be claimed: `now` of those that are due and start with their claim, `ahead` of those that wait. */
-  capacity(): Promise<{ now: number; ahead: number }>
+  /**
+   * How many executions may be claimed: `now` of those that are due and start with their claim, `ahead` of those that wait; and, when that is none, of runs by
+   * hand and of what is `quick`.
+   */
+  capacity(): Promise<{ now: number; ahead: number; quick?: number }>
   /** Keeps so many places more for what is being claimed and starts with its claim; less than 0 ends that. */
   reserve?(count: number): void
   /** Executions of one claim at most; unlimited when left out. */
@@ -76,8 +80,15 @@ function lambdaInvoke(sql: Queryable): Invoke {
     claimSize: CLAIM_SIZE,
     async capacity() {
       const [open] = await sql<[{ held: number }]>`
-        select coalesce(sum(cardinality(task_ids)), 0)::int as held from claims`
-      return { now: 0, ahead: config().maxConcurrentExecutions - open.held }
+        select count(*)::int as held
+        from claims c
+        cross join unnest(c.task_ids) as u (task_id)
+        cross join lateral (
+          select from task_state s where s.task_id = u.task_id and s.claim_id = c.id and s.status is not null offset 0
+        ) s`
+      const places = config().maxConcurrentExecutions
+      const quick = places - open.held
+      return { now: 0, ahead: quick - keptOf(places), quick }
     },
     async send({ id, executions }) {
       // Only here: it is half of all that a container would load, and a container never sends.

@@ -1,11 +1,13 @@
+import { setImmediate } from 'node:timers/promises'
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
 import { goOn } from './go-on.ts'
 import { type Skip, skipAll } from './plan.ts'
-import { jitterMs, type ScheduleFields, shift, tryReadSchedule } from './schedule.ts'
+import { jitterMs, type Schedule, type ScheduleFields, shift, tryReadSchedule } from './schedule.ts'
 import { cancelPaused } from './state/cancel.ts'
 import { insertSkips } from './state/ledger.ts'
 import { paused, resumed } from './state/pause.ts'
 import { touch } from './state/pause-itself.ts'
+import { queueCutShort } from './state/queue-again.ts'
 import { isUnrun, withdrawn } from './state/withdraw.ts'
 
 /**
@@ -49,7 +51,8 @@ type PausedTask = ScheduleFields & {
   id: number
   name: string
   next_run_at: Date | null
-  paused_at: Date | null
+  /** When its last run ended, or now while one is open. */
+  busy_until: Date | null
   now: Date
 }
 
@@ -68,7 +71,7 @@ export async function resumeTasks(
 }
 
 /** Many pauses may end together: no tick resumes them all while others wait. */
-const RESUMED_PER_TICK = 200
+const RESUMED_PER_TICK = 1000
 
 /** Resumes the tasks whose pause was to end by now. */
 export async function resumeDue(sql: Database): Promise<void> {
@@ -87,29 +90,47 @@ export async function resumeDue(sql: Database): Promise<void> {
   })
 }
 
+/** Milliseconds after which others get a turn while instants are computed. */
+const TURN_MS = 10
+
 /** Their states are locked. */
 async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'): Promise<number[]> {
   const tasks = await tx<PausedTask[]>`
     select t.id, t.name, t.schedule_type, t.interval_seconds, t.interval_mode, t.cron_expression, t.timezone,
-      t.start_at, t.end_at, t.jitter_seconds, s.next_run_at, s.paused_at, now() as now
+      t.start_at, t.end_at, t.jitter_seconds, s.next_run_at, now() as now,
+      case when s.status is null then s.busy_until else now() end as busy_until
     from task_state s
     join tasks t on t.id = s.task_id
-    where s.task_id = any(${ids}::int[])
+    where s.task_id = any(${ids}::int[]) and s.paused_at is not null
     order by t.id`
-  for (const task of tasks) await resume(tx, task, missed)
+  const found: (Missed & { taskId: number })[] = []
+  let turn = performance.now()
+  for (const task of tasks) {
+    if (performance.now() - turn > TURN_MS) {
+      await setImmediate()
+      turn = performance.now()
+    }
+    found.push({ taskId: task.id, ...(missed === 'skip' ? missedBy(task) : leaveDue(task)) })
+  }
+  await writeResumed(tx, found)
   return ids
 }
 
-async function resume(tx: Queryable, task: PausedTask, missed: 'skip' | 'policy'): Promise<void> {
-  if (task.paused_at === null) return
-  const { skips, next } = missed === 'skip' ? missedBy(task) : leaveDue(task)
+async function writeResumed(tx: Queryable, tasks: (Missed & { taskId: number })[]): Promise<void> {
+  const taskIds = tasks.map((it) => it.taskId)
   await insertSkips(
     tx,
-    skips.map((skip) => ({ taskId: task.id, ...skip })),
+    tasks.flatMap(({ taskId, skips }) => skips.map((skip) => ({ taskId, ...skip }))),
   )
   await tx`
-    update task_state s set ${resumed(tx)}, next_run_at = ${next} where s.task_id = ${task.id}`
-  await touch(tx, [task.id])
+    update task_state s
+    set ${resumed(tx)}, next_run_at = to_timestamp(c.next / 1000)
+    from unnest(
+      ${taskIds}::int[], ${tasks.map(({ next }) => next?.getTime() ?? null)}::float8[]
+    ) as c (task_id, next)
+    where s.task_id = c.task_id`
+  await queueCutShort(tx, taskIds)
+  await touch(tx, taskIds)
 }
 
 type Missed = { skips: Skip[]; next: Date | null }
@@ -121,7 +142,15 @@ function missedBy(task: PausedTask): Missed {
   const schedule = tryReadSchedule(task)
   if (schedule === null || task.next_run_at === null) return leaveDue(task)
   const jitter = jitterMs(task.name, task.jitter_seconds)
-  const cursor = shift(task.next_run_at, -jitter)
+  const cursor = shift(laterOf(task.next_run_at, delayedUntil(schedule, task.busy_until)), -jitter)
   const { skips, next } = skipAll(schedule, cursor, shift(task.now, -jitter), 'paused')
   return { skips, next: next && shift(next, jitter) }
 }
+
+/** A fixed delay counts from the end of the last run, which its cursor may not know. */
+function delayedUntil(schedule: Schedule, busyUntil: Date | null): Date | null {
+  const isDelayed = schedule.kind === 'interval' && schedule.mode === 'fixed_delay'
+  return isDelayed && busyUntil ? shift(busyUntil, schedule.milliseconds) : null
+}
+
+const laterOf = (at: Date, other: Date | null): Date => (other !== null && other > at ? other : at)

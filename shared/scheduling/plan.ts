@@ -30,6 +30,8 @@ export type DueTask = {
   busy: BusyWindow | null
   /** How many more occurrences may run; null for no limit. */
   runsLeft: number | null
+  /** None has run yet. */
+  isFirst?: boolean
 }
 
 /**
@@ -51,9 +53,10 @@ export function plan(task: DueTask, now: Date): Plan {
   return runsLeft === 1 && planned.run !== null ? endAfter(task, planned, planned.run, now) : planned
 }
 
-/** Skips everything that is due. */
+/** Skips everything that is due. Of a fixed delay that is one: none is due before the one that it counts from has run. */
 export function skipAll(schedule: Schedule, cursor: Date, now: Date, reason: Skip['reason']): Plan {
-  const due = dueOccurrences(schedule, cursor, now)
+  const isDelayed = schedule.kind === 'interval' && schedule.mode === 'fixed_delay'
+  const due = dueOccurrences(schedule, cursor, isDelayed && cursor < now ? cursor : now)
   return { run: null, skips: skip(reason, due, all(due)), next: nextOf(schedule, cursor, now) }
 }
 
@@ -143,9 +146,17 @@ function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
   return { run: due.at(run), skips, next: run + 1 < due.count ? due.at(run + 1) : next }
 }
 
+/** The first occurrence of a new task may be due at once: no tick could have been in time for it. */
+const FIRST_GRACE_SECONDS = 10
+
 /** Why even the latest occurrence doesn't run: older than the grace, and the policy skips, or the schedule has ended. */
-function whyTooLate({ policies, schedule }: DueTask, latest: Date, now: Date): Skip['reason'] | null {
-  if (now.getTime() - latest.getTime() <= policies.misfire_grace_seconds * 1000) return null
+function whyTooLate(
+  { policies, schedule, isFirst }: DueTask,
+  latest: Date,
+  now: Date,
+): Skip['reason'] | null {
+  const grace = Math.max(policies.misfire_grace_seconds, isFirst ? FIRST_GRACE_SECONDS : 0)
+  if (now.getTime() - latest.getTime() <= grace * 1000) return null
   if (schedule.endAt !== null && now > schedule.endAt) return 'ended'
   return policies.misfire_policy === 'skip' ? 'misfire' : null
 }

@@ -52,8 +52,8 @@ async function openRun(sql: Queryable, { taskId, trigger, rerunOf }: Run): Promi
 async function startAtOnce(execution: Execution): Promise<Execution> {
   try {
     const invoke = currentInvoke()
-    const { now, ahead } = await invoke.capacity()
-    if (Math.max(now, ahead) <= 0) return execution
+    const { now, ahead, quick = 0 } = await invoke.capacity()
+    if (Math.max(now, ahead, quick) <= 0) return execution
     const sql = schedulerDb()
     await handOver(sql, invoke, await claimOne(sql, execution.task_id, config().leaseSeconds))
   } catch (error) {

@@ -22,14 +22,18 @@ type Rule =
   | { kind: 'once' }
   | { kind: 'cron'; cron: Cron; timezone: string }
 
-/** Occurrences lie within `startAt` and `endAt`, both inclusive. */
-export type Schedule = Rule & { startAt: Date | null; endAt: Date | null }
+/** Occurrences lie within `startAt` and `endAt`, both inclusive, and none after `lastAt`: with its jitter it would lie beyond the year 9999. */
+export type Schedule = Rule & { startAt: Date | null; endAt: Date | null; lastAt?: Date }
+
+/** The end of the calendar: PostgreSQL refuses how JavaScript writes the year 10000. */
+const LAST_INSTANT = new Date('9999-12-31T23:59:59.999Z')
 
 /** Gives the schedule that a task's columns stand for. Throws `invalid`, naming each field that is wrong. */
 export function readSchedule(fields: ScheduleFields): Schedule {
   const problems = [...ruleProblems(fields), ...boundProblems(fields)]
   if (problems.length > 0) throw invalid(problems)
-  return { ...readRule(fields), startAt: fields.start_at, endAt: fields.end_at }
+  const lastAt = shift(LAST_INSTANT, -1000 * fields.jitter_seconds)
+  return { ...readRule(fields), startAt: fields.start_at, endAt: fields.end_at, lastAt }
 }
 
 /** The same, or null when it can't be read: written by hand, or in a zone that this Node doesn't know. */
@@ -91,9 +95,12 @@ function boundProblems({ schedule_type, interval_mode, start_at, end_at }: Sched
 }
 
 /** Whether an instant lies within the schedule's bounds. */
-export function isWithin({ startAt, endAt }: Schedule, at: Date): boolean {
-  return (startAt === null || at >= startAt) && (endAt === null || at <= endAt)
+export function isWithin(schedule: Schedule, at: Date): boolean {
+  const { startAt, endAt } = schedule
+  return (startAt === null || at >= startAt) && (endAt === null || at <= endAt) && !isBeyond(schedule, at)
 }
+
+const isBeyond = ({ lastAt = LAST_INSTANT }: Schedule, at: Date): boolean => at > lastAt
 
 /** Each cron occurrence of a backlog is looked at: those of a thousand years take seconds, in which nothing else runs. */
 const CRON_YEARS_BACK = 10
@@ -105,8 +112,12 @@ export function requireWithin(schedule: Schedule, at: Date, now: Date): void {
     throw invalid([{ pointer: '#/next_run_at', detail: `lies more than ${CRON_YEARS_BACK} years back` }])
   }
   if (isWithin(schedule, at)) return
-  const detail = schedule.endAt !== null && at > schedule.endAt ? 'lies after end_at' : 'lies before start_at'
-  throw invalid([{ pointer: '#/next_run_at', detail }])
+  throw invalid([{ pointer: '#/next_run_at', detail: whyOutside(schedule, at) }])
+}
+
+function whyOutside(schedule: Schedule, at: Date): string {
+  if (schedule.endAt !== null && at > schedule.endAt) return 'lies after end_at'
+  return isBeyond(schedule, at) ? 'lies, with its jitter, after the year 9999' : 'lies before start_at'
 }
 
 const parsed = new Map<string, Cron>()
@@ -155,7 +166,9 @@ export function firstOccurrence(schedule: Schedule, now: Date): Date {
  */
 export function nextAfter(schedule: Schedule, anchor: Date, after: Date): Date | null {
   const next = schedule.kind === 'once' ? null : unbounded(schedule, anchor, notBeforeStart(schedule, after))
-  return next === null || (schedule.endAt !== null && next > schedule.endAt) ? null : next
+  const isOver =
+    next !== null && ((schedule.endAt !== null && next > schedule.endAt) || isBeyond(schedule, next))
+  return isOver ? null : next
 }
 
 function notBeforeStart({ startAt }: Schedule, after: Date): Date {

@@ -6,6 +6,8 @@ import type { Claimed } from './claimed.ts'
 import type { Clock } from './clock.ts'
 import type { HeldClaim } from './heartbeat.ts'
 import { Lead } from './lead.ts'
+import { Places } from './places.ts'
+import { Ready } from './ready.ts'
 import { Releaser } from './release.ts'
 import { freeUnstarted } from './state/free.ts'
 import { start } from './state/start.ts'
@@ -31,6 +33,8 @@ export type Work = {
   isExclusive: boolean
   /** The answer to its start got lost: the database may have it as started. */
   mayBeStarted: boolean
+  /** What its run may be held up by, with others: see `Definition`. */
+  target: string
   /** It is done with: settled, given back, or lost. */
   done(): void
 }
@@ -38,20 +42,21 @@ export type Work = {
 /** Who runs what has started: at its very instant, or after it, since it was due when it was claimed. */
 type RunStarted = { now(due: Work[]): void; late(due: Work[]): void }
 
+/** Of runs by hand, and of quick ones, so many may be claimed for each place that is kept for them: they are short. */
+const PER_KEPT_PLACE = 16
+
 /** Brings claimed executions to their start: each at its own instant, and no more at once than there are places. */
 export class Starter {
   readonly #sql: Database
-  readonly #places: number
+  readonly #places: Places
   readonly #run: RunStarted
   readonly #lead = new Lead()
   readonly #batch = new BatchSize(START_BATCH)
   readonly #toStart = new Releaser<Work>((due) => this.#enqueue(due), this.#lead.before)
   readonly #toRun = new Releaser<Work>((due) => this.#run.now(due))
   /** Due, and waiting for a place or for a statement that takes it along. */
-  #ready: Work[] = []
+  readonly #ready = new Ready()
   #overdue: NodeJS.Timeout | undefined
-  #taken = 0
-  #reserved = 0
   #starting = 0
   #freeing = false
   #stopped = false
@@ -60,7 +65,7 @@ export class Starter {
   /** `places` is how many may run at once. */
   constructor(sql: Database, places: number, run: RunStarted) {
     this.#sql = sql
-    this.#places = places
+    this.#places = new Places(places)
     this.#run = run
   }
 
@@ -69,18 +74,29 @@ export class Starter {
     this.#freed = tell
   }
 
-  /** How many places are free; what waits for one has it already. */
-  get room(): number {
-    return Math.max(0, this.#free - this.#ready.length)
+  /** How many places are taken. */
+  get running(): number {
+    return this.#places.taken
   }
 
-  get #free(): number {
-    return this.#places - this.#taken - this.#reserved
+  /** How many places are free for everyone; what waits for one has it already. */
+  get room(): number {
+    return Math.max(0, this.#places.free - this.#ready.size)
+  }
+
+  /** How many executions may be claimed that are quick, or run by hand, when there is no room for others. */
+  get quickRoom(): number {
+    return this.#places.kept * PER_KEPT_PLACE
+  }
+
+  /** The names of the tasks that have run for longest, and for how many milliseconds the first of them has. */
+  longest(count: number): { names: string[]; ms: number } {
+    return this.#places.longest(count)
   }
 
   /** Keeps so many places more for executions that will come started; less than 0 ends that. */
   reserve(count: number): void {
-    this.#reserved += count
+    this.#places.reserve(count)
     this.#startReady()
   }
 
@@ -92,14 +108,13 @@ export class Starter {
 
   /** Takes on what was started with its claim. */
   addStarted(works: Work[]): void {
-    this.#taken += works.length
+    for (const work of works) this.#places.take(work)
     this.#run.late(works)
   }
 
-  /** One that ran is done with. Hundreds are at once, and what waits for their places is to start together. */
+  /** One has run. Hundreds have at once, and what waits for their places is to start together. */
   leave(work: Work): void {
-    this.#taken -= 1
-    work.done()
+    this.#places.leave(work)
     if (this.#freeing) return
     this.#freeing = true
     queueMicrotask(() => {
@@ -112,22 +127,34 @@ export class Starter {
   /** Starts nothing more: what waits is given back, as is what comes. */
   stop(): void {
     this.#stopped = true
-    this.#giveBack([...this.#toStart.clear(), ...this.#ready.splice(0)])
+    this.#giveBack([...this.#toStart.clear(), ...this.#ready.remove(() => true)])
   }
 
   #enqueue(due: Work[]): void {
-    this.#ready.push(...due)
+    this.#ready.add(due)
     this.#startReady()
-    if (this.#ready.length > 0) this.#overdue ??= setTimeout(() => this.#giveBackOverdue(), OVERDUE_MS)
+    if (this.#ready.size > 0) this.#overdue ??= setTimeout(() => this.#giveBackOverdue(), OVERDUE_MS)
   }
 
   #startReady(): void {
-    while (this.#ready.length > 0 && this.#free > 0 && this.#starting < START_LANES) {
-      const count = Math.min(this.#batch.size, this.#free)
-      const batch = this.#ready.splice(0, count)
-      this.#taken += batch.length
+    while (this.#ready.size > 0 && this.#starting < START_LANES) {
+      const batch = this.#takePlaces()
+      if (batch.length === 0) return
       void this.#lane(batch)
     }
+  }
+
+  /** Gives those of the ready that have a place now. */
+  #takePlaces(): Work[] {
+    const count = Math.min(this.#batch.size, this.#places.free)
+    if (count > 0) {
+      const batch = this.#ready.take(count)
+      for (const work of batch) this.#places.take(work)
+      return batch
+    }
+    if (this.#places.keptFree <= 0) return []
+    const hanging = this.#places.hanging()
+    return this.#ready.takeKept((work) => this.#places.takeKept(work, hanging))
   }
 
   async #lane(batch: Work[]): Promise<void> {
@@ -141,11 +168,8 @@ export class Starter {
     this.#overdue = undefined
     const since = performance.now() - OVERDUE_MS
     // There are places: it waits for the database, as it would anywhere.
-    const isOverdue = ({ at }: Work): boolean => this.#free <= 0 && at <= since
-    const overdue = this.#ready.filter(isOverdue)
-    this.#ready = this.#ready.filter((work) => !isOverdue(work))
-    this.#giveBack(overdue)
-    if (this.#ready.length > 0) this.#overdue = setTimeout(() => this.#giveBackOverdue(), OVERDUE_MS)
+    if (this.#places.free <= 0) this.#giveBack(this.#ready.remove(({ at }) => at <= since))
+    if (this.#ready.size > 0) this.#overdue = setTimeout(() => this.#giveBackOverdue(), OVERDUE_MS)
   }
 
   /** While the database is away it is tried again, for as long as the lease holds: who has lost it has nothing to start. */
@@ -155,16 +179,22 @@ export class Starter {
       const started = await this.#write(held)
       this.#batch.worked()
       this.#toRun.add(held.filter(({ execution }) => started.has(execution.id)))
-      for (const work of batch) if (!started.has(work.execution.id)) this.leave(work)
+      for (const work of batch) if (!started.has(work.execution.id)) this.#drop(work)
     } catch (error) {
       if (wasTooSlow(error)) this.#batch.tooSlow()
       for (const work of held) work.mayBeStarted ||= work.isExclusive && isUnreachable(error)
       logger.warn('executions could not be started', { count: held.length, error: error as Error })
       await wait(RETRY_MS)
-      this.#taken -= batch.length
+      for (const work of batch) this.#places.leave(work)
       if (this.#stopped) this.#giveBack(batch)
       else this.#enqueue(batch)
     }
+  }
+
+  /** Its claim has passed on. */
+  #drop(work: Work): void {
+    this.leave(work)
+    work.done()
   }
 
   /** Gives the ids of those that may run. */

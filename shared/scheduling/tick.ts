@@ -34,7 +34,12 @@ export async function tick(sql: Database, invoke: Invoke, options: TickOptions):
   const freed = found.expired || found.resumable || found.asked
   // What was freed just now is due after the clock was read.
   const clock = freed && !options.now ? await readClock(sql) : found.clock
-  const wanted = { ...found, overdue: found.overdue || freed, queued: found.queued || freed }
+  const wanted = {
+    ...found,
+    overdue: found.overdue || freed,
+    queued: found.queued || freed,
+    due: found.due || freed,
+  }
   const claimed = await claimAll(
     sql,
     invoke,
@@ -83,6 +88,8 @@ type Found = {
   overdue: boolean
   /** Something is due, or soon will be. */
   ahead: boolean
+  /** The next occurrence of a task is due, or soon will be. */
+  due: boolean
   clock: Clock
 }
 
@@ -109,13 +116,15 @@ async function look(sql: Database, { aheadMs = 0, now }: TickOptions): Promise<F
   const isBy = (instant: Date | null, ms: number): boolean => instant !== null && instant.getTime() <= ms
   const soon = clock.now.getTime() + aheadMs
   const queued = isBy(first.queued, soon)
+  const due = isBy(first.due, soon)
   return {
     expired: isBy(first.lease, first.ms),
     resumable: isBy(first.pause, first.ms),
     asked: first.asked !== null,
     queued,
     overdue: isBy(first.queued, clock.now.getTime()) || isBy(first.due, clock.now.getTime()),
-    ahead: queued || isBy(first.due, soon),
+    ahead: queued || due,
+    due,
     clock,
   }
 }

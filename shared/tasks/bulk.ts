@@ -1,56 +1,151 @@
 import * as z from 'zod'
-import type { Database } from '../db.ts'
+import { type Database, wasTooSlow } from '../db.ts'
 import { AppError } from '../errors.ts'
+import { readCursor, toCursor } from '../http/page.ts'
+import { BatchSize } from '../scheduling/batch-size.ts'
 import { pauseTasks, resumeTasks } from '../scheduling/pause.ts'
 import { deleteTasks } from './delete.ts'
 import { matching, taskFilters } from './list.ts'
 
+/** Tasks that a call names at most, and that one counts to. */
+const IDS = 10_000
+const COUNTED = 1_000_000
+
 export const bulkQuery = z.strictObject({
   ...taskFilters,
   all: z.stringbool().optional().describe('Every task: must be said when there is no filter'),
-  dry_run: z.stringbool().default(false).describe('Only tell which tasks it would be'),
+  dry_run: z.stringbool().default(false).describe('Only tell how many tasks it would be'),
+  ids: z
+    .stringbool()
+    .default(false)
+    .describe(`Also tell which tasks; a call then takes ${IDS} of them at most`),
+  cursor: z.string().max(200).optional().describe('`next` of the call before: goes on from there'),
 })
 
 export type BulkQuery = z.output<typeof bulkQuery>
 
-export const bulkOut = z.object({ matched: z.int(), dry_run: z.boolean(), ids: z.array(z.int()) })
+export const bulkOut = z.object({
+  matched: z.int().describe('Tasks that this call came to'),
+  changed: z.int().describe('Those that were still there'),
+  remaining: z.int().describe(`Tasks that are left for the next call; ${COUNTED} stands for more, too`),
+  next: z.string().nullable().describe('The `cursor` of the next call; null when nothing remains'),
+  dry_run: z.boolean(),
+  ids: z.array(z.int()).optional(),
+})
+
+type Bulk = z.output<typeof bulkOut>
 
 export type BulkVerb =
   | { verb: 'pause'; until: Date | null; reason: string | null }
   | { verb: 'resume'; missed: 'skip' | 'policy' }
   | { verb: 'delete' }
 
-/** Tasks of one transaction: a longer one would hold its locks while every tick goes by. */
-const CHUNK = 500
+/** Tasks of one transaction at most: a longer one would hold its locks while every tick goes by. */
+const batch = new BatchSize(1000)
 
-/** Does one thing to every task that the filters match. Throws `bad_request` when nothing says which. */
-export async function applyToAll(
-  sql: Database,
-  query: BulkQuery,
-  verb: BulkVerb,
-): Promise<z.output<typeof bulkOut>> {
-  const { all, dry_run, ...filters } = query
+/** A call begins no batch after so many milliseconds: what is left is for the next one. */
+const ENOUGH_MS = 4000
+
+type Filters = Pick<BulkQuery, keyof typeof taskFilters>
+
+/**
+ * Does one thing to the tasks that the filters match, in the order of their ids, until its time is up. Throws `bad_request` when nothing says
+ * which, and `invalid` for a cursor that is none.
+ */
+export async function applyToAll(sql: Database, query: BulkQuery, verb: BulkVerb): Promise<Bulk> {
+  const { all, dry_run, ids: named, cursor, ...filters } = query
   // An empty one comes from a variable that was not set; as a prefix it would match everything.
   if (!all && Object.values(filters).every((value) => value === undefined || value === '')) {
     throw new AppError('bad_request', 'a filter, or all=true, must say which tasks')
   }
+  const from = readCursor(z.int(), cursor) ?? 0
+  const most = named ? IDS : Number.POSITIVE_INFINITY
+  const done = dry_run
+    ? await count(sql, filters, from, named)
+    : await applyFrom(sql, filters, from, most, verb)
+  const remaining = done.last === null ? 0 : await countAfter(sql, filters, done.last)
+  return {
+    matched: done.matched,
+    changed: done.changed.length,
+    remaining,
+    next: remaining > 0 && done.last !== null ? toCursor(done.last) : null,
+    dry_run,
+    ...(named && { ids: dry_run ? done.ids : done.changed }),
+  }
+}
+
+/** `last` is the task up to which it came; null when it came to the end. */
+type Done = { matched: number; changed: number[]; ids: number[]; last: number | null }
+
+async function count(sql: Database, filters: Filters, from: number, named: boolean): Promise<Done> {
+  if (!named) return { matched: await countAfter(sql, filters, from), changed: [], ids: [], last: null }
+  const ids = await idsAfter(sql, filters, from, IDS)
+  return { matched: ids.length, changed: [], ids, last: ids.length < IDS ? null : (ids.at(-1) ?? null) }
+}
+
+async function applyFrom(
+  sql: Database,
+  filters: Filters,
+  from: number,
+  most: number,
+  verb: BulkVerb,
+): Promise<Done> {
+  const until = performance.now() + ENOUGH_MS
+  const done: Done = { matched: 0, changed: [], ids: [], last: from }
+  while (done.last !== null && done.matched < most && performance.now() < until) {
+    const limit = Math.min(batch.size, most - done.matched)
+    const ids = await idsAfter(sql, filters, done.last, limit)
+    const changed = await apply(sql, ids, verb, until)
+    if (changed === null) continue
+    done.matched += ids.length
+    done.changed.push(...changed)
+    done.last = ids.length < limit ? null : (ids.at(-1) ?? null)
+  }
+  return done
+}
+
+const idsAfter = async (sql: Database, filters: Filters, after: number, limit: number): Promise<number[]> => {
   const rows = await sql<{ id: number }[]>`
     select t.id
     from tasks t
     join task_state s on s.task_id = t.id
-    where ${matching(sql, filters)}
-    order by t.id`
-  const ids = rows.map(({ id }) => id)
-  if (dry_run) return { matched: ids.length, dry_run, ids }
-  const done: number[] = []
-  for (let from = 0; from < ids.length; from += CHUNK) {
-    done.push(...(await apply(sql, ids.slice(from, from + CHUNK), verb)))
-  }
-  return { matched: done.length, dry_run, ids: done.sort((a, b) => a - b) }
+    where t.id > ${after}::bigint and ${matching(sql, filters)}
+    order by t.id
+    limit ${limit}`
+  return rows.map(({ id }) => id)
 }
 
-async function apply(sql: Database, ids: number[], verb: BulkVerb): Promise<number[]> {
+async function countAfter(sql: Database, filters: Filters, after: number): Promise<number> {
+  const [{ count }] = await sql<[{ count: number }]>`
+    select count(*)::int from (
+      select from tasks t
+      join task_state s on s.task_id = t.id
+      where t.id > ${after}::bigint and ${matching(sql, filters)}
+      limit ${COUNTED}
+    ) counted`
+  return count
+}
+
+/** Gives the ids of those there were; null when it was too much at once, or time is up: they are still to be done. */
+async function apply(sql: Database, ids: number[], verb: BulkVerb, until: number): Promise<number[] | null> {
+  try {
+    const changed = await applyOnce(sql, ids, verb, until)
+    batch.worked()
+    return changed?.sort((a, b) => a - b) ?? null
+  } catch (error) {
+    if (!wasTooSlow(error) || ids.length <= 1) throw error
+    batch.tooSlow()
+    return null
+  }
+}
+
+async function applyOnce(
+  sql: Database,
+  ids: number[],
+  verb: BulkVerb,
+  until: number,
+): Promise<number[] | null> {
   if (verb.verb === 'pause') return await pauseTasks(sql, ids, verb)
   if (verb.verb === 'resume') return await resumeTasks(sql, ids, verb.missed)
-  return await deleteTasks(sql, ids)
+  return await deleteTasks(sql, ids, until)
 }

@@ -104,7 +104,7 @@ function describe(schedule: Schedule, first: Date | null): string {
 /** ISO 8601 with the zone's offset, to the second. */
 function localTime(zone: string, at: Date): string {
   const offset = offsetAt(zone, at.getTime())
-  const wall = new Date(at.getTime() + offset).toISOString().slice(0, 19)
+  const wall = new Date(at.getTime() + offset).toISOString().slice(0, -5)
   const minutes = Math.abs(Math.round(offset / 60_000))
   const parts = [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, '0'))
   return `${wall}${offset < 0 ? '-' : '+'}${parts.join(':')}`

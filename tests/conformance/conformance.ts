@@ -227,7 +227,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       })
       expect(await call({ method: 'DELETE', path: '/tasks?name_prefix=paused' })).toMatchObject({
         status: 200,
-        body: { matched: 1, ids: [id] },
+        body: { matched: 1, changed: 1, remaining: 0, next: null },
       })
     })
 

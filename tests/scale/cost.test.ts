@@ -46,7 +46,8 @@ test('a run that was claimed ahead writes fewer than twelve records to the log',
 })
 
 async function runAll(sql: Database): Promise<void> {
-  const { claims } = await claimDue(sql, { limit: RUNS, leaseSeconds: 15, clock: await readClock(sql) }).taken
+  const options = { limit: RUNS, leaseSeconds: 15, clock: await readClock(sql), which: 'oldest' as const }
+  const { claims } = await claimDue(sql, options).taken
   const executions = claims.flatMap((claim) => claim.executions)
   expect(executions).toHaveLength(RUNS)
   const starting = executions.map((execution) => ({ execution, inMs: 0 }))

@@ -1,6 +1,7 @@
 import type { Queryable } from '../../db.ts'
 import { ended, runsWithoutUnrun } from './end.ts'
 import { intoLedger, ledgerColumns } from './ledger.ts'
+import { PAUSED } from './queue-again.ts'
 
 /**
  * Ends an execution that is still queued; asks one that runs to stop, which its worker sees at its next heartbeat. Returns which of the
@@ -37,7 +38,7 @@ export async function cancelPaused(tx: Queryable, taskIds: number[]): Promise<nu
       update task_state s
       set ${ended(tx)}, runs = ${runsWithoutUnrun(tx)}
       where s.task_id = any(${taskIds}::int[]) and s.status = 'queued' and s.trigger = 'schedule'
-      returning ${ledgerColumns(tx)}, 0 as late_ms, 'cancelled' as outcome, 'the task was paused' as detail, null as result
+      returning ${ledgerColumns(tx)}, 0 as late_ms, 'cancelled' as outcome, ${PAUSED} as detail, null as result
     ),
     recorded as (
       ${intoLedger(tx)}

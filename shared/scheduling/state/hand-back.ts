@@ -1,7 +1,7 @@
 import type { Queryable } from '../../db.ts'
 import { fenced, type Held, held } from './fence.ts'
 import { intoLedger, ledgerColumns } from './ledger.ts'
-import { mayGoOn } from './queue-again.ts'
+import { mayGoOn, PAUSED } from './queue-again.ts'
 
 /**
  * Frees what runs, for the next claim, as the same attempt: a shutdown is no attempt. What was asked to stop, or whose task was
@@ -18,7 +18,7 @@ export async function handBack(sql: Queryable, executions: Held[]): Promise<numb
       from ${held(sql, executions)}
       where ${fenced(sql, 'running')}
       returning ${ledgerColumns(sql)}, 0 as late_ms, 'cancelled' as outcome,
-        case when s.cancel_requested_at is null then 'the task was paused' end as detail, null as result
+        case when s.cancel_requested_at is null then ${PAUSED} end as detail, null as result
     ),
     stopped as (
       ${intoLedger(sql, sql`where status is null`)}

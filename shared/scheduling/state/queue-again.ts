@@ -7,6 +7,24 @@ import type { Fragment, Queryable } from '../../db.ts'
 export const mayGoOn = (sql: Queryable): Fragment => sql`
   s.cancel_requested_at is null and (s.paused_at is null or s.trigger <> 'schedule')`
 
+/** What the ledger says of what a pause cancelled. */
+export const PAUSED = 'the task was paused'
+
+/**
+ * Queues the next attempts of tasks that run once and whose only occurrence a pause has cut short: between two attempts, or after a loss. Nothing else would
+ * bring it back. For rows that are locked, of tasks that are resumed.
+ */
+export async function queueCutShort(tx: Queryable, taskIds: number[]): Promise<void> {
+  await tx`
+    update task_state s
+    set status = 'queued', execution_id = nextval('execution_ids'), attempt = s.attempt + 1, claim_id = null,
+      started_at = null, cancel_requested_at = null, due_at = now(), unheld_due_at = now()
+    from tasks t, executions e
+    where s.task_id = any(${taskIds}::int[]) and t.id = s.task_id and t.schedule_type = 'once'
+      and s.status is null and s.next_run_at is null and s.trigger = 'schedule'
+      and e.id = s.execution_id and (e.status = 'lost' or (e.status = 'cancelled' and e.detail = ${PAUSED}))`
+}
+
 /** An ended execution whose occurrence is tried again, so many seconds from now. */
 export type Again = { id: number; task_id: number; inSeconds: number; failed: boolean }
 

@@ -18,13 +18,21 @@ const verbs = Object.keys(calls) as Verb[]
 
 function apply(verb: Verb, query: string, body?: unknown) {
   const { handler, ...request } = calls[verb]
-  return call(handler, { ...request, query, ...(body !== undefined && { body }) })
+  return call(handler, { ...request, query: `${query}&ids=true`, ...(body !== undefined && { body }) })
 }
 
 const FLAG =
   'Invalid option: expected one of "true"|"1"|"yes"|"on"|"y"|"enabled"|"false"|"0"|"no"|"off"|"n"|"disabled"'
 
-const done = (ids: number[], dry_run = false) => json(200, { matched: ids.length, dry_run, ids })
+const done = (ids: number[], dry_run = false) =>
+  json(200, {
+    matched: ids.length,
+    changed: dry_run ? 0 : ids.length,
+    remaining: 0,
+    next: null,
+    dry_run,
+    ids,
+  })
 const everything = async () => await db()`select * from whole_tasks order by id`
 
 beforeEach(emptyTables)
@@ -100,7 +108,7 @@ test.for(verbs)('%s asks for what it means', async (verb) => {
 test.for(verbs)('%s takes no tasks for an answer, and nulls for what is absent', async (verb) => {
   expect(await apply(verb, 'all=true')).toEqual(done([]))
   const { handler, ...request } = calls[verb]
-  expect(await callOffline(handler, { ...request, query: 'all=true' })).toEqual(done([]))
+  expect(await callOffline(handler, { ...request, query: 'all=true&ids=true' })).toEqual(done([]))
 })
 
 test('pauses with the reason and the end that are given, and cancels what is queued', async () => {
@@ -149,6 +157,41 @@ test('takes 1,200 tasks at once', async () => {
   const ids = Array.from({ length: 1200 }, (_, i) => i + 1)
   for (const verb of verbs) expect(await apply(verb, 'name_prefix=task')).toEqual(done(ids))
   expect(await everything()).toEqual([])
+})
+
+test.for(verbs)('%s tells the ids only on request', async (verb) => {
+  await insertTask()
+  const { handler, ...request } = calls[verb]
+  const { body } = await call(handler, { ...request, query: 'all=true' })
+  expect(body).toEqual({ matched: 1, changed: 1, remaining: 0, next: null, dry_run: false })
+})
+
+test.for(verbs)('%s goes on where it ended, until nothing remains', { timeout: 30_000 }, async (verb) => {
+  await db()`
+    with t as (
+      insert into tasks (name, type, schedule_type, interval_seconds)
+      select 'task ' || i, 'sleep', 'interval', 60 from generate_series(1, 10050) i
+      returning id, definition
+    )
+    insert into task_state (task_id, definition, next_run_at) select id, definition, '2999-01-01Z' from t`
+  const first = await apply(verb, 'all=true')
+  const { matched, changed, remaining, next, ids } = first.body
+  expect([matched, changed, remaining, ids.length]).toEqual([10_000, 10_000, 50, 10_000])
+  const second = await apply(verb, `all=true&cursor=${next}`)
+  expect(second.body).toMatchObject({ matched: 50, changed: 50, remaining: 0, next: null })
+  expect(await apply(verb, 'all=true&cursor=x')).toEqual(
+    invalidParameter('cursor', 'is not a cursor of this list'),
+  )
+})
+
+test('deletes a long history in slices', async () => {
+  await insertTask()
+  await db()`
+    insert into executions (task_id, scheduled_for, due_at, status, started_at, finished_at)
+    select 1, at, at, 'success', at, at from generate_series(1, 12000) i,
+      lateral (select now() - make_interval(secs => i)) a (at)`
+  expect(await apply('delete', 'all=true')).toEqual(done([1]))
+  expect(await db()`select from all_executions`).toEqual([])
 })
 
 test('two that pause and two that resume everything at once wait for no one for ever', async () => {

@@ -1,0 +1,101 @@
+import '../setup/doctor.ts'
+import { beforeEach, expect, test } from 'vitest'
+import { db } from '../../shared/db.ts'
+import type { Claim } from '../../shared/scheduling/claim.ts'
+import { tick } from '../../shared/scheduling/tick.ts'
+import { emptyTables, insertTask } from '../setup/rows.ts'
+
+beforeEach(emptyTables)
+
+type Room = { now: number; ahead: number; quick?: number }
+
+/** What one tick hands to a worker that has this much room, as the names of its tasks by claim. */
+async function claimedWith(room: Room): Promise<string[][]> {
+  const claims: Claim[] = []
+  let left = room
+  const send = async (claim: Claim): Promise<void> => {
+    claims.push(claim)
+    const count = claim.executions.length
+    left = { now: left.now - count, ahead: left.ahead - count, quick: (left.quick ?? 0) - count }
+  }
+  await tick(db(), { capacity: async () => left, send }, { leaseSeconds: 30 })
+  return claims.map(({ executions }) => executions.map(({ task }) => task.name).toSorted())
+}
+
+const ago = (seconds: number) => new Date(Date.now() - seconds * 1000)
+
+const due = (name: string, seconds: number, given: object = {}) =>
+  insertTask({ name, interval_seconds: 86_400, next_run_at: ago(seconds), ...given })
+
+/** As if its last run had taken so many milliseconds. */
+const ranFor = (id: number, ms: number) =>
+  db()`
+    update task_state set started_at = now() - interval '1 h', busy_from = now() - interval '1 h',
+      busy_until = now() - interval '1 h' + ${ms} * interval '1 ms'
+    where task_id = ${id}`
+
+const queue = (id: number, trigger: string, attempt: number) =>
+  db()`
+    update task_state set status = 'queued', execution_id = nextval('execution_ids'), scheduled_for = now() - interval '1 min',
+      due_at = now() - interval '1 min', unheld_due_at = now() - interval '1 min', attempt = ${attempt}, trigger = ${trigger},
+      next_run_at = now() + interval '1 h'
+    where task_id = ${id}`
+
+test('what has just come due and what has waited for longest share the room', async () => {
+  for (const [name, seconds] of [
+    ['oldest', 50],
+    ['old', 40],
+    ['middle', 30],
+    ['latest', 20],
+  ] as const) {
+    await due(name, seconds)
+  }
+  expect(await claimedWith({ now: 0, ahead: 2 })).toEqual([['latest', 'oldest']])
+})
+
+test('retries get half of the room while anything else is due, and the rest when nothing is', async () => {
+  for (const name of ['r1', 'r2', 'r3', 'r4']) await queue(await due(name, 60), 'schedule', 2)
+  for (const name of ['d1', 'd2', 'd3', 'd4']) await due(name, 20)
+  const both = (await claimedWith({ now: 0, ahead: 4 })).flat()
+  expect(both.filter((name) => name.startsWith('r'))).toHaveLength(2)
+  expect(both.filter((name) => name.startsWith('d'))).toHaveLength(2)
+  expect((await claimedWith({ now: 0, ahead: 4 })).flat()).toHaveLength(4)
+})
+
+test('the only place that is free goes to a retry and to what is due in turns', async () => {
+  for (const name of ['r1', 'r2']) await queue(await due(name, 60), 'schedule', 2)
+  for (const name of ['d1', 'd2']) await due(name, 20)
+  const first = await claimedWith({ now: 0, ahead: 1 })
+  const second = await claimedWith({ now: 0, ahead: 1 })
+  expect([...first.flat(), ...second.flat()].map(([kind]) => kind).toSorted()).toEqual(['d', 'r'])
+})
+
+test('a worker without a free place takes what is quick, what is new, and what a person asked for', async () => {
+  await ranFor(await due('quick', 20), 100)
+  await ranFor(await due('slow', 20), 5000)
+  await due('new', 20)
+  await queue(await due('retry', 60), 'schedule', 2)
+  await queue(await due('by hand', 60), 'manual', 1)
+  expect(await claimedWith({ now: 0, ahead: 0, quick: 10 })).toEqual([['by hand'], ['new', 'quick']])
+})
+
+test('no claim takes more params than a statement should carry, and none is left out', async () => {
+  const body = 'x1y2'.repeat(62_500)
+  for (let number = 0; number < 70; number += 1) {
+    await due(`large ${number}`, 20, { type: 'http', params: { url: 'http://localhost/', body } })
+  }
+  const claims = await claimedWith({ now: 0, ahead: 1000 })
+  expect(Math.max(...claims.map((names) => names.length))).toBeLessThan(40)
+  expect(claims.flat()).toHaveLength(70)
+})
+
+test('nor does one of what is queued', async () => {
+  const body = 'x1y2'.repeat(62_500)
+  for (let number = 0; number < 40; number += 1) {
+    const params = { url: 'http://localhost/', body }
+    await queue(await due(`large ${number}`, 20, { type: 'http', params }), 'schedule', 2)
+  }
+  const claims = await claimedWith({ now: 0, ahead: 1000 })
+  expect(Math.max(...claims.map((names) => names.length))).toBeLessThan(40)
+  expect(claims.flat()).toHaveLength(40)
+})
