@@ -104,6 +104,12 @@ test('skip runs the latest only within its grace', () => {
   })
 })
 
+test('skip runs the first of a new task, which no tick could meet in time', () => {
+  const policies = { misfire_policy: 'skip', misfire_grace_seconds: 0 }
+  const run = (isFirst: boolean) => planned(task('10:00:00', { policies, isFirst }), '10:00:00.400').run
+  expect([run(true), run(false)]).toEqual(['10:00:00', null])
+})
+
 test('fire_all runs the oldest and leaves the others due', () => {
   const policies = { misfire_policy: 'fire_all' }
   expect(planned(task('10:00:00', { policies }), '10:02:30')).toEqual({

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { handler as preview } from '../../../functions/schedules/preview.ts'
 import { handler } from '../../../functions/tasks/create.ts'
 import { db } from '../../../shared/db.ts'
 import { aTask, etag, invalidFields, json, problem } from '../../setup/expected.ts'
@@ -88,6 +89,24 @@ describe('creates', () => {
     expect(await post({ ...once, next_run_at: given })).toEqual(
       created({ schedule_type: 'once', interval_seconds: null, next_run_at: expected }),
     )
+  })
+
+  test.for<[string, object, string]>([
+    [
+      'moved out of it by its jitter',
+      { schedule_type: 'once', next_run_at: '9999-12-31T23:59:59Z', jitter_seconds: 60 },
+      '#/next_run_at',
+    ],
+    [
+      'whose first instant lies behind it',
+      { schedule_type: 'cron', cron_expression: '0 0 1 1 *', start_at: '9999-12-02T00:00:00Z' },
+      '#/cron_expression',
+    ],
+  ])('no task at the end of the calendar, %s', async ([, given, pointer]) => {
+    const { statusCode, body } = await post({ name: 'a', type: 'sleep', ...given })
+    expect([statusCode, body.errors?.[0]?.pointer]).toEqual([422, pointer])
+    const request = { method: 'POST', path: '/schedules/preview', body: given }
+    expect((await call(preview, request)).statusCode).toBe(422)
   })
 
   test.for([
