@@ -10,6 +10,10 @@ const readyOut = z.object({
     .object({
       state: z.enum(['ok', 'degraded']),
       reasons: z.array(z.enum(['tick_overdue', 'heartbeat_overdue', 'settle_overdue'])),
+      unknown_types: z
+        .array(z.string())
+        .optional()
+        .describe('Task types that this process has no runner for: it leaves their tasks to others'),
     })
     .nullable()
     .describe('Of this process; null when it has none, as a function on Lambda'),

@@ -7,11 +7,12 @@ import { logger } from '../logger.ts'
 import { advance, handledAlready, type TaskPlan } from './advance.ts'
 import { type ClaimOptions, horizon, type Taken, toClaims } from './claim.ts'
 import type { Claimed, LastRun } from './claimed.ts'
-import { type Definition, readDefinitions } from './definition.ts'
+import { type Definition, isRunnable, readDefinitions } from './definition.ts'
 import { type DueTask, type Plan, plan } from './plan.ts'
 import { describe } from './record.ts'
 import { type Schedule, shift } from './schedule.ts'
 import { pausedItself, touch } from './state/pause-itself.ts'
+import { leftToOthers } from './unknown-types.ts'
 import { rememberUnreceived } from './unreceived.ts'
 
 /** The state of a due task; instants in milliseconds since 1970. */
@@ -92,12 +93,16 @@ async function planAll(tx: Queryable, rows: DueRow[], now: Date): Promise<Plans>
     }
     if (left.has(row.task_id)) continue
     plans.seen += 1
-    const task = definitions.get(row.task_id)
-    const outcome = task && tryPlan(row, task, now)
-    if (outcome instanceof Error) plans.unreadable.set(row.task_id, outcome)
-    else if (task && outcome) plans.planned.push({ row, task, plan: outcome })
+    planOne(plans, row, definitions.get(row.task_id), now)
   }
   return plans
+}
+
+function planOne(plans: Plans, row: DueRow, task: Definition | undefined, now: Date): void {
+  if (!task || !isRunnable(task)) return
+  const outcome = tryPlan(row, task, now)
+  if (outcome instanceof Error) plans.unreadable.set(row.task_id, outcome)
+  else plans.planned.push({ row, task, plan: outcome })
 }
 
 type Planned = { row: DueRow; task: Definition; plan: Plan }
@@ -165,8 +170,13 @@ async function lockDue(
   return { rows: alternately(rows.slice(0, most), rows.slice(most)), last }
 }
 
-const isDue = (tx: Queryable, options: ClaimOptions) =>
-  tx`next_run_at <= ${horizon(options)} and paused_at is null and status is null`
+const isDue = (tx: Queryable, options: ClaimOptions) => tx`
+  next_run_at <= ${horizon(options)} and paused_at is null and status is null ${isForThisProcess(tx)}`
+
+function isForThisProcess(tx: Queryable): Fragment {
+  const left = leftToOthers()
+  return left.length === 0 ? tx`` : tx`and task_id <> all(${left}::int[])`
+}
 
 const isAfter = (tx: Queryable, { after }: DueOptions) =>
   after ? tx`and (next_run_at, task_id) > (${new Date(after.next_run_at)}, ${after.task_id})` : tx``

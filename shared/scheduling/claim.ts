@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { type Database, type Fragment, isUnreachable, type Queryable } from '../db.ts'
 import { type Claimed, loadClaimed } from './claimed.ts'
 import { type Clock, readClock } from './clock.ts'
-import { readDefinitions } from './definition.ts'
+import { isRunnable, readDefinitions } from './definition.ts'
 import { take } from './state/take.ts'
+import { leftToOthers } from './unknown-types.ts'
 import { rememberUnreceived } from './unreceived.ts'
 
 /** Executions handed to one worker: whoever holds `id` may start and settle them, as long as its lease lasts. */
@@ -124,12 +125,15 @@ async function takeUnheld(
 ): Promise<Unheld> {
   const locked = await tx<{ task_id: number; definition: number }[]>`
     select s.task_id, s.definition from task_state s
-    where ${which}
+    where ${which} and s.task_id <> all(${leftToOthers()}::int[])
     order by s.unheld_due_at
     limit ${limit}
     for no key update skip locked`
   const { found, left } = await readDefinitions(tx, locked)
-  const taken = locked.filter((row) => !left.has(row.task_id))
+  const taken = locked.filter(({ task_id }) => {
+    const task = found.get(task_id)
+    return !left.has(task_id) && (!task || isRunnable(task))
+  })
   const executions: Claimed[] = []
   for (const group of Map.groupBy(taken, (_, index) => Math.floor(index / claimSize)).values()) {
     const id = randomUUID()

@@ -5,6 +5,7 @@ import { runnerOf } from '../runners/index.ts'
 import type { Runner } from '../runners/runner.ts'
 import type { Policies } from './plan.ts'
 import { jitterMs, readSchedule, type Schedule, type ScheduleFields } from './schedule.ts'
+import { leaveToOthers } from './unknown-types.ts'
 
 type Row = Omit<ScheduleFields, 'start_at' | 'end_at'> &
   Policies & {
@@ -55,7 +56,7 @@ const COLUMNS = {
 /** What a task is, as its row of `tasks` says: its schedule, what it runs, and its policies. */
 export type Definition = Omit<Row, keyof ScheduleFields | 'type' | 'params'> & {
   /** What runs it, with its params checked; or why nothing can. */
-  work: { runner: Runner; params: unknown } | { problem: string }
+  work: { runner: Runner; params: unknown } | { problem: string; unknownType?: string }
   /** An error when it can't be read: written by hand, or in a zone that this Node doesn't know. */
   schedule: Schedule | AppError
   /** Milliseconds that each of its instants is moved by. */
@@ -170,7 +171,7 @@ function toDefinition(rows: Columns<Row>, index: number): Definition {
 /** Here, ahead of the instant, and once for all its runs. */
 function toWork(type: string, params: unknown): Definition['work'] {
   const runner = runnerOf(type)
-  if (!runner) return { problem: `no runner for type ${type}` }
+  if (!runner) return { problem: `no runner for type ${type}`, unknownType: type }
   const checked = runner.params.safeParse(params)
   if (checked.success) return { runner, params: checked.data }
   return { problem: `bad params: ${checked.error.issues.map((it) => it.message).join('; ')}` }
@@ -193,4 +194,11 @@ function scheduleOf(rows: Columns<Row>, index: number): Schedule | AppError {
     if (error instanceof AppError) return error
     throw error
   }
+}
+
+/** Returns whether this process can run it: it has a runner for its type. What it hasn't is remembered, and left to others. */
+export function isRunnable({ id, work }: Definition): boolean {
+  if (!('problem' in work) || work.unknownType === undefined) return true
+  leaveToOthers(id, work.unknownType)
+  return false
 }

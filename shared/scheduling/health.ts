@@ -1,6 +1,7 @@
 import { config } from '../config.ts'
 import { connect, PROBE_LIMITS } from '../db.ts'
 import { type Duty, overdue } from './overdue.ts'
+import { unknownTypes } from './unknown-types.ts'
 
 /** What a scheduler is late with. */
 const REASONS = {
@@ -9,14 +10,21 @@ const REASONS = {
   settle: 'settle_overdue',
 } as const satisfies Record<Duty, string>
 
-export type SchedulerState = { state: 'ok' | 'degraded'; reasons: (typeof REASONS)[Duty][] }
+export type SchedulerState = {
+  state: 'ok' | 'degraded'
+  reasons: (typeof REASONS)[Duty][]
+  /** Task types that this process has no runner for, and leaves to others; left out when there are none. */
+  unknown_types?: string[]
+}
 
 /** Returns how this process' scheduler is; null when it has none. */
 export function schedulerState(): SchedulerState | null {
   const watch = overdue()
   if (!watch.isWatching) return null
   const reasons = watch.late().map((duty) => REASONS[duty])
-  return { state: reasons.length > 0 ? 'degraded' : 'ok', reasons }
+  const unknown = unknownTypes()
+  const state = reasons.length > 0 ? 'degraded' : 'ok'
+  return { state, reasons, ...(unknown.length > 0 && { unknown_types: unknown }) }
 }
 
 /** Leases for which nothing may have moved. */

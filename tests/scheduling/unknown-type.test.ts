@@ -1,0 +1,35 @@
+import '../setup/doctor.ts'
+import { beforeEach, expect, test } from 'vitest'
+import { db } from '../../shared/db.ts'
+import { unknownTypes } from '../../shared/scheduling/unknown-types.ts'
+import { emptyTables, insertTask } from '../setup/rows.ts'
+import { historyOf, tickAndRun } from '../setup/scheduler.ts'
+
+beforeEach(emptyTables)
+
+const DUE = new Date('2027-03-10T00:00:00.400Z')
+
+test('a task of a type that this process does not know is left to one that does, with its instant', async () => {
+  await insertTask({ type: 'teleport' })
+  await insertTask({ name: 'b', params: { duration: 0 } })
+  await tickAndRun(DUE)
+  await tickAndRun(DUE)
+  expect(await historyOf(1)).toEqual([])
+  expect(await historyOf(2)).toHaveLength(1)
+  expect(await db()`select status, next_run_at, claim_id from task_state where task_id = 1`).toEqual([
+    { status: null, next_run_at: new Date('2027-03-10T00:00:00Z'), claim_id: null },
+  ])
+  expect(unknownTypes()).toEqual(['teleport'])
+})
+
+test('so is what is queued of it', async () => {
+  // Not an id of the test before: this process remembers those.
+  await db()`select setval('tasks_id_seq', 10)`
+  const id = await insertTask({ type: 'teleport' })
+  await db()`
+    update task_state set status = 'queued', execution_id = nextval('execution_ids'), scheduled_for = now(), due_at = now(),
+      unheld_due_at = now(), attempt = 2, trigger = 'schedule'`
+  await tickAndRun(DUE)
+  await tickAndRun(DUE)
+  expect(await historyOf(id)).toMatchObject([{ status: 'queued', attempt: 2 }])
+})
