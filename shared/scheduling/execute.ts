@@ -145,7 +145,8 @@ export class Executor {
     this.#expected.get(id)?.()
     this.#expected.delete(id)
     if (executions.length === 0) return
-    const claim = this.#heartbeat.hold(id, executions.length, since)
+    const ids = executions.map((execution) => execution.id)
+    const claim = this.#heartbeat.hold(id, ids, since)
     this.#load += executions.length
     const { promise, resolve } = Promise.withResolvers<void>()
     const works = executions.map((execution): Work => {

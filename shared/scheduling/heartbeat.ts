@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { isUnreachable, type Queryable, wasTooSlow } from '../db.ts'
 import { logger } from '../logger.ts'
 import { BatchSize } from './batch-size.ts'
@@ -9,6 +10,7 @@ import { fenced, held } from './state/fence.ts'
 /** A claim of this process. */
 export type HeldClaim = {
   readonly id: string
+  readonly executionIds: number[]
   readonly runs: Set<Run>
   /** How many of its executions this process has not done with. */
   left: number
@@ -23,6 +25,9 @@ export type HeldClaim = {
 
 /** Milliseconds until a beat that failed is tried again. */
 const RETRY_MS = 250
+
+/** Milliseconds between two looks at how late the event loop is. */
+const WATCH_MS = 100
 
 /** Claims that one statement renews, and runs that one asks about, at most. */
 const BATCH = 2000
@@ -41,7 +46,11 @@ export class Heartbeat {
   readonly #givenUp: GivenUp
   readonly #batch = new BatchSize(BATCH)
   #timer: NodeJS.Timeout | undefined
+  #nextAt = Number.POSITIVE_INFINITY
   #beating = false
+  #watch: NodeJS.Timeout | undefined
+  /** When the event loop stood still last, for longer than a worker should let it. */
+  #blockedAt = Number.NEGATIVE_INFINITY
   #isUnreachable = false
   #stopped: StopReason | undefined
 
@@ -57,21 +66,27 @@ export class Heartbeat {
     return this.#isUnreachable
   }
 
-  /** `since`: `performance.now()` before the statement that gave the lease was sent. */
-  hold(id: string, count: number, since: number): HeldClaim {
+  /**
+   * `since`: `performance.now()` before the statement that gave the lease was sent. When its answer took so long that the lease is
+   * over, the claim is lost from the start.
+   */
+  hold(id: string, executionIds: number[], since: number): HeldClaim {
     const leaseEnds = since + this.#leaseMs
     const held: HeldClaim = {
       id,
+      executionIds,
       runs: new Set(),
-      left: count,
+      left: executionIds.length,
       leaseEnds,
-      lost: false,
+      lost: leaseEnds <= performance.now(),
       gone: false,
       expiry: undefined,
     }
-    this.#expireAt(held, leaseEnds)
+    if (held.lost) this.#givenUp.add(id, executionIds)
+    else this.#expireAt(held, leaseEnds)
+    this.#watch ??= this.#watchLoop()
     this.#held.set(id, held)
-    if (this.#held.size === 1) this.#next(this.#leaseMs / 3)
+    this.#nextBy(since + this.#leaseMs / 3)
     this.#overdue.oweAtLeast('heartbeat', this.#leaseMs / 3)
     return held
   }
@@ -88,7 +103,9 @@ export class Heartbeat {
     this.#held.delete(held.id)
     if (this.#held.size > 0) return
     clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#nextAt = Number.POSITIVE_INFINITY
+    clearInterval(this.#watch)
+    this.#watch = undefined
     this.#isUnreachable = false
     this.#overdue.done('heartbeat')
   }
@@ -98,9 +115,12 @@ export class Heartbeat {
     for (const { runs } of this.#held.values()) for (const run of runs) run.stop(reason)
   }
 
-  #next(inMs: number): void {
+  /** The next beat comes then, if none comes sooner. */
+  #nextBy(at: number): void {
+    if (at >= this.#nextAt) return
+    this.#nextAt = at
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.#beat(), Math.max(0, inMs))
+    this.#timer = setTimeout(() => void this.#beat(), Math.max(0, at - performance.now()))
   }
 
   #expireAt(held: HeldClaim, leaseEnds: number): void {
@@ -110,34 +130,52 @@ export class Heartbeat {
   }
 
   /**
-   * Whether the database could not be reached, or this process stood still, only it can tell. It does, if the timer came in time: of a process that was
-   * blocked by what it ran that is just what `crash_limit` is for.
+   * The database could not be reached in time, or this process stood still: only it can tell. It gives the claim up in the first
+   * case; what blocks a process is just what `crash_limit` is for.
    */
   #expire(held: HeldClaim): void {
-    const isInTime = performance.now() - held.leaseEnds < this.#leaseMs / 6
-    if (isInTime && this.#isUnreachable) {
-      this.#givenUp.add(
-        held.id,
-        [...held.runs].map((run) => run.executionId),
-      )
-    }
     lose(held)
+    void this.#giveUpUnlessBlocked(held)
   }
 
-  /** One at a time: the next one comes a third of a lease after this one began, or soon when it failed. */
+  async #giveUpUnlessBlocked({ id, executionIds, leaseEnds }: HeldClaim): Promise<void> {
+    // A standstill that ends now is seen within this turn of the loop.
+    await setImmediate()
+    if (this.#blockedAt < leaseEnds - this.#leaseMs) this.#givenUp.add(id, executionIds)
+  }
+
+  #watchLoop(): NodeJS.Timeout {
+    let last = performance.now()
+    return setInterval(() => {
+      const now = performance.now()
+      if (now - last - WATCH_MS > this.#leaseMs / 6) this.#blockedAt = now
+      last = now
+    }, WATCH_MS)
+  }
+
+  /** One at a time: the next one comes when a third of a lease is over, or soon when it failed. */
   async #beat(): Promise<void> {
+    this.#nextAt = Number.POSITIVE_INFINITY
     if (this.#beating) return
     this.#beating = true
     const since = performance.now()
     const works = await this.#renewAll(since)
     if (works) await this.#askAboutAll()
     this.#beating = false
-    if (this.#held.size === 0) return
-    this.#next(works ? since + this.#leaseMs / 3 - performance.now() : RETRY_MS)
+    const ends = this.#stillHeld().map(({ leaseEnds }) => leaseEnds)
+    // What was claimed while it was under way may be the first whose turn it is.
+    const due =
+      ends.reduce((first, end) => Math.min(first, end), since + this.#leaseMs) - (2 / 3) * this.#leaseMs
+    if (this.#held.size > 0) this.#nextBy(works ? due : performance.now() + RETRY_MS)
+  }
+
+  /** What is lost is for others to recover. */
+  #stillHeld(): HeldClaim[] {
+    return [...this.#held.values()].filter(({ lost }) => !lost)
   }
 
   async #renewAll(since: number): Promise<boolean> {
-    const all = [...this.#held.values()]
+    const all = this.#stillHeld()
     try {
       for (let from = 0; from < all.length; from += this.#batch.size) {
         const some = all.slice(from, from + this.#batch.size)

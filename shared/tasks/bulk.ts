@@ -104,12 +104,13 @@ async function applyFrom(
   return done
 }
 
+/** Of both tables, since PostgreSQL draws no such conclusion, and would read the one from its begin. */
 const idsAfter = async (sql: Database, filters: Filters, after: number, limit: number): Promise<number[]> => {
   const rows = await sql<{ id: number }[]>`
     select t.id
     from tasks t
     join task_state s on s.task_id = t.id
-    where t.id > ${after}::bigint and ${matching(sql, filters)}
+    where t.id > ${after}::bigint and s.task_id > ${after}::bigint and ${matching(sql, filters)}
     order by t.id
     limit ${limit}`
   return rows.map(({ id }) => id)
@@ -120,7 +121,7 @@ async function countAfter(sql: Database, filters: Filters, after: number): Promi
     select count(*)::int from (
       select from tasks t
       join task_state s on s.task_id = t.id
-      where t.id > ${after}::bigint and ${matching(sql, filters)}
+      where t.id > ${after}::bigint and s.task_id > ${after}::bigint and ${matching(sql, filters)}
       limit ${COUNTED}
     ) counted`
   return count

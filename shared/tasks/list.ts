@@ -50,7 +50,7 @@ export async function listTasks(sql: Queryable, query: z.output<typeof taskQuery
     select ${taskColumns(sql)}
     from tasks t
     join task_state s on s.task_id = t.id
-    where t.id > ${after}::bigint and ${matching(sql, query)}
+    where t.id > ${after}::bigint and s.task_id > ${after}::bigint and ${matching(sql, query)}
     order by t.id
     limit ${pageLimit(sql, query)}`
   return rows.map(toTask)

@@ -1,9 +1,11 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
+import { Executor } from '../../shared/scheduling/execute.ts'
 import { pauseTasks } from '../../shared/scheduling/pause.ts'
 import { takeBackLosses } from '../../shared/scheduling/take-back.ts'
 import { rememberUnreceived } from '../../shared/scheduling/unreceived.ts'
+import { eventually } from '../setup/eventually.ts'
 import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
 import { expireLeases, historyOf, startAll, tickOnly } from '../setup/scheduler.ts'
 
@@ -77,4 +79,43 @@ test('what was started with a claim that no worker got runs as the same attempt,
   const { ticked } = await tickOnly()
   expect(ticked).toMatchObject({ lost: 0, claimed: 1 })
   expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1, started_at: null }])
+})
+
+/** Takes on what is due under a lease of one second, and resolves when it has lost it in `meanwhile`. */
+async function loseIn(meanwhile: (lost: Promise<void>) => Promise<void>): Promise<void> {
+  await insertTask({ params: db().json({ duration: 60 }), crash_limit: 0 })
+  const [claim] = (await tickOnly(DUE)).claims
+  if (!claim) throw new Error('nothing was claimed')
+  const executor = new Executor(db(), { leaseSeconds: 1, defaultTimeoutSeconds: 100, maxRunning: 10 })
+  const lost = executor.execute({ ...claim, since: performance.now() }, 3_600_000)
+  await eventually(() => expect(executor.running).toBe(1))
+  await eventually(async () => expect(await state()).toMatchObject({ status: 'running' }))
+  await meanwhile(lost)
+  await lost
+}
+
+test('a loss does not count whose worker could not renew its lease in time', async () => {
+  await loseIn(async (lost) => {
+    await db().begin(async (tx) => {
+      await tx`select from claims for update`
+      await lost
+    })
+  })
+  await eventually(async () => expect(await db()`select from claims where blameless`).toHaveLength(1))
+  await expireLeases()
+  await tickOnly(DUE)
+  expect(await state()).toMatchObject({ losses: 0, paused: false, attempt: 2 })
+})
+
+test('a loss counts whose worker was blocked by what it ran', async () => {
+  await loseIn(async () => {
+    const until = performance.now() + 1500
+    while (performance.now() < until);
+  })
+  // A renewal may still have been on its way.
+  await eventually(async () => {
+    await expireLeases()
+    await tickOnly(DUE)
+    expect(await state()).toMatchObject({ losses: 1, paused: true })
+  })
 })

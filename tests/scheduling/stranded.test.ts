@@ -26,13 +26,17 @@ async function claimOf(names: Record<string, object>, aheadMs = 0) {
 
 const sleep = (duration: number) => ({ params: db().json({ duration }) })
 
-/** Runs `work` while the ledger takes nothing, so that its first settlement waits, until `isLost` resolves. */
-async function whileLedgerIsLocked(work: () => Promise<void>, isLost: () => Promise<unknown>): Promise<void> {
+/** Runs `work` while the ledger takes nothing and no claim can be renewed, so that its first settlement waits, until `isLost` resolves. */
+async function whileNothingIsWritten(
+  work: () => Promise<void>,
+  isLost: () => Promise<unknown>,
+): Promise<void> {
   let running: Promise<void> = Promise.resolve()
   await db().begin(async (tx) => {
     await tx`lock table executions in share mode`
+    await tx`select from claims for update`
     running = work()
-    await statementsWaiting(1)
+    await statementsWaiting(2)
     await isLost()
   })
   await running
@@ -45,7 +49,7 @@ test('a settlement of others leaves the claim of runs that lost their lease here
   const isLost = async () => {
     while (executor.load === claim.executions.length) await db()`select 1`
   }
-  await whileLedgerIsLocked(() => executor.execute(aged, NO_LIMIT_MS), isLost)
+  await whileNothingIsWritten(() => executor.execute(aged, NO_LIMIT_MS), isLost)
   expect(await strandedRows()).toEqual([])
   await expireLeases()
   await tickOnly(DUE)
@@ -61,7 +65,7 @@ test('what waits for its instant when its lease ends here keeps its claim too', 
   const isLost = async () => {
     while (executor.load === claim.executions.length) await db()`select 1`
   }
-  await whileLedgerIsLocked(() => executor.execute(aged, NO_LIMIT_MS), isLost)
+  await whileNothingIsWritten(() => executor.execute(aged, NO_LIMIT_MS), isLost)
   expect(await strandedRows()).toEqual([])
   await expireLeases()
   await tickOnly(DUE)

@@ -51,7 +51,8 @@ test('repeats the run of a paused task', async () => {
 })
 
 test('a further attempt of it still names what it repeats: after a failure, and when its worker is lost', async () => {
-  await insertTask({ ...later, type: 'teleport', max_attempts: 2, retry_backoff_seconds: 0 })
+  const refused = { type: 'http', params: { url: 'http://127.0.0.1:1/' } }
+  await insertTask({ ...later, ...refused, max_attempts: 2, retry_backoff_seconds: 0 })
   await insertExecution(at)
   const here = runHere()
   await rerun()
