@@ -211,6 +211,13 @@ export function allOf(sql: Queryable, conditions: (Fragment | false)[]): Fragmen
     .reduce((all, condition) => sql`${all} and ${condition}`, sql`true`)
 }
 
+/** How many bytes the text of a jsonb column has, or about: the size of a compressed value says nothing about it, so that is looked at. */
+export const textBytes = (sql: Queryable, column: Fragment): Fragment => sql`
+  case
+    when pg_column_compression(${column}) is null then pg_column_size(${column})
+    else octet_length(${column}::text)
+  end`
+
 /** True when a statement failed because the database could not be reached, so that trying again may help. */
 export function isUnreachable(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''

@@ -4,6 +4,7 @@ import express, { type Request, type Response } from 'express'
 import { z } from 'zod'
 import { connect } from '../../shared/db.ts'
 import { executionQuery, historyQuery, listExecutions, listHistory } from '../../shared/executions/list.ts'
+import type { Page } from '../../shared/http/page.ts'
 import { createTask } from '../../shared/tasks/create.ts'
 import { getTask } from '../../shared/tasks/get.ts'
 import { listTasks, taskQuery } from '../../shared/tasks/list.ts'
@@ -27,11 +28,11 @@ export const open: OpenSystem = async (settings): Promise<System> => {
     app.get(path, async (req: Request, res: Response) => {
       res.json(await answer(Number(req.params.id)))
     })
-  get('/tasks', () => listTasks(sql, defaults.tasks))
+  get('/tasks', () => rows(listTasks(sql, defaults.tasks)))
   get('/tasks/:id', (id) => getTask(sql, id))
-  get('/tasks/:id/executions', (id) => listHistory(sql, id, defaults.history))
-  get('/executions', () => listExecutions(sql, defaults.executions))
-  get('/upcoming', () => listUpcoming(sql, defaults.upcoming))
+  get('/tasks/:id/executions', (id) => rows(listHistory(sql, id, defaults.history)))
+  get('/executions', () => rows(listExecutions(sql, defaults.executions)))
+  get('/upcoming', () => rows(listUpcoming(sql, defaults.upcoming)))
   get('/healthz', async () => ({ status: 'ok' }))
   app.post('/tasks', express.json(), async (req: Request, res: Response) => {
     const { next_run_at: at, ...task } = req.body
@@ -53,5 +54,7 @@ export const open: OpenSystem = async (settings): Promise<System> => {
     },
   }
 }
+
+const rows = async <Row>(page: Promise<Page<Row>>): Promise<Row[]> => (await page).rows
 
 const portOf = (server: Server): number => z.object({ port: z.number() }).parse(server.address()).port

@@ -8,10 +8,15 @@ export const handler = httpHandler(
   {
     summary: 'List executions, newest first',
     query: executionQuery,
-    responses: { 200: { description: 'A page; `Link` names the next one', body: z.array(executionOut) } },
+    responses: {
+      200: {
+        description: 'A page, of 1 MiB of params or results at most; `Link` names the next one',
+        body: z.array(executionOut),
+      },
+    },
   },
   async ({ query }, { sql, event }) => {
-    const rows = await listExecutions(sql, query)
-    return { status: 200, body: rows, headers: nextLink(event, rows, query.limit, (row) => row.id) }
+    const page = await listExecutions(sql, query)
+    return { status: 200, body: page.rows, headers: nextLink(event, page, (row) => row.id) }
   },
 )

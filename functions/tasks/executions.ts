@@ -10,11 +10,19 @@ export const handler = httpHandler(
     summary: "List a task's executions, oldest first",
     path: taskPath,
     query: historyQuery,
-    responses: { 200: { description: 'A page; `Link` names the next one', body: z.array(executionOut) } },
+    responses: {
+      200: {
+        description: 'A page, of 1 MiB of params or results at most; `Link` names the next one',
+        body: z.array(executionOut),
+      },
+    },
   },
   async ({ path, query }, { sql, event }) => {
-    const rows = await listHistory(sql, path.id, query)
-    const headers = nextLink(event, rows, query.limit, (row) => [row.scheduled_for, row.id])
-    return { status: 200, body: rows, headers }
+    const page = await listHistory(sql, path.id, query)
+    return {
+      status: 200,
+      body: page.rows,
+      headers: nextLink(event, page, (row) => [row.scheduled_for, row.id]),
+    }
   },
 )

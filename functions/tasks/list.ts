@@ -8,10 +8,15 @@ export const handler = httpHandler(
   {
     summary: 'List tasks, oldest first',
     query: taskQuery,
-    responses: { 200: { description: 'A page; `Link` names the next one', body: z.array(taskOut) } },
+    responses: {
+      200: {
+        description: 'A page, of 1 MiB of params or results at most; `Link` names the next one',
+        body: z.array(taskOut),
+      },
+    },
   },
   async ({ query }, { sql, event }) => {
-    const tasks = await listTasks(sql, query)
-    return { status: 200, body: tasks, headers: nextLink(event, tasks, query.limit, (task) => task.id) }
+    const page = await listTasks(sql, query)
+    return { status: 200, body: page.rows, headers: nextLink(event, page, (task) => task.id) }
   },
 )

@@ -8,11 +8,19 @@ export const handler = httpHandler(
   {
     summary: 'List the tasks that will run, soonest first',
     query: upcomingQuery,
-    responses: { 200: { description: 'A page; `Link` names the next one', body: z.array(taskOut) } },
+    responses: {
+      200: {
+        description: 'A page, of 1 MiB of params or results at most; `Link` names the next one',
+        body: z.array(taskOut),
+      },
+    },
   },
   async ({ query }, { sql, event }) => {
-    const tasks = await listUpcoming(sql, query)
-    const headers = nextLink(event, tasks, query.limit, (task) => [task.next_run_at, task.id])
-    return { status: 200, body: tasks, headers }
+    const page = await listUpcoming(sql, query)
+    return {
+      status: 200,
+      body: page.rows,
+      headers: nextLink(event, page, (task) => [task.next_run_at, task.id]),
+    }
   },
 )

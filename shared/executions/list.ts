@@ -1,7 +1,7 @@
 import * as z from 'zod'
-import { allOf, type Fragment, type Queryable } from '../db.ts'
+import { allOf, type Fragment, type Queryable, textBytes } from '../db.ts'
 import { notFound } from '../errors.ts'
-import { pageLimit, pageQuery, readCursor } from '../http/page.ts'
+import { type Page, pageLimit, pageQuery, readCursor, readPage } from '../http/page.ts'
 import { digits } from '../http/parse.ts'
 import { BEFORE_ALL, instantIn } from '../instant.ts'
 import { maybeOpen } from '../scheduling/state/ledger.ts'
@@ -19,11 +19,11 @@ export const executionQuery = z.strictObject({
   task_id: digits(z.int().min(1)).optional(),
 })
 
-/** Executions of all tasks, newest first. Throws `invalid` for a cursor of another list. */
+/** A page of executions of all tasks, newest first. Throws `invalid` for a cursor of another list. */
 export async function listExecutions(
   sql: Queryable,
   query: z.output<typeof executionQuery>,
-): Promise<Execution[]> {
+): Promise<Page<Execution>> {
   const before = readCursor(z.int(), query.cursor)
   const { task_id: taskId } = query
   const limit = pageLimit(sql, query)
@@ -37,7 +37,7 @@ export async function listExecutions(
     taskId !== undefined && sql`s.task_id = ${taskId}::bigint`,
     matches(sql, query, [openStatus(sql), sql`s.scheduled_for`]),
   ])
-  return await sql<Execution[]>`
+  const select = sql`
     (
       select ${executionColumns(sql)}
       from executions e
@@ -55,20 +55,26 @@ export async function listExecutions(
     )
     order by id desc
     limit ${limit}`
+  return await readExecutions(sql, select, query.limit)
+}
+
+async function readExecutions(sql: Queryable, select: Fragment, limit: number): Promise<Page<Execution>> {
+  const bytes = sql`coalesce(octet_length(detail), 0) + coalesce(${textBytes(sql, sql`result`)}, 0)`
+  return await readPage(sql, { select, bytes, limit }, (row: Execution) => row)
 }
 
 export const historyQuery = z.strictObject(filters)
 
 const historyCursor = z.tuple([instantIn, z.int()])
 
-/** A task's executions, oldest first. Throws `not_found`, and `invalid` for a cursor of another list. */
+/** A page of a task's executions, oldest first. Throws `not_found`, and `invalid` for a cursor of another list. */
 export async function listHistory(
   sql: Queryable,
   taskId: number,
   query: z.output<typeof historyQuery>,
-): Promise<Execution[]> {
+): Promise<Page<Execution>> {
   const [at, id] = readCursor(historyCursor, query.cursor) ?? [BEFORE_ALL, 0]
-  const executions = await sql<Execution[]>`
+  const select = sql`
     (
       select ${executionColumns(sql)}
       from executions e
@@ -87,8 +93,9 @@ export async function listHistory(
     )
     order by scheduled_for, id
     limit ${query.limit}`
-  if (executions.length === 0) await requireTask(sql, taskId)
-  return executions
+  const page = await readExecutions(sql, select, query.limit)
+  if (page.rows.length === 0) await requireTask(sql, taskId)
+  return page
 }
 
 function matches(

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { Fragment, Queryable } from '../db.ts'
 import { invalid } from '../errors.ts'
+import { Turn } from '../turn.ts'
 import { digits } from './parse.ts'
 
 const PAGE_LIMIT = 1000
@@ -9,7 +10,7 @@ const PAGE_LIMIT = 1000
 export const pageQuery = {
   limit: digits(z.int().min(1).max(PAGE_LIMIT))
     .default(PAGE_LIMIT)
-    .describe(`Rows of a page; ${PAGE_LIMIT} when left out`),
+    .describe(`Rows of a page; ${PAGE_LIMIT} when left out.`),
   cursor: z.string().max(200).optional().describe('From the Link header of the page before'),
 }
 
@@ -44,18 +45,60 @@ export function readCursor<Schema extends z.ZodType>(
   }
 }
 
+/** Rows of a list, and whether more may come after them. */
+export type Page<Row> = { rows: Row[]; more: boolean }
+
+/** Bytes of large values in a page: what one costs at most to read and to write, with the loop of this process in hand. */
+const PAGE_BYTES = 2 ** 20
+
 /**
- * The `Link` header (RFC 8288) to the page after `rows`, with the request's own query; none when the page isn't full.
+ * Returns the page that `select` stands for, in its order: no more of it than `bytes` of its rows, a SQL expression, come to 1 MiB, and its first row always.
+ * `limit` is how many rows it asks for, `show` makes of each what the API shows.
+ */
+export async function readPage<Row extends object, Shown>(
+  sql: Queryable,
+  { select, bytes, limit }: { select: Fragment; bytes: Fragment; limit: number },
+  show: (row: Row) => Shown,
+): Promise<Page<Shown>> {
+  const found = await sql<(Row & Place)[]>`
+    select * from (
+      select *, sum(page_bytes) over (order by page_place) as page_sum
+      from (
+        select *, row_number() over () as page_place, count(*) over ()::int as page_rows, ${bytes} as page_bytes
+        from (${select}) selected
+      ) placed
+    ) summed
+    where page_sum <= ${PAGE_BYTES} or page_place = 1
+    order by page_place`
+  const rows: Shown[] = []
+  const turn = new Turn()
+  for (const row of found) {
+    if (turn.isOver) await turn.next()
+    rows.push(show(withoutPlace(row)))
+  }
+  // They are written next, which takes as long again.
+  await turn.next()
+  return { rows, more: rows.length === limit || rows.length < (found[0]?.page_rows ?? 0) }
+}
+
+type Place = { page_place: number; page_rows: number; page_bytes: number; page_sum: number }
+
+function withoutPlace<Row extends object>(row: Row & Place): Row {
+  const { page_place: _1, page_rows: _2, page_bytes: _3, page_sum: _4, ...rest } = row
+  return rest as unknown as Row
+}
+
+/**
+ * The `Link` header (RFC 8288) to what comes after a page, with the request's own query; none when nothing does.
  * `keys` are what the list is ordered by, from its last row.
  */
 export function nextLink<Row>(
   { rawPath, rawQueryString }: { rawPath: string; rawQueryString: string },
-  rows: Row[],
-  limit: number,
+  { rows, more }: Page<Row>,
   keys: (row: Row) => unknown,
 ): Record<string, string> {
   const last = rows.at(-1)
-  if (last === undefined || rows.length < limit) return {}
+  if (last === undefined || !more) return {}
   const query = new URLSearchParams(rawQueryString ?? '')
   query.set('cursor', toCursor(keys(last)))
   return { link: `<${rawPath}?${query}>; rel="next"` }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
 import { type Columns, cell, columns, epochMs, mapRows } from '../columns.ts'
 import { type Database, type Fragment, isUnreachable, type Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { logger } from '../logger.ts'
+import { Turn } from '../turn.ts'
 import { advance, handledAlready, type TaskPlan } from './advance.ts'
 import { type ClaimOptions, horizon, type Taken, toClaims } from './claim.ts'
 import type { Claimed, LastRun } from './claimed.ts'
@@ -30,9 +30,6 @@ type DueRow = {
 
 /** Long backlogs of cron schedules take time to count: what is not planned by then is left, unlocked, to the next claim. */
 const PLANNING_MS = 500
-
-/** Others get a turn in between. */
-const PLANNING_TURN_MS = 20
 
 /** Of a task among those that are due: when, and which. */
 export type Position = { next_run_at: number; task_id: number }
@@ -84,13 +81,10 @@ async function planAll(tx: Queryable, rows: DueRow[], now: Date): Promise<Plans>
   const { found: definitions, left } = await readDefinitions(tx, rows)
   const plans: Plans = { planned: [], unreadable: new Map(), seen: 0 }
   const since = performance.now()
-  let turn = since
+  const turn = new Turn()
   for (const row of rows) {
     if (performance.now() - since > PLANNING_MS) break
-    if (performance.now() - turn > PLANNING_TURN_MS) {
-      await setImmediate()
-      turn = performance.now()
-    }
+    if (turn.isOver) await turn.next()
     if (left.has(row.task_id)) continue
     plans.seen += 1
     planOne(plans, row, definitions.get(row.task_id), now)

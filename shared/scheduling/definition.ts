@@ -1,5 +1,5 @@
 import { type Columns, cell, columns, epochMs, mapRows } from '../columns.ts'
-import type { Queryable } from '../db.ts'
+import { type Queryable, textBytes } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { runnerOf } from '../runners/index.ts'
 import type { Runner } from '../runners/runner.ts'
@@ -110,18 +110,14 @@ export async function readDefinitions(
 const isOnce = ({ schedule }: Definition): boolean =>
   !(schedule instanceof AppError) && schedule.kind === 'once'
 
-/** Also gives how many of the ids it came to. The size of a compressed value says nothing about its text, so that is looked at. */
+/** Also gives how many of the ids it came to. */
 async function load(tx: Queryable, ids: number[]): Promise<{ definitions: Definition[]; seen: number }> {
   const [{ seen, ...found }] = await tx<[Columns<Row> & { seen: number | null }]>`
     select ${columns<Row>(tx, COLUMNS)}, max(place)::int as seen
     from (
       select *, sum(bytes) over (order by place) as sum
       from (
-        select t.*, w.place,
-          case
-            when pg_column_compression(t.params) is null then pg_column_size(t.params)
-            else octet_length(t.params::text)
-          end as bytes
+        select t.*, w.place, ${textBytes(tx, tx`t.params`)} as bytes
         from unnest(${ids}::int[]) with ordinality as w (id, place)
         join tasks t on t.id = w.id
       ) sized

@@ -67,12 +67,16 @@ export class Places {
     return true
   }
 
-  /** Nobody knows whether new ones are quick: of the kept places they get a quarter, and those that turned out slow hold half at most. */
+  /**
+   * Nobody knows whether new ones are quick: they get a quarter of the kept places at a time. Those that turned out slow hold no more
+   * than three quarters in all, of whatever targets.
+   */
   #takesNew(others: [Work, number][]): boolean {
     const before = performance.now() - SLOW_MS
     const those = others.filter(([work]) => isNew(work))
     const quick = those.filter(([, since]) => since > before)
-    return quick.length < Math.floor(this.#kept / 4) && those.length < Math.floor(this.#kept / 2)
+    const quarter = Math.floor(this.#kept / 4)
+    return quick.length < quarter && those.length < this.#kept - quarter
   }
 
   /** The targets of what has run for longer than a quick run does. */
@@ -80,11 +84,7 @@ export class Places {
     const before = performance.now() - SLOW_MS
     const targets = new Set<string>()
     for (const runs of [this.#inGeneral, this.#inKept]) {
-      for (const [{ target }, since] of runs) {
-        // They are in the order in which they began.
-        if (since > before) break
-        targets.add(target)
-      }
+      for (const [{ target }, since] of runs) if (since <= before) targets.add(target)
     }
     return targets
   }

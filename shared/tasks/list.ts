@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { allOf, type Fragment, type Queryable } from '../db.ts'
-import { pageLimit, pageQuery, readCursor } from '../http/page.ts'
+import { type Page, pageLimit, pageQuery, readCursor } from '../http/page.ts'
 import { instantIn } from '../instant.ts'
 import { TASK_TYPES } from '../runners/index.ts'
 import { SCHEDULE_TYPES } from '../scheduling/schedule.ts'
-import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
+import { readTasks, type Task, taskColumns } from './task.ts'
 
 /** What tasks can be picked by; all that are given must hold. */
 export const taskFilters = {
@@ -43,15 +43,15 @@ const LAST = '\u{10FFFF}'
 const startsWith = (sql: Queryable, prefix: string): Fragment => sql`
   t.name collate "C" >= ${prefix} and t.name collate "C" <= ${prefix + LAST} and starts_with(t.name, ${prefix})`
 
-/** Tasks, oldest first. Throws `invalid` for a cursor of another list. */
-export async function listTasks(sql: Queryable, query: z.output<typeof taskQuery>): Promise<Task[]> {
+/** A page of tasks, oldest first. Throws `invalid` for a cursor of another list. */
+export async function listTasks(sql: Queryable, query: z.output<typeof taskQuery>): Promise<Page<Task>> {
   const after = readCursor(z.int(), query.cursor) ?? 0
-  const rows = await sql<TaskRow[]>`
+  const select = sql`
     select ${taskColumns(sql)}
     from tasks t
     join task_state s on s.task_id = t.id
     where t.id > ${after}::bigint and s.task_id > ${after}::bigint and ${matching(sql, query)}
     order by t.id
     limit ${pageLimit(sql, query)}`
-  return rows.map(toTask)
+  return await readTasks(sql, select, query.limit)
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import type { Queryable } from '../db.ts'
+import { type Fragment, type Queryable, textBytes } from '../db.ts'
+import { type Page, readPage } from '../http/page.ts'
 import { digits } from '../http/parse.ts'
 import { instantOut } from '../instant.ts'
 import { TASK_TYPES } from '../runners/index.ts'
@@ -73,6 +74,11 @@ export const taskColumns = (sql: Queryable) => sql`
   to_jsonb(t.tags) as tags, s.paused_at, s.paused_until, s.pause_reason, t.version, t.created_at, t.updated_at`
 
 const NEXT_RUNS = 3
+
+/** Returns a page of tasks: the one that `select` stands for, with the `taskColumns`. */
+export async function readTasks(sql: Queryable, select: Fragment, limit: number): Promise<Page<Task>> {
+  return await readPage(sql, { select, bytes: textBytes(sql, sql`params`), limit }, toTask)
+}
 
 /** The row as a task: with the instants that follow its cursor. */
 export function toTask(row: TaskRow): Task {

@@ -1,17 +1,20 @@
 import * as z from 'zod'
 import type { Queryable } from '../db.ts'
-import { pageLimit, pageQuery, readCursor } from '../http/page.ts'
+import { type Page, pageLimit, pageQuery, readCursor } from '../http/page.ts'
 import { BEFORE_ALL, instantIn } from '../instant.ts'
-import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
+import { readTasks, type Task, taskColumns } from './task.ts'
 
 export const upcomingQuery = z.strictObject(pageQuery)
 
 const upcomingCursor = z.tuple([instantIn, z.int()])
 
-/** Tasks that will run, soonest first. Throws `invalid` for a cursor of another list. */
-export async function listUpcoming(sql: Queryable, query: z.output<typeof upcomingQuery>): Promise<Task[]> {
+/** A page of tasks that will run, soonest first. Throws `invalid` for a cursor of another list. */
+export async function listUpcoming(
+  sql: Queryable,
+  query: z.output<typeof upcomingQuery>,
+): Promise<Page<Task>> {
   const [at, id] = readCursor(upcomingCursor, query.cursor) ?? [BEFORE_ALL, 0]
-  const rows = await sql<TaskRow[]>`
+  const select = sql`
     select ${taskColumns(sql)}
     from task_state s
     join tasks t on t.id = s.task_id
@@ -19,5 +22,5 @@ export async function listUpcoming(sql: Queryable, query: z.output<typeof upcomi
       and (s.next_run_at, s.task_id) > (${at}::timestamptz, ${id}::bigint)
     order by s.next_run_at, s.task_id
     limit ${pageLimit(sql, query)}`
-  return rows.map(toTask)
+  return await readTasks(sql, select, query.limit)
 }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { handler } from '../../../functions/executions/list.ts'
+import { db } from '../../../shared/db.ts'
 import { anExecution, json } from '../../setup/expected.ts'
 import { call, callOffline } from '../../setup/http-event.ts'
 import { cursorOf, walk } from '../../setup/pages.ts'
@@ -47,6 +48,13 @@ test('gives every execution once when the links are followed', async () => {
   for (const date of [14, 13, 12, 11, 10]) await insertExecution(`2027-03-${date}T00:00:00Z`)
   const pages = await walk(handler, { method: 'GET', path: '/executions', query: 'limit=2' })
   expect(pages).toEqual([withIds(5, 4), withIds(3, 2), withIds(1)])
+})
+
+test('cuts a page off when the results come to a megabyte', async () => {
+  const result = db().json({ body: 'a'.repeat(400_000) })
+  for (const date of [14, 13, 12]) await insertExecution(`2027-03-${date}T00:00:00Z`, { result })
+  const pages = await walk(handler, { method: 'GET', path: '/executions', query: 'limit=6' })
+  expect(pages).toMatchObject([[{ id: 3 }, { id: 2 }], [{ id: 1 }]])
 })
 
 test('links to the next page', async () => {
