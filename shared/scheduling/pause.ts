@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
+import { Turn } from '../turn.ts'
 import { goOn } from './go-on.ts'
 import { type Skip, skipAll } from './plan.ts'
 import { jitterMs, type Schedule, type ScheduleFields, shift, tryReadSchedule } from './schedule.ts'
@@ -90,9 +90,6 @@ export async function resumeDue(sql: Database): Promise<void> {
   })
 }
 
-/** Milliseconds after which others get a turn while instants are computed. */
-const TURN_MS = 10
-
 /** Their states are locked. */
 async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'): Promise<number[]> {
   const tasks = await tx<PausedTask[]>`
@@ -104,33 +101,33 @@ async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'
     where s.task_id = any(${ids}::int[]) and s.paused_at is not null
     order by t.id`
   const found: (Missed & { taskId: number })[] = []
-  let turn = performance.now()
+  const turn = new Turn()
   for (const task of tasks) {
-    if (performance.now() - turn > TURN_MS) {
-      await setImmediate()
-      turn = performance.now()
-    }
+    if (turn.isOver) await turn.next()
     found.push({ taskId: task.id, ...(missed === 'skip' ? missedBy(task) : leaveDue(task)) })
   }
   await writeResumed(tx, found)
   return ids
 }
 
+/** Sent together: the server works while the next ones are on their way, and none needs the answer of another. */
 async function writeResumed(tx: Queryable, tasks: (Missed & { taskId: number })[]): Promise<void> {
   const taskIds = tasks.map((it) => it.taskId)
-  await insertSkips(
-    tx,
-    tasks.flatMap(({ taskId, skips }) => skips.map((skip) => ({ taskId, ...skip }))),
-  )
-  await tx`
-    update task_state s
-    set ${resumed(tx)}, next_run_at = to_timestamp(c.next / 1000)
-    from unnest(
-      ${taskIds}::int[], ${tasks.map(({ next }) => next?.getTime() ?? null)}::float8[]
-    ) as c (task_id, next)
-    where s.task_id = c.task_id`
-  await queueCutShort(tx, taskIds)
-  await touch(tx, taskIds)
+  await Promise.all([
+    insertSkips(
+      tx,
+      tasks.flatMap(({ taskId, skips }) => skips.map((skip) => ({ taskId, ...skip }))),
+    ),
+    tx`
+      update task_state s
+      set ${resumed(tx)}, next_run_at = to_timestamp(c.next / 1000)
+      from unnest(
+        ${taskIds}::int[], ${tasks.map(({ next }) => next?.getTime() ?? null)}::float8[]
+      ) as c (task_id, next)
+      where s.task_id = c.task_id`.execute(),
+    queueCutShort(tx, taskIds),
+    touch(tx, taskIds),
+  ])
 }
 
 type Missed = { skips: Skip[]; next: Date | null }
