@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { Queryable } from '../db.ts'
 import { digits } from '../http/parse.ts'
 import { instantOut } from '../instant.ts'
+import { LATE_REASONS } from '../scheduling/late.ts'
 import { SKIP_REASONS } from '../scheduling/plan.ts'
 
 export const EXECUTION_STATUSES = [
@@ -33,6 +34,8 @@ export const executionOut = z
     finished_at: instantOut.nullable(),
     detail: z.string().nullable(),
     result: z.record(z.string(), z.unknown()).nullable(),
+    late_ms: z.int().nullable().describe('How long after `due_at` it began, when that was a second or more'),
+    late_reason: z.enum(LATE_REASONS).nullable().describe('What it waited for, if its worker could know'),
     skip_reason: z.enum(SKIP_REASONS).nullable(),
     skipped_until: instantOut.nullable().describe('The last occurrence of a skipped row'),
     skipped_count: z.int().nullable(),
@@ -60,7 +63,7 @@ export type Execution = Omit<z.output<typeof executionOut>, Instants> & {
 export const executionColumns = (sql: Queryable) => sql`
   e.id, e.task_id, e.status, e.scheduled_for, e.due_at, e.attempt, e.trigger, e.rerun_of, e.started_at,
   e.cancel_requested_at, e.finished_at, e.detail,
-  e.result, e.skip_reason, e.skipped_until, e.skipped_count`
+  e.result, e.late_ms, e.late_reason, e.skip_reason, e.skipped_until, e.skipped_count`
 
 /** The status of an open execution, for a statement whose `task_state` is named `s`. A start that is written ahead is none yet. */
 export const openStatus = (sql: Queryable) => sql`
@@ -73,4 +76,5 @@ export const openColumns = (sql: Queryable) => sql`
   s.due_at, s.attempt, s.trigger, s.rerun_of,
   case when s.status = 'running' and s.started_at <= now() then s.started_at end as started_at,
   s.cancel_requested_at, null::timestamptz as finished_at, null::text as detail, null::jsonb as result,
+  null::bigint as late_ms, null::text as late_reason,
   null::text as skip_reason, null::timestamptz as skipped_until, null::bigint as skipped_count`

@@ -7,8 +7,10 @@ import type { Claimed } from './claimed.ts'
 import { instantOn } from './clock.ts'
 import { GivenUp } from './given-up.ts'
 import { Heartbeat, type HeldClaim } from './heartbeat.ts'
+import { type Late, lateness } from './late.ts'
 import type { Outcome } from './outcome.ts'
 import { Overdue, overdue } from './overdue.ts'
+import { Places } from './places.ts'
 import { cleanText } from './record.ts'
 import { Run } from './run.ts'
 import { Settler } from './settler.ts'
@@ -36,6 +38,8 @@ export class Executor {
   readonly #heartbeat: Heartbeat
   readonly #settler: Settler
   readonly #starter: Starter
+  readonly #places: Places
+  readonly #overdue: Overdue
   readonly #working = new Set<Promise<void>>()
   readonly #expected = new Map<string, () => void>()
   #load = 0
@@ -47,7 +51,9 @@ export class Executor {
     this.#options = options
     this.#heartbeat = new Heartbeat(heartbeatSql, { leaseSeconds, overdue, givenUp: new GivenUp(sql) })
     this.#settler = new Settler(sql, overdue)
-    this.#starter = new Starter(sql, options.maxRunning, {
+    this.#places = new Places(options.maxRunning)
+    this.#overdue = overdue
+    this.#starter = new Starter(sql, this.#places, {
       now: (due) => void this.#settler.after(this.#runAll(due)),
       late: (due) => void this.#runAll(due),
     })
@@ -190,19 +196,22 @@ export class Executor {
       execution.task.timeout_seconds ?? this.#options.defaultTimeoutSeconds,
       left,
     )
+    const dueAt = instantOn(work.clock, execution.due_at)
     if (logsInfo) {
-      const late_ms = Math.round(from - instantOn(work.clock, execution.due_at))
-      logger.info('execution started', { ...keys(execution), late_ms })
+      logger.info('execution started', { ...keys(execution), late_ms: Math.round(from - dueAt) })
     }
+    const { attempt } = execution
+    const begun = { dueAt, beganAt: from, attempt, isOwn: work.isExclusive }
+    const late = lateness(begun, this.#places, this.#overdue)
     const run = new Run(execution, timeoutSeconds, (ended, outcome) =>
-      this.#ended(work, ended, from, outcome),
+      this.#ended(work, ended, { from, late }, outcome),
     )
     this.#heartbeat.add(claim, run)
     run.begin()
   }
 
-  #ended(work: Work, run: Run, from: number, outcome: Outcome | null): void {
-    const { execution, claim, at } = work
+  #ended(work: Work, run: Run, { from, late }: Begin, outcome: Outcome | null): void {
+    const { execution, claim } = work
     claim.runs.delete(run)
     const done = (written: boolean): void => {
       if (logsInfo && written && outcome) report(execution, outcome, performance.now() - from)
@@ -214,7 +223,7 @@ export class Executor {
     if (outcome === null) {
       this.#settler.drop(execution)
       done(false)
-    } else this.#settler.add({ execution, outcome, claim, lateMs: Math.max(0, from - at), done })
+    } else this.#settler.add({ execution, outcome, claim, late, done })
   }
 
   #tellDueSoon({ execution: { next_run_at }, clock }: Work): void {
@@ -222,6 +231,9 @@ export class Executor {
     if (instantOn(clock, next_run_at) - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.tell()
   }
 }
+
+/** When a run began, on the monotonic clock, and how late that was. */
+type Begin = { from: number; late: Late | null }
 
 const keys = (execution: Claimed) => ({
   execution_id: execution.id,

@@ -1,4 +1,5 @@
 import { config } from '../config.ts'
+import { isUnreachable } from '../db.ts'
 import { logger } from '../logger.ts'
 
 /** What must happen again and again, or executions are late. */
@@ -15,6 +16,7 @@ export class Overdue {
   readonly #owed = new Map<Duty, Owed>()
   #timer: NodeJS.Timeout | undefined
   #isWatching = false
+  #unreachableAt = Number.NEGATIVE_INFINITY
 
   constructor(leaseSeconds: number) {
     this.#graceMs = (leaseSeconds * 1000) / 3
@@ -49,8 +51,14 @@ export class Overdue {
 
   /** It was tried, and why that failed is what a warning will say. */
   failed(duty: Duty, error: unknown): void {
+    if (isUnreachable(error)) this.#unreachableAt = performance.now()
     const owed = this.#owed.get(duty)
     if (owed) owed.failure = error
+  }
+
+  /** Whether the database could not be reached at some time since: `performance.now()`. */
+  wasUnreachableSince(at: number): boolean {
+    return this.#unreachableAt >= at
   }
 
   /** Returns what is overdue by a third of a lease. */

@@ -22,6 +22,8 @@ export class Places {
   readonly #inGeneral = new Map<Work, number>()
   readonly #inKept = new Map<Work, number>()
   #reserved = 0
+  /** When a place for everyone was free again; infinite while none is. */
+  #fullUntil = Number.NEGATIVE_INFINITY
 
   constructor(places: number) {
     this.#kept = keptOf(places)
@@ -50,10 +52,22 @@ export class Places {
   /** Keeps so many places for everyone for what will come started; less than 0 ends that. */
   reserve(count: number): void {
     this.#reserved += count
+    this.#noteFull()
   }
 
   take(work: Work): void {
     this.#inGeneral.set(work, performance.now())
+    this.#noteFull()
+  }
+
+  /** Whether there was no place for everyone at some time since: `performance.now()`. */
+  wereFullSince(at: number): boolean {
+    return this.#fullUntil >= at
+  }
+
+  #noteFull(): void {
+    if (this.free <= 0) this.#fullUntil = Number.POSITIVE_INFINITY
+    else if (this.#fullUntil === Number.POSITIVE_INFINITY) this.#fullUntil = performance.now()
   }
 
   /** Gives whether there was a kept place that it may have, and then it has it. `hanging` are the targets of runs that are slow. */
@@ -89,10 +103,15 @@ export class Places {
     return targets
   }
 
-  /** A kept place whose run turned out to be slow is given back as soon as there is another for it. */
   leave(work: Work): void {
     this.#inKept.delete(work)
-    if (!this.#inGeneral.delete(work) || this.free <= 0) return
+    if (this.#inGeneral.delete(work)) this.#relieveKept()
+    this.#noteFull()
+  }
+
+  /** A kept place whose run turned out to be slow is given back as soon as there is another for it. */
+  #relieveKept(): void {
+    if (this.free <= 0) return
     const [oldest] = this.#inKept
     if (!oldest || performance.now() - oldest[1] < SLOW_MS) return
     this.#inKept.delete(oldest[0])

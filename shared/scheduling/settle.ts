@@ -1,6 +1,7 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
 import type { Runner } from '../runners/runner.ts'
 import type { Claimed } from './claimed.ts'
+import type { Late } from './late.ts'
 import type { Outcome, Result } from './outcome.ts'
 import { toRecord } from './record.ts'
 import { ended, ranUntilNow } from './state/end.ts'
@@ -13,8 +14,8 @@ import { type Again, queueAgain } from './state/queue-again.ts'
 export type Settlement = {
   execution: Claimed
   outcome: Outcome
-  /** Milliseconds from the start that the database has to the real one; 0 when left out. */
-  lateMs?: number
+  /** How late it began; in time when left out. */
+  late?: Late | null
 }
 
 /** What a settlement wrote. */
@@ -130,16 +131,17 @@ async function write(
         ${settlements.map(({ outcome }) => outcome.status)}::text[],
         ${records.map(({ detail }) => detail)}::text[],
         ${records.map(({ result }) => result)}::text[],
-        ${settlements.map(({ lateMs }) => Math.round(lateMs ?? 0))}::float8[],
+        ${settlements.map(({ late }) => late?.ms ?? null)}::bigint[],
+        ${settlements.map(({ late }) => late?.reason ?? null)}::text[],
         ${settlements.map((it) => (failsForGood(it) ? 1 : 0))}::int[],
         ${settlements.map(({ execution }) => execution.task.pause_after_failures)}::int[]
-      ) as c (task_id, execution_id, claim, outcome, detail, result, late_ms, fails, "limit")
+      ) as c (task_id, execution_id, claim, outcome, detail, result, late_ms, late_reason, fails, "limit")
       where ${fenced(sql, 'running', sql`(${claimIds}::uuid[])[c.claim]`)}
-      returning ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_ms,
+      returning ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_ms, c.late_reason,
         c.fails = 1 and s.consecutive_failures >= c.limit as tired
     ),
     recorded as (
-      ${intoLedger(sql)}
+      ${intoLedger(sql, { late: sql`late_ms, late_reason` })}
     ),
     changed as (
       update tasks t set version = t.version + 1, updated_at = now() from ended where tired and t.id = ended.task_id

@@ -6,7 +6,7 @@ import type { Claimed } from './claimed.ts'
 import type { Clock } from './clock.ts'
 import type { HeldClaim } from './heartbeat.ts'
 import { Lead } from './lead.ts'
-import { Places } from './places.ts'
+import type { Places } from './places.ts'
 import { Ready } from './ready.ts'
 import { Releaser } from './release.ts'
 import { freeUnstarted } from './state/free.ts'
@@ -62,10 +62,9 @@ export class Starter {
   #stopped = false
   #freed: () => void = () => {}
 
-  /** `places` is how many may run at once. */
-  constructor(sql: Database, places: number, run: RunStarted) {
+  constructor(sql: Database, places: Places, run: RunStarted) {
     this.#sql = sql
-    this.#places = new Places(places)
+    this.#places = places
     this.#run = run
   }
 

@@ -142,6 +142,8 @@ export const anExecution = (given: object = {}) => ({
   finished_at: '2027-03-10T00:00:00.000Z',
   detail: null,
   result: { slept_seconds: 2 },
+  late_ms: null,
+  late_reason: null,
   skip_reason: null,
   skipped_until: null,
   skipped_count: null,

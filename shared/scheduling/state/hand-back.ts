@@ -17,11 +17,11 @@ export async function handBack(sql: Queryable, executions: Held[]): Promise<numb
         busy_until = now()
       from ${held(sql, executions)}
       where ${fenced(sql, 'running')}
-      returning ${ledgerColumns(sql)}, 0 as late_ms, 'cancelled' as outcome,
+      returning ${ledgerColumns(sql)}, 'cancelled' as outcome,
         case when s.cancel_requested_at is null then ${PAUSED} end as detail, null as result
     ),
     stopped as (
-      ${intoLedger(sql, sql`where status is null`)}
+      ${intoLedger(sql, { which: sql`where status is null` })}
     )
     select execution_id as id from ended`
   return rows.map((row) => row.id)

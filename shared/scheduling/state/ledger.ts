@@ -8,16 +8,15 @@ export const ledgerColumns = (sql: Queryable) => sql`
 
 /**
  * The insert that takes ended executions over into the ledger, for a statement whose `ended` has `ledgerColumns`, and `outcome`,
- * `detail` and `result`; `late_ms` is how much later than `started_at` it really began. `which` is a `where` that picks some of them.
+ * `detail` and `result`. `late` are its columns that say how late they began, and why; `which` is a `where` that picks some of them.
  */
-export const intoLedger = (sql: Queryable, which = sql``) => sql`
+export const intoLedger = (sql: Queryable, { which = sql``, late = sql`null, null` } = {}) => sql`
   insert into executions (
     id, task_id, scheduled_for, attempt, trigger, status, due_at, started_at, finished_at, cancel_requested_at, rerun_of,
-    detail, result
+    detail, result, late_ms, late_reason
   )
-  select execution_id, task_id, scheduled_for, attempt, trigger, outcome, due_at,
-    started_at + late_ms * interval '1 ms', greatest(now(), started_at + late_ms * interval '1 ms'),
-    cancel_requested_at, rerun_of, detail, result::jsonb
+  select execution_id, task_id, scheduled_for, attempt, trigger, outcome, due_at, started_at, greatest(now(), started_at),
+    cancel_requested_at, rerun_of, detail, result::jsonb, ${late}
   from ended
   ${which}`
 

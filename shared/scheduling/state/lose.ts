@@ -26,7 +26,7 @@ export async function lose(tx: Queryable, executions: Losable[]): Promise<Lost[]
       set ${ended(tx)}, ${ranUntilNow(tx)}, losses = s.losses + (s.execution_id <> all(${blameless}::bigint[]))::int
       from ${held(tx, executions)}
       where ${fenced(tx, 'running')}
-      returning ${ledgerColumns(tx)}, s.losses, 0 as late_ms, 'lost' as outcome, ${SILENT} as detail, null as result
+      returning ${ledgerColumns(tx)}, s.losses, 'lost' as outcome, ${SILENT} as detail, null as result
     ),
     recorded as (
       ${intoLedger(tx)} on conflict do nothing

@@ -51,7 +51,7 @@ test('one that was claimed and has not started is cancelled: its worker is refus
 })
 
 test('a running one stops at the next heartbeat, and is not tried again', async () => {
-  await insertTask({ params: { duration: 3600 }, max_attempts: 3, next_run_at: await nowPlus(-1) })
+  await insertTask({ params: { duration: 3600 }, max_attempts: 3, next_run_at: await nowPlus(0) })
   const executor = new Executor(db(), { leaseSeconds: 1.5, defaultTimeoutSeconds: 3600, maxRunning: 10 })
   const { claims } = await tickOnly()
   const work = claims.map((claim) => executor.execute(claim, 3_600_000))

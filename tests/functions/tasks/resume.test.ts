@@ -136,6 +136,8 @@ describe('with policy', () => {
         due_at: plus(first, 120),
         trigger: 'schedule',
         result: { slept_seconds: 0 },
+        late_ms: expect.any(Number),
+        late_reason: 'catch_up',
       }),
     ])
   })
