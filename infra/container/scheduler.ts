@@ -5,6 +5,7 @@ import type { Claim } from '../../shared/scheduling/claim.ts'
 import { type Executor, executor } from '../../shared/scheduling/execute.ts'
 import { invokeLocally } from '../../shared/scheduling/invoke.ts'
 import { overdue } from '../../shared/scheduling/overdue.ts'
+import type { Share } from '../../shared/scheduling/places.ts'
 import { startTicker } from '../../shared/scheduling/ticker.ts'
 import { invoke, type LambdaHandler } from './invoke.ts'
 import type { ServiceFunction } from './service.ts'
@@ -32,7 +33,12 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   // So much of what may be claimed ahead is left to what is quick.
   const kept = Math.floor(settings.maxClaimedExecutions / 8)
   let full = false
-  const tellFull = watchFull(own)
+  const tellFull = watchFull(own, 'everyone', 'all places are taken: what is due waits')
+  const tellKeptFull = watchFull(
+    own,
+    'kept',
+    'the places kept for quick tasks and runs by hand are taken too',
+  )
   let stopping = false
   const handed = new Set<Promise<void>>()
   const run = async (claim: Claim): Promise<void> => {
@@ -68,6 +74,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       const ahead = left - (own.quickRoom > 0 ? kept : 0)
       full = own.room <= 0
       tellFull(full)
+      tellKeptFull(full && own.isKeptFull)
       return { now: Math.min(own.room, ahead), ahead: full ? 0 : ahead, quick: Math.min(own.quickRoom, left) }
     },
     reserve: (count) => own.reserve(count),
@@ -94,13 +101,13 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   }
 }
 
-/** A worker that has had no free place for so long says so, once a minute at most. */
+/** A worker that has had no free place of a share for so long says so, once a minute at most. */
 const FULL_MS = 10_000
 const FULL_AGAIN_MS = 60_000
 const NAMED = 5
 
-/** Returns what is told at each look whether all places are taken, and logs which tasks have held them for longest. */
-function watchFull(own: Executor): (isFull: boolean) => void {
+/** Returns what is told at each look whether all places of a share are taken, and logs `message` with the tasks that have held them for longest. */
+function watchFull(own: Executor, share: Share, message: string): (isFull: boolean) => void {
   let since: number | null = null
   let saidAt = Number.NEGATIVE_INFINITY
   return (isFull) => {
@@ -108,8 +115,8 @@ function watchFull(own: Executor): (isFull: boolean) => void {
     since = isFull ? (since ?? now) : null
     if (since === null || now - since < FULL_MS || now - saidAt < FULL_AGAIN_MS) return
     saidAt = now
-    const { names, ms } = own.longest(NAMED)
-    logger.warn('all places are taken: what is due waits', {
+    const { names, ms } = own.longest(share, NAMED)
+    logger.warn(message, {
       full_s: Math.round((now - since) / 1000),
       longest: names,
       longest_s: Math.round(ms / 1000),

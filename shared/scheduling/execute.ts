@@ -10,13 +10,13 @@ import { Heartbeat, type HeldClaim } from './heartbeat.ts'
 import { type Late, lateness } from './late.ts'
 import type { Outcome } from './outcome.ts'
 import { Overdue, overdue } from './overdue.ts'
-import { Places } from './places.ts'
-import { cleanText } from './record.ts'
+import { Places, type Share } from './places.ts'
+import { bytesOf, cleanText, toRecord } from './record.ts'
 import { Run } from './run.ts'
 import { Settler } from './settler.ts'
 import { Starter, type Work } from './starter.ts'
 
-/** Bytes of params of the executions in hand, from which on no more are claimed. */
+/** Bytes of what the executions in hand were given and gave, from which on no more are claimed. */
 const HEAVY_BYTES = 48 * 2 ** 20
 
 /** Runs that begin without a pause between them. */
@@ -79,7 +79,7 @@ export class Executor {
     return this.#heartbeat.isCutOff
   }
 
-  /** The params of what it has taken on are as many bytes as it should hold. */
+  /** The params of what it has taken on, and the results that aren't written yet, are as many bytes as it should hold. */
   get isHeavy(): boolean {
     return this.#bytes >= HEAVY_BYTES
   }
@@ -99,9 +99,14 @@ export class Executor {
     return this.#starter.quickRoom
   }
 
-  /** The names of the tasks that have run for longest, and for how many milliseconds the first of them has. */
-  longest(count: number): { names: string[]; ms: number } {
-    return this.#starter.longest(count)
+  /** There are kept places, and all are taken. */
+  get isKeptFull(): boolean {
+    return this.#places.kept > 0 && this.#places.keptFree <= 0
+  }
+
+  /** The names of the tasks that have held such places for longest, and for how many milliseconds the first of them has. */
+  longest(share: Share, count: number): { names: string[]; ms: number } {
+    return this.#places.longest(share, count)
   }
 
   /** Keeps so many places more for executions that will come started; less than 0 ends that. */
@@ -213,17 +218,21 @@ export class Executor {
   #ended(work: Work, run: Run, { from, late }: Begin, outcome: Outcome | null): void {
     const { execution, claim } = work
     claim.runs.delete(run)
+    const record = outcome && toRecord(outcome)
+    const bytes = record ? bytesOf(record) : 0
+    this.#bytes += bytes
     const done = (written: boolean): void => {
+      this.#bytes -= bytes
       if (logsInfo && written && outcome) report(execution, outcome, performance.now() - from)
       work.done()
       this.#tellDueSoon(work)
     }
     // What it still waits for is the ledger, which takes no place.
     this.#starter.leave(work)
-    if (outcome === null) {
+    if (outcome === null || record === null) {
       this.#settler.drop(execution)
       done(false)
-    } else this.#settler.add({ execution, outcome, claim, late, done })
+    } else this.#settler.add({ execution, outcome, record, bytes, claim, late, done })
   }
 
   #tellDueSoon({ execution: { next_run_at }, clock }: Work): void {

@@ -8,6 +8,9 @@ const KEPT_FROM = 4
 /** A run that lasts longer than this is not quick, whatever was known of its task. */
 const SLOW_MS = 1000
 
+/** Which places: those for everyone, or those that are kept. */
+export type Share = 'everyone' | 'kept'
+
 /** Returns how many of so many places are kept. */
 export const keptOf = (places: number): number =>
   places < KEPT_FROM ? 0 : Math.min(KEPT_MOST, Math.max(1, Math.floor(places / KEPT_SHARE)))
@@ -118,9 +121,10 @@ export class Places {
     this.#inGeneral.set(...oldest)
   }
 
-  /** The names of the tasks that have run for longest, and for how many milliseconds the first of them has. */
-  longest(count: number): { names: string[]; ms: number } {
-    const oldest = [...this.#inGeneral].toSorted(([, a], [, b]) => a - b).slice(0, count)
+  /** The names of the tasks that have held such places for longest, and for how many milliseconds the first of them has. */
+  longest(share: Share, count: number): { names: string[]; ms: number } {
+    const holders = share === 'kept' ? this.#inKept : this.#inGeneral
+    const oldest = [...holders].toSorted(([, a], [, b]) => a - b).slice(0, count)
     const names = oldest.map(([{ execution }]) => execution.task.name)
     return { names, ms: oldest[0] ? performance.now() - oldest[0][1] : 0 }
   }

@@ -5,7 +5,7 @@ const DETAIL_LIMIT = 10_000
 const RESULT_LIMIT = 100_000
 
 /** What the ledger keeps of an outcome. */
-type Kept = { detail: string | null; result: string | null }
+export type Kept = { detail: string | null; result: string | null }
 
 /**
  * What an outcome says, as PostgreSQL takes it: a settlement that it refuses would be tried until the task is paused, and the
@@ -22,6 +22,9 @@ export function toRecord(outcome: Outcome, committed?: unknown): Kept {
     }
   }
 }
+
+/** Returns about how many bytes it has. */
+export const bytesOf = ({ detail, result }: Kept): number => (detail?.length ?? 0) + (result?.length ?? 0)
 
 /** Without what a text column refuses (NUL), and no longer than it should be. */
 export function cleanText(text: string): string {

@@ -3,7 +3,7 @@ import type { Runner } from '../runners/runner.ts'
 import type { Claimed } from './claimed.ts'
 import type { Late } from './late.ts'
 import type { Outcome, Result } from './outcome.ts'
-import { toRecord } from './record.ts'
+import { type Kept, toRecord } from './record.ts'
 import { ended, ranUntilNow } from './state/end.ts'
 import { fenced, held } from './state/fence.ts'
 import { handBack } from './state/hand-back.ts'
@@ -14,6 +14,8 @@ import { type Again, queueAgain } from './state/queue-again.ts'
 export type Settlement = {
   execution: Claimed
   outcome: Outcome
+  /** What the ledger will have of it, unless an effect gives it a result; made from the outcome when left out. */
+  record?: Kept
   /** How late it began; in time when left out. */
   late?: Late | null
 }
@@ -113,7 +115,10 @@ async function write(
   const perClaim = countBy(settlements, ({ execution }) => execution.claim_id)
   const claimIds = [...perClaim.keys()]
   const numbers = new Map(claimIds.map((id, index) => [id, index + 1]))
-  const records = settlements.map(({ execution, outcome }) => toRecord(outcome, committed.get(execution.id)))
+  const records = settlements.map(({ execution, outcome, record }) => {
+    const result = committed.get(execution.id)
+    return record && !result ? record : toRecord(outcome, result)
+  })
   const isTired = sql`c.fails = 1 and s.consecutive_failures + 1 >= c.limit`
   const [{ ids, gone }] = await sql<[{ ids: number[] | null; gone: string[] | null }]>`
     with ended as (

@@ -12,6 +12,8 @@ import { type Settlement, settle } from './settle.ts'
 /** Milliseconds that endings are gathered for; they go sooner when there are enough. */
 const GATHER_MS = 2
 const BATCH = 2000
+/** Of results in one statement; a single one has fewer. */
+const BATCH_BYTES = 4 * 2 ** 20
 /** Statements at once, each on a connection of its own. */
 const LANES = 3
 const RETRY_MS = 250
@@ -22,6 +24,8 @@ const DROPPED_MS = 100
 /** An execution that has ended in this process, and the claim that it was held under. */
 export type Ending = Settlement & {
   claim: HeldClaim
+  /** About how many the ledger will have of it. */
+  bytes: number
   /** Called once its end is written (true), or is known never to be (false). */
   done(written: boolean): void
 }
@@ -89,8 +93,17 @@ export class Settler {
     this.#timer = undefined
     this.#isOverdue = this.#held > 0
     while (!this.#isOverdue && this.#hasLane() && this.#endings.length + this.#left.length > 0) {
-      void this.#lane(this.#endings.splice(0, BATCH), this.#left.splice(0, BATCH))
+      void this.#lane(this.#endings.splice(0, this.#batchSize()), this.#left.splice(0, BATCH))
     }
+  }
+
+  #batchSize(): number {
+    let bytes = 0
+    for (let count = 0; count < BATCH; count += 1) {
+      bytes += this.#endings[count]?.bytes ?? 0
+      if (bytes > BATCH_BYTES) return Math.max(1, count)
+    }
+    return BATCH
   }
 
   /** Another lane is for more than one statement takes: until then the next batch gathers behind the first. */

@@ -88,11 +88,6 @@ export class Starter {
     return this.#places.kept * PER_KEPT_PLACE
   }
 
-  /** The names of the tasks that have run for longest, and for how many milliseconds the first of them has. */
-  longest(count: number): { names: string[]; ms: number } {
-    return this.#places.longest(count)
-  }
-
   /** Keeps so many places more for executions that will come started; less than 0 ends that. */
   reserve(count: number): void {
     this.#places.reserve(count)

@@ -3,8 +3,19 @@ import { beforeEach, expect, test } from 'vitest'
 import { connect, type Database, db, limitsOf } from '../../shared/db.ts'
 import { loadClaim } from '../../shared/scheduling/claim.ts'
 import { Executor } from '../../shared/scheduling/execute.ts'
+import { Overdue } from '../../shared/scheduling/overdue.ts'
+import type { Run } from '../../shared/scheduling/run.ts'
+import { Settler } from '../../shared/scheduling/settler.ts'
 import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
-import { expireLeases, historyOf, newExecutor, tickAndRun, tickOnly, until } from '../setup/scheduler.ts'
+import {
+  expireLeases,
+  historyOf,
+  newExecutor,
+  startAll,
+  tickAndRun,
+  tickOnly,
+  until,
+} from '../setup/scheduler.ts'
 
 beforeEach(emptyTables)
 
@@ -147,4 +158,34 @@ test('a lock on the tasks that lasts longer than a lease ends no lease, whatever
   await executor.drain(0, AbortSignal.abort())
   await work
   await sql.end()
+})
+
+test('large results go in statements of some megabytes, and all are written', async () => {
+  const count = 100
+  const result = { text: 'x'.repeat(90_000) }
+  for (let number = 0; number < count; number += 1) await insertTask({ name: `task ${number}` })
+  const claim = await claimOne()
+  await startAll(claim)
+  const settler = new Settler(db(), new Overdue(30))
+  const runs = new Set<Run>()
+  const held = {
+    ...claim,
+    executionIds: [],
+    runs,
+    left: 0,
+    leaseEnds: 0,
+    lost: false,
+    gone: false,
+    expiry: undefined,
+  }
+  const outcome = { status: 'success', result } as const
+  const written = claim.executions.map(
+    (execution) =>
+      new Promise((done) => settler.add({ execution, outcome, bytes: 90_000, claim: held, done })),
+  )
+  expect(await Promise.all(written)).toEqual(Array(count).fill(true))
+  const [row] = await db()`
+    select count(*)::int, count(distinct xmin::text)::int as statements from executions where length(result::text) > 90000`
+  expect(row?.count).toBe(count)
+  expect(row?.statements).toBeGreaterThan(1)
 })
