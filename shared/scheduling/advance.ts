@@ -5,6 +5,7 @@ import type { Claimed, LastRun } from './claimed.ts'
 import type { Definition } from './definition.ts'
 import type { Plan } from './plan.ts'
 import { shift } from './schedule.ts'
+import { cursorAt } from './state/cursor.ts'
 import { insertSkips } from './state/ledger.ts'
 import { openedBySchedule } from './state/open.ts'
 
@@ -29,7 +30,7 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
   const [{ now, ...moved }] = await tx<[Columns<Opened> & { now: Date }]>`
     with moved as (
       update task_state s
-      set next_run_at = to_timestamp(p.next / 1000),
+      set ${cursorAt(tx, tx`to_timestamp(p.next / 1000)`)},
         ${openedBySchedule(tx, options.claimIds)}
       from (
         select *, run is not null as opens,

@@ -1,5 +1,6 @@
 import type { Queryable } from '../db.ts'
 import { jitterMs, nextAfter, type ScheduleFields, shift, tryReadSchedule } from './schedule.ts'
+import { cursorAt } from './state/cursor.ts'
 
 type Ended = ScheduleFields & { id: number; name: string; last: Date }
 
@@ -26,7 +27,7 @@ export async function goOn(tx: Queryable, taskIds: number[]): Promise<void> {
   if (cursors.length === 0) return
   await tx`
     update task_state s
-    set next_run_at = to_timestamp(c.next / 1000)
+    set ${cursorAt(tx, tx`to_timestamp(c.next / 1000)`)}
     from unnest(
       ${cursors.map((it) => it.id)}::int[], ${cursors.map((it) => it.next)}::float8[]
     ) as c (task_id, next)

@@ -4,6 +4,7 @@ import { goOn } from './go-on.ts'
 import { type Skip, skipAll } from './plan.ts'
 import { jitterMs, type Schedule, type ScheduleFields, shift, tryReadSchedule } from './schedule.ts'
 import { cancelPaused } from './state/cancel.ts'
+import { cursorAt } from './state/cursor.ts'
 import { insertSkips } from './state/ledger.ts'
 import { paused, resumed } from './state/pause.ts'
 import { touch } from './state/pause-itself.ts'
@@ -120,7 +121,7 @@ async function writeResumed(tx: Queryable, tasks: (Missed & { taskId: number })[
     ),
     tx`
       update task_state s
-      set ${resumed(tx)}, next_run_at = to_timestamp(c.next / 1000)
+      set ${resumed(tx)}, ${cursorAt(tx, tx`to_timestamp(c.next / 1000)`)}
       from unnest(
         ${taskIds}::int[], ${tasks.map(({ next }) => next?.getTime() ?? null)}::float8[]
       ) as c (task_id, next)

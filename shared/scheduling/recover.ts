@@ -1,5 +1,6 @@
-import { type Database, type Queryable, retryDeadlock } from '../db.ts'
+import { type Database, type Queryable, retryDeadlock, wasTooSlow } from '../db.ts'
 import { logger } from '../logger.ts'
+import { BatchSize } from './batch-size.ts'
 import { freeUnstarted } from './state/free.ts'
 import { type Losable, type Lost, lose } from './state/lose.ts'
 import { lossReason, pausedItself, touch } from './state/pause-itself.ts'
@@ -15,9 +16,9 @@ export type Recovered = {
   paused: number
 }
 
-/** Claims, and executions in them, that one transaction gives back at most: it holds its locks for as long as it takes. */
+/** Claims, and executions in them, that one transaction gives back at most: it holds its locks for as long as it takes. A claim goes as a whole. */
 const CLAIMS = 200
-const EXECUTIONS = 5000
+const executions = new BatchSize(5000)
 
 /** Milliseconds that one call goes on for while there is more. */
 const ENOUGH_MS = 2000
@@ -27,7 +28,7 @@ export async function recover(sql: Database): Promise<Recovered> {
   const until = performance.now() + ENOUGH_MS
   const all: Recovered = { lost: 0, freed: 0, paused: 0 }
   for (let more = true; more && performance.now() < until; ) {
-    const batch = await retryDeadlock(() => sql.begin(recoverSome))
+    const batch = await recoverBatch(sql)
     all.freed += batch.freed
     all.lost += batch.lost.length
     all.paused += batch.lost.filter((it) => it.gives_up).length
@@ -35,6 +36,17 @@ export async function recover(sql: Database): Promise<Recovered> {
     more = batch.more
   }
   return all
+}
+
+async function recoverBatch(sql: Database): Promise<Batch> {
+  try {
+    const batch = await retryDeadlock(() => sql.begin(recoverSome))
+    executions.worked()
+    return batch
+  } catch (error) {
+    if (wasTooSlow(error)) executions.tooSlow()
+    throw error
+  }
 }
 
 type Batch = { lost: Lost[]; freed: number; more: boolean }
@@ -75,7 +87,7 @@ async function takeExpired(tx: Queryable): Promise<{ ids: string[]; more: boolea
   let size = 0
   for (const claim of claims) {
     size += claim.size
-    if (ids.length > 0 && size > EXECUTIONS) break
+    if (ids.length > 0 && size > executions.size) break
     ids.push(claim.id)
   }
   return { ids, more: ids.length < claims.length || claims.length === CLAIMS }

@@ -6,7 +6,7 @@ import { getExecution } from '../executions/get.ts'
 import { logger } from '../logger.ts'
 import { claimOne } from './claim.ts'
 import { currentInvoke, handOver } from './invoke.ts'
-import { type ByHand, nothingOpen, openedByHand } from './state/open.ts'
+import { type ByHand, noneQueuedByHand, nothingOpen, openedByHand, queuedByHand } from './state/open.ts'
 
 /** A run that was asked for: its execution, or, while another one is open, that it will follow. */
 export type Asked = { execution: Execution } | { queued: true }
@@ -20,7 +20,7 @@ export async function runNow(sql: Database, taskId: number, overlap: 'refuse' | 
   if (execution) return { execution: await startAtOnce(execution) }
   if (overlap === 'refuse') throw new AppError('conflict', `task ${taskId} has an open execution`)
   const queued = await sql`
-    update task_state set run_queued_at = coalesce(run_queued_at, now()) where task_id = ${taskId}::bigint`
+    update task_state s set ${queuedByHand(sql)} where s.task_id = ${taskId}::bigint`
   if (queued.count === 0) throw notFound('task', taskId)
   return { queued: true }
 }
@@ -76,7 +76,7 @@ export async function releaseQueuedRuns(sql: Queryable): Promise<void> {
       for no key update skip locked
     )
     update task_state s
-    set ${openedByHand(sql, 'manual', null)}, run_queued_at = null
+    set ${openedByHand(sql, 'manual', null)}, ${noneQueuedByHand(sql)}
     from ready
     where s.task_id = ready.task_id`
 }

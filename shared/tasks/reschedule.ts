@@ -12,6 +12,7 @@ import {
   shift,
   tryReadSchedule,
 } from '../scheduling/schedule.ts'
+import { cursorAt } from '../scheduling/state/cursor.ts'
 import { insertSkips } from '../scheduling/state/ledger.ts'
 import type { TaskPatch } from './input.ts'
 
@@ -41,7 +42,7 @@ export async function reschedule(
   const last = await lastOccurrence(tx, current.id)
   const next = nextRun(current, fields, patch.next_run_at ?? null, last)
   await recordDropped(tx, current, next)
-  await tx`update task_state set next_run_at = ${next} where task_id = ${current.id}`
+  await tx`update task_state s set ${cursorAt(tx, tx`${next}`)} where s.task_id = ${current.id}`
 }
 
 /** What was due under the old schedule, and under the new one isn't: `ended`, as the schedule that it belonged to has. */

@@ -2,7 +2,7 @@ import { type Database, type Fragment, type Queryable, retryDeadlock } from '../
 import { AppError, notFound } from '../errors.ts'
 import type { Precondition } from '../http/etag.ts'
 import type { ScheduleFields } from '../scheduling/schedule.ts'
-import { withdrawClaimed } from '../scheduling/state/withdraw.ts'
+import { isAhead, withdrawClaimed } from '../scheduling/state/withdraw.ts'
 import { scheduleFields, withoutNulls } from './create.ts'
 import { getTask } from './get.ts'
 import { checkParams, type TaskCreate, type TaskPatch } from './input.ts'
@@ -105,14 +105,15 @@ async function change(
   return await getTask(tx, current.id)
 }
 
-/** An occurrence runs once: a cursor set back to one that was handled would silently do nothing. */
+/** An occurrence runs once: a cursor set back to one that was handled would silently do nothing. One that is claimed ahead is taken back first. */
 async function isHandled(tx: Queryable, id: number, occurrence: Date): Promise<boolean> {
   const [row] = await tx<[{ handled: boolean }]>`
     select exists (
       select from executions where task_id = ${id} and scheduled_for = ${occurrence} and trigger = 'schedule'
     ) or exists (
-      select from task_state
-      where task_id = ${id} and scheduled_for = ${occurrence} and trigger = 'schedule' and status is not null
+      select from task_state s
+      where s.task_id = ${id} and s.scheduled_for = ${occurrence} and s.trigger = 'schedule' and s.status is not null
+        and not (${isAhead(tx)})
     ) as handled`
   return row.handled
 }

@@ -32,5 +32,12 @@ export const openedByHand = (sql: Queryable, trigger: ByHand, rerunOf: number | 
     else now()
   end`
 
+/** Returns the set list that asks for one more run by hand, to follow what is open. */
+export const queuedByHand = (sql: Queryable): Fragment =>
+  sql`run_queued_at = coalesce(s.run_queued_at, now())`
+
+/** Returns the set list of that run's opening, besides `openedByHand`. */
+export const noneQueuedByHand = (sql: Queryable): Fragment => sql`run_queued_at = null`
+
 /** Returns the guard of both: the task has no open execution. Its row has room for one, so a second can't slip in. */
 export const nothingOpen = (sql: Queryable): Fragment => sql`s.status is null`

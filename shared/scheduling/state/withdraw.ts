@@ -9,6 +9,9 @@ export const withdrawn = (tx: Queryable): Fragment => tx`
 export const isUnrun = (tx: Queryable): Fragment => tx`
   s.status = 'queued' and s.trigger = 'schedule' and s.attempt = 1 and s.started_at is null`
 
+/** Returns the guard of the same, of what is not due yet: it is taken back by a change of the task. */
+export const isAhead = (tx: Queryable): Fragment => tx`${isUnrun(tx)} and s.due_at > now()`
+
 /**
  * Takes back what was claimed of a task and has not started, since its worker knows the task as it was: an occurrence that is not
  * due yet is to come again, and what is due is queued for the next claim. Returns where the cursor is then.
@@ -17,7 +20,7 @@ export async function withdrawClaimed(tx: Queryable, taskId: number): Promise<Da
   await tx`
     update task_state s
     set ${withdrawn(tx)}
-    where s.task_id = ${taskId} and ${isUnrun(tx)} and s.due_at > now()`
+    where s.task_id = ${taskId} and ${isAhead(tx)}`
   await tx`
     update task_state s
     set ${freed(tx)}

@@ -1,10 +1,11 @@
 import { beforeEach, expect, test } from 'vitest'
 import { handler } from '../../../functions/tasks/update.ts'
 import { db } from '../../../shared/db.ts'
+import { eventually } from '../../setup/eventually.ts'
 import { invalidFields } from '../../setup/expected.ts'
 import { call } from '../../setup/http-event.ts'
 import { emptyTables, insertExecution, insertOpen, insertTask, nowPlus } from '../../setup/rows.ts'
-import { tickAndRun } from '../../setup/scheduler.ts'
+import { tickAndRun, tickOnly } from '../../setup/scheduler.ts'
 
 const patch = (body: unknown) =>
   call(handler, { method: 'PATCH', path: '/tasks/{id}', pathParameters: { id: '1' }, body })
@@ -135,6 +136,21 @@ test.for([[3], [null]])('of max_runs to %s: a task that had used them up goes on
   await insertExecution(ran)
   expect(await moved({ max_runs: 2 })).toBeNull()
   expect(await moved({ max_runs })).toBe(plus(ran, 120))
+})
+
+test('of a next_run_at to the instant that is claimed ahead takes it back, and it runs once', async () => {
+  const at = await nowPlus(0.8)
+  await insertTask({ ...quick, next_run_at: at })
+  const { claims } = await tickOnly(undefined, 1000)
+  expect(claims).toHaveLength(1)
+  const { statusCode, body } = await patch({ next_run_at: at, tags: ['moved'] })
+  expect({ statusCode, body }).toMatchObject({ statusCode: 200, body: { next_run_at: at, tags: ['moved'] } })
+  await eventually(async () => {
+    await tickAndRun()
+    expect(await db()`select status, scheduled_for from all_executions where status <> 'queued'`).toEqual([
+      { status: 'success', scheduled_for: new Date(at) },
+    ])
+  })
 })
 
 test('refuses a next_run_at outside its bounds', async () => {
