@@ -93,7 +93,7 @@ async function planAll(tx: Queryable, rows: DueRow[], now: Date): Promise<Plans>
 }
 
 function planOne(plans: Plans, row: DueRow, task: Definition | undefined, now: Date): void {
-  if (!task || !isRunnable(task)) return
+  if (!task || !isRunnable(task, now.getTime() - row.next_run_at)) return
   const outcome = tryPlan(row, task, now)
   if (outcome instanceof Error) plans.unreadable.set(row.task_id, outcome)
   else plans.planned.push({ row, task, plan: outcome })

@@ -123,16 +123,17 @@ async function takeUnheld(
   which: Fragment,
   claimIds: string[],
 ): Promise<Unheld> {
-  const locked = await tx<{ task_id: number; definition: number }[]>`
-    select s.task_id, s.definition from task_state s
+  const locked = await tx<{ task_id: number; definition: number; due_for: number }[]>`
+    select s.task_id, s.definition, (extract(epoch from now() - s.due_at) * 1000)::float8 as due_for
+    from task_state s
     where ${which} and s.task_id <> all(${leftToOthers()}::int[])
     order by s.unheld_due_at
     limit ${limit}
     for no key update skip locked`
   const { found, left } = await readDefinitions(tx, locked)
-  const taken = locked.filter(({ task_id }) => {
+  const taken = locked.filter(({ task_id, due_for }) => {
     const task = found.get(task_id)
-    return !left.has(task_id) && (!task || isRunnable(task))
+    return !left.has(task_id) && (!task || isRunnable(task, due_for))
   })
   const executions: Claimed[] = []
   for (const group of Map.groupBy(taken, (_, index) => Math.floor(index / claimSize)).values()) {

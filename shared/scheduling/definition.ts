@@ -192,9 +192,13 @@ function scheduleOf(rows: Columns<Row>, index: number): Schedule | AppError {
   }
 }
 
-/** Returns whether this process can run it: it has a runner for its type. What it hasn't is remembered, and left to others. */
-export function isRunnable({ id, work }: Definition): boolean {
+/**
+ * Returns whether this process can run a task that has been due for so many milliseconds: it has a runner for its type. What it hasn't is remembered, and
+ * left to others.
+ */
+export function isRunnable(task: Definition, dueForMs: number): boolean {
+  const { id: taskId, work, misfire_grace_seconds: graceSeconds } = task
   if (!('problem' in work) || work.unknownType === undefined) return true
-  leaveToOthers(id, work.unknownType)
+  leaveToOthers({ taskId, type: work.unknownType, dueForMs, graceSeconds })
   return false
 }

@@ -1,7 +1,8 @@
 import '../setup/doctor.ts'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { db } from '../../shared/db.ts'
-import { unknownTypes } from '../../shared/scheduling/unknown-types.ts'
+import { logger } from '../../shared/logger.ts'
+import { leaveToOthers, leftToOthers, unknownTypes } from '../../shared/scheduling/unknown-types.ts'
 import { emptyTables, insertTask } from '../setup/rows.ts'
 import { historyOf, tickAndRun } from '../setup/scheduler.ts'
 
@@ -32,4 +33,27 @@ test('so is what is queued of it', async () => {
   await tickAndRun(DUE)
   await tickAndRun(DUE)
   expect(await historyOf(id)).toMatchObject([{ status: 'queued', attempt: 2 }])
+})
+
+test('it is said each minute while nobody runs it for longer than its misfire grace', () => {
+  vi.useFakeTimers({ now: 0, toFake: ['performance'] })
+  const warnings = vi.spyOn(logger, 'warn')
+  const leave = (dueForMs: number) => leaveToOthers({ taskId: 99, type: 'beam', dueForMs, graceSeconds: 60 })
+  const look = (dueForMs: number) => {
+    if (!leftToOthers().includes(99)) leave(dueForMs)
+  }
+  try {
+    for (const seconds of [0, 1, 59, 61, 62, 122]) {
+      vi.advanceTimersByTime(seconds * 1000 - performance.now())
+      look(seconds * 1000)
+    }
+    expect(warnings.mock.calls.map(([message]) => message)).toEqual([
+      'tasks are left to others',
+      'task does not run',
+      'task does not run',
+    ])
+  } finally {
+    warnings.mockRestore()
+    vi.useRealTimers()
+  }
 })
