@@ -9,6 +9,7 @@ import { Lead } from './lead.ts'
 import type { Places } from './places.ts'
 import { Ready } from './ready.ts'
 import { Releaser } from './release.ts'
+import type { Held } from './state/fence.ts'
 import { freeUnstarted } from './state/free.ts'
 import { start } from './state/start.ts'
 
@@ -172,8 +173,8 @@ export class Starter {
     try {
       const started = await this.#write(held)
       this.#batch.worked()
-      this.#toRun.add(held.filter(({ execution }) => started.has(execution.id)))
-      for (const work of batch) if (!started.has(work.execution.id)) this.#drop(work)
+      this.#toRun.add(held.filter(({ execution }) => started.has(execution)))
+      for (const work of batch) if (!started.has(work.execution)) this.#drop(work)
     } catch (error) {
       if (wasTooSlow(error)) this.#batch.tooSlow()
       for (const work of held) work.mayBeStarted ||= work.isExclusive && isUnreachable(error)
@@ -191,8 +192,8 @@ export class Starter {
     work.done()
   }
 
-  /** Gives the ids of those that may run. */
-  async #write(held: Work[]): Promise<Set<number>> {
+  /** Gives those that may run. */
+  async #write(held: Work[]): Promise<Set<Held>> {
     if (held.length === 0) return new Set()
     const now = performance.now()
     for (const work of held) work.at = Math.max(work.at, now)

@@ -9,6 +9,7 @@ import { deleteTasks } from '../../shared/tasks/delete.ts'
 import { updateTask } from '../../shared/tasks/update.ts'
 import { emptyTables, insertTask } from '../setup/rows.ts'
 import { historyOf, newExecutor } from '../setup/scheduler.ts'
+import { startTarget } from '../setup/target.ts'
 
 beforeEach(emptyTables)
 
@@ -116,4 +117,21 @@ test('a once task that is paused in that second runs when it is resumed', async 
   const again = await claimAhead(1000)
   await newExecutor().execute(again, 60_000)
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
+})
+
+test('what is freed by a change and claimed again by the same process runs once', async () => {
+  await using target = await startTarget((response) => response.end())
+  const once = { schedule_type: 'once', interval_seconds: null, next_run_at: null }
+  await insertTask({ type: 'http', params: { url: target.url }, ...once })
+  await db()`
+    update task_state set status = 'queued', execution_id = nextval('execution_ids'), scheduled_for = now(), attempt = 2,
+      trigger = 'schedule', due_at = now() + interval '400 ms', unheld_due_at = now() + interval '400 ms'`
+  const executor = newExecutor()
+  const first = await claimAhead(1000)
+  await updateTask(db(), 1, { tags: ['changed'] }, null)
+  const second = await claimAhead(1000)
+  expect([...first.executions, ...second.executions].map(({ id }) => id)).toEqual([1, 1])
+  await Promise.all([executor.execute(first, 60_000), executor.execute(second, 60_000)])
+  expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 2 }])
+  expect(target.seen).toHaveLength(1)
 })

@@ -10,11 +10,11 @@ export type Starting = {
 }
 
 /**
- * Starts claimed executions, fenced. Returns the ids of those that started; the claim of the others has passed on (cancelled,
- * withdrawn, expired, delivered twice).
+ * Starts claimed executions, fenced. Returns those that started; the claim of the others has passed on (cancelled, withdrawn, expired,
+ * delivered twice). Not their ids: one that was freed and claimed again may be among them under both claims.
  */
-export async function start(sql: Queryable, starting: Starting[]): Promise<Set<number>> {
-  const [{ ids }] = await sql<[{ ids: number[] | null }]>`
+export async function start(sql: Queryable, starting: Starting[]): Promise<Set<Held>> {
+  const [{ places }] = await sql<[{ places: number[] | null }]>`
     with started as (
       update task_state s
       set status = 'running', started_at = now() + c.in_ms * interval '1 ms',
@@ -29,10 +29,10 @@ export async function start(sql: Queryable, starting: Starting[]): Promise<Set<n
         ${starting.map(({ execution }) => execution.claim_id)}::uuid[],
         ${starting.map(({ inMs }) => inMs)}::float8[],
         ${starting.map(({ mayBeStarted }) => (mayBeStarted ? 'running' : 'queued'))}::text[]
-      ) as c (task_id, execution_id, claim_id, in_ms, also)
+      ) with ordinality as c (task_id, execution_id, claim_id, in_ms, also, place)
       where ${fenced(sql, 'queued', sql`c.claim_id`, sql`c.also`)}
-      returning s.execution_id as id
+      returning c.place
     )
-    select json_agg(id) as ids from started`
-  return new Set(ids)
+    select json_agg(place) as places from started`
+  return new Set(places?.map((place) => (starting[place - 1] as Starting).execution))
 }
