@@ -27,7 +27,7 @@ const OPENED = { task_id: 'task_id', id: 'id', starts: 'starts' }
 /** Moves the cursors of locked tasks, opens the executions of what runs, and records what doesn't. Gives the executions. */
 export async function advance(tx: Queryable, plans: TaskPlan[], options: AdvanceOptions): Promise<Claimed[]> {
   if (plans.length === 0) return []
-  const [{ now, ...moved }] = await tx<[Columns<Opened> & { now: Date }]>`
+  const [{ at, ...moved }] = await tx<[Columns<Opened> & { at: Date }]>`
     with moved as (
       update task_state s
       set ${cursorAt(tx, tx`to_timestamp(p.next / 1000)`)},
@@ -41,10 +41,10 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
           ${plans.map((it) => msOf(it.run, it.task.jitter))}::float8[],
           ${plans.map((it) => msOf(it.next, it.task.jitter))}::float8[],
           ${plans.map((it) => it.claim)}::int[]
-        ) as u (task_id, run, due, next, claim)
+        ) as u (task_id, run, due, next, claim), (select clock_timestamp()::timestamptz(3) as at) clock
       ) p
       where s.task_id = p.task_id
-      returning s.task_id, s.execution_id as id, s.claim_id, p.opens as opened, p.starts
+      returning s.task_id, s.execution_id as id, s.claim_id, p.opens as opened, p.starts, p.at
     ),
     claimed as (
       insert into claims (id, lease_expires_at, task_ids)
@@ -53,7 +53,7 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
       where opened
       group by claim_id
     )
-    select ${columns<Opened>(tx, OPENED)}, now()::timestamptz(3) from moved where opened`
+    select ${columns<Opened>(tx, OPENED)}, max(at) as at from moved where opened`
   await insertSkips(
     tx,
     plans.flatMap(({ taskId, skips }) => skips.map((skip) => ({ taskId, ...skip }))),
@@ -75,7 +75,7 @@ export async function advance(tx: Queryable, plans: TaskPlan[], options: Advance
       trigger: 'schedule',
       attempt: 1,
       due_at: shift(run, task.jitter),
-      started_at: row.starts ? now : null,
+      started_at: row.starts ? at : null,
       next_run_at: next && shift(next, task.jitter),
       failures: 0,
       lastRun,

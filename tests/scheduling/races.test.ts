@@ -1,12 +1,14 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
-import { db } from '../../shared/db.ts'
+import { type Database, db, type Queryable } from '../../shared/db.ts'
+import { claimDue } from '../../shared/scheduling/claim-due.ts'
+import { readClock } from '../../shared/scheduling/clock.ts'
 import { runNow } from '../../shared/scheduling/run-now.ts'
 import { settle } from '../../shared/scheduling/settle.ts'
 import { start } from '../../shared/scheduling/state/start.ts'
 import { deleteTasks } from '../../shared/tasks/delete.ts'
-import { emptyTables, insertTask, statementsWaiting } from '../setup/rows.ts'
-import { expireLeases, newExecutor, tickAndRun, tickOnly } from '../setup/scheduler.ts'
+import { emptyTables, insertTask, nowPlus, statementsWaiting } from '../setup/rows.ts'
+import { expireLeases, historyOf, newExecutor, tickAndRun, tickOnly } from '../setup/scheduler.ts'
 
 beforeEach(emptyTables)
 
@@ -101,4 +103,44 @@ test('a run asked for while its task is claimed waits for the claim, and neither
         trigger = 'schedule'`
   })
   expect(await asked).toMatchObject({ code: 'conflict' })
+})
+
+/** The same database, but each of its transactions has begun some time before `work` is done. */
+const whenBegun = (work: () => Promise<unknown>): Database =>
+  new Proxy(db(), {
+    get: (target, key) =>
+      key === 'begin'
+        ? (run: (tx: Queryable) => Promise<unknown>) =>
+            target.begin(async (tx) => {
+              await tx`select now()`
+              await work()
+              return await run(tx)
+            })
+        : Reflect.get(target, key),
+  })
+
+test('a run starts after the end of the one before it, though its claim had begun by then', async () => {
+  await insertTask({
+    params: { duration: 0.05 },
+    misfire_policy: 'fire_all',
+    next_run_at: await nowPlus(-90),
+  })
+  const [first] = (await tickOnly()).claims
+  if (!first) throw new Error('nothing was claimed')
+  const executor = newExecutor()
+  const options = {
+    limit: 10,
+    startsDue: true,
+    clock: await readClock(db()),
+    leaseSeconds: 30,
+    which: 'oldest',
+  } as const
+  const { claims } = await claimDue(
+    whenBegun(() => executor.execute(first, 60_000)),
+    options,
+  ).taken
+  for (const claim of claims) await executor.execute(claim, 60_000)
+  const [before, after] = await historyOf(1)
+  expect([before?.status, after?.status]).toEqual(['success', 'success'])
+  expect(after?.started_at?.getTime()).toBeGreaterThanOrEqual(before?.finished_at?.getTime() ?? Number.NaN)
 })

@@ -2,7 +2,8 @@ import type { Fragment, Queryable } from '../../db.ts'
 
 /**
  * Returns the set list that opens an occurrence of the schedule, where `p.opens`; other rows keep what they have. `p` has the
- * occurrence (`run`, `due`: milliseconds since 1970), the number of its claim, and `starts` when it starts with that claim.
+ * occurrence (`run`, `due`: milliseconds since 1970), the number of its claim, and `starts` when it starts with that claim, `at` an instant after
+ * the rows were locked: the last run of a task may have ended since the transaction began.
  */
 export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment => sql`
   runs = s.runs + p.opens::int,
@@ -13,8 +14,8 @@ export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment =
   attempt = case when p.opens then 1 else s.attempt end,
   trigger = case when p.opens then 'schedule' else s.trigger end,
   claim_id = case when p.opens then (${claimIds}::uuid[])[p.claim + 1] else s.claim_id end,
-  started_at = case when p.starts then now() when p.opens then null else s.started_at end,
-  busy_from = case when p.starts then now() else s.busy_from end,
+  started_at = case when p.starts then p.at when p.opens then null else s.started_at end,
+  busy_from = case when p.starts then p.at else s.busy_from end,
   cancel_requested_at = case when p.opens then null else s.cancel_requested_at end,
   rerun_of = case when p.opens then null else s.rerun_of end,
   failures = case when p.opens then 0 else s.failures end,
