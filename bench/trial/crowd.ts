@@ -62,13 +62,16 @@ async function measure(beside: Beside): Promise<Values> {
   const known = await share(sql, 'known', at, NEW_SECONDS + seconds)
   const added = await share(sql, 'new', new Date(at.getTime() + NEW_SECONDS * 1000), seconds)
   done.abort()
+  const askedByHand = await asked
+  // The last of them is late by then, or has ended.
+  await wait(2000)
   const [{ rate }] = await sql<[{ rate: number }]>`
     select (count(*) / extract(epoch from now() - ${at}))::float8 as rate from executions e
     join tasks t on t.id = e.task_id where t.name like 'crowd%' and e.started_at > ${at} and e.status = 'success'`
   return {
     known_share: known,
     ...(!crowd.knownOnly && { new_share: added }),
-    by_hand_share: await shareByHand(sql, id, await asked),
+    by_hand_share: await shareByHand(sql, id, askedByHand),
     crowd_rate: rate,
   }
 }
