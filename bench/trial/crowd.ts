@@ -119,7 +119,7 @@ async function share(sql: Sql, kind: string, from: Date, seconds: number): Promi
       (
         select count(*)::int from executions e join tasks t on t.id = e.task_id
         where t.name like ${`${kind} %`} and e.scheduled_for >= ${from} and e.scheduled_for < ${until}
-          and e.attempt = 1 and e.late_ms is null
+          and e.attempt = 1 and e.started_at - e.due_at < interval '1 s'
       ) as hits`
   return hits / (probes * (seconds - 1))
 }
@@ -138,7 +138,7 @@ async function askByHand(url: string, signal: AbortSignal): Promise<number> {
 async function shareByHand(sql: Sql, id: number, asked: number): Promise<number> {
   const [{ hits }] = await sql<[{ hits: number }]>`
     select count(*)::int as hits from executions
-    where task_id = ${id} and late_ms is null`
+    where task_id = ${id} and started_at - due_at < interval '1 s'`
   return hits / asked
 }
 

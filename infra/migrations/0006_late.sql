@@ -1,4 +1,3 @@
--- How many milliseconds after `due_at` it began, when that was a second or more, and what it waited for: the answer to "why was it late?".
-alter table executions
-  add column late_ms bigint,
-  add column late_reason text;
+-- What an execution waited for that began a second or more after `due_at`: the answer to "why was it late?". By its number in LATE_REASONS, from 1: the
+-- ledger has a row for each run, and most of a backlog are late.
+alter table executions add column late_reason smallint;

@@ -63,7 +63,9 @@ export type Execution = Omit<z.output<typeof executionOut>, Instants> & {
 export const executionColumns = (sql: Queryable) => sql`
   e.id, e.task_id, e.status, e.scheduled_for, e.due_at, e.attempt, e.trigger, e.rerun_of, e.started_at,
   e.cancel_requested_at, e.finished_at, e.detail,
-  e.result, e.late_ms, e.late_reason, e.skip_reason, e.skipped_until, e.skipped_count`
+  e.result,
+  case when e.started_at >= e.due_at + interval '1 s' then (extract(epoch from e.started_at - e.due_at) * 1000)::bigint end as late_ms,
+  (${[...LATE_REASONS]}::text[])[e.late_reason] as late_reason, e.skip_reason, e.skipped_until, e.skipped_count`
 
 /** The status of an open execution, for a statement whose `task_state` is named `s`. A start that is written ahead is none yet. */
 export const openStatus = (sql: Queryable) => sql`

@@ -161,7 +161,7 @@ async function lockDue(
   const rest = limit > most ? latest(tx, options, limit - most) : undefined
   const rows = await lockThose(tx, oldest(tx, options, most), rest)
   const last = rows[most - 1]
-  return { rows: alternately(rows.slice(0, most), rows.slice(most)), last }
+  return { rows: rest ? alternately(rows.slice(0, most), rows.slice(most)) : rows, last }
 }
 
 const isDue = (tx: Queryable, options: ClaimOptions) => tx`

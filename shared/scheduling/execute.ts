@@ -7,7 +7,7 @@ import type { Claimed } from './claimed.ts'
 import { instantOn } from './clock.ts'
 import { GivenUp } from './given-up.ts'
 import { Heartbeat, type HeldClaim } from './heartbeat.ts'
-import { type Late, lateness } from './late.ts'
+import { LATE_MS, type LateReason, whyLate } from './late.ts'
 import type { Outcome } from './outcome.ts'
 import { Overdue, overdue } from './overdue.ts'
 import { Places, type Share } from './places.ts'
@@ -207,19 +207,20 @@ export class Executor {
     }
     const { attempt } = execution
     const begun = { dueAt, beganAt: from, attempt, isOwn: work.isExclusive }
-    const late = lateness(begun, this.#places, this.#overdue)
+    const lateReason = whyLate(begun, this.#places, this.#overdue)
     const run = new Run(execution, timeoutSeconds, (ended, outcome) =>
-      this.#ended(work, ended, { from, late }, outcome),
+      this.#ended(work, ended, { from, lateReason }, outcome),
     )
     this.#heartbeat.add(claim, run)
     run.begin()
   }
 
-  #ended(work: Work, run: Run, { from, late }: Begin, outcome: Outcome | null): void {
-    const { execution, claim } = work
+  #ended(work: Work, run: Run, { from, lateReason }: Begin, outcome: Outcome | null): void {
+    const { execution, claim, at } = work
     claim.runs.delete(run)
     const record = outcome && toRecord(outcome)
     const bytes = record ? bytesOf(record) : 0
+    const sinceStartMs = from - at >= LATE_MS ? from - at : 0
     this.#bytes += bytes
     const done = (written: boolean): void => {
       this.#bytes -= bytes
@@ -232,7 +233,7 @@ export class Executor {
     if (outcome === null || record === null) {
       this.#settler.drop(execution)
       done(false)
-    } else this.#settler.add({ execution, outcome, record, bytes, claim, late, done })
+    } else this.#settler.add({ execution, outcome, record, bytes, claim, lateReason, sinceStartMs, done })
   }
 
   #tellDueSoon({ execution: { next_run_at }, clock }: Work): void {
@@ -241,8 +242,8 @@ export class Executor {
   }
 }
 
-/** When a run began, on the monotonic clock, and how late that was. */
-type Begin = { from: number; late: Late | null }
+/** When a run began, on the monotonic clock, and why that was late. */
+type Begin = { from: number; lateReason: LateReason | null }
 
 const keys = (execution: Claimed) => ({
   execution_id: execution.id,

@@ -1,7 +1,7 @@
 import { type Database, type Queryable, retryDeadlock } from '../db.ts'
 import type { Runner } from '../runners/runner.ts'
 import type { Claimed } from './claimed.ts'
-import type { Late } from './late.ts'
+import { LATE_REASONS, type LateReason } from './late.ts'
 import type { Outcome, Result } from './outcome.ts'
 import { type Kept, toRecord } from './record.ts'
 import { ended, ranUntilNow } from './state/end.ts'
@@ -16,8 +16,10 @@ export type Settlement = {
   outcome: Outcome
   /** What the ledger will have of it, unless an effect gives it a result; made from the outcome when left out. */
   record?: Kept
-  /** How late it began; in time when left out. */
-  late?: Late | null
+  /** Why it began late; in time when left out. */
+  lateReason?: LateReason | null
+  /** Milliseconds from the start that the database has to the real one, if they are so many that the ledger should have that; else 0, or left out. */
+  sinceStartMs?: number
 }
 
 /** What a settlement wrote. */
@@ -136,17 +138,18 @@ async function write(
         ${settlements.map(({ outcome }) => outcome.status)}::text[],
         ${records.map(({ detail }) => detail)}::text[],
         ${records.map(({ result }) => result)}::text[],
-        ${settlements.map(({ late }) => late?.ms ?? null)}::bigint[],
-        ${settlements.map(({ late }) => late?.reason ?? null)}::text[],
+        ${settlements.map(({ sinceStartMs }) => sinceStartMs ?? 0)}::float8[],
+        ${settlements.map(({ lateReason }) => (lateReason ? LATE_REASONS.indexOf(lateReason) + 1 : null))}::int[],
         ${settlements.map((it) => (failsForGood(it) ? 1 : 0))}::int[],
         ${settlements.map(({ execution }) => execution.task.pause_after_failures)}::int[]
-      ) as c (task_id, execution_id, claim, outcome, detail, result, late_ms, late_reason, fails, "limit")
+      ) as c (task_id, execution_id, claim, outcome, detail, result, since_start_ms, late_reason, fails, "limit")
       where ${fenced(sql, 'running', sql`(${claimIds}::uuid[])[c.claim]`)}
-      returning ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_ms, c.late_reason,
+      returning ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_reason,
+        s.started_at + c.since_start_ms * interval '1 ms' as began_at,
         c.fails = 1 and s.consecutive_failures >= c.limit as tired
     ),
     recorded as (
-      ${intoLedger(sql, { late: sql`late_ms, late_reason` })}
+      ${intoLedger(sql, { startedAt: sql`began_at`, lateReason: sql`late_reason` })}
     ),
     changed as (
       update tasks t set version = t.version + 1, updated_at = now() from ended where tired and t.id = ended.task_id

@@ -8,15 +8,18 @@ export const ledgerColumns = (sql: Queryable) => sql`
 
 /**
  * The insert that takes ended executions over into the ledger, for a statement whose `ended` has `ledgerColumns`, and `outcome`,
- * `detail` and `result`. `late` are its columns that say how late they began, and why; `which` is a `where` that picks some of them.
+ * `detail` and `result`. Its `startedAt` and `lateReason` may be other columns; `which` is a `where` that picks some of them.
  */
-export const intoLedger = (sql: Queryable, { which = sql``, late = sql`null, null` } = {}) => sql`
+export const intoLedger = (
+  sql: Queryable,
+  { which = sql``, startedAt = sql`started_at`, lateReason = sql`null` } = {},
+) => sql`
   insert into executions (
     id, task_id, scheduled_for, attempt, trigger, status, due_at, started_at, finished_at, cancel_requested_at, rerun_of,
-    detail, result, late_ms, late_reason
+    detail, result, late_reason
   )
-  select execution_id, task_id, scheduled_for, attempt, trigger, outcome, due_at, started_at, greatest(now(), started_at),
-    cancel_requested_at, rerun_of, detail, result::jsonb, ${late}
+  select execution_id, task_id, scheduled_for, attempt, trigger, outcome, due_at, ${startedAt}, greatest(now(), ${startedAt}),
+    cancel_requested_at, rerun_of, detail, result::jsonb, ${lateReason}
   from ended
   ${which}`
 
