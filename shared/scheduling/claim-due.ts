@@ -207,6 +207,7 @@ function alternately<T>(some: T[], others: T[]): T[] {
 /** Locks what `which` picks, and then, if given, what `also` does, of what is left. */
 async function lockThose(tx: Queryable, which: Fragment, also?: Fragment): Promise<DueRow[]> {
   const wanted = tx`task_id, definition, next_run_at, runs, busy_from, busy_until, scheduled_for, started_at`
+  const first = tx`select ${wanted} from task_state where ${which} for no key update skip locked`
   const second =
     also &&
     tx`
@@ -214,12 +215,9 @@ async function lockThose(tx: Queryable, which: Fragment, also?: Fragment): Promi
       select ${wanted} from task_state where ${also} for no key update skip locked
     )`
   const [due] = await tx<[Columns<DueRow>]>`
-    with first as materialized (
-      select ${wanted} from task_state where ${which} for no key update skip locked
-    )
-    ${second ?? tx``}
+    ${second ? tx`with first as materialized (${first}) ${second}` : tx``}
     select ${columns<DueRow>(tx, DUE)}
-    from (select * from first ${second ? tx`union all select * from second` : tx``}) due`
+    from (${second ? tx`select * from first union all select * from second` : first}) due`
   return mapRows(due, (index) => ({
     task_id: cell(due.task_id, index),
     definition: cell(due.definition, index),

@@ -114,7 +114,7 @@ export class Places {
 
   /** A kept place whose run turned out to be slow is given back as soon as there is another for it. */
   #relieveKept(): void {
-    if (this.free <= 0) return
+    if (this.#inKept.size === 0 || this.free <= 0) return
     const [oldest] = this.#inKept
     if (!oldest || performance.now() - oldest[1] < SLOW_MS) return
     this.#inKept.delete(oldest[0])
