@@ -83,6 +83,7 @@ export async function readPage<Row extends object, Shown>(
 
 type Place = { page_place: number; page_rows: number; page_bytes: number; page_sum: number }
 
+/** The cast: what is left of a row and its place is the row, which TypeScript can't tell of a type that it doesn't know. */
 function withoutPlace<Row extends object>(row: Row & Place): Row {
   const { page_place: _1, page_rows: _2, page_bytes: _3, page_sum: _4, ...rest } = row
   return rest as unknown as Row

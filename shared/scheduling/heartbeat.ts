@@ -10,6 +10,7 @@ import { fenced, held } from './state/fence.ts'
 /** A claim of this process. */
 export type HeldClaim = {
   readonly id: string
+  /** What it named when it was claimed. */
   readonly executionIds: number[]
   readonly runs: Set<Run>
   /** How many of its executions this process has not done with. */

@@ -18,7 +18,7 @@ export type Settlement = {
   record?: Kept
   /** Why it began late; in time when left out. */
   lateReason?: LateReason | null
-  /** Milliseconds from the start that the database has to the real one, if they are so many that the ledger should have that; else 0, or left out. */
+  /** Milliseconds from the start that the database has to the real one, when that is a second or more; else 0, or left out. */
   sinceStartMs?: number
 }
 

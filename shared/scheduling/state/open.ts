@@ -2,8 +2,8 @@ import type { Fragment, Queryable } from '../../db.ts'
 
 /**
  * Returns the set list that opens an occurrence of the schedule, where `p.opens`; other rows keep what they have. `p` has the
- * occurrence (`run`, `due`: milliseconds since 1970), the number of its claim, and `starts` when it starts with that claim, `at` an instant after
- * the rows were locked: the last run of a task may have ended since the transaction began.
+ * occurrence (`run`, `due`: milliseconds since 1970), the number of its claim, and whether it `starts` with that claim: `at`, which is after the
+ * rows were locked, since the last run of a task may have ended after the transaction began.
  */
 export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment => sql`
   runs = s.runs + p.opens::int,
@@ -33,12 +33,12 @@ export const openedByHand = (sql: Queryable, trigger: ByHand, rerunOf: number | 
     else now()
   end`
 
+/** Returns the guard of opening: the task has no open execution. Its row has room for one, so a second can't slip in. */
+export const nothingOpen = (sql: Queryable): Fragment => sql`s.status is null`
+
 /** Returns the set list that asks for one more run by hand, to follow what is open. */
 export const queuedByHand = (sql: Queryable): Fragment =>
   sql`run_queued_at = coalesce(s.run_queued_at, now())`
 
 /** Returns the set list of that run's opening, besides `openedByHand`. */
 export const noneQueuedByHand = (sql: Queryable): Fragment => sql`run_queued_at = null`
-
-/** Returns the guard of both: the task has no open execution. Its row has room for one, so a second can't slip in. */
-export const nothingOpen = (sql: Queryable): Fragment => sql`s.status is null`
