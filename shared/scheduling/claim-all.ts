@@ -1,6 +1,6 @@
 import { type Database, wasTooSlow } from '../db.ts'
 import { BatchSize } from './batch-size.ts'
-import { type ClaimOptions, claimByHand, claimQueued, type Taken } from './claim.ts'
+import { type ClaimOptions, claimByHand, claimQueued, claimQueuedQuick, type Taken } from './claim.ts'
 import { claimDue, type Locked, type Position, type Which } from './claim-due.ts'
 import { type Clock, readClock } from './clock.ts'
 import { handOver, type Invoke } from './invoke.ts'
@@ -50,6 +50,9 @@ type Claims = {
   underWay: number
 }
 
+/** A claim under way: what it has locked, if that is told before what it took. */
+type Claiming = { locked?: Promise<Locked>; taken: Promise<Taken> }
+
 /** In batches until nothing is left or the workers are full: what is due and starts with its claim, then what will be. Hands the claims over. */
 export async function claimAll(
   sql: Database,
@@ -74,7 +77,7 @@ export async function claimAll(
     await takeDue(claims, startsDue)
     if (queued) await takeQueued(claims, startsDue)
   }
-  if (due) await takeQuick(claims)
+  await takeQuick(claims, { queued, due })
   return { claimed: claims.claimed, claimIds: claims.claimIds }
 }
 
@@ -88,12 +91,19 @@ async function takeByHand(claims: Claims): Promise<void> {
 }
 
 /** Everything else has had its turn; if that left no room, there still is some for these. */
-async function takeQuick(claims: Claims): Promise<void> {
+async function takeQuick(claims: Claims, { queued, due }: Pick<Wanted, 'queued' | 'due'>): Promise<void> {
+  if (queued) {
+    await takeInQuickRoom(claims, (options) => ({ taken: claimQueuedQuick(claims.sql, options) }))
+  }
+  if (due) await takeInQuickRoom(claims, (options) => claimDue(claims.sql, { ...options, which: 'quick' }))
+}
+
+async function takeInQuickRoom(claims: Claims, claim: (options: ClaimOptions) => Claiming): Promise<void> {
   const { ahead, quick = 0 } = await claims.invoke.capacity()
   if (quick <= 0 || ahead > 0) return
   await refreshClock(claims)
   const options = claimOptions(claims, Math.min(batch.size, quick), false)
-  await keepRoom(claims, options, claimDue(claims.sql, { ...options, which: 'quick' }))
+  await keepRoom(claims, options, claim(options))
 }
 
 /** At most `share` of them: retries and what was handed back must leave room for what is due for the first time. */
@@ -198,7 +208,7 @@ function claimOptions({ invoke, options }: Claims, limit: number, startsDue: boo
 async function keepRoom(
   claims: Claims,
   { limit, startsDue }: ClaimOptions,
-  { locked, taken }: { locked?: Promise<Locked>; taken: Promise<Taken> },
+  { locked, taken }: Claiming,
 ): Promise<boolean> {
   const { sql, invoke } = claims
   const keep = (count: number): void => {

@@ -6,7 +6,7 @@ import { logger } from '../logger.ts'
 import { Turn } from '../turn.ts'
 import { advance, handledAlready, type TaskPlan } from './advance.ts'
 import { type ClaimOptions, horizon, type Taken, toClaims } from './claim.ts'
-import type { Claimed, LastRun } from './claimed.ts'
+import { type Claimed, lastRunOf, QUICK_MS } from './claimed.ts'
 import { type Definition, isRunnable, readDefinitions } from './definition.ts'
 import { type DueTask, type Plan, plan } from './plan.ts'
 import { describe } from './record.ts'
@@ -121,7 +121,7 @@ async function open(
     const taskId = row.task_id
     const run = handled.has(taskId) ? null : it.run
     const claim = run && Math.floor(runs++ / claimSize)
-    return { taskId, task, lastRun: lastRunOf(row), run, next: it.next, skips: it.skips, claim }
+    return { taskId, task, lastRun: lastRunOf(tookMs(row)), run, next: it.next, skips: it.skips, claim }
   })
   const claims = Math.ceil(runs / Math.min(claimSize, runs || 1))
   claimIds.push(...Array.from({ length: claims }, () => randomUUID()))
@@ -140,16 +140,11 @@ const DUE = {
   started_at: epochMs('started_at'),
 }
 
-/** A run that took no longer is quick: with the time to start and settle it, it is well within a second. */
-const QUICK_MS = 500
-
 /** Quick ones are looked for among so many of the latest. */
 const LATEST = 1000
 
-function lastRunOf({ busy_until, started_at }: DueRow): LastRun {
-  if (busy_until === null || started_at === null) return 'none'
-  return busy_until - started_at <= QUICK_MS ? 'quick' : 'slow'
-}
+const tookMs = ({ busy_until: until, started_at: from }: DueRow): number | null =>
+  until === null || from === null ? null : until - from
 
 async function lockDue(
   tx: Queryable,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Database, type Fragment, isUnreachable, type Queryable } from '../db.ts'
-import { type Claimed, loadClaimed } from './claimed.ts'
+import { type Claimed, loadClaimed, QUICK_MS } from './claimed.ts'
 import { type Clock, readClock } from './clock.ts'
 import { isRunnable, readDefinitions } from './definition.ts'
 import { take } from './state/take.ts'
@@ -47,20 +47,29 @@ export async function claimQueued(sql: Database, options: ClaimOptions): Promise
   return await takenFrom(sql, options, due)
 }
 
-/** Of what is queued this many are looked at for runs that a person asked for, the latest first: older ones have had their turn. */
+/** Of what is queued this many are looked at for what has kept places, the latest first: older ones have had their turn. */
 const LATEST = 1000
 
 /** Claims what a person asked for, out of the latest of what is queued: it waits behind no crowd. */
 export async function claimByHand(sql: Database, options: ClaimOptions): Promise<Taken> {
-  const byHand = sql`
-    s.unheld_due_at is not null and s.trigger <> 'schedule' and s.task_id in (
-      select task_id from task_state
-      where unheld_due_at <= ${horizon(options)} and unheld_due_at is not null
-      order by unheld_due_at desc
-      limit ${LATEST}
-    )`
-  return await takenFrom(sql, options, byHand)
+  return await takenFrom(sql, options, sql`s.trigger <> 'schedule' and ${isOfTheLatest(sql, options)}`)
 }
+
+/** Claims first attempts of tasks that are quick, or new, out of the same: a worker that had no place for them gave them back. */
+export async function claimQueuedQuick(sql: Database, options: ClaimOptions): Promise<Taken> {
+  const isQuick = sql`
+    s.trigger = 'schedule' and s.paused_at is null and s.attempt = 1 and s.started_at is null
+      and (s.busy_until is null or s.busy_until - s.busy_from <= ${QUICK_MS} * interval '1 ms')`
+  return await takenFrom(sql, options, sql`${isQuick} and ${isOfTheLatest(sql, options)}`)
+}
+
+const isOfTheLatest = (sql: Queryable, options: ClaimOptions): Fragment => sql`
+  s.unheld_due_at is not null and s.task_id in (
+    select task_id from task_state
+    where unheld_due_at <= ${horizon(options)} and unheld_due_at is not null
+    order by unheld_due_at desc
+    limit ${LATEST}
+  )`
 
 async function takenFrom(sql: Database, options: ClaimOptions, which: Fragment): Promise<Taken> {
   const since = performance.now()

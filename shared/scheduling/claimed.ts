@@ -24,7 +24,16 @@ export type Claimed = {
 /** `quick` is well within the second after which a run counts as slow. */
 export type LastRun = 'quick' | 'slow' | 'none'
 
-type Row = Omit<Claimed, 'task' | 'lastRun'> & { definition: number }
+/** A run that took no longer is quick: with the time to start and settle it, it is well within a second. */
+export const QUICK_MS = 500
+
+/** Returns what is known of a run that took so many milliseconds; null when there was none. */
+export function lastRunOf(tookMs: number | null): LastRun {
+  if (tookMs === null) return 'none'
+  return tookMs <= QUICK_MS ? 'quick' : 'slow'
+}
+
+type Row = Omit<Claimed, 'task' | 'lastRun'> & { definition: number; took_ms: number | null }
 
 /** What a claim holds that has not started, soonest first; `known` are the definitions of its tasks, if they have been read. */
 export async function loadClaimed(
@@ -35,13 +44,13 @@ export async function loadClaimed(
 ): Promise<Claimed[]> {
   const rows = await sql<Row[]>`
     select execution_id as id, claim_id, task_id, scheduled_for, trigger, attempt, due_at, null as started_at, next_run_at,
-      failures, definition
+      failures, definition, (extract(epoch from busy_until - busy_from) * 1000)::float8 as took_ms
     from task_state
     where task_id = any(${taskIds}::int[]) and claim_id = ${claimId} and status = 'queued'
     order by due_at, task_id`
   const definitions = known ?? (await readDefinitions(sql, rows)).found
-  return rows.flatMap(({ definition: _, ...row }) => {
+  return rows.flatMap(({ definition: _, took_ms, ...row }) => {
     const task = definitions.get(row.task_id)
-    return task ? [{ ...row, lastRun: 'none', task }] : []
+    return task ? [{ ...row, lastRun: lastRunOf(took_ms), task }] : []
   })
 }

@@ -79,6 +79,22 @@ test('a worker without a free place takes what is quick, what is new, and what a
   expect(await claimedWith({ now: 0, ahead: 0, quick: 10 })).toEqual([['by hand'], ['new', 'quick']])
 })
 
+test('what such a worker gave back for want of a place is claimed again: quick and new tasks, and no others', async () => {
+  const quick = await due('quick', 20)
+  const slow = await due('slow', 20)
+  const retry = await due('retry', 20)
+  const handedBack = await due('handed back', 20)
+  for (const id of [quick, slow, await due('new', 20), handedBack]) await queue(id, 'schedule', 1)
+  await queue(retry, 'schedule', 2)
+  await db()`
+    update task_state
+    set busy_from = now() - interval '1 h', busy_until = now() - interval '1 h' + interval '100 ms'
+    where task_id in (${quick}, ${retry}, ${handedBack})`
+  await db()`update task_state set busy_from = now() - interval '1 h', busy_until = now() where task_id = ${slow}`
+  await db()`update task_state set started_at = now() - interval '1 h' where task_id = ${handedBack}`
+  expect(await claimedWith({ now: 0, ahead: 0, quick: 10 })).toEqual([['new', 'quick']])
+})
+
 test('no claim takes more params than a statement should carry, and none is left out', async () => {
   const body = 'x1y2'.repeat(62_500)
   for (let number = 0; number < 70; number += 1) {
