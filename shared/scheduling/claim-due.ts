@@ -23,9 +23,8 @@ type DueRow = {
   runs: number
   busy_from: number | null
   busy_until: number | null
-  /** The last occurrence that was opened, and when its last attempt started. */
+  /** The last occurrence that was opened. */
   last: number | null
-  started_at: number | null
 }
 
 /** Long backlogs of cron schedules take time to count: what is not planned by then is left, unlocked, to the next claim. */
@@ -137,13 +136,12 @@ const DUE = {
   busy_from: epochMs('busy_from'),
   busy_until: epochMs('busy_until'),
   last: epochMs('scheduled_for'),
-  started_at: epochMs('started_at'),
 }
 
 /** Quick ones are looked for among so many of the latest. */
 const LATEST = 1000
 
-const tookMs = ({ busy_until: until, started_at: from }: DueRow): number | null =>
+const tookMs = ({ busy_until: until, busy_from: from }: DueRow): number | null =>
   until === null || from === null ? null : until - from
 
 async function lockDue(
@@ -184,7 +182,7 @@ const latest = (tx: Queryable, options: DueOptions, count: number) => tx`
   limit ${count}`
 
 const quick = (tx: Queryable, options: DueOptions) => tx`
-  ${isDue(tx, options)} and (busy_until is null or busy_until - started_at <= ${QUICK_MS} * interval '1 ms')
+  ${isDue(tx, options)} and (busy_until is null or busy_until - busy_from <= ${QUICK_MS} * interval '1 ms')
     and task_id in (
       select task_id from task_state
       where ${isDue(tx, options)}
@@ -201,7 +199,7 @@ function alternately<T>(some: T[], others: T[]): T[] {
 
 /** Locks what `which` picks, and then, if given, what `also` does, of what is left. */
 async function lockThose(tx: Queryable, which: Fragment, also?: Fragment): Promise<DueRow[]> {
-  const wanted = tx`task_id, definition, next_run_at, runs, busy_from, busy_until, scheduled_for, started_at`
+  const wanted = tx`task_id, definition, next_run_at, runs, busy_from, busy_until, scheduled_for`
   const first = tx`select ${wanted} from task_state where ${which} for no key update skip locked`
   const second =
     also &&
@@ -221,7 +219,6 @@ async function lockThose(tx: Queryable, which: Fragment, also?: Fragment): Promi
     busy_from: cell(due.busy_from, index),
     busy_until: cell(due.busy_until, index),
     last: cell(due.last, index),
-    started_at: cell(due.started_at, index),
   }))
 }
 

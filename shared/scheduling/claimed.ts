@@ -16,7 +16,7 @@ export type Claimed = {
   next_run_at: Date | null
   /** How many attempts of this occurrence failed or timed out before. */
   failures: number
-  /** How long the last attempt of its task took; `none` also when nobody knows any more. */
+  /** How long the last occurrence of its task took, all attempts together. */
   lastRun: LastRun
   task: Definition
 }

@@ -72,7 +72,10 @@ const REMEMBERED = 10_000
 const REMEMBERED_BYTES = 16 * 2 ** 20
 const REMEMBERED_SIZE = 64 * 2 ** 10
 
-/** Bytes of params that one statement reads; the next one reads the rest. A single task has fewer. */
+/** Params of no more bytes, which aren't compressed, are read for all of a claim's tasks together: these few thousand are some megabytes. */
+const SMALL_BYTES = 2 ** 11
+
+/** Bytes of larger params that one statement reads; the next one reads the rest. A single task has fewer. */
 const READ_BYTES = 8 * 2 ** 20
 
 /** Two generations: what was asked for while the newer one filled up lives on when the older one is dropped. */
@@ -99,19 +102,36 @@ export async function readDefinitions(
     else missing.push(task_id)
   }
   if (missing.length === 0) return { found, left: new Set() }
-  const { definitions, seen } = await load(tx, missing)
+  const small = await loadSmall(tx, missing)
+  keep(found, small)
+  if (small.length === missing.length) return { found, left: new Set() }
+  const large = missing.filter((id) => !found.has(id))
+  const { definitions, seen } = await loadLarge(tx, large)
+  keep(found, definitions)
+  return { found, left: new Set(large.slice(seen)) }
+}
+
+function keep(found: Map<number, Definition>, definitions: Definition[]): void {
   for (const definition of definitions) {
     found.set(definition.id, isOnce(definition) ? definition : remember(definition))
   }
-  return { found, left: new Set(missing.slice(seen)) }
 }
 
 /** Nobody asks for it again, unless it is tried again. */
 const isOnce = ({ schedule }: Definition): boolean =>
   !(schedule instanceof AppError) && schedule.kind === 'once'
 
-/** Also gives how many of the ids it came to. */
-async function load(tx: Queryable, ids: number[]): Promise<{ definitions: Definition[]; seen: number }> {
+async function loadSmall(tx: Queryable, ids: number[]): Promise<Definition[]> {
+  const [found] = await tx<[Columns<Row>]>`
+    select ${columns<Row>(tx, { ...COLUMNS, bytes: 'pg_column_size(params)' })}
+    from tasks
+    where id = any(${ids}::int[])
+      and pg_column_size(params) <= ${SMALL_BYTES} and pg_column_compression(params) is null`
+  return mapRows(found, (index) => toDefinition(found, index))
+}
+
+/** In the order of the ids, as many as READ_BYTES allows. Also returns how many of the ids it came to. */
+async function loadLarge(tx: Queryable, ids: number[]): Promise<{ definitions: Definition[]; seen: number }> {
   const [{ seen, ...found }] = await tx<[Columns<Row> & { seen: number | null }]>`
     select ${columns<Row>(tx, COLUMNS)}, max(place)::int as seen
     from (

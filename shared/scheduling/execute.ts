@@ -6,15 +6,16 @@ import type { Claim } from './claim.ts'
 import type { Claimed } from './claimed.ts'
 import { instantOn } from './clock.ts'
 import { GivenUp } from './given-up.ts'
-import { Heartbeat, type HeldClaim } from './heartbeat.ts'
-import { LATE_MS, type LateReason, whyLate } from './late.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { LATE_MS, whyLate } from './late.ts'
 import type { Outcome } from './outcome.ts'
 import { Overdue, overdue } from './overdue.ts'
 import { Places, type Share } from './places.ts'
 import { bytesOf, cleanText, toRecord } from './record.ts'
 import { Run } from './run.ts'
-import { Settler } from './settler.ts'
-import { Starter, type Work } from './starter.ts'
+import { type Ending, Settler } from './settler.ts'
+import { Starter } from './starter.ts'
+import type { Work } from './work.ts'
 
 /** Bytes of what the executions in hand were given and gave, from which on no more are claimed. */
 const HEAVY_BYTES = 48 * 2 ** 20
@@ -50,12 +51,16 @@ export class Executor {
     const { leaseSeconds, heartbeatSql = sql, overdue = new Overdue(leaseSeconds) } = options
     this.#options = options
     this.#heartbeat = new Heartbeat(heartbeatSql, { leaseSeconds, overdue, givenUp: new GivenUp(sql) })
-    this.#settler = new Settler(sql, overdue)
+    this.#settler = new Settler(sql, overdue, {
+      ended: (ending, written) => this.#settled(ending, written),
+      over: (claim) => claim.over(),
+    })
     this.#places = new Places(options.maxRunning)
     this.#overdue = overdue
     this.#starter = new Starter(sql, this.#places, {
       now: (due) => void this.#settler.after(this.#runAll(due)),
       late: (due) => void this.#runAll(due),
+      never: (work) => this.#leave(work),
     })
   }
 
@@ -156,84 +161,101 @@ export class Executor {
     this.#expected.get(id)?.()
     this.#expected.delete(id)
     if (executions.length === 0) return
-    const ids = executions.map((execution) => execution.id)
-    const claim = this.#heartbeat.hold(id, ids, since)
-    this.#load += executions.length
     const { promise, resolve } = Promise.withResolvers<void>()
+    const ids = executions.map((execution) => execution.id)
+    const claim = this.#heartbeat.hold(id, ids, since, resolve)
+    this.#load += executions.length
     const works = executions.map((execution): Work => {
       this.#bytes += execution.task.bytes
-      const done = () => {
-        this.#bytes -= execution.task.bytes
-        this.#leave(claim, resolve)
-      }
       const at = instantOn(clock, execution.started_at ?? execution.due_at)
-      const { target } = execution.task
-      return { execution, claim, clock, deadline, at, isExclusive, mayBeStarted: false, target, done }
+      return {
+        execution,
+        claim,
+        clock,
+        at,
+        deadline,
+        isExclusive,
+        mayBeStarted: false,
+        place: undefined,
+        beganAt: 0,
+        lateReason: null,
+      }
     })
     this.#starter.addStarted(works.filter(({ execution }) => execution.started_at !== null))
     this.#starter.add(works.filter(({ execution }) => execution.started_at === null))
     await promise
   }
 
-  /** One of a claim's executions is done with. */
-  #leave(claim: HeldClaim, resolve: () => void): void {
+  /** One of a claim's executions is done with: settled, given back, or lost. */
+  #leave({ claim, execution }: Work): void {
+    this.#bytes -= execution.task.bytes
     claim.left -= 1
     this.#load -= 1
     if (claim.left > 0) return
     this.#heartbeat.release(claim)
-    if (claim.gone || claim.lost) resolve()
-    else this.#settler.end(claim, resolve)
+    if (claim.gone || claim.lost) claim.over()
+    else this.#settler.end(claim)
   }
 
   /** In turns, so that a thousand runs of one instant don't hold up everything else. */
   async #runAll(due: Work[]): Promise<void> {
     for (let from = 0; from < due.length; from += RUN_TURN) {
-      if (from > 0) await setImmediate()
-      for (const work of due.slice(from, from + RUN_TURN)) this.#run(work)
+      const runs = due.slice(from, from + RUN_TURN).map((work) => this.#run(work))
+      await setImmediate()
+      for (const run of runs) run.limit()
     }
   }
 
-  #run(work: Work): void {
-    const { execution, claim } = work
-    const from = performance.now()
-    const left = Math.max(0, (work.deadline - from) / 1000)
+  #run(work: Work): Run {
+    const { execution, claim, isExclusive } = work
+    work.beganAt = performance.now()
+    const left = Math.max(0, (work.deadline - work.beganAt) / 1000)
     const timeoutSeconds = Math.min(
       execution.task.timeout_seconds ?? this.#options.defaultTimeoutSeconds,
       left,
     )
     const dueAt = instantOn(work.clock, execution.due_at)
-    if (logsInfo) {
-      logger.info('execution started', { ...keys(execution), late_ms: Math.round(from - dueAt) })
+    const lateMs = work.beganAt - dueAt
+    if (logsInfo) logger.info('execution started', { ...keys(execution), late_ms: Math.round(lateMs) })
+    if (lateMs >= LATE_MS) {
+      const late = { dueAt, attempt: execution.attempt, isOwn: isExclusive }
+      work.lateReason = whyLate(late, this.#places, this.#overdue)
     }
-    const { attempt } = execution
-    const begun = { dueAt, beganAt: from, attempt, isOwn: work.isExclusive }
-    const lateReason = whyLate(begun, this.#places, this.#overdue)
-    const run = new Run(execution, timeoutSeconds, (ended, outcome) =>
-      this.#ended(work, ended, { from, lateReason }, outcome),
-    )
+    const run = new Run(work, timeoutSeconds, this.#onEnd)
     this.#heartbeat.add(claim, run)
     run.begin()
+    return run
   }
 
-  #ended(work: Work, run: Run, { from, lateReason }: Begin, outcome: Outcome | null): void {
-    const { execution, claim, at } = work
-    claim.runs.delete(run)
-    const record = outcome && toRecord(outcome)
-    const bytes = record ? bytesOf(record) : 0
-    const sinceStartMs = from - at >= LATE_MS ? from - at : 0
-    this.#bytes += bytes
-    const done = (written: boolean): void => {
-      this.#bytes -= bytes
-      if (logsInfo && written && outcome) report(execution, outcome, performance.now() - from)
-      work.done()
-      this.#tellDueSoon(work)
-    }
+  readonly #onEnd = (run: Run, outcome: Outcome | null): void => {
+    const { work } = run
+    work.claim.runs.delete(run)
     // What it still waits for is the ledger, which takes no place.
     this.#starter.leave(work)
-    if (outcome === null || record === null) {
-      this.#settler.drop(execution)
-      done(false)
-    } else this.#settler.add({ execution, outcome, record, bytes, claim, lateReason, sinceStartMs, done })
+    if (outcome === null) {
+      this.#settler.drop(work.execution)
+      this.#done(work)
+    } else this.#settle(work, outcome)
+  }
+
+  #settle(work: Work, outcome: Outcome): void {
+    const { execution, at, beganAt, lateReason } = work
+    const record = toRecord(outcome)
+    const bytes = bytesOf(record)
+    const sinceStartMs = beganAt - at >= LATE_MS ? beganAt - at : 0
+    this.#bytes += bytes
+    this.#settler.add({ execution, outcome, record, lateReason, sinceStartMs, work, bytes })
+  }
+
+  #settled({ work, outcome, bytes }: Ending, written: boolean): void {
+    this.#bytes -= bytes
+    if (logsInfo && written) report(work.execution, outcome, performance.now() - work.beganAt)
+    this.#done(work)
+  }
+
+  #done(work: Work): void {
+    this.#leave(work)
+    this.#tellDueSoon(work)
   }
 
   #tellDueSoon({ execution: { next_run_at }, clock }: Work): void {
@@ -241,9 +263,6 @@ export class Executor {
     if (instantOn(clock, next_run_at) - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.tell()
   }
 }
-
-/** When a run began, on the monotonic clock, and why that was late. */
-type Begin = { from: number; lateReason: LateReason | null }
 
 const keys = (execution: Claimed) => ({
   execution_id: execution.id,

@@ -4,25 +4,8 @@ import { logger } from '../logger.ts'
 import { BatchSize } from './batch-size.ts'
 import type { GivenUp } from './given-up.ts'
 import type { Overdue } from './overdue.ts'
-import type { Run, StopReason } from './run.ts'
 import { fenced, held } from './state/fence.ts'
-
-/** A claim of this process. */
-export type HeldClaim = {
-  readonly id: string
-  /** What it named when it was claimed. */
-  readonly executionIds: number[]
-  readonly runs: Set<Run>
-  /** How many of its executions this process has not done with. */
-  left: number
-  /** When the lease ends at the latest, on this process' monotonic clock (`performance.now()`, milliseconds). */
-  leaseEnds: number
-  /** Its lease is over: nothing of it may be started any more, since another worker may have it. */
-  lost: boolean
-  /** Its row is gone. */
-  gone: boolean
-  expiry: NodeJS.Timeout | undefined
-}
+import type { HeldClaim, Stoppable, StopReason } from './work.ts'
 
 /** Milliseconds until a beat that failed is tried again. */
 const RETRY_MS = 250
@@ -69,19 +52,21 @@ export class Heartbeat {
 
   /**
    * `since`: `performance.now()` before the statement that gave the lease was sent. When its answer took so long that the lease is
-   * over, the claim is lost from the start.
+   * over, the claim is lost from the start. `over` is called when this process has done with it.
    */
-  hold(id: string, executionIds: number[], since: number): HeldClaim {
+  hold(id: string, executionIds: number[], since: number, over: () => void): HeldClaim {
     const leaseEnds = since + this.#leaseMs
     const held: HeldClaim = {
       id,
       executionIds,
       runs: new Set(),
       left: executionIds.length,
+      ended: 0,
       leaseEnds,
       lost: leaseEnds <= performance.now(),
       gone: false,
       expiry: undefined,
+      over,
     }
     if (held.lost) this.#givenUp.add(id, executionIds)
     else this.#expireAt(held, leaseEnds)
@@ -93,7 +78,7 @@ export class Heartbeat {
   }
 
   /** Also stops it at once, when everything was stopped: its start was on its way to the database. */
-  add(held: HeldClaim, run: Run): void {
+  add(held: HeldClaim, run: Stoppable): void {
     held.runs.add(run)
     if (held.lost) run.stop('claim_lost')
     else if (this.#stopped) run.stop(this.#stopped)
@@ -243,7 +228,7 @@ async function renew(sql: Queryable, held: HeldClaim[], leaseSeconds: number): P
 }
 
 /** Of runs that still hold their task (it may have been deleted), by execution id: whether they were asked to stop. */
-async function askAbout(sql: Queryable, runs: Run[]): Promise<Map<number, boolean>> {
+async function askAbout(sql: Queryable, runs: Stoppable[]): Promise<Map<number, boolean>> {
   const executions = runs.map(({ execution }) => execution)
   const rows = await sql<{ id: number; cancelled: boolean }[]>`
     select s.execution_id as id, s.cancel_requested_at is not null as cancelled

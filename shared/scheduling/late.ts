@@ -9,25 +9,20 @@ export type LateReason = (typeof LATE_REASONS)[number]
 /** What begins within so many milliseconds is not late. */
 export const LATE_MS = 1000
 
-type Begun = {
-  /** Instants on this process' monotonic clock. */
+/** A run that has begun late. */
+type Late = {
+  /** On this process' monotonic clock. */
   dueAt: number
-  beganAt: number
   attempt: number
   /** It was claimed in this process. */
   isOwn: boolean
 }
 
 /**
- * Returns why an execution began late, or null when it was in time or its process can't know. What it waited for is what was in the way since it was due:
+ * Returns why a run began late, or null when its process can't know. What it waited for is what was in the way since it was due:
  * the database, a place (a retry has but a share of them), or nothing at all: then it was in the past when a scheduler first saw it.
  */
-export function whyLate(
-  { dueAt, beganAt, attempt, isOwn }: Begun,
-  places: Places,
-  watch: Overdue,
-): LateReason | null {
-  if (beganAt - dueAt < LATE_MS) return null
+export function whyLate({ dueAt, attempt, isOwn }: Late, places: Places, watch: Overdue): LateReason | null {
   if (watch.wasUnreachableSince(dueAt)) return 'database'
   if (!isOwn) return null
   if (!places.wereFullSince(dueAt)) return 'catch_up'

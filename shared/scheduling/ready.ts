@@ -1,4 +1,4 @@
-import type { Work } from './starter.ts'
+import type { Work } from './work.ts'
 
 /** Of what waits so many of the latest are looked at for kept places: it is done after each run. */
 const LATEST = 200

@@ -49,5 +49,7 @@ function toJson(result: unknown): string | null {
   if (json === undefined) return null
   if (json.length > RESULT_LIMIT)
     throw new RangeError(`${json.length} characters of JSON are more than ${RESULT_LIMIT}`)
+  // Most have no escapes at all.
+  if (!json.includes('\\')) return json
   return json.replace(ESCAPE, (found, refused) => (refused ? '\\ufffd' : found))
 }

@@ -3,13 +3,11 @@ import { backoffSeconds } from './backoff.ts'
 import type { Claimed } from './claimed.ts'
 import { cancelled, failed, handedBack, type Outcome, timedOut } from './outcome.ts'
 import { describe } from './record.ts'
-
-/** Why a run is stopped before it is done: the reason of its AbortSignal. */
-export type StopReason = 'timeout' | 'cancelled' | 'shutdown' | 'claim_lost'
+import type { StopReason, Work } from './work.ts'
 
 /** One execution that runs, and what its runner is told about it. Thousands may be under way: it keeps and makes no more than it must. */
 export class Run implements RunInfo {
-  readonly execution: Claimed
+  readonly work: Work
   readonly #timeoutSeconds: number
   readonly #onEnd: (run: Run, outcome: Outcome | null) => void
   #timer: NodeJS.Timeout | undefined
@@ -18,21 +16,20 @@ export class Run implements RunInfo {
   #ended = false
 
   /** `onEnd` is called once, with how it ended: null when its claim was lost, so that nothing may be written. */
-  constructor(
-    execution: Claimed,
-    timeoutSeconds: number,
-    onEnd: (run: Run, outcome: Outcome | null) => void,
-  ) {
-    this.execution = execution
+  constructor(work: Work, timeoutSeconds: number, onEnd: (run: Run, outcome: Outcome | null) => void) {
+    this.work = work
     this.#timeoutSeconds = timeoutSeconds
     this.#onEnd = onEnd
   }
 
-  /** Runs, for `timeoutSeconds` at most, unless it was stopped before. */
+  /** Runs, unless it was stopped before. */
   begin(): void {
-    if (this.#ended) return
-    this.#timer = setTimeout(stopInTime, this.#timeoutSeconds * 1000, this)
-    void this.#run()
+    if (!this.#ended) void this.#run()
+  }
+
+  /** From now on it has `timeoutSeconds` at most. Most runs that end at once have by then, and need no timer. */
+  limit(): void {
+    if (!this.#ended) this.#timer = setTimeout(stopInTime, this.#timeoutSeconds * 1000, this)
   }
 
   /** The first reason counts; what it still gives after that is dropped. */
@@ -41,6 +38,10 @@ export class Run implements RunInfo {
     this.#stopped = reason
     this.#end(stoppedOutcome(reason, this.#timeoutSeconds))
     this.#controller?.abort(reason)
+  }
+
+  get execution(): Claimed {
+    return this.work.execution
   }
 
   get taskId(): number {

@@ -22,6 +22,9 @@ export type Settlement = {
   sinceStartMs?: number
 }
 
+/** A claim that a process is done with, and how many executions of it have ended once this is written, when that is as many as it was given. */
+export type DoneClaim = { id: string; ends: number | null }
+
 /** What a settlement wrote. */
 export type Settled = {
   /** Ids of the executions that ended; the claim of the others had passed on, and nothing was written of them. */
@@ -38,7 +41,7 @@ export type Settled = {
 export async function settle(
   sql: Database,
   settlements: Settlement[],
-  doneClaims: string[] = [],
+  doneClaims: DoneClaim[] = [],
 ): Promise<Settled> {
   const byTask = settlements.toSorted((a, b) => a.execution.task_id - b.execution.task_id)
   const handed = byTask.filter(({ outcome }) => outcome.status === 'handed_back')
@@ -111,24 +114,24 @@ async function write(
   sql: Queryable,
   settlements: Settlement[],
   committed: Map<number, Result>,
-  doneClaims: string[],
+  doneClaims: DoneClaim[],
 ): Promise<Settled> {
   if (settlements.length === 0 && doneClaims.length === 0) return { ids: new Set(), gone: new Set() }
-  const perClaim = countBy(settlements, ({ execution }) => execution.claim_id)
-  const claimIds = [...perClaim.keys()]
+  const claimIds = [...new Set(settlements.map(({ execution }) => execution.claim_id))]
   const numbers = new Map(claimIds.map((id, index) => [id, index + 1]))
   const records = settlements.map(({ execution, outcome, record }) => {
     const result = committed.get(execution.id)
     return record && !result ? record : toRecord(outcome, result)
   })
-  const isTired = sql`c.fails = 1 and s.consecutive_failures + 1 >= c.limit`
+  const isTired = sql`s.consecutive_failures + 1 >= c.pause_at`
   const [{ ids, gone }] = await sql<[{ ids: number[] | null; gone: string[] | null }]>`
     with ended as (
       update task_state s
       set ${ended(sql)}, ${ranUntilNow(sql)},
         consecutive_failures = case
           when c.outcome = 'success' then 0
-          else s.consecutive_failures + c.fails
+          when c.pause_at is not null then s.consecutive_failures + 1
+          else s.consecutive_failures
         end,
         ${pausedItself(sql, isTired, sql`'failed ' || (s.consecutive_failures + 1) || ' times in a row'`)}
       from unnest(
@@ -140,13 +143,12 @@ async function write(
         ${records.map(({ result }) => result)}::text[],
         ${settlements.map(({ sinceStartMs }) => sinceStartMs ?? 0)}::float8[],
         ${settlements.map(({ lateReason }) => (lateReason ? LATE_REASONS.indexOf(lateReason) + 1 : null))}::int[],
-        ${settlements.map((it) => (failsForGood(it) ? 1 : 0))}::int[],
-        ${settlements.map(({ execution }) => execution.task.pause_after_failures)}::int[]
-      ) as c (task_id, execution_id, claim, outcome, detail, result, since_start_ms, late_reason, fails, "limit")
+        ${settlements.map(pauseAt)}::int[]
+      ) as c (task_id, execution_id, claim, outcome, detail, result, since_start_ms, late_reason, pause_at)
       where ${fenced(sql, 'running', sql`(${claimIds}::uuid[])[c.claim]`)}
       returning ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_reason,
         s.started_at + c.since_start_ms * interval '1 ms' as began_at,
-        c.fails = 1 and s.consecutive_failures >= c.limit as tired
+        s.consecutive_failures >= c.pause_at as tired
     ),
     recorded as (
       ${intoLedger(sql, { startedAt: sql`began_at`, lateReason: sql`late_reason` })}
@@ -156,10 +158,10 @@ async function write(
     ),
     -- Whoever has locked one of them (a heartbeat, recover) keeps it: that row goes with a later look, or with its lease.
     done as (
-      select c.id, c.task_ids, d.here
+      select c.id, c.task_ids, d.ends
       from unnest(
-        ${doneClaims}::uuid[], ${doneClaims.map((id) => perClaim.get(id) ?? 0)}::int[]
-      ) as d (id, here)
+        ${doneClaims.map(({ id }) => id)}::uuid[], ${doneClaims.map(({ ends }) => ends)}::int[]
+      ) as d (id, ends)
       join claims c on c.id = d.id
       for update of c skip locked
     ),
@@ -167,8 +169,8 @@ async function write(
       delete from claims c
       using done d
       where c.id = d.id and (
-        -- All that the claim names has ended in this very statement; else each of its tasks is looked up.
-        (cardinality(d.task_ids) = d.here and (select count(*) from ended) = ${settlements.length})
+        -- All that the claim names has ended, in this statement and in those before it; else each of its tasks is looked up.
+        (coalesce(cardinality(d.task_ids) = d.ends, false) and (select count(*) from ended) = ${settlements.length})
         or not exists (
           select from task_state s
           where s.task_id = any(d.task_ids) and s.claim_id = d.id and s.status is not null
@@ -181,17 +183,15 @@ async function write(
   return { ids: new Set(ids), gone: new Set(gone) }
 }
 
-function countBy<T>(items: T[], keyOf: (item: T) => string): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const item of items) counts.set(keyOf(item), (counts.get(keyOf(item)) ?? 0) + 1)
-  return counts
-}
+/** No task fails as often. */
+const NEVER = 2 ** 31 - 1
 
-/** Counts for `pause_after_failures`: the last attempt of an occurrence of the schedule. */
-const failsForGood = ({ execution, outcome }: Settlement): boolean =>
-  (outcome.status === 'failed' || outcome.status === 'timeout') &&
-  execution.trigger === 'schedule' &&
-  retryIn(outcome) === null
+/** Returns at how many failures in a row its task is paused; null for what is no failure: only the last attempt of an occurrence of the schedule counts. */
+function pauseAt({ execution, outcome }: Settlement): number | null {
+  const hasFailed = outcome.status === 'failed' || outcome.status === 'timeout'
+  if (!hasFailed || execution.trigger !== 'schedule' || retryIn(outcome) !== null) return null
+  return execution.task.pause_after_failures ?? NEVER
+}
 
 function nextAttempt({ execution, outcome }: Settlement): Again[] {
   const inSeconds = retryIn(outcome)

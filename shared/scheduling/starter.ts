@@ -2,9 +2,6 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type Database, isUnreachable, wasTooSlow } from '../db.ts'
 import { logger } from '../logger.ts'
 import { BatchSize } from './batch-size.ts'
-import type { Claimed } from './claimed.ts'
-import type { Clock } from './clock.ts'
-import type { HeldClaim } from './heartbeat.ts'
 import { Lead } from './lead.ts'
 import type { Places } from './places.ts'
 import { Ready } from './ready.ts'
@@ -12,6 +9,7 @@ import { Releaser } from './release.ts'
 import type { Held } from './state/fence.ts'
 import { freeUnstarted } from './state/free.ts'
 import { start } from './state/start.ts'
+import type { Work } from './work.ts'
 
 /** Executions that one statement starts at most, and how many statements are under way: the rest waits here, and not in front of a heartbeat. */
 const START_BATCH = 1000
@@ -21,27 +19,8 @@ const START_LANES = 3
 const OVERDUE_MS = 1000
 const RETRY_MS = 250
 
-/** A claimed execution in this process. */
-export type Work = {
-  execution: Claimed
-  claim: HeldClaim
-  clock: Clock
-  /** On the monotonic clock, its instant, or its start when that is later. */
-  at: number
-  /** None runs on when its invocation ends. */
-  deadline: number
-  /** No other worker has its claim. */
-  isExclusive: boolean
-  /** The answer to its start got lost: the database may have it as started. */
-  mayBeStarted: boolean
-  /** What its run may be held up by, with others: see `Definition`. */
-  target: string
-  /** It is done with: settled, given back, or lost. */
-  done(): void
-}
-
-/** Who runs what has started: at its very instant, or after it, since it was due when it was claimed. */
-type RunStarted = { now(due: Work[]): void; late(due: Work[]): void }
+/** Who runs what has started, at its very instant, or after it, since it was due when it was claimed; and who is told of what never will run here. */
+type Runs = { now(due: Work[]): void; late(due: Work[]): void; never(work: Work): void }
 
 /** Of runs by hand, and of quick ones, so many may be claimed for each place that is kept for them: they are short. */
 const PER_KEPT_PLACE = 16
@@ -50,7 +29,7 @@ const PER_KEPT_PLACE = 16
 export class Starter {
   readonly #sql: Database
   readonly #places: Places
-  readonly #run: RunStarted
+  readonly #run: Runs
   readonly #lead = new Lead()
   readonly #batch = new BatchSize(START_BATCH)
   readonly #toStart = new Releaser<Work>((due) => this.#enqueue(due), this.#lead.before)
@@ -63,7 +42,7 @@ export class Starter {
   #stopped = false
   #freed: () => void = () => {}
 
-  constructor(sql: Database, places: Places, run: RunStarted) {
+  constructor(sql: Database, places: Places, run: Runs) {
     this.#sql = sql
     this.#places = places
     this.#run = run
@@ -103,7 +82,7 @@ export class Starter {
 
   /** Takes on what was started with its claim. */
   addStarted(works: Work[]): void {
-    for (const work of works) this.#places.take(work)
+    this.#places.take(works)
     this.#run.late(works)
   }
 
@@ -144,7 +123,7 @@ export class Starter {
     const count = Math.min(this.#batch.size, this.#places.free)
     if (count > 0) {
       const batch = this.#ready.take(count)
-      for (const work of batch) this.#places.take(work)
+      this.#places.take(batch)
       return batch
     }
     if (this.#places.keptFree <= 0) return []
@@ -189,7 +168,7 @@ export class Starter {
   /** Its claim has passed on. */
   #drop(work: Work): void {
     this.leave(work)
-    work.done()
+    this.#run.never(work)
   }
 
   /** Gives those that may run. */
@@ -217,7 +196,7 @@ export class Starter {
     try {
       const executions = held.map(({ execution }) => execution)
       if (held.length > 0) await freeUnstarted(this.#sql, executions)
-      for (const work of works) work.done()
+      for (const work of works) this.#run.never(work)
     } catch (error) {
       logger.warn('executions could not be given back', { count: held.length, error: error as Error })
       await wait(RETRY_MS)

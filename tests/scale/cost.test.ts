@@ -53,7 +53,7 @@ async function runAll(sql: Database): Promise<void> {
   const starting = executions.map((execution) => ({ execution, inMs: 0 }))
   await start(sql, starting)
   const endings = executions.map((execution) => ({ execution, outcome: success({ slept_seconds: 0 }) }))
-  const ended = claims.map(({ id }) => id)
+  const ended = claims.map(({ id }) => ({ id, ends: RUNS }))
   await settle(sql, endings, ended)
 }
 

@@ -3,8 +3,9 @@ import { beforeEach, expect, test } from 'vitest'
 import { connect, type Database, db, limitsOf } from '../../shared/db.ts'
 import { loadClaim } from '../../shared/scheduling/claim.ts'
 import { Executor } from '../../shared/scheduling/execute.ts'
+import { GivenUp } from '../../shared/scheduling/given-up.ts'
+import { Heartbeat } from '../../shared/scheduling/heartbeat.ts'
 import { Overdue } from '../../shared/scheduling/overdue.ts'
-import type { Run } from '../../shared/scheduling/run.ts'
 import { Settler } from '../../shared/scheduling/settler.ts'
 import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
 import {
@@ -166,24 +167,24 @@ test('large results go in statements of some megabytes, and all are written', as
   for (let number = 0; number < count; number += 1) await insertTask({ name: `task ${number}` })
   const claim = await claimOne()
   await startAll(claim)
-  const settler = new Settler(db(), new Overdue(30))
-  const runs = new Set<Run>()
-  const held = {
-    ...claim,
-    executionIds: [],
-    runs,
-    left: 0,
-    leaseEnds: 0,
-    lost: false,
-    gone: false,
-    expiry: undefined,
-  }
-  const outcome = { status: 'success', result } as const
-  const written = claim.executions.map(
-    (execution) =>
-      new Promise((done) => settler.add({ execution, outcome, bytes: 90_000, claim: held, done })),
-  )
-  expect(await Promise.all(written)).toEqual(Array(count).fill(true))
+  const { id, clock, since, executions } = claim
+  const watch = new Overdue(30)
+  const heartbeat = new Heartbeat(db(), { leaseSeconds: 30, overdue: watch, givenUp: new GivenUp(db()) })
+  const held = heartbeat.hold(id, [], since, () => {})
+  const written = await new Promise<boolean[]>((resolve) => {
+    const all: boolean[] = []
+    const ended = (_: unknown, written: boolean) => {
+      if (all.push(written) === count) resolve(all)
+    }
+    const settler = new Settler(db(), watch, { ended, over: () => {} })
+    const given = { claim: held, clock, at: 0, deadline: 0, beganAt: 0, lateReason: null, place: undefined }
+    for (const execution of executions) {
+      const work = { ...given, execution, isExclusive: true, mayBeStarted: false }
+      settler.add({ execution, outcome: { status: 'success', result }, bytes: 90_000, work })
+    }
+  })
+  heartbeat.release(held)
+  expect(written).toEqual(Array(count).fill(true))
   const [row] = await db()`
     select count(*)::int, count(distinct xmin::text)::int as statements from executions where length(result::text) > 90000`
   expect(row?.count).toBe(count)

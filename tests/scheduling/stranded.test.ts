@@ -77,9 +77,9 @@ test('a claim that is named as done stays while the database knows of something 
   await startAll(claim)
   const [first, second] = claim.executions
   if (!first || !second) throw new Error('two were due')
-  const partly = await settle(db(), [{ execution: first, outcome: success }], [claim.id])
+  const partly = await settle(db(), [{ execution: first, outcome: success }], [{ id: claim.id, ends: null }])
   expect(partly).toEqual({ ids: new Set([first.id]), gone: new Set() })
-  const wholly = await settle(db(), [{ execution: second, outcome: success }], [claim.id])
+  const wholly = await settle(db(), [{ execution: second, outcome: success }], [{ id: claim.id, ends: null }])
   expect(wholly).toEqual({ ids: new Set([second.id]), gone: new Set([claim.id]) })
 })
 
@@ -90,7 +90,7 @@ test('a settlement that its fence refuses in part leaves the claim', async () =>
   if (!first || !second) throw new Error('two were due')
   await startAll({ ...claim, executions: [first] })
   const settlements = [first, second].map((execution) => ({ execution, outcome: success }))
-  const { ids, gone } = await settle(db(), settlements, [claim.id])
+  const { ids, gone } = await settle(db(), settlements, [{ id: claim.id, ends: null }])
   expect({ ids, gone }).toEqual({ ids: new Set([first.id]), gone: new Set() })
   expect(await strandedRows()).toEqual([])
 })

@@ -57,7 +57,7 @@ test('a worker that is still at it settles as if nothing had happened', async ()
     execution,
     outcome: { status: 'success' as const, result: {} },
   }))
-  expect((await settle(db(), settlements, [claim.id])).gone).toEqual(new Set([claim.id]))
+  expect((await settle(db(), settlements, [{ id: claim.id, ends: null }])).gone).toEqual(new Set([claim.id]))
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
