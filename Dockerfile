@@ -17,7 +17,7 @@ COPY functions functions
 COPY shared shared
 COPY infra infra
 # What serves other runtimes stays out. A checkout under umask 077 has files that only its owner can read.
-RUN rm -rf package-lock.json infra/openapi.ts infra/aws infra/patches infra/local/offline-* \
+RUN rm -rf package-lock.json infra/openapi.ts infra/aws infra/packaging infra/patches infra/offline \
   && chmod -R a+rX .
 # What Node makes of the sources, which halves what a start computes. By user, version and kind of processor: on another kind Node does
 # without. Nobody answers the health check here, and there is no database: both end with 1 once they are loaded.
@@ -26,8 +26,8 @@ RUN install -d -o 1000 .compiled
 USER 1000:1000
 RUN ! node infra/container/healthcheck.ts && ! node infra/container/main.ts && node --input-type=module --eval "\
   await import('/app/infra/container/serve.ts'); \
-  const { readService } = await import('/app/infra/container/service.ts'); \
-  const { loadHandlers } = await import('/app/infra/container/handlers.ts'); \
+  const { readService } = await import('/app/infra/service/service.ts'); \
+  const { loadHandlers } = await import('/app/infra/service/handlers.ts'); \
   await loadHandlers(await readService('/app/serverless.yml'))"
 USER root
 # Whoever serves may read it, and not change it.

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { runsBetween } from '../shared/scheduling/cron/count.ts'
-import { type Cron, InvalidCron, nextOccurrence, parseCron } from '../shared/scheduling/cron/cron.ts'
+import { runsBetween } from '../shared/scheduling/schedule/cron/count.ts'
+import { type Cron, InvalidCron, nextOccurrence, parseCron } from '../shared/scheduling/schedule/cron/cron.ts'
 
 type Sample = { ms: number; label: string }
 type Vector = { expression: string; timezone: string; after: string }

@@ -2,10 +2,10 @@ import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import * as z from 'zod'
 import manifest from '../package.json' with { type: 'json' }
-import { problemOut } from '../shared/errors.ts'
-import type { Operation } from '../shared/http/handler.ts'
-import { loadHandlers } from './container/handlers.ts'
-import { type Route, readService } from './container/service.ts'
+import type { Operation } from '../shared/http/operation.ts'
+import { problemOut } from '../shared/http/problem.ts'
+import { loadHandlers } from './service/handlers.ts'
+import { type Route, readService } from './service/service.ts'
 
 const SERVICE_FILE = fileURLToPath(new URL('../serverless.yml', import.meta.url))
 const DOCUMENT = new URL('../openapi.json', import.meta.url)

@@ -1,4 +1,4 @@
-import type { LocalPostgres } from './local/postgres.ts'
+import type { LocalPostgres } from './postgres/postgres.ts'
 
 /** Tells whoever started a local runtime where the API is, and a first line to try. */
 export function welcome(url: string, withKey: boolean, postgres: LocalPostgres | undefined): void {

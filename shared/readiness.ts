@@ -4,13 +4,6 @@ import { AppError } from './errors.ts'
 /** The newest migration: what this code needs of its database. A test holds it against the folder. */
 export const SCHEMA = '0006_late.sql'
 
-let draining = false
-
-/** From now on this process isn't ready: it is about to stop, and new requests belong elsewhere. */
-export function startDraining(): void {
-  draining = true
-}
-
 /** Why requests can't be served. */
 type NotReady = 'draining' | 'database' | 'migrations'
 
@@ -18,8 +11,8 @@ const notReady = (reason: NotReady, detail: string): AppError =>
   new AppError('unavailable', detail, { reason })
 
 /** Throws `unavailable`, with its `reason`, unless requests can be served: the database answers on a probe's connection, and is migrated. */
-export async function checkReadiness(probe: Queryable): Promise<void> {
-  if (draining) throw notReady('draining', 'this process is shutting down')
+export async function checkReadiness(probe: Queryable, isDraining: boolean): Promise<void> {
+  if (isDraining) throw notReady('draining', 'this process is shutting down')
   const isMigrated = await findMigration(probe).catch((error: unknown) => {
     if (isUnreachable(error)) throw notReady('database', 'the database does not answer within a second')
     throw error

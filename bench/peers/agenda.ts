@@ -2,7 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { PostgresBackend } from '@agendajs/postgres-backend'
 import { Agenda, type AgendaOptions } from 'agenda'
 import pg from 'pg'
-import type { OpenSystem, Seed, Settings, System } from '../systems/system.ts'
+import type { Seed, Settings } from '../systems/settings.ts'
+import type { OpenSystem, System } from '../systems/system.ts'
 
 type Payload = { dueMs: number; holdMs: number }
 

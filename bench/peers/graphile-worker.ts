@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Logger, makeWorkerUtils, type Runner, run, runOnce, type Task } from 'graphile-worker'
 import pg from 'pg'
-import type { OpenSystem, Seed, Settings, System } from '../systems/system.ts'
+import type { Seed, Settings } from '../systems/settings.ts'
+import type { OpenSystem, System } from '../systems/system.ts'
 import type { Recorder } from '../worker/recorder.ts'
 
 type Payload = { dueMs: number; holdMs: number }

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Job, PgBoss, type WorkOptions } from 'pg-boss'
-import type { OpenSystem, Settings, System } from '../systems/system.ts'
+import type { Settings } from '../systems/settings.ts'
+import type { OpenSystem, System } from '../systems/system.ts'
 import type { Recorder } from '../worker/recorder.ts'
 
 type Payload = { dueMs: number; holdMs: number }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { startPostgres } from '../../infra/local/postgres.ts'
+import { startPostgres } from '../../infra/postgres/postgres.ts'
 
 export type Server = { url: string; kind: string; stop(): Promise<void> }
 

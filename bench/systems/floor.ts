@@ -4,7 +4,8 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import postgres, { type Sql } from 'postgres'
 import type { Recorder } from '../worker/recorder.ts'
-import type { OpenSystem, Settings, System } from './system.ts'
+import type { Settings } from './settings.ts'
+import type { OpenSystem, System } from './system.ts'
 
 /** The claims and settlements of pgbench's script: no faster scheduler can be written with this SQL. */
 

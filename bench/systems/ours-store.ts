@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres'
 import type { Database } from '../../shared/db.ts'
-import type { Seed } from './system.ts'
+import type { Seed } from './settings.ts'
 
 /** All that the benchmark knows of the product's tables. */
 

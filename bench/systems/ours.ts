@@ -1,6 +1,7 @@
 import type { Recorder } from '../worker/recorder.ts'
 import { seedTasks } from './ours-store.ts'
-import type { OpenSystem, Settings, System } from './system.ts'
+import type { Settings } from './settings.ts'
+import type { OpenSystem, System } from './system.ts'
 
 /** The product as it is: `serve()` of the container, with its API, its tick and its executor, set by the environment. */
 export const open: OpenSystem = async (settings): Promise<System> => {
@@ -27,7 +28,7 @@ async function openProduct(): Promise<System> {
   const { serve } = await import('../../infra/container/serve.ts')
   const { runnerOf } = await import('../../shared/runners/index.ts')
   const { closeDatabase, schedulerDb } = await import('../../shared/db.ts')
-  const { tick } = await import('../../shared/scheduling/tick.ts')
+  const { tick } = await import('../../shared/scheduling/tick/tick.ts')
   let running: Awaited<ReturnType<typeof serve>> | undefined
   const refuse = () => Promise.reject(new Error('not opened to fill'))
   return {

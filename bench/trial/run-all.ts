@@ -1,7 +1,7 @@
 import postgres from 'postgres'
 import { costs, readCommits, readUsage, type Usage } from '../measure/usage.ts'
 import { asAdmin, type Database, whenAlone } from '../server/database.ts'
-import type { Settings } from '../systems/system.ts'
+import type { Settings } from '../systems/settings.ts'
 import type { Worker } from '../worker/fork.ts'
 import type { Summary } from '../worker/protocol.ts'
 import { heldUp, type Outcome, type Trial, type Values, withWorkers } from './trial.ts'

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import postgres from 'postgres'
 import { costs, nowMs, readUsage } from '../measure/usage.ts'
 import type { Database } from '../server/database.ts'
-import type { Settings } from '../systems/system.ts'
+import type { Settings } from '../systems/settings.ts'
 import { came } from './run-all.ts'
 import {
   fill,

@@ -1,7 +1,7 @@
 import { createDatabase, type Database, settleDown } from '../server/database.ts'
 import type { Server } from '../server/postgres.ts'
 import type { SystemEntry } from '../systems/catalogue.ts'
-import type { Seed, Settings } from '../systems/system.ts'
+import type { Seed, Settings } from '../systems/settings.ts'
 import { Worker } from '../worker/fork.ts'
 import type { Summary } from '../worker/protocol.ts'
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Seed, Settings } from '../systems/system.ts'
+import type { Seed, Settings } from '../systems/settings.ts'
 import type { Answer, Load, LoadResult, Request, Summary } from './protocol.ts'
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))

@@ -1,4 +1,4 @@
-import type { Seed, Settings } from '../systems/system.ts'
+import type { Seed, Settings } from '../systems/settings.ts'
 
 /** What the benchmark asks of a worker process; each is answered, and one at a time. */
 export type Request =

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { executionOut } from '../../shared/executions/execution.ts'
 import { executionQuery, listExecutions } from '../../shared/executions/list.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
-import { nextLink } from '../../shared/http/page.ts'
+import { nextLink } from '../../shared/http/next-link.ts'
 
 export const handler = httpHandler(
   {

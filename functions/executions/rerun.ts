@@ -1,6 +1,7 @@
 import { executionOut, executionPath } from '../../shared/executions/execution.ts'
+import { rerun } from '../../shared/executions/run-now.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
-import { rerun } from '../../shared/scheduling/run-now.ts'
+import { starting } from '../program.ts'
 
 export const handler = httpHandler(
   {
@@ -11,5 +12,5 @@ export const handler = httpHandler(
       409: { description: 'An execution of the task is open' },
     },
   },
-  async ({ path }, { sql }) => ({ status: 201, body: await rerun(sql, path.id) }),
+  async ({ path }, { sql }) => ({ status: 201, body: await rerun(sql, path.id, starting()) }),
 )

@@ -5,8 +5,9 @@ import * as z from 'zod'
 import { config } from '../../shared/config.ts'
 import { schedulerDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
-import { type Claim, loadClaim } from '../../shared/scheduling/claim.ts'
-import { executor } from '../../shared/scheduling/execute.ts'
+import type { Claim } from '../../shared/scheduling/claim/claim.ts'
+import { loadClaim } from '../../shared/scheduling/claim/load-claim.ts'
+import { executor } from '../program.ts'
 
 /** A claim comes whole within a process. An invocation carries its ids. */
 const handedOver = z.union([

@@ -4,9 +4,9 @@ import * as z from 'zod'
 import { config } from '../../shared/config.ts'
 import { schedulerDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
-import { currentInvoke } from '../../shared/scheduling/invoke.ts'
-import { type Ticked, tick } from '../../shared/scheduling/tick.ts'
-import { type Looped, loopTicks } from '../../shared/scheduling/tick-loop.ts'
+import { type Looped, loopTicks } from '../../shared/scheduling/tick/invocation-loop.ts'
+import { type Ticked, tick } from '../../shared/scheduling/tick/tick.ts'
+import { dispatcher } from '../program.ts'
 
 /** Without `loopSeconds` it is one tick. The schedule of serverless.yml sets it: on AWS nothing fires more often than each minute. */
 const beat = z.object({ loopSeconds: z.number().positive().max(840).optional() })
@@ -17,7 +17,7 @@ export const handler = middy()
   .handler(async (event: unknown): Promise<Ticked | Looped> => {
     const { loopSeconds } = beat.parse(event)
     const { leaseSeconds, claimAheadMs, tickIntervalMs } = config()
-    const tickOnce = (aheadMs: number) => tick(schedulerDb(), currentInvoke(), { leaseSeconds, aheadMs })
+    const tickOnce = (aheadMs: number) => tick(schedulerDb(), dispatcher(), { leaseSeconds, aheadMs })
     if (loopSeconds === undefined) return await tickOnce(claimAheadMs)
     return await loopTicks(tickOnce, { loopSeconds, tickIntervalMs, claimAheadMs, leaseSeconds })
   })

@@ -1,7 +1,9 @@
 import * as z from 'zod'
+import { config } from '../../shared/config.ts'
 import { AppError } from '../../shared/errors.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
-import { isStuck } from '../../shared/scheduling/health.ts'
+import { isStuck } from '../../shared/scheduling/health/health.ts'
+import { watch } from '../program.ts'
 
 export const handler = httpHandler(
   {
@@ -14,7 +16,8 @@ export const handler = httpHandler(
     },
   },
   async () => {
-    if (await isStuck()) {
+    const { databaseUrl, leaseSeconds } = config()
+    if (await isStuck(watch(), { databaseUrl: databaseUrl ?? '', leaseSeconds })) {
       throw new AppError('unavailable', 'the scheduler has not moved for three leases', {
         reason: 'scheduler',
       })

@@ -1,6 +1,7 @@
 import document from '../../openapi.json' with { type: 'json' }
 import { AppError } from '../../shared/errors.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
+import { MethodNotAllowed } from '../../shared/http/problem.ts'
 
 const paths: Record<string, object> = document.paths
 
@@ -16,8 +17,6 @@ export const handler = httpHandler(
     const { method, path } = event.requestContext.http
     const allow = routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.allow)
     if (allow.length === 0) throw new AppError('not_found', `there is no ${path}`)
-    throw new AppError('method_not_allowed', `${path} does not take ${method}`, {
-      headers: { allow: allow.join(', ') },
-    })
+    throw new MethodNotAllowed(`${path} does not take ${method}`, allow)
   },
 )

@@ -2,7 +2,8 @@ import * as z from 'zod'
 import { probeDb } from '../../shared/db.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { checkReadiness } from '../../shared/readiness.ts'
-import { schedulerState } from '../../shared/scheduling/health.ts'
+import { schedulerState } from '../../shared/scheduling/health/health.ts'
+import { isDraining, watch } from '../program.ts'
 
 const readyOut = z.object({
   status: z.literal('ready'),
@@ -32,7 +33,7 @@ export const handler = httpHandler(
     },
   },
   async () => {
-    await checkReadiness(probeDb())
-    return { status: 200, body: { status: 'ready', scheduler: schedulerState() } }
+    await checkReadiness(probeDb(), isDraining())
+    return { status: 200, body: { status: 'ready', scheduler: schedulerState(watch()) } }
   },
 )

@@ -1,9 +1,9 @@
 import { etag } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
-import { wakeTick } from '../../shared/scheduling/invoke.ts'
 import { createTask } from '../../shared/tasks/create.ts'
 import { taskCreate } from '../../shared/tasks/input.ts'
 import { taskOut } from '../../shared/tasks/task.ts'
+import { wakeTick } from '../program.ts'
 
 export const handler = httpHandler(
   {

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { executionOut } from '../../shared/executions/execution.ts'
 import { historyQuery, listHistory } from '../../shared/executions/list.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
-import { nextLink } from '../../shared/http/page.ts'
+import { nextLink } from '../../shared/http/next-link.ts'
 import { taskPath } from '../../shared/tasks/task.ts'
 
 export const handler = httpHandler(

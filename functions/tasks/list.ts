@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { httpHandler } from '../../shared/http/handler.ts'
-import { nextLink } from '../../shared/http/page.ts'
+import { nextLink } from '../../shared/http/next-link.ts'
 import { listTasks, taskQuery } from '../../shared/tasks/list.ts'
 import { taskOut } from '../../shared/tasks/task.ts'
 

@@ -1,7 +1,7 @@
 import { notFound } from '../../shared/errors.ts'
 import { etag } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
-import { pauseTasks } from '../../shared/scheduling/pause.ts'
+import { pauseTasks } from '../../shared/scheduling/control/pause.ts'
 import { pauseIn } from '../../shared/tasks/control.ts'
 import { getTask } from '../../shared/tasks/get.ts'
 import { taskOut, taskPath } from '../../shared/tasks/task.ts'

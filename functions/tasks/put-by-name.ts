@@ -1,9 +1,9 @@
 import { etag, ifMatch } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
-import { wakeTick } from '../../shared/scheduling/invoke.ts'
 import { taskNamePath, taskPut } from '../../shared/tasks/input.ts'
 import { putTask } from '../../shared/tasks/put.ts'
 import { taskOut } from '../../shared/tasks/task.ts'
+import { wakeTick } from '../program.ts'
 
 export const handler = httpHandler(
   {

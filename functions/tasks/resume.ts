@@ -1,11 +1,11 @@
 import { notFound } from '../../shared/errors.ts'
 import { etag } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
-import { wakeTick } from '../../shared/scheduling/invoke.ts'
-import { resumeTasks } from '../../shared/scheduling/pause.ts'
+import { resumeTasks } from '../../shared/scheduling/control/pause.ts'
 import { resumeIn } from '../../shared/tasks/control.ts'
 import { getTask } from '../../shared/tasks/get.ts'
 import { taskOut, taskPath } from '../../shared/tasks/task.ts'
+import { wakeTick } from '../program.ts'
 
 export const handler = httpHandler(
   {

@@ -1,9 +1,10 @@
 import * as z from 'zod'
 import { executionOut } from '../../shared/executions/execution.ts'
+import { runNow } from '../../shared/executions/run-now.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
-import { runNow } from '../../shared/scheduling/run-now.ts'
 import { runIn } from '../../shared/tasks/control.ts'
 import { taskPath } from '../../shared/tasks/task.ts'
+import { starting } from '../program.ts'
 
 export const handler = httpHandler(
   {
@@ -18,7 +19,7 @@ export const handler = httpHandler(
     },
   },
   async ({ path, body }, { sql }) => {
-    const asked = await runNow(sql, path.id, body.overlap)
+    const asked = await runNow(sql, { taskId: path.id, overlap: body.overlap }, starting())
     return 'execution' in asked ? { status: 201, body: asked.execution } : { status: 202, body: asked }
   },
 )

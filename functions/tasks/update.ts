@@ -1,9 +1,9 @@
 import { etag, ifMatch } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
-import { wakeTick } from '../../shared/scheduling/invoke.ts'
 import { taskPatch } from '../../shared/tasks/input.ts'
 import { taskOut, taskPath } from '../../shared/tasks/task.ts'
 import { updateTask } from '../../shared/tasks/update.ts'
+import { wakeTick } from '../program.ts'
 
 export const handler = httpHandler(
   {

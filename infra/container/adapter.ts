@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import type { LambdaHandler } from '../service/handlers.ts'
+import type { Method, Route, Service, ServiceFunction } from '../service/service.ts'
 import { announcesBody, Refusal, readBody } from './body.ts'
 import { setBody, toEvent } from './event.ts'
-import { FunctionTimeout, invoke, type LambdaHandler } from './invoke.ts'
+import { FunctionTimeout, invoke } from './invoke.ts'
 import { send, sendProblem, toReply } from './reply.ts'
-import type { Method, Route, Service, ServiceFunction } from './service.ts'
 
 export type AdapterOptions = {
   /** Gets what a handler threw, or why its result couldn't be sent. The client sees a bare 500 or 504. */

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { InvokeStore, InvokeStoreBase } from '@aws/lambda-invoke-store'
 import type { Context } from 'aws-lambda'
-import type { ServiceFunction } from './service.ts'
-
-export type LambdaHandler = (event: unknown, context: Context) => unknown
+import type { LambdaHandler } from '../service/handlers.ts'
+import type { ServiceFunction } from '../service/service.ts'
 
 const { REQUEST_ID } = InvokeStoreBase.PROTECTED_KEYS
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { readConfig } from '../../shared/config.ts'
-import { type LocalPostgres, startPostgres } from '../local/postgres.ts'
+import { type LocalPostgres, startPostgres } from '../postgres/postgres.ts'
 import { listenForSignals } from '../signals.ts'
 import { welcome } from '../welcome.ts'
 import type { Running } from './serve.ts'

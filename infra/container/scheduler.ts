@@ -1,14 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { executor as ownExecutor, watch as ownWatch, provideDispatcher } from '../../functions/program.ts'
 import type { Config } from '../../shared/config.ts'
 import { logger } from '../../shared/logger.ts'
-import type { Claim } from '../../shared/scheduling/claim.ts'
-import { type Executor, executor } from '../../shared/scheduling/execute.ts'
-import { invokeLocally } from '../../shared/scheduling/invoke.ts'
-import { overdue } from '../../shared/scheduling/overdue.ts'
-import type { Share } from '../../shared/scheduling/places.ts'
-import { startTicker } from '../../shared/scheduling/ticker.ts'
-import { invoke, type LambdaHandler } from './invoke.ts'
-import type { ServiceFunction } from './service.ts'
+import type { Claim } from '../../shared/scheduling/claim/claim.ts'
+import type { Executor } from '../../shared/scheduling/run/executor.ts'
+import type { Share } from '../../shared/scheduling/run/work.ts'
+import { startTickTimer } from '../../shared/scheduling/tick/tick-timer.ts'
+import type { LambdaHandler } from '../service/handlers.ts'
+import type { ServiceFunction } from '../service/service.ts'
+import { invoke } from './invoke.ts'
 
 type Callable = { fn: ServiceFunction; handler: LambdaHandler }
 
@@ -28,17 +28,13 @@ const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeout
 
 /** Ticks at the configured interval, and runs what the ticks claim in this process. */
 export function startScheduler(tick: Callable, execute: Callable, settings: Config): Scheduler {
-  const own = executor()
+  const own = ownExecutor()
   const most = settings.maxConcurrentExecutions
   // So much of what may be claimed ahead is left to what is quick.
   const kept = Math.floor(settings.maxClaimedExecutions / 8)
   let full = false
-  const tellFull = watchFull(own, 'everyone', 'all places are taken: what is due waits')
-  const tellKeptFull = watchFull(
-    own,
-    'kept',
-    'the places kept for quick tasks and runs by hand are taken too',
-  )
+  const tellFull = watchFull(own, 'common', 'all slots are taken: what is due waits')
+  const tellKeptFull = watchFull(own, 'kept', 'the slots kept for quick tasks and runs by hand are taken too')
   let stopping = false
   const handed = new Set<Promise<void>>()
   const run = async (claim: Claim): Promise<void> => {
@@ -48,7 +44,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       logger.error('executions could not be started', { claim_id: claim.id, error: error as Error })
     }
   }
-  const watch = overdue()
+  const watch = ownWatch()
   watch.watch()
   watch.owe('tick', settings.tickIntervalMs)
   const tickOnce = async (): Promise<void> => {
@@ -60,26 +56,30 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       throw error
     }
   }
-  const ticker = startTicker(tickOnce, settings.tickIntervalMs)
+  const ticker = startTickTimer(tickOnce, settings.tickIntervalMs)
   const nudge = () => ticker.nudge()
   own.onDueSoon(settings.claimAheadMs, nudge)
   // Else a full worker would run so many a tick, however short they are.
-  own.onEnd(() => {
-    if (full && own.room >= most / 2) ticker.again()
+  own.onFreed(() => {
+    if (full && own.freeSlots >= most / 2) ticker.again()
   })
-  invokeLocally({
+  provideDispatcher({
     async capacity() {
       if (stopping || own.isCutOff || own.isHeavy) return { now: 0, ahead: 0 }
       const left = settings.maxClaimedExecutions - own.load
-      const ahead = left - (own.quickRoom > 0 ? kept : 0)
-      full = own.room <= 0
+      const ahead = left - (own.quickCapacity > 0 ? kept : 0)
+      full = own.freeSlots <= 0
       tellFull(full)
       tellKeptFull(full && own.isKeptFull)
-      return { now: Math.min(own.room, ahead), ahead: full ? 0 : ahead, quick: Math.min(own.quickRoom, left) }
+      return {
+        now: Math.min(own.freeSlots, ahead),
+        ahead: full ? 0 : ahead,
+        quick: Math.min(own.quickCapacity, left),
+      }
     },
     reserve: (count) => own.reserve(count),
     async send(claim) {
-      const taken = own.taken(claim.id)
+      const taken = own.accepted(claim.id)
       const work = run(claim).finally(() => handed.delete(work))
       handed.add(work)
       await Promise.race([taken, work])

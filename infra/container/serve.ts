@@ -1,15 +1,15 @@
 import { fileURLToPath } from 'node:url'
+import { startDraining } from '../../functions/program.ts'
 import { config } from '../../shared/config.ts'
 import { closeDatabase, longDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
-import { startDraining } from '../../shared/readiness.ts'
 import { migrateWhenReady } from '../migrations/migrate.ts'
+import type { LambdaHandler } from '../service/handlers.ts'
+import { loadHandlers } from '../service/handlers.ts'
+import { readService, type Service } from '../service/service.ts'
 import { createApp } from './adapter.ts'
-import { loadHandlers } from './handlers.ts'
-import type { LambdaHandler } from './invoke.ts'
 import { type Scheduler, startScheduler } from './scheduler.ts'
 import { listen } from './server.ts'
-import { readService, type Service } from './service.ts'
 
 const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.url))
 

@@ -1,6 +1,6 @@
 import { type Database, retryDeadlock } from '../db.ts'
 import { AppError } from '../errors.ts'
-import { goOn } from '../scheduling/go-on.ts'
+import { reopenSchedules } from '../scheduling/control/reopen-schedule.ts'
 import { cancel } from '../scheduling/state/cancel.ts'
 import type { Execution } from './execution.ts'
 import { getExecution } from './get.ts'
@@ -22,7 +22,7 @@ async function cancelOpen(sql: Database, id: number, taskId: number): Promise<bo
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
       const done = await cancel(tx, { id, taskId })
-      if (done === 'ended') await goOn(tx, [taskId])
+      if (done === 'ended') await reopenSchedules(tx, [taskId])
       return done !== undefined
     }),
   )

@@ -1,9 +1,9 @@
 import * as z from 'zod'
 import type { Queryable } from '../db.ts'
-import { digits } from '../http/parse.ts'
 import { instantOut } from '../instant.ts'
-import { LATE_REASONS } from '../scheduling/late.ts'
-import { SKIP_REASONS } from '../scheduling/plan.ts'
+import { digits } from '../parse.ts'
+import { SKIP_REASONS } from '../scheduling/schedule/plan.ts'
+import { LATE_REASONS } from '../scheduling/state/late-reason.ts'
 
 export const EXECUTION_STATUSES = [
   'queued',

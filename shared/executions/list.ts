@@ -1,9 +1,9 @@
 import * as z from 'zod'
 import { allOf, type Fragment, type Queryable, textBytes } from '../db.ts'
 import { notFound } from '../errors.ts'
-import { type Page, pageLimit, pageQuery, readCursor, readPage } from '../http/page.ts'
-import { digits } from '../http/parse.ts'
 import { BEFORE_ALL, instantIn } from '../instant.ts'
+import { type Page, pageLimit, pageQuery, readCursor, readPage } from '../page.ts'
+import { digits } from '../parse.ts'
 import { maybeOpen } from '../scheduling/state/ledger.ts'
 import { EXECUTION_STATUSES, type Execution, executionColumns, openColumns, openStatus } from './execution.ts'
 

@@ -1,10 +1,8 @@
 import { AppError } from '../errors.ts'
+import type { Precondition } from '../precondition.ts'
 
 /** The `ETag` of a version (RFC 9110, 8.8.3). */
 export const etag = (version: number): Record<string, string> => ({ etag: `"${version}"` })
-
-/** What `If-Match` allows: some versions, or, for `*`, whatever there is. Null without the header. */
-export type Precondition = number[] | '*' | null
 
 const TAG = `(?:W/)?"[^"]*"`
 const TAGS = new RegExp(`^${TAG}(?:\\s*,\\s*${TAG})*$`)

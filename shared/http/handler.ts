@@ -6,24 +6,11 @@ import type * as z from 'zod'
 import { config } from '../config.ts'
 import { type Database, db, limitsOf } from '../db.ts'
 import { AppError } from '../errors.ts'
+import { parseBody, parseParameters, readQuery } from '../parse.ts'
 import { withDeadline } from './deadline.ts'
 import { onceByKey } from './idempotency.ts'
-import { parseBody, parseParameters, readQuery } from './parse.ts'
+import type { HttpRequest, Operation, Reply } from './operation.ts'
 import { respond } from './respond.ts'
-
-/** What a route takes and gives. The documentation is made from it. */
-export type Operation = {
-  summary: string
-  /** No API key is needed. */
-  public?: true
-  path?: z.ZodObject
-  query?: z.ZodObject
-  body?: z.ZodType
-  /** No body at all is taken as `{}`. */
-  bodyOptional?: true
-  /** By status: what it means, and the body's schema when it is JSON. */
-  responses: Record<number, { description: string; body?: z.ZodType }>
-}
 
 type Parsed<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined
 
@@ -31,16 +18,6 @@ type Input<Op extends Operation> = {
   path: Parsed<Op['path']>
   query: Parsed<Op['query']>
   body: Parsed<Op['body']>
-}
-
-/** `body` leaves as JSON; a string leaves as it is, with the content type among the headers. */
-export type Reply = { status: number; body: unknown; headers?: Record<string, string> }
-
-/** What a handler gets besides its input. */
-export type HttpRequest = {
-  event: APIGatewayProxyEventV2
-  /** The pool, for as long as this request may use it; made when it is asked for. */
-  readonly sql: Database
 }
 
 type Handler = ((
@@ -114,15 +91,15 @@ function requireKey(): MiddlewareObj<APIGatewayProxyEventV2> {
       const { apiKey } = config()
       if (!apiKey) return
       const given = event.headers?.['x-api-key']
-      if (given === undefined || given === null) throw unauthorized('the header x-api-key is missing')
-      if (!timingSafeEqual(digest(given), digest(apiKey))) throw unauthorized('the x-api-key is not right')
+      if (given === undefined || given === null) {
+        throw new AppError('unauthorized', 'missing header: x-api-key')
+      }
+      if (!timingSafeEqual(digest(given), digest(apiKey))) {
+        throw new AppError('unauthorized', 'invalid API key')
+      }
     },
   }
 }
-
-/** A 401 has to name a scheme (RFC 9110, 15.5.2), also one that isn't registered. */
-const unauthorized = (detail: string): AppError =>
-  new AppError('unauthorized', detail, { headers: { 'www-authenticate': 'ApiKey' } })
 
 function fillBody(): MiddlewareObj<APIGatewayProxyEventV2> {
   return {

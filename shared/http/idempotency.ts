@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import type { Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
-import type { Reply } from './handler.ts'
+import type { Reply } from './operation.ts'
 
 /** A request that has no answer after this long died on its way: its key may be used again. */
 const IN_FLIGHT_SECONDS = 60
@@ -79,7 +79,7 @@ async function replay(sql: Queryable, key: string, hash: Buffer): Promise<Reply>
   }
   if (!kept || kept.status === null) {
     throw new AppError('conflict', 'a request with this Idempotency-Key is being worked on', {
-      headers: { 'retry-after': '1' },
+      retryAfterSeconds: 1,
     })
   }
   return {

@@ -1,5 +1,41 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
-import { type AppError, type ErrorCode, STATUS_OF } from '../errors.ts'
+import * as z from 'zod'
+import { AppError, type ErrorCode } from '../errors.ts'
+
+/** The HTTP status of each error code. */
+export const STATUS_OF = {
+  bad_request: 400,
+  unauthorized: 401,
+  not_found: 404,
+  method_not_allowed: 405,
+  conflict: 409,
+  precondition_failed: 412,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  invalid: 422,
+  internal: 500,
+  unavailable: 503,
+  timeout: 504,
+} as const satisfies Record<ErrorCode, number>
+
+/** The body of every error (RFC 9457). */
+export const problemOut = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.enum(Object.keys(STATUS_OF) as [ErrorCode, ...ErrorCode[]]),
+  detail: z.string(),
+  reason: z.string().optional().describe('Of what is unavailable, for programs'),
+  request_id: z.string(),
+  errors: z
+    .array(
+      z.union([
+        z.object({ pointer: z.string(), detail: z.string() }),
+        z.object({ parameter: z.string(), detail: z.string() }),
+      ]),
+    )
+    .optional(),
+})
 
 const TITLES: Record<ErrorCode, string> = {
   bad_request: 'Bad Request',
@@ -16,12 +52,22 @@ const TITLES: Record<ErrorCode, string> = {
   timeout: 'Gateway Timeout',
 }
 
+/** A 405, which must say what is allowed (RFC 9110, 15.5.6). */
+export class MethodNotAllowed extends AppError {
+  readonly allow: string
+
+  constructor(message: string, methods: string[]) {
+    super('method_not_allowed', message)
+    this.allow = methods.join(', ')
+  }
+}
+
 /** An error as `application/problem+json` (RFC 9457). */
 export function problemResponse(error: AppError, requestId: string): APIGatewayProxyStructuredResultV2 {
   const status = STATUS_OF[error.code]
   return {
     statusCode: status,
-    headers: { 'content-type': 'application/problem+json', ...error.headers },
+    headers: { 'content-type': 'application/problem+json', ...headersOf(error) },
     body: JSON.stringify({
       type: 'about:blank',
       title: TITLES[error.code],
@@ -32,5 +78,15 @@ export function problemResponse(error: AppError, requestId: string): APIGatewayP
       request_id: requestId,
       ...(error.problems.length > 0 && { errors: error.problems }),
     }),
+  }
+}
+
+function headersOf(error: AppError): Record<string, string> {
+  const { code, retryAfterSeconds } = error
+  return {
+    ...(error instanceof MethodNotAllowed && { allow: error.allow }),
+    // A 401 must name a scheme (RFC 9110, 15.5.2), even one that isn't registered.
+    ...(code === 'unauthorized' && { 'www-authenticate': 'ApiKey' }),
+    ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
   }
 }

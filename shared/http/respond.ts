@@ -1,10 +1,10 @@
 import type { MiddlewareObj, Request } from '@middy/core'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import { isUnreachable } from '../db.ts'
-import { AppError, type ErrorCode, STATUS_OF } from '../errors.ts'
+import { AppError, type ErrorCode } from '../errors.ts'
 import { logger, logsInfo } from '../logger.ts'
-import type { Reply } from './handler.ts'
-import { problemResponse } from './problem.ts'
+import type { Reply } from './operation.ts'
+import { problemResponse, STATUS_OF } from './problem.ts'
 
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
@@ -45,7 +45,7 @@ function publicError(error: unknown): AppError {
   if (code && error instanceof Error) return new AppError(code, error.message)
   if (isUnreachable(error)) {
     logger.error('database unreachable', error as Error)
-    return new AppError('unavailable', 'the database cannot be reached', { headers: { 'retry-after': '5' } })
+    return new AppError('unavailable', 'the database cannot be reached', { retryAfterSeconds: 5 })
   }
   logger.error('unexpected error', error as Error)
   return new AppError('internal', 'an unexpected error; the log has it under this request id')

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { success } from '../scheduling/outcome.ts'
+import { success } from './outcome.ts'
 import type { Runner } from './runner.ts'
 
 const params = z.strictObject({

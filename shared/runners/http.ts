@@ -1,7 +1,7 @@
 import type { Agent } from 'undici'
 import * as z from 'zod'
 import { config } from '../config.ts'
-import { failed, success } from '../scheduling/outcome.ts'
+import { failed, success } from './outcome.ts'
 import type { Runner } from './runner.ts'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const

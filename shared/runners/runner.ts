@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 import type { Queryable } from '../db.ts'
-import type { Outcome, Result } from '../scheduling/outcome.ts'
+import type { Outcome, Result } from './outcome.ts'
 
 /** What a run is told about its occurrence. */
 export type RunInfo = {

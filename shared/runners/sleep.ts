@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import * as z from 'zod'
-import { success } from '../scheduling/outcome.ts'
+import { success } from './outcome.ts'
 import type { Runner } from './runner.ts'
 
 const params = z.strictObject({

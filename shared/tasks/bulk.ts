@@ -1,9 +1,9 @@
 import * as z from 'zod'
+import { BatchSize } from '../batch-size.ts'
 import { type Database, wasTooSlow } from '../db.ts'
 import { AppError } from '../errors.ts'
-import { readCursor, toCursor } from '../http/page.ts'
-import { BatchSize } from '../scheduling/batch-size.ts'
-import { pauseTasks, resumeTasks } from '../scheduling/pause.ts'
+import { readCursor, toCursor } from '../page.ts'
+import { pauseTasks, resumeTasks } from '../scheduling/control/pause.ts'
 import { deleteTasks } from './delete.ts'
 import { matching, taskFilters } from './list.ts'
 

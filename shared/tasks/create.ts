@@ -7,7 +7,7 @@ import {
   requireWithin,
   type ScheduleFields,
   shift,
-} from '../scheduling/schedule.ts'
+} from '../scheduling/schedule/schedule.ts'
 import { checkParams, type TaskCreate } from './input.ts'
 import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
 

@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { invalid } from '../errors.ts'
-import { problemsOf, toPointer } from '../http/parse.ts'
 import { instantIn } from '../instant.ts'
+import { problemsOf, toPointer } from '../parse.ts'
 import { runnerOf, TASK_TYPES } from '../runners/index.ts'
-import { MISFIRE_POLICIES, OVERLAP_POLICIES } from '../scheduling/plan.ts'
-import { INTERVAL_MODES, SCHEDULE_TYPES } from '../scheduling/schedule.ts'
+import { MISFIRE_POLICIES, OVERLAP_POLICIES } from '../scheduling/schedule/plan.ts'
+import { INTERVAL_MODES, SCHEDULE_TYPES } from '../scheduling/schedule/schedule.ts'
 
 const INT4_MAX = 2_147_483_647
 const YEAR_SECONDS = 31_536_000

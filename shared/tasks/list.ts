@@ -1,9 +1,9 @@
 import * as z from 'zod'
 import { allOf, type Fragment, type Queryable } from '../db.ts'
-import { type Page, pageLimit, pageQuery, readCursor } from '../http/page.ts'
 import { instantIn } from '../instant.ts'
+import { type Page, pageLimit, pageQuery, readCursor } from '../page.ts'
 import { TASK_TYPES } from '../runners/index.ts'
-import { SCHEDULE_TYPES } from '../scheduling/schedule.ts'
+import { SCHEDULE_TYPES } from '../scheduling/schedule/schedule.ts'
 import { readTasks, type Task, taskColumns } from './task.ts'
 
 /** What tasks can be picked by; all that are given must hold. */

@@ -1,11 +1,11 @@
 import * as z from 'zod'
+import { readClock } from '../clock.ts'
 import type { Queryable } from '../db.ts'
 import { invalid } from '../errors.ts'
 import { instantIn, instantOut } from '../instant.ts'
-import { readClock } from '../scheduling/clock.ts'
-import { clockChangeNote } from '../scheduling/cron/clock-change-note.ts'
-import { describeCron } from '../scheduling/cron/cron.ts'
-import { offsetAt } from '../scheduling/cron/zone.ts'
+import { clockChangeNote } from '../scheduling/schedule/cron/clock-change-note.ts'
+import { describeCron } from '../scheduling/schedule/cron/cron.ts'
+import { offsetAt } from '../scheduling/schedule/cron/zone.ts'
 import {
   firstOccurrence,
   jitterMs,
@@ -15,7 +15,7 @@ import {
   SCHEDULE_TYPES,
   type Schedule,
   shift,
-} from '../scheduling/schedule.ts'
+} from '../scheduling/schedule/schedule.ts'
 import { scheduleFields } from './create.ts'
 import { scheduleIn } from './input.ts'
 

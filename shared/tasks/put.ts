@@ -1,6 +1,6 @@
 import type { Database } from '../db.ts'
 import { AppError } from '../errors.ts'
-import type { Precondition } from '../http/etag.ts'
+import type { Precondition } from '../precondition.ts'
 import { createTask } from './create.ts'
 import type { TaskCreate } from './input.ts'
 import type { Task } from './task.ts'

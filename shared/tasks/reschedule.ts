@@ -1,6 +1,6 @@
 import type { Queryable } from '../db.ts'
 import { invalid } from '../errors.ts'
-import { skipAll } from '../scheduling/plan.ts'
+import { skipAll } from '../scheduling/schedule/plan.ts'
 import {
   isWithin,
   jitterMs,
@@ -11,7 +11,7 @@ import {
   type ScheduleFields,
   shift,
   tryReadSchedule,
-} from '../scheduling/schedule.ts'
+} from '../scheduling/schedule/schedule.ts'
 import { cursorAt } from '../scheduling/state/cursor.ts'
 import { insertSkips } from '../scheduling/state/ledger.ts'
 import type { TaskPatch } from './input.ts'

@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { type Fragment, type Queryable, textBytes } from '../db.ts'
-import { type Page, readPage } from '../http/page.ts'
-import { digits } from '../http/parse.ts'
 import { instantOut } from '../instant.ts'
+import { type Page, readPage } from '../page.ts'
+import { digits } from '../parse.ts'
 import { TASK_TYPES } from '../runners/index.ts'
-import { MISFIRE_POLICIES, OVERLAP_POLICIES } from '../scheduling/plan.ts'
+import { MISFIRE_POLICIES, OVERLAP_POLICIES } from '../scheduling/schedule/plan.ts'
 import {
   INTERVAL_MODES,
   jitterMs,
@@ -12,7 +12,7 @@ import {
   SCHEDULE_TYPES,
   shift,
   tryReadSchedule,
-} from '../scheduling/schedule.ts'
+} from '../scheduling/schedule/schedule.ts'
 
 export const taskPath = z.strictObject({ id: digits(z.int().min(1)) })
 

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { Queryable } from '../db.ts'
-import { type Page, pageLimit, pageQuery, readCursor } from '../http/page.ts'
 import { BEFORE_ALL, instantIn } from '../instant.ts'
+import { type Page, pageLimit, pageQuery, readCursor } from '../page.ts'
 import { readTasks, type Task, taskColumns } from './task.ts'
 
 export const upcomingQuery = z.strictObject(pageQuery)

@@ -173,7 +173,7 @@ test('reads .env, under what the environment says', async () => {
     expect(await client(['list-tasks'], {}, folder)).toEqual({
       code: 1,
       out: '',
-      err: 'error: 401: the x-api-key is not right\n',
+      err: 'error: 401: invalid API key\n',
     })
     expect(await client(['list-tasks'], { API_KEY }, folder)).toEqual(succeeded('there are no tasks\n'))
   } finally {
@@ -204,7 +204,7 @@ test('exits with 1 when something else than the API answers', async () => {
 
 test('says which setting is missing when there is no key', async () => {
   expect(await client(['list-tasks'], { API_URL: apiUrl() })).toMatchObject({
-    err: 'error: 401: the header x-api-key is missing (set API_KEY)\n',
+    err: 'error: 401: missing header: x-api-key (set API_KEY)\n',
   })
 })
 

@@ -7,10 +7,10 @@ import { InvokeStore } from '@aws/lambda-invoke-store'
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createApp } from '../../infra/container/adapter.ts'
-import { loadHandlers } from '../../infra/container/handlers.ts'
-import type { LambdaHandler } from '../../infra/container/invoke.ts'
 import { type Listening, listen } from '../../infra/container/server.ts'
-import { readService } from '../../infra/container/service.ts'
+import type { LambdaHandler } from '../../infra/service/handlers.ts'
+import { loadHandlers } from '../../infra/service/handlers.ts'
+import { readService } from '../../infra/service/service.ts'
 
 const yaml = `
 service: sample

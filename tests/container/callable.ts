@@ -1,4 +1,4 @@
-import type { LambdaHandler } from '../../infra/container/invoke.ts'
+import type { LambdaHandler } from '../../infra/service/handlers.ts'
 
 /** A function of serverless.yml that has no routes. */
 export const callable = (name: string, handler: unknown) => ({

@@ -51,5 +51,5 @@ test('a worker that is full of long runs goes on with quick tasks, new ones, and
     expect(await successes(added)).toBeGreaterThan(2)
     expect(await successes(byHand)).toBe(1)
   }, 20)
-  await eventually(() => expect(replica.warnings.join()).toContain('all places are taken'), 20)
+  await eventually(() => expect(replica.warnings.join()).toContain('all slots are taken'), 20)
 })

@@ -6,7 +6,7 @@ import { guarded, open } from '../setup/routes.ts'
 describe.for(guarded)('$request.method $request.path', ({ handler, request }) => {
   test('asks for the key', async () => {
     const response = await call(handler, { ...request, headers: { 'x-api-key': undefined } })
-    expect(response).toEqual(unauthorized('the header x-api-key is missing'))
+    expect(response).toEqual(unauthorized('missing header: x-api-key'))
   })
 
   test.for([
@@ -19,7 +19,7 @@ describe.for(guarded)('$request.method $request.path', ({ handler, request }) =>
     ['not ASCII', 'schlüssel🗝'],
   ])('refuses %s', async ([, key]) => {
     const response = await call(handler, { ...request, headers: { 'x-api-key': key } })
-    expect(response).toEqual(unauthorized('the x-api-key is not right'))
+    expect(response).toEqual(unauthorized('invalid API key'))
   })
 
   test('takes the right key', async () => {
@@ -42,6 +42,6 @@ test('asks for the key before it looks at the input', async () => {
       body: '{',
       headers: { 'x-api-key': 'x' },
     }
-    expect(await call(handler, broken)).toEqual(unauthorized('the x-api-key is not right'))
+    expect(await call(handler, broken)).toEqual(unauthorized('invalid API key'))
   }
 })

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { unzipSync } from 'fflate'
 import { beforeAll, expect, test } from 'vitest'
-import { readService } from '../../infra/container/service.ts'
+import { readService } from '../../infra/service/service.ts'
 import packageService from './package.ts'
 import { ROOT } from './start.ts'
 

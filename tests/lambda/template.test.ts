@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { beforeAll, expect, test } from 'vitest'
-import { readService } from '../../infra/container/service.ts'
+import { readService } from '../../infra/service/service.ts'
 import { circle, dangling } from './references.ts'
 import { complaints } from './specification.ts'
 import { ROOT } from './start.ts'

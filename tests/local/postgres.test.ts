@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import postgres, { type Sql } from 'postgres'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
-import { startPostgres } from '../../infra/local/postgres.ts'
-import { findBinaries } from '../../infra/local/postgres-binaries.ts'
-import { isServing } from '../../infra/local/postmaster.ts'
-import { isRoot, rootFolder } from '../../infra/local/server-user.ts'
+import { findBinaries } from '../../infra/postgres/binaries.ts'
+import { startPostgres } from '../../infra/postgres/postgres.ts'
+import { isServing } from '../../infra/postgres/postmaster.ts'
+import { isRoot, rootFolder } from '../../infra/postgres/server-user.ts'
 
 let folder: string
 let dataDir: string

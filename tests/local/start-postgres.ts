@@ -1,4 +1,4 @@
-import { startPostgres } from '../../infra/local/postgres.ts'
+import { startPostgres } from '../../infra/postgres/postgres.ts'
 
 /** An app that uses the local PostgreSQL until it is told to stop, or killed. */
 const [, , dataDir = ''] = process.argv

@@ -1,9 +1,9 @@
 import { beforeEach, expect, test } from 'vitest'
+import { readClock } from '../../shared/clock.ts'
 import { connect, type Database, db } from '../../shared/db.ts'
-import { claimDue } from '../../shared/scheduling/claim-due.ts'
-import { readClock } from '../../shared/scheduling/clock.ts'
-import { success } from '../../shared/scheduling/outcome.ts'
-import { settle } from '../../shared/scheduling/settle.ts'
+import { success } from '../../shared/runners/outcome.ts'
+import { claimDue } from '../../shared/scheduling/claim/claim-due.ts'
+import { settle } from '../../shared/scheduling/settle/settle.ts'
 import { start } from '../../shared/scheduling/state/start.ts'
 import { emptyTables } from '../setup/rows.ts'
 

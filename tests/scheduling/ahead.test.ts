@@ -1,10 +1,10 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
-import type { Claim } from '../../shared/scheduling/claim.ts'
-import { pauseTasks, resumeTasks } from '../../shared/scheduling/pause.ts'
-import { Releaser } from '../../shared/scheduling/release.ts'
-import { tick } from '../../shared/scheduling/tick.ts'
+import type { Claim } from '../../shared/scheduling/claim/claim.ts'
+import { pauseTasks, resumeTasks } from '../../shared/scheduling/control/pause.ts'
+import { DueTimer } from '../../shared/scheduling/run/due-timer.ts'
+import { tick } from '../../shared/scheduling/tick/tick.ts'
 import { deleteTasks } from '../../shared/tasks/delete.ts'
 import { updateTask } from '../../shared/tasks/update.ts'
 import { emptyTables, insertTask } from '../setup/rows.ts'
@@ -95,7 +95,7 @@ test('releases in the order of the instants, together what is due together', asy
   const since = performance.now()
   const released: { id: number; after: number }[][] = []
   const { promise: all, resolve } = Promise.withResolvers<void>()
-  const releaser = new Releaser<{ id: number; at: number }>((due) => {
+  const releaser = new DueTimer<{ id: number; at: number }>((due) => {
     released.push(due.map(({ id }) => ({ id, after: performance.now() - since })))
     if (released.flat().length === 4) resolve()
   })

@@ -1,8 +1,8 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
-import type { Claim } from '../../shared/scheduling/claim.ts'
-import { tick } from '../../shared/scheduling/tick.ts'
+import type { Claim } from '../../shared/scheduling/claim/claim.ts'
+import { tick } from '../../shared/scheduling/tick/tick.ts'
 import { emptyTables, insertTask } from '../setup/rows.ts'
 
 beforeEach(emptyTables)

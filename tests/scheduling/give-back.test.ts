@@ -2,7 +2,7 @@ import '../setup/doctor.ts'
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, type Database } from '../../shared/db.ts'
-import { giveBackClaims, openClaims } from '../../shared/scheduling/give-back.ts'
+import { handBackClaims, openClaims } from '../../shared/scheduling/repair/hand-back-claims.ts'
 import { createTestDatabase } from '../setup/test-database.ts'
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>
@@ -43,7 +43,7 @@ const statusOf = async (id: number) =>
 test('frees what claims still hold, whether it runs or not, and counts no attempt', async () => {
   const claim = randomUUID()
   const ids = [await insert('queued', claim), await insert('running', claim)]
-  expect(await giveBackClaims(sql, [claim])).toBe(2)
+  expect(await handBackClaims(sql, [claim])).toBe(2)
   const free = { status: 'queued', claim_id: null, attempt: 1 }
   expect(await Promise.all(ids.map(statusOf))).toEqual([free, free])
 })
@@ -53,11 +53,11 @@ test('leaves the claims of others, and what has ended', async () => {
   const ids = [await insert(null, mine), await insert('running', other), await insert('queued', other)]
   const before = await Promise.all(ids.map(statusOf))
   expect(await openClaims(sql, [mine, other])).toEqual([other])
-  expect(await giveBackClaims(sql, [mine])).toBe(0)
+  expect(await handBackClaims(sql, [mine])).toBe(0)
   expect(await Promise.all(ids.map(statusOf))).toEqual(before)
 })
 
 test('takes no claims at all', async () => {
   expect(await openClaims(sql, [])).toEqual([])
-  expect(await giveBackClaims(sql, [])).toBe(0)
+  expect(await handBackClaims(sql, [])).toBe(0)
 })

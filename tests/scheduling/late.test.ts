@@ -1,9 +1,9 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { db } from '../../shared/db.ts'
-import type { Claim } from '../../shared/scheduling/claim.ts'
-import { Executor } from '../../shared/scheduling/execute.ts'
-import { Overdue } from '../../shared/scheduling/overdue.ts'
+import type { Claim } from '../../shared/scheduling/claim/claim.ts'
+import { Overdue } from '../../shared/scheduling/health/overdue.ts'
+import { Executor } from '../../shared/scheduling/run/executor.ts'
 import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
 import { historyOf, tickAndRun, tickOnly } from '../setup/scheduler.ts'
 

@@ -1,7 +1,7 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
-import { resumeDue } from '../../shared/scheduling/pause.ts'
+import { resumeDue } from '../../shared/scheduling/control/pause.ts'
 import { changeTasks, emptyTables, insertTask, statementsWaiting } from '../setup/rows.ts'
 import { historyOf, newExecutor, tickAndRun, tickOnly, until } from '../setup/scheduler.ts'
 

@@ -1,12 +1,12 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { connect, type Database, db, limitsOf } from '../../shared/db.ts'
-import { loadClaim } from '../../shared/scheduling/claim.ts'
-import { Executor } from '../../shared/scheduling/execute.ts'
-import { GivenUp } from '../../shared/scheduling/given-up.ts'
-import { Heartbeat } from '../../shared/scheduling/heartbeat.ts'
-import { Overdue } from '../../shared/scheduling/overdue.ts'
-import { Settler } from '../../shared/scheduling/settler.ts'
+import { loadClaim } from '../../shared/scheduling/claim/load-claim.ts'
+import { Overdue } from '../../shared/scheduling/health/overdue.ts'
+import { Executor } from '../../shared/scheduling/run/executor.ts'
+import { GivenUp } from '../../shared/scheduling/run/given-up.ts'
+import { Heartbeat } from '../../shared/scheduling/run/heartbeat.ts'
+import { Settler } from '../../shared/scheduling/run/settler.ts'
 import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
 import {
   expireLeases,
@@ -35,14 +35,14 @@ const textOfPart = (part: unknown): string =>
     ? textOf(part.strings, part.args)
     : ' '
 
-/** The same database, but the answer to the first statement that has this text gets lost on its way. */
-function losing(text: string): Database {
+/** The same database, but the answer to the first statement that begins so and has this text gets lost on its way. */
+function losing(text: string, begins = /^\s*(with|update)/): Database {
   let lost = false
   return new Proxy(db(), {
     apply(target, self, args: Parameters<Database>) {
       const answer = Reflect.apply(target, self, args)
       const statement = textOf(args[0], args.slice(1))
-      if (lost || !/^\s*(with|update)/.test(statement) || !statement.includes(text)) return answer
+      if (lost || !begins.test(statement) || !statement.includes(text)) return answer
       lost = true
       return answer.then(() => {
         throw Object.assign(new Error('the connection is gone'), { code: 'CONNECTION_CLOSED' })
@@ -76,7 +76,10 @@ test('of a claim that another worker may have too, it is found when its lease en
 
 test('an end whose answer is lost is written once', async () => {
   await insertTask({ type: 'sleep', params: { duration: 0 } })
-  await new Executor(losing('busy_until = greatest'), options).execute(await claimOne(), NO_LIMIT_MS)
+  await new Executor(losing('busy_until = greatest', /^\s*with/), options).execute(
+    await claimOne(),
+    NO_LIMIT_MS,
+  )
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
@@ -176,14 +179,14 @@ test('large results go in statements of some megabytes, and all are written', as
     const ended = (_: unknown, written: boolean) => {
       if (all.push(written) === count) resolve(all)
     }
-    const settler = new Settler(db(), watch, { ended, over: () => {} })
-    const given = { claim: held, clock, at: 0, deadline: 0, beganAt: 0, lateReason: null, place: undefined }
+    const settler = new Settler(db(), watch, { settled: ended, over: () => {} })
+    const given = { claim: held, clock, at: 0, deadline: 0, beganAt: 0, lateReason: null, slot: undefined }
     for (const execution of executions) {
       const work = { ...given, execution, isExclusive: true, mayBeStarted: false }
       settler.add({ execution, outcome: { status: 'success', result }, bytes: 90_000, work })
     }
   })
-  heartbeat.release(held)
+  heartbeat.forget(held)
   expect(written).toEqual(Array(count).fill(true))
   const [row] = await db()`
     select count(*)::int, count(distinct xmin::text)::int as statements from executions where length(result::text) > 90000`

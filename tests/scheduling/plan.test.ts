@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { type DueTask, type Plan, plan } from '../../shared/scheduling/plan.ts'
-import { readSchedule, type ScheduleFields } from '../../shared/scheduling/schedule.ts'
+import { type DueTask, type Plan, plan } from '../../shared/scheduling/schedule/plan.ts'
+import { readSchedule, type ScheduleFields } from '../../shared/scheduling/schedule/schedule.ts'
 
 const at = (time: string): Date => new Date(`2027-03-10T${time}Z`)
 

@@ -1,10 +1,10 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
-import type { Claim } from '../../shared/scheduling/claim.ts'
-import type { Outcome } from '../../shared/scheduling/outcome.ts'
-import { describe } from '../../shared/scheduling/record.ts'
-import { settle } from '../../shared/scheduling/settle.ts'
+import { messageOf } from '../../shared/errors.ts'
+import type { Outcome } from '../../shared/runners/outcome.ts'
+import type { Claim } from '../../shared/scheduling/claim/claim.ts'
+import { settle } from '../../shared/scheduling/settle/settle.ts'
 import { start } from '../../shared/scheduling/state/start.ts'
 import { emptyTables, insertTask } from '../setup/rows.ts'
 import { historyOf, tickOnly } from '../setup/scheduler.ts'
@@ -74,7 +74,7 @@ test('a failure keeps its detail when its result is lost', async () => {
 
 test('whatever is thrown has a text', () => {
   const thrown = [new Error('why'), new TypeError(), 'text', 1n, undefined, Object.create(null)]
-  expect(thrown.map(describe)).toEqual([
+  expect(thrown.map(messageOf)).toEqual([
     'why',
     'TypeError',
     'text',

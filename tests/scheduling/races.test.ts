@@ -1,10 +1,10 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
+import { readClock } from '../../shared/clock.ts'
 import { type Database, db, type Queryable } from '../../shared/db.ts'
-import { claimDue } from '../../shared/scheduling/claim-due.ts'
-import { readClock } from '../../shared/scheduling/clock.ts'
-import { runNow } from '../../shared/scheduling/run-now.ts'
-import { settle } from '../../shared/scheduling/settle.ts'
+import { runNow } from '../../shared/executions/run-now.ts'
+import { claimDue } from '../../shared/scheduling/claim/claim-due.ts'
+import { settle } from '../../shared/scheduling/settle/settle.ts'
 import { start } from '../../shared/scheduling/state/start.ts'
 import { deleteTasks } from '../../shared/tasks/delete.ts'
 import { emptyTables, insertTask, nowPlus, statementsWaiting } from '../setup/rows.ts'
@@ -38,7 +38,7 @@ test('ticks, runs and runs by hand at once count each success exactly once', asy
     const now = new Date(DUE.getTime() + round * 1000)
     await Promise.all([
       ...times(4, () => tickAndRun(now, executor)),
-      runNow(db(), 1, 'refuse').catch(() => {}),
+      runNow(db(), { taskId: 1, overlap: 'refuse' }).catch(() => {}),
     ])
   }
   await tickAndRun(new Date(DUE.getTime() + 100_000), executor)
@@ -51,7 +51,7 @@ test('ticks, runs and runs by hand at once count each success exactly once', asy
 
 test('of a hundred runs asked for at once one starts', async () => {
   await insertTask()
-  const asked = await Promise.allSettled(times(100, () => runNow(db(), 1, 'refuse')))
+  const asked = await Promise.allSettled(times(100, () => runNow(db(), { taskId: 1, overlap: 'refuse' })))
   expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   expect(await db()`select count(*)::int as n from all_executions`).toEqual([{ n: 1 }])
 })
@@ -95,7 +95,7 @@ test('a run asked for while its task is claimed waits for the claim, and neither
   let asked: Promise<unknown> = Promise.resolve()
   await db().begin(async (tx) => {
     await tx`select from task_state for update`
-    asked = runNow(db(), 1, 'refuse').catch((error: unknown) => error)
+    asked = runNow(db(), { taskId: 1, overlap: 'refuse' }).catch((error: unknown) => error)
     await statementsWaiting(1)
     await tx`
       update task_state

@@ -1,7 +1,7 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
-import { pauseTasks, resumeTasks } from '../../shared/scheduling/pause.ts'
+import { pauseTasks, resumeTasks } from '../../shared/scheduling/control/pause.ts'
 import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
 import { historyOf, tickAndRun } from '../setup/scheduler.ts'
 

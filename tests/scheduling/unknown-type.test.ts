@@ -2,7 +2,7 @@ import '../setup/doctor.ts'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { db } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
-import { leaveToOthers, leftToOthers, unknownTypes } from '../../shared/scheduling/unknown-types.ts'
+import { leaveToOthers, leftToOthers, unknownTypes } from '../../shared/scheduling/claim/unknown-types.ts'
 import { emptyTables, insertTask } from '../setup/rows.ts'
 import { historyOf, tickAndRun } from '../setup/scheduler.ts'
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ContainerRuntimeClient } from 'testcontainers'
-import { isRunning } from '../../infra/local/build-once.ts'
-import { startPostgres } from '../../infra/local/postgres.ts'
+import { isRunning } from '../../infra/postgres/build-once.ts'
+import { startPostgres } from '../../infra/postgres/postgres.ts'
 
 type TestServer = { url: string; kind: string; stop(): Promise<void> }
 

@@ -1,10 +1,11 @@
+import { provideDispatcher } from '../../functions/program.ts'
 import { db } from '../../shared/db.ts'
 import { type Execution, executionColumns } from '../../shared/executions/execution.ts'
-import type { Claim } from '../../shared/scheduling/claim.ts'
-import { Executor } from '../../shared/scheduling/execute.ts'
-import { type Invoke, invokeLocally } from '../../shared/scheduling/invoke.ts'
+import type { Claim } from '../../shared/scheduling/claim/claim.ts'
+import type { Dispatcher } from '../../shared/scheduling/claim/dispatch.ts'
+import { Executor } from '../../shared/scheduling/run/executor.ts'
 import { start } from '../../shared/scheduling/state/start.ts'
-import { type Ticked, tick } from '../../shared/scheduling/tick.ts'
+import { type Ticked, tick } from '../../shared/scheduling/tick/tick.ts'
 import { eventually } from './eventually.ts'
 
 const LEASE_SECONDS = 30
@@ -18,11 +19,11 @@ export const newExecutor = (): Executor =>
 /** Ticks once; the claims are kept instead of being run. */
 export async function tickOnly(now?: Date, aheadMs = 0): Promise<{ ticked: Ticked; claims: Claim[] }> {
   const claims: Claim[] = []
-  const invoke: Invoke = {
+  const dispatcher: Dispatcher = {
     capacity: async () => ({ now: 0, ahead: 1000 }),
     send: async (claim) => void claims.push(claim),
   }
-  const ticked = await tick(db(), invoke, { leaseSeconds: LEASE_SECONDS, aheadMs, ...(now && { now }) })
+  const ticked = await tick(db(), dispatcher, { leaseSeconds: LEASE_SECONDS, aheadMs, ...(now && { now }) })
   return { ticked, claims }
 }
 
@@ -37,13 +38,13 @@ export async function tickAndRun(now?: Date, executor = newExecutor()): Promise<
 export function runHere(executor = newExecutor()): { ended(): Promise<unknown> } {
   const work: Promise<void>[] = []
   const send = async (claim: Claim) => void work.push(executor.execute(claim, NO_LIMIT_MS))
-  invokeLocally({ capacity: async () => ({ now: 0, ahead: 1000 }), send })
+  provideDispatcher({ capacity: async () => ({ now: 0, ahead: 1000 }), send })
   return { ended: () => Promise.all(work) }
 }
 
 /** What is run by hand waits for a tick from now on, as if this process were full. */
 export function runNothingHere(): void {
-  invokeLocally({ capacity: async () => ({ now: 0, ahead: 0 }), send: async () => {} })
+  provideDispatcher({ capacity: async () => ({ now: 0, ahead: 0 }), send: async () => {} })
 }
 
 /** The ledger of a task, oldest first. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { backoffSeconds } from '../../shared/scheduling/backoff.ts'
+import { backoffSeconds } from '../../shared/scheduling/run/backoff.ts'
 
 test('doubles with each failure, up to the cap', () => {
   const longest = [1, 2, 3, 4, 5].map((failures) => backoffSeconds(5, 30, failures, () => 1))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { hearClock, instantOn } from '../../shared/scheduling/clock.ts'
+import { hearClock, instantOn } from '../../shared/clock.ts'
 
 const SHOWN = new Date('2027-03-10T00:00:00Z')
 

@@ -1,7 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { clockChangeNote } from '../../shared/scheduling/cron/clock-change-note.ts'
-import { describeCron, InvalidCron, nextOccurrence, parseCron } from '../../shared/scheduling/cron/cron.ts'
+import { clockChangeNote } from '../../shared/scheduling/schedule/cron/clock-change-note.ts'
+import {
+  describeCron,
+  InvalidCron,
+  nextOccurrence,
+  parseCron,
+} from '../../shared/scheduling/schedule/cron/cron.ts'
 import { anyExpression } from './cron-arbitraries.ts'
 
 function runs(expression: string, zone: string, after: string, count: number): string[] {

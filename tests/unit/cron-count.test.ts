@@ -1,7 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { runsBetween } from '../../shared/scheduling/cron/count.ts'
-import { type Cron, InvalidCron, nextOccurrence, parseCron } from '../../shared/scheduling/cron/cron.ts'
+import { runsBetween } from '../../shared/scheduling/schedule/cron/count.ts'
+import {
+  type Cron,
+  InvalidCron,
+  nextOccurrence,
+  parseCron,
+} from '../../shared/scheduling/schedule/cron/cron.ts'
 import { anyExpression } from './cron-arbitraries.ts'
 
 const HOUR = 3_600_000

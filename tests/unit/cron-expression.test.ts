@@ -6,7 +6,7 @@ import {
   isTimeZone,
   nextOccurrence,
   parseCron,
-} from '../../shared/scheduling/cron/cron.ts'
+} from '../../shared/scheduling/schedule/cron/cron.ts'
 
 function messageOf(expression: string): string {
   try {

@@ -1,7 +1,7 @@
 import { Cron as Croner } from 'croner'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { InvalidCron, nextOccurrence, parseCron } from '../../shared/scheduling/cron/cron.ts'
+import { InvalidCron, nextOccurrence, parseCron } from '../../shared/scheduling/schedule/cron/cron.ts'
 import { anyExpression, clockFollowing, fixedTime, oncePerDay } from './cron-arbitraries.ts'
 
 // They compute for seconds, and on a busy machine for many times that.

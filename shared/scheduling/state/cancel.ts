@@ -1,7 +1,7 @@
 import type { Queryable } from '../../db.ts'
 import { ended, runsWithoutUnrun } from './end.ts'
 import { intoLedger, ledgerColumns } from './ledger.ts'
-import { PAUSED } from './queue-again.ts'
+import { PAUSED } from './requeue.ts'
 
 /**
  * Ends an execution that is still queued; asks one that runs to stop, which its worker sees at its next heartbeat. Returns which of the

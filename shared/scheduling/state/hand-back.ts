@@ -1,7 +1,7 @@
 import type { Queryable } from '../../db.ts'
 import { fenced, type Held, held } from './fence.ts'
 import { intoLedger, ledgerColumns } from './ledger.ts'
-import { mayGoOn, PAUSED } from './queue-again.ts'
+import { mayGoOn, PAUSED } from './requeue.ts'
 
 /**
  * Frees what runs, for the next claim, as the same attempt: a shutdown is no attempt. What was asked to stop, or whose task was

@@ -1,5 +1,5 @@
 import type { Queryable } from '../../db.ts'
-import type { Skip } from '../plan.ts'
+import type { Skip } from '../schedule/plan.ts'
 
 /** What an execution leaves of itself in the row of `task_state` that is named `s`. */
 export const ledgerColumns = (sql: Queryable) => sql`

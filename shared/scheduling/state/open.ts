@@ -1,9 +1,9 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
 /**
- * Returns the set list that opens an occurrence of the schedule, where `p.opens`; other rows keep what they have. `p` has the
- * occurrence (`run`, `due`: milliseconds since 1970), the number of its claim, and whether it `starts` with that claim: `at`, which is after the
- * rows were locked, since the last run of a task may have ended after the transaction began.
+ * Returns the set list that opens an occurrence of the schedule where `p.opens`; other rows keep what they have. `p` has the
+ * occurrence (`run`, `due`: milliseconds since 1970), the index of its claim, whether it `starts` with that claim, and `at`,
+ * the instant when it does.
  */
 export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment => sql`
   runs = s.runs + p.opens::int,

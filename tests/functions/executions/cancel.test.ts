@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import { handler } from '../../../functions/executions/cancel.ts'
 import { db } from '../../../shared/db.ts'
-import { Executor } from '../../../shared/scheduling/execute.ts'
+import { Executor } from '../../../shared/scheduling/run/executor.ts'
 import { anExecution, INSTANT, invalidParameter, json, problem } from '../../setup/expected.ts'
 import { shownHistory } from '../../setup/history.ts'
 import { call } from '../../setup/http-event.ts'

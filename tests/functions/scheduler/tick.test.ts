@@ -1,8 +1,8 @@
 import { beforeEach, expect, test, vi } from 'vitest'
+import { provideDispatcher } from '../../../functions/program.ts'
 import { handler } from '../../../functions/scheduler/tick.ts'
 import { db } from '../../../shared/db.ts'
-import type { Claim } from '../../../shared/scheduling/claim.ts'
-import { invokeLocally } from '../../../shared/scheduling/invoke.ts'
+import type { Claim } from '../../../shared/scheduling/claim/claim.ts'
 import { lambdaContext } from '../../setup/http-event.ts'
 import { emptyTables, insertTask, nowPlus } from '../../setup/rows.ts'
 
@@ -26,7 +26,7 @@ beforeEach(async () => {
 
 /** The workers that ticks hand their claims to; a tick that has something for them asks how much room they have. */
 function workersThat(answer: (question: number) => number): void {
-  invokeLocally({
+  provideDispatcher({
     capacity: async () => {
       questions += 1
       return { now: 0, ahead: answer(questions) }

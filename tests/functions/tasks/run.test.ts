@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { provideDispatcher } from '../../../functions/program.ts'
 import { handler } from '../../../functions/tasks/run.ts'
 import { db } from '../../../shared/db.ts'
-import { invokeLocally } from '../../../shared/scheduling/invoke.ts'
 import { aQueued, aRun, invalidFields, invalidParameter, json, problem } from '../../setup/expected.ts'
 import { shownHistory } from '../../setup/history.ts'
 import { call, callOffline, type HttpCall } from '../../setup/http-event.ts'
@@ -60,7 +60,7 @@ test('waits for the next tick when this process is full', async () => {
 test('is taken although it can not be handed over', async () => {
   await insertTask(later)
   const send = () => Promise.reject(new Error('no function'))
-  invokeLocally({ capacity: async () => ({ now: 0, ahead: 1 }), send })
+  provideDispatcher({ capacity: async () => ({ now: 0, ahead: 1 }), send })
   expect(await run()).toEqual(json(201, aQueued()))
 })
 

@@ -1,0 +1,51 @@
+import type { LambdaClient } from '@aws-sdk/client-lambda'
+import type { Queryable } from '../../shared/db.ts'
+import type { Dispatcher } from '../../shared/scheduling/claim/dispatch.ts'
+import { keptSlots } from '../../shared/scheduling/run/slots.ts'
+
+/** Executions of one invocation: more would share one function's memory and time. */
+const CLAIM_SIZE = 10
+
+/** The SDK's own are none, and a network without a way to Lambda swallows connections: a tick would hang instead of giving back. */
+const LIMITS = {
+  maxAttempts: 2,
+  requestHandler: { connectionTimeout: 3000, requestTimeout: 3000, throwOnRequestTimeout: true },
+}
+
+let client: LambdaClient | undefined
+
+type Options = {
+  functionName: string
+  /** How many executions may be open at once, over all invocations. */
+  slots: number
+}
+
+/** Dispatches each claim as an asynchronous invocation (`Event`) of the execute function. */
+export function lambdaDispatcher(sql: Queryable, { functionName, slots }: Options): Dispatcher {
+  return {
+    claimSize: CLAIM_SIZE,
+    async capacity() {
+      const [open] = await sql<[{ held: number }]>`
+        select count(*)::int as held
+        from claims c
+        cross join unnest(c.task_ids) as u (task_id)
+        cross join lateral (
+          select from task_state s where s.task_id = u.task_id and s.claim_id = c.id and s.status is not null offset 0
+        ) s`
+      const quick = slots - open.held
+      return { now: 0, ahead: quick - keptSlots(slots), quick }
+    },
+    async send({ id, executions }) {
+      // Only here: it is half of all that a container would load, and a container never sends.
+      const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
+      client ??= new LambdaClient(LIMITS)
+      await client.send(
+        new InvokeCommand({
+          FunctionName: functionName,
+          InvocationType: 'Event',
+          Payload: JSON.stringify({ claimId: id, taskIds: executions.map((it) => it.task_id) }),
+        }),
+      )
+    },
+  }
+}

@@ -1,0 +1,189 @@
+import { existsSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { type Config, readConfig } from '../../shared/config.ts'
+import type { Database } from '../../shared/db.ts'
+import { type LocalPostgres, startPostgres } from '../postgres/postgres.ts'
+import { listenForSignals, type StopSignals } from '../signals.ts'
+import { welcome } from '../welcome.ts'
+import { forgetAws, functionEnvironment } from './environment.ts'
+import { findPort } from './find-port.ts'
+import { correctHttp, type HapiServer } from './http.ts'
+import type { OfflineScheduler } from './scheduler.ts'
+
+const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import.meta.url))
+
+const LOOPBACK = '127.0.0.1'
+
+/** serverless-offline's own default. */
+const LAMBDA_PORT = 3002
+
+/** Milliseconds for requests that are being answered when the end comes. */
+const LAST_REQUESTS_MS = 5000
+
+/** What is used of the framework. */
+type Framework = {
+  service: {
+    functions: Record<string, { name: string; events: object[] }>
+    provider: { environment: Record<string, unknown> }
+  }
+  pluginManager: { getPlugins(): object[] }
+  classes: { Error: new (message: string) => Error }
+}
+
+/** serverless-offline's plugin. `internals` is how its own tests get at the server. */
+type Offline = { end(skipExit: true): Promise<void>; internals(): { getApiGatewayServer(): HapiServer } }
+
+/** The command line's. They come before serverless.yml's `custom`. */
+type Options = Record<string, unknown>
+
+const toUrl = (host: string, port: number): string => `http://${isIPv6(host) ? `[${host}]` : host}:${port}`
+
+type Session = {
+  settings: Config
+  signals: StopSignals
+  sql: Database
+  postgres: LocalPostgres | undefined
+  apiUrl: string
+  lambdaUrl: string
+}
+
+/**
+ * The second local runtime: gives `serverless offline start` what surrounds the functions elsewhere. A migrated database
+ * before it starts; the tick while it runs; and an end that leaves nothing behind.
+ */
+export default class OfflinePlugin {
+  readonly hooks = {
+    'before:offline:start': () =>
+      this.#refuse('run "serverless offline start": without "start" there is no tick'),
+    'before:offline:start:init': () => this.#prepare().catch((error: Error) => this.#refuse(error.message)),
+    'after:offline:start:init': () => this.#run(),
+    'before:offline:start:end': () => this.#stop(),
+  }
+  readonly #framework: Framework
+  readonly #options: Options
+  #session: Session | undefined
+  #scheduler: OfflineScheduler | undefined
+  #asked = false
+
+  constructor(framework: Framework, options: Options) {
+    this.#framework = framework
+    this.#options = options
+  }
+
+  async #prepare(): Promise<void> {
+    if (existsSync('.env')) process.loadEnvFile('.env')
+    forgetAws(process.env)
+    // A worker thread for each function and each concurrent invocation: V8's default of 16 takes a quarter more memory.
+    setFlagsFromString('--max-semi-space-size=1')
+    const settings = readConfig(process.env)
+    const urls = await this.#choosePorts(settings)
+    const signals = listenForSignals()
+    void signals.first.then(() => {
+      this.#asked = true
+    })
+    const postgres = settings.databaseUrl ? undefined : await startPostgres(DATA_FOLDER)
+    try {
+      const databaseUrl = settings.databaseUrl ?? postgres?.url ?? ''
+      this.#fillService(functionEnvironment(process.env, databaseUrl, urls.lambdaUrl))
+      // Only now: what they import reads the settings.
+      const { connect, LONG_LIMITS } = await import('../../shared/db.ts')
+      const { migrateWhenReady } = await import('../migrations/migrate.ts')
+      const sql = connect(databaseUrl, { max: 1, limits: LONG_LIMITS })
+      this.#session = { settings, signals, sql, postgres, ...urls }
+      await Promise.race([migrateWhenReady(sql), signals.first])
+    } catch (error) {
+      await this.#session?.sql.end({ timeout: 1 })
+      await postgres?.stop()
+      throw error
+    }
+    await this.#exitIfAsked(() => this.#close())
+  }
+
+  /**
+   * Both servers listen on the same host, and the emulated Lambda API asks for no key: so another host than this machine's
+   * own has to be asked for by name, even when there is a key.
+   */
+  async #choosePorts(settings: Config): Promise<Pick<Session, 'apiUrl' | 'lambdaUrl'>> {
+    const host = process.env.HOST ? settings.host : LOOPBACK
+    const httpPort = await findPort(host, Number(this.#options.httpPort ?? settings.port))
+    const lambdaPort = await findPort(host, Number(this.#options.lambdaPort ?? LAMBDA_PORT))
+    Object.assign(this.#options, { host, httpPort, lambdaPort, disableCookieValidation: true })
+    const local = host === '0.0.0.0' || host === '::' ? LOOPBACK : host
+    return { apiUrl: toUrl(host, httpPort), lambdaUrl: toUrl(local, lambdaPort) }
+  }
+
+  #fillService(environment: Record<string, unknown>): void {
+    const { functions, provider } = this.#framework.service
+    // The rest of serverless.yml's is for AWS: secrets by reference, and Amazon's certificates.
+    const { EXECUTE_FUNCTION_NAME } = provider.environment
+    provider.environment = { EXECUTE_FUNCTION_NAME, ...environment }
+    // serverless-offline would fire it once a minute.
+    for (const fn of Object.values(functions)) fn.events = fn.events.filter((event) => !('schedule' in event))
+  }
+
+  async #run(): Promise<void> {
+    const { settings, sql, postgres, apiUrl, lambdaUrl } = this.#current()
+    correctHttp(this.#offline().internals().getApiGatewayServer())
+    const { logger } = await import('../../shared/logger.ts')
+    // serverless-offline awaits no `Event` invocation: one that fails would end the process.
+    process.on('unhandledRejection', (error) => logger.error('unhandled rejection', error as Error))
+    if (settings.schedulerEnabled) {
+      const { startOfflineScheduler } = await import('./scheduler.ts')
+      const tickUrl = `${lambdaUrl}/2015-03-31/functions/${this.#framework.service.functions.tick?.name}/invocations`
+      this.#scheduler = startOfflineScheduler(sql, tickUrl, settings)
+    }
+    if (!apiUrl.includes(LOOPBACK)) {
+      logger.warn('the emulated Lambda API asks for no key, and can be reached as the API can', { lambdaUrl })
+    }
+    welcome(apiUrl, settings.apiKey !== undefined, postgres)
+    await this.#exitIfAsked(() => this.#stop())
+  }
+
+  /** The workers go before their claims are given back: else an execution could overlap with its next attempt. */
+  async #stop(): Promise<void> {
+    const { settings, signals } = this.#current()
+    const { logger } = await import('../../shared/logger.ts')
+    try {
+      await this.#scheduler?.drain(settings.shutdownGraceSeconds, signals.second)
+      await this.#offline().internals().getApiGatewayServer().stop({ timeout: LAST_REQUESTS_MS })
+      await this.#offline().end(true)
+      await this.#scheduler?.giveBack()
+    } catch (error) {
+      // The database is away, say: then the leases run out, and what this process held is found.
+      logger.error('could not stop cleanly', error as Error)
+    } finally {
+      await this.#close()
+    }
+  }
+
+  async #close(): Promise<void> {
+    const { sql, postgres } = this.#current()
+    await sql.end({ timeout: 1 })
+    await postgres?.stop()
+  }
+
+  /** Until it is ready serverless-offline doesn't listen for signals. */
+  async #exitIfAsked(close: () => Promise<void>): Promise<void> {
+    if (!this.#asked) return
+    await close()
+    process.exit(0)
+  }
+
+  #refuse(message: string): never {
+    throw new this.#framework.classes.Error(message)
+  }
+
+  #current(): Session {
+    return this.#session ?? this.#refuse('the offline plugin was not prepared')
+  }
+
+  #offline(): Offline {
+    const plugin = this.#framework.pluginManager
+      .getPlugins()
+      .find((it) => it.constructor.name === 'ServerlessOffline')
+    // Its name is the guarantee: serverless.yml lists it.
+    return (plugin as Offline | undefined) ?? this.#refuse('serverless-offline is not among the plugins')
+  }
+}

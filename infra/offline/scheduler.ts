@@ -1,0 +1,62 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Config } from '../../shared/config.ts'
+import type { Database } from '../../shared/db.ts'
+import { logger } from '../../shared/logger.ts'
+import { handBackClaims, openClaims } from '../../shared/scheduling/repair/hand-back-claims.ts'
+import type { Ticked } from '../../shared/scheduling/tick/tick.ts'
+import { startTickTimer } from '../../shared/scheduling/tick/tick-timer.ts'
+
+export type OfflineScheduler = {
+  /** Stops ticking, and waits for what runs, at most for the grace, which `hurry` ends early. */
+  drain(graceSeconds: number, hurry: AbortSignal): Promise<void>
+  /** Frees what the claims of this process still hold. Only once its workers are gone. */
+  giveBack(): Promise<void>
+}
+
+/** Claims that are remembered before those that are done are looked for. */
+const REMEMBERED = 1000
+
+const POLL_MS = 100
+
+/** Longer than the tick function's own limit in serverless.yml. */
+const TICK_LIMIT_MS = 95_000
+
+/**
+ * Fires the tick function through the emulated Lambda API, as on Lambda, and remembers its claims: the database may be
+ * shared, and the claims of others aren't ours to give back.
+ */
+export function startOfflineScheduler(
+  sql: Database,
+  tickUrl: string,
+  { tickIntervalMs }: Config,
+): OfflineScheduler {
+  let claims: string[] = []
+  const tick = async (): Promise<void> => {
+    const { claimIds } = await invokeTick(tickUrl)
+    claims.push(...claimIds)
+    if (claims.length > REMEMBERED) claims = await openClaims(sql, claims)
+  }
+  const ticker = startTickTimer(tick, tickIntervalMs)
+  return {
+    async drain(graceSeconds, hurry) {
+      await ticker.stop()
+      const deadline = performance.now() + graceSeconds * 1000
+      while ((await openClaims(sql, claims)).length > 0) {
+        if (hurry.aborted || performance.now() >= deadline) return
+        await wait(POLL_MS)
+      }
+    },
+    async giveBack() {
+      const freed = await handBackClaims(sql, claims)
+      if (freed > 0) logger.info('given back', { executions: freed })
+    },
+  }
+}
+
+async function invokeTick(url: string): Promise<Ticked> {
+  const response = await fetch(url, { method: 'POST', signal: AbortSignal.timeout(TICK_LIMIT_MS) })
+  const answer = await response.text()
+  if (!response.ok || response.headers.has('x-amz-function-error')) throw new Error(`tick: ${answer}`)
+  // What the tick function gives, by its own type.
+  return JSON.parse(answer) as Ticked
+}

@@ -1,0 +1,182 @@
+import { readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { findBinaries, run } from './binaries.ts'
+import { type Cluster, openCluster } from './cluster.ts'
+import { type Lease, takeLease } from './lease.ts'
+import { findPostmaster, isServing, type Postmaster } from './postmaster.ts'
+
+export type LocalPostgres = {
+  url: string
+  /** It ran already: its starter was killed, or still uses it. */
+  reused: boolean
+  /** Where the data really lies. */
+  home: string
+  stop(): Promise<void>
+}
+
+const durable = '-c fsync=on'
+const fast = '-c fsync=off -c synchronous_commit=off -c full_page_writes=off'
+const patienceMs = 60_000
+const KEEP_ALIVE_MS = 1000
+
+/**
+ * Starts the embedded PostgreSQL on `dataDir`, or joins the one that runs there.
+ *
+ * - It listens on 127.0.0.1 only, on a free port, and asks for a random password, which `url` carries and
+ *   `dataDir/password` keeps (mode 600).
+ * - `stop()` stops the server when nobody else uses it; else the last user does. A killed process counts as gone.
+ * - A server that dies is started again, on the same port, unless it is `ephemeral`.
+ * - As root, the server runs as the owner of the data: `postgres`, or `nobody` when there is none. `dataDir` is then a
+ *   link into /var/lib/task-scheduler, since that user may not get into the checkout.
+ * - `ephemeral` gives up durability, and `stop()` removes the data.
+ *
+ * @throws Error that names the package and `DATABASE_URL` when there are no binaries for this platform.
+ */
+export async function startPostgres(
+  dataDir: string,
+  options: { ephemeral?: boolean } = {},
+): Promise<LocalPostgres> {
+  const { ephemeral = false } = options
+  const folder = resolve(dataDir)
+  const { pgCtl, initdb } = await findBinaries()
+  const cluster = await openCluster(folder, (args, user) =>
+    run(initdb, ephemeral ? [...args, '--no-sync'] : args, user),
+  )
+  const flags = ephemeral ? fast : durable
+  let entered = await enter(cluster, pgCtl, { flags })
+  const { url, reused } = entered
+  const keeper = ephemeral
+    ? undefined
+    : keepAlive(
+        cluster,
+        () => entered.postmaster,
+        async () => {
+          await entered.lease.end()
+          entered = await enter(cluster, pgCtl, { flags, port: Number(new URL(url).port) })
+        },
+      )
+  const stop = async () => {
+    await keeper?.stop()
+    try {
+      if (await entered.lease.release()) await stopServer(cluster, pgCtl, entered.postmaster)
+    } finally {
+      await entered.lease.end()
+    }
+    if (ephemeral && !(await findPostmaster(cluster.data))) await remove(cluster.home, folder)
+  }
+  let stopping: Promise<void> | undefined
+  return {
+    url,
+    reused,
+    home: cluster.home,
+    stop() {
+      stopping ??= stop()
+      return stopping
+    },
+  }
+}
+
+/**
+ * Two processes may come here at once, or while a server starts, recovers or shuts down. PostgreSQL's own lock decides who
+ * starts it; everybody, the starter included, then comes in through the same door.
+ */
+async function enter(cluster: Cluster, pgCtl: string, start: { flags: string; port?: number }) {
+  const deadline = performance.now() + patienceMs
+  let failures: unknown[] = []
+  let reused = true
+  while (performance.now() < deadline && failures.length < 5) {
+    const postmaster = await findPostmaster(cluster.data)
+    if (!postmaster) {
+      try {
+        await startServer(cluster, pgCtl, start)
+        reused = false
+      } catch (error) {
+        failures.push(error)
+        await delay(100)
+      }
+      continue
+    }
+    failures = []
+    const url = `postgres://postgres:${cluster.password}@127.0.0.1:${postmaster.port}/postgres`
+    const lease: Lease | null = await takeLease(url)
+    if (lease) return { url, lease, reused, postmaster }
+    await delay(50)
+  }
+  const lastLines = (await readFile(cluster.log, 'utf8')).split('\n').slice(-12).join('\n')
+  const message = `PostgreSQL in ${cluster.home} doesn't ${failures.length ? 'start' : 'answer'}. Its log ends with:\n${lastLines}`
+  throw new Error(message, { cause: failures.at(-1) })
+}
+
+async function startServer(
+  { data, log, user }: Cluster,
+  pgCtl: string,
+  { flags, port: wanted }: { flags: string; port?: number },
+) {
+  // Another program may take the port before the server does; then the next attempt asks for another one.
+  const port = wanted ?? (await freePort())
+  await run(pgCtl, ['start', '--wait', '-D', data, '-l', log, '-o', `-p ${port} ${flags}`], user)
+}
+
+async function stopServer({ data, user }: Cluster, pgCtl: string, { pid }: Postmaster) {
+  // Not --wait: it would go on waiting for a server that another process starts right after this one.
+  await run(pgCtl, ['stop', '--no-wait', '--mode=fast', '-D', data], user)
+  const deadline = performance.now() + patienceMs
+  while (await isServing(pid, data)) {
+    if (performance.now() > deadline) throw new Error(`PostgreSQL (process ${pid}) in ${data} doesn't stop`)
+    await delay(10)
+  }
+}
+
+/**
+ * Looks each second whether the server still runs, and lets `restart` start it again when it died: on its port, which is what pools know.
+ * Of the processes that share it each does so; the first one starts it, and the others come in.
+ */
+function keepAlive(
+  { data }: Cluster,
+  entered: () => Postmaster,
+  restart: () => Promise<void>,
+): { stop(): Promise<void> } {
+  let looking: Promise<void> | undefined
+  const look = async () => {
+    // Another one: whoever shares it was first, and this process is to hold that too.
+    if ((await findPostmaster(data))?.pid === entered().pid) return
+    const logger = await loadLogger()
+    logger.warn('the embedded PostgreSQL died, and is started again')
+    await restart()
+    logger.warn('the embedded PostgreSQL runs again')
+  }
+  const timer = setInterval(() => {
+    looking ??= look()
+      .catch(async (error: Error) => {
+        const logger = await loadLogger()
+        logger.error('the embedded PostgreSQL does not start', { error })
+      })
+      .finally(() => {
+        looking = undefined
+      })
+  }, KEEP_ALIVE_MS).unref()
+  return {
+    async stop() {
+      clearInterval(timer)
+      await looking
+    },
+  }
+}
+
+/** Not before it is needed: it reads the settings, of which this server's URL is one. */
+const loadLogger = async () => (await import('../../shared/logger.ts')).logger
+
+const remove = (...paths: string[]) =>
+  Promise.all(paths.map((path) => rm(path, { recursive: true, force: true })))
+
+function freePort(): Promise<number> {
+  return new Promise((settle, reject) => {
+    const server = createServer().on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => settle(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}

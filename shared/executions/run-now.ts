@@ -1,0 +1,69 @@
+import type { Database, Queryable } from '../db.ts'
+import { AppError, notFound } from '../errors.ts'
+import { logger } from '../logger.ts'
+import { claimOne } from '../scheduling/claim/claim-queued.ts'
+import { type Dispatcher, dispatch } from '../scheduling/claim/dispatch.ts'
+import { type ByHand, nothingOpen, openedByHand, queuedByHand } from '../scheduling/state/open.ts'
+import { type Execution, openColumns } from './execution.ts'
+import { getExecution } from './get.ts'
+
+/** By which a run starts at once, without waiting for a tick. `sql`: the scheduler's pool. */
+export type Starting = { sql: Database; dispatcher: Dispatcher; leaseSeconds: number }
+
+/** A run that was asked for: its execution, or, while another one is open, that it will follow. */
+export type Asked = { execution: Execution } | { queued: true }
+
+/**
+ * Runs a task now, whatever its schedule, also while it is paused. While an execution is open: `conflict`, or, with `queue`,
+ * one run that follows it with the next tick, however often it is asked for. Throws `not_found`.
+ */
+export async function runNow(
+  sql: Database,
+  { taskId, overlap }: { taskId: number; overlap: 'refuse' | 'queue' },
+  starting?: Starting,
+): Promise<Asked> {
+  const execution = await openRun(sql, { taskId, trigger: 'manual', rerunOf: null })
+  if (execution) return { execution: await startAtOnce(execution, starting) }
+  if (overlap === 'refuse') throw new AppError('conflict', `task ${taskId} has an open execution`)
+  const queued = await sql`
+    update task_state s set ${queuedByHand(sql)} where s.task_id = ${taskId}::bigint`
+  if (queued.count === 0) throw notFound('task', taskId)
+  return { queued: true }
+}
+
+/** Runs the task of an execution that has ended once more. Throws `not_found`, and `conflict` while one is open. */
+export async function rerun(sql: Database, executionId: number, starting?: Starting): Promise<Execution> {
+  const { task_id: taskId } = await getExecution(sql, executionId)
+  const execution = await openRun(sql, { taskId, trigger: 'rerun', rerunOf: executionId })
+  if (!execution) throw new AppError('conflict', `task ${taskId} has an open execution`)
+  return await startAtOnce(execution, starting)
+}
+
+type Run = { taskId: number; trigger: ByHand; rerunOf: number | null }
+
+/** Undefined while an execution of the task is open: it has the only place there is, so two can't slip in. */
+async function openRun(sql: Queryable, { taskId, trigger, rerunOf }: Run): Promise<Execution | undefined> {
+  const [execution] = await sql<[Execution?]>`
+    update task_state s
+    set ${openedByHand(sql, trigger, rerunOf)}
+    where s.task_id = ${taskId}::bigint and ${nothingOpen(sql)}
+    returning ${openColumns(sql)}`
+  if (execution) return execution
+  const [task] = await sql`select from task_state where task_id = ${taskId}::bigint`
+  if (!task) throw notFound('task', taskId)
+  return undefined
+}
+
+/** Dispatches it now if there is a slot for it. Otherwise, and after a failure, the next tick claims it. */
+async function startAtOnce(execution: Execution, starting: Starting | undefined): Promise<Execution> {
+  if (!starting) return execution
+  const { sql, dispatcher, leaseSeconds } = starting
+  try {
+    const { now, ahead, quick = 0 } = await dispatcher.capacity()
+    if (Math.max(now, ahead, quick) <= 0) return execution
+    await dispatch(sql, dispatcher, await claimOne(sql, execution.task_id, leaseSeconds))
+  } catch (error) {
+    logger.warn('a run waits for the next tick', { execution_id: execution.id, error: error as Error })
+  }
+  return execution
+}

@@ -1,0 +1,86 @@
+import * as z from 'zod'
+import { invalid, type Problem } from './errors.ts'
+
+/** Parameters and bodies are checked by the same schemas that make the documentation. Throws `invalid`. */
+export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+  return parse(schema, body, (path) => ({ pointer: toPointer(path) }))
+}
+
+export function parseParameters<Schema extends z.ZodType>(
+  schema: Schema,
+  parameters: Record<string, unknown>,
+): z.output<Schema> {
+  return parse(schema, parameters, (path) => ({ parameter: String(path[0] ?? '') }))
+}
+
+function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+  place: (path: PropertyKey[]) => Place,
+): z.output<Schema> {
+  const unstorable = findUnstorable(input)
+  if (unstorable) throw invalid([{ ...place(unstorable.path), detail: unstorable.detail }])
+  const parsed = schema.safeParse(input)
+  if (parsed.success) return parsed.data
+  throw invalid(problemsOf(parsed.error, place))
+}
+
+/** A number of a path or a query, in digits only: Number() alone would also take '', '0x1', '1e3' and a line end. */
+export const digits = (range: z.ZodInt) =>
+  z.preprocess((text) => (typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text), range)
+
+/** A query string as an object; a repeated name gives an array. */
+export function readQuery(rawQueryString: string): Record<string, string | string[]> {
+  const search = new URLSearchParams(rawQueryString)
+  return Object.fromEntries(
+    [...new Set(search.keys())].map((key) => {
+      const all = search.getAll(key)
+      return [key, all.length > 1 ? all : (all[0] ?? '')]
+    }),
+  )
+}
+
+type Place = { pointer: string } | { parameter: string }
+
+export function problemsOf(error: z.ZodError, place: (path: PropertyKey[]) => Place): Problem[] {
+  return error.issues.flatMap((issue) => {
+    const [inKey] = issue.code === 'invalid_key' ? issue.issues : [issue]
+    if (issue.code !== 'unrecognized_keys') {
+      return [{ ...place(issue.path), detail: inKey?.message ?? issue.message }]
+    }
+    return issue.keys.map((key) => ({ ...place([...issue.path, key]), detail: 'is not known here' }))
+  })
+}
+
+/** RFC 6901, in the URI fragment form that RFC 9457 shows. */
+export function toPointer(path: PropertyKey[]): string {
+  const escaped = path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1'))
+  return ['#', ...escaped.map(encodeURIComponent)].join('/')
+}
+
+const DEPTH_LIMIT = 32
+
+type Unstorable = { path: PropertyKey[]; detail: string }
+
+/** What parses as JSON but PostgreSQL can't hold: a NUL, half a surrogate pair, a number beyond a double, deep nesting. */
+function findUnstorable(value: unknown, path: PropertyKey[] = []): Unstorable | undefined {
+  const wrong = (detail: string): Unstorable => ({ path, detail })
+  if (typeof value === 'string') {
+    const fault = stringFault(value)
+    return fault === undefined ? undefined : wrong(fault)
+  }
+  if (typeof value === 'number' && !Number.isFinite(value)) return wrong('is too large a number')
+  if (typeof value !== 'object' || value === null) return undefined
+  if (path.length >= DEPTH_LIMIT) return wrong(`is nested deeper than ${DEPTH_LIMIT} levels`)
+  for (const [key, inner] of Object.entries(value)) {
+    const fault = stringFault(key)
+    const found = fault ? wrong(`has a key that ${fault}`) : findUnstorable(inner, [...path, key])
+    if (found) return found
+  }
+  return undefined
+}
+
+function stringFault(text: string): string | undefined {
+  if (text.includes('\0')) return 'has a NUL character'
+  return text.isWellFormed() ? undefined : 'is not well-formed Unicode'
+}

@@ -1,0 +1,235 @@
+import { BatchSize } from '../../batch-size.ts'
+import { type Clock, readClock } from '../../clock.ts'
+import { type Database, wasTooSlow } from '../../db.ts'
+import type { ClaimOptions, Taken } from './claim.ts'
+import { claimDue, type Locked, type Position } from './claim-due.ts'
+import { claimByHand, claimQueued, claimQueuedQuick } from './claim-queued.ts'
+import { type Dispatcher, dispatch } from './dispatch.ts'
+
+/** Executions per claim. Larger batches gain little and hold their locks longer. */
+const batch = new BatchSize(2000)
+
+/** Claims in flight, each on a connection of its own: while one is planned and written here, the server locks the next. */
+const MAX_IN_FLIGHT = 3
+
+/** A long tick reads the clock again after so many milliseconds, since more has come due. */
+const CLOCK_MS = 250
+
+/** A tick claims for so many milliseconds at most. Repairs and retries must not wait for the end of a backlog. */
+const LIMIT_MS = 5000
+
+type Options = {
+  leaseSeconds: number
+  /** What falls due within so many milliseconds is claimed too. Default 0. */
+  aheadMs?: number
+  clock: Clock
+  /** The clock stands still: for tests that go through days. */
+  isFixed: boolean
+}
+
+/** What the tick has found: no more than this needs to be claimed. */
+export type Findings = {
+  /** Something is due. */
+  isDueNow: boolean
+  /** Something is due, or will be soon. */
+  isDueSoon: boolean
+  /** Some of it is queued and held by nobody. */
+  hasQueued: boolean
+  /** Some of it is the next occurrence of a schedule. */
+  hasScheduled: boolean
+}
+
+/** A claim in flight. `locked` resolves earlier, with what it has locked. */
+type Claiming = { locked?: Promise<Locked>; taken: Promise<Taken> }
+
+/**
+ * Claims in batches until nothing is left or the workers are full, and dispatches each claim. What is due comes first and
+ * starts with its claim; then comes what will be due soon. Returns how many executions were claimed, and by which claims.
+ */
+export async function claimAll(
+  sql: Database,
+  dispatcher: Dispatcher,
+  options: Options,
+  { isDueNow, isDueSoon, hasQueued, hasScheduled }: Findings,
+): Promise<{ claimed: number; claimIds: string[] }> {
+  const claimer = new Claimer(sql, dispatcher, options)
+  if (hasQueued) await claimer.byHand()
+  for (const startsDue of [true, false]) {
+    if (!isDueNow && (startsDue || !isDueSoon)) continue
+    // Retries and what was handed back leave half of the slots to what is due for the first time.
+    if (hasQueued && hasScheduled) await claimer.queued(startsDue, await claimer.halfOfCapacity(startsDue))
+    await claimer.scheduled(startsDue)
+    if (hasQueued) await claimer.queued(startsDue)
+  }
+  if (hasQueued) await claimer.quickQueued()
+  if (hasScheduled) await claimer.quickScheduled()
+  return { claimed: claimer.claimed, claimIds: claimer.claimIds }
+}
+
+/** Of an odd capacity each side gets the extra one in turn. Otherwise one of them would never get a single free slot. */
+let oddOneIsTheirs = false
+
+class Claimer {
+  readonly #sql: Database
+  readonly #dispatcher: Dispatcher
+  readonly #options: Options
+  /** On this process' monotonic clock. */
+  readonly #until = performance.now() + LIMIT_MS
+  claimed = 0
+  readonly claimIds: string[] = []
+  /** How many executions the claims in flight take at most. */
+  #inFlight = 0
+
+  constructor(sql: Database, dispatcher: Dispatcher, options: Options) {
+    this.#sql = sql
+    this.#dispatcher = dispatcher
+    this.#options = { ...options }
+  }
+
+  get #isTimeUp(): boolean {
+    return performance.now() > this.#until
+  }
+
+  /** What people asked for comes first, even when only kept slots are free. */
+  async byHand(): Promise<void> {
+    const { now, ahead, quick } = await this.#dispatcher.capacity()
+    const limit = Math.min(batch.size, Math.max(now, ahead, quick ?? 0))
+    if (limit <= 0) return
+    const options = this.#claimOptions(limit, false)
+    await this.#finish(options, { taken: claimByHand(this.#sql, options) })
+  }
+
+  /** Claims at most `share` of what is queued. */
+  async queued(startsDue: boolean, share = Number.POSITIVE_INFINITY): Promise<void> {
+    for (let left = share; left > 0 && !this.#isTimeUp; ) {
+      await this.#refreshClock()
+      const limit = Math.min(left, await this.#capacity(startsDue))
+      if (limit <= 0) return
+      const options = this.#claimOptions(limit, startsDue)
+      const hasMore = await this.#finish(options, { taken: claimQueued(this.#sql, options) })
+      left = hasMore ? left - limit : 0
+    }
+  }
+
+  async halfOfCapacity(startsDue: boolean): Promise<number> {
+    const capacity = await this.#capacity(startsDue)
+    if (capacity % 2 === 0) return capacity / 2
+    oddOneIsTheirs = !oddOneIsTheirs
+    return (capacity + (oddOneIsTheirs ? 1 : -1)) / 2
+  }
+
+  /** Tasks claimed early in a long scan may be due again by its end, so it scans again. */
+  async scheduled(startsDue: boolean): Promise<void> {
+    let hasMore = true
+    while (hasMore && !this.#isTimeUp) hasMore = await this.#scan(startsDue)
+    // The rest is for the next tick.
+    if (hasMore) this.#dispatcher.nudge?.()
+  }
+
+  /** Claims batch after batch, each from where the one before has ended. Returns whether another scan may find more. */
+  async #scan(startsDue: boolean): Promise<boolean> {
+    const claims = new Set<Promise<unknown>>()
+    let after: Position | undefined
+    let hasMore = false
+    let hasFailed = false
+    try {
+      do {
+        await this.#refreshClock()
+        const limit = await this.#waitForCapacity(startsDue, claims)
+        if (limit <= 0) return false
+        const options = this.#claimOptions(limit, startsDue)
+        const which = limit < batch.size ? 'both' : 'oldest'
+        const due = claimDue(this.#sql, { ...options, which, ...(after && { after }) })
+        const claim = this.#finish(options, due).then((more) => {
+          hasMore ||= more
+          claims.delete(claim)
+        })
+        claim.catch(() => {
+          hasFailed = true
+        })
+        claims.add(claim)
+        const { last } = await due.locked
+        if (!last) break
+        after = last
+      } while (!hasFailed && !this.#isTimeUp)
+      await Promise.all(claims)
+      return after !== undefined || hasMore
+    } finally {
+      await Promise.allSettled(claims)
+    }
+  }
+
+  /** Returns how many executions the next claim may take, once there is a connection for it. 0 only when no claim in flight could free more. */
+  async #waitForCapacity(startsDue: boolean, claims: Set<Promise<unknown>>): Promise<number> {
+    for (;;) {
+      const isAlone = claims.size === 0
+      const limit = claims.size < MAX_IN_FLIGHT ? await this.#capacity(startsDue) : 0
+      if (limit > 0 || isAlone) return limit
+      // They may have ended while it asked for the capacity.
+      if (claims.size > 0) await Promise.race(claims)
+    }
+  }
+
+  async quickQueued(): Promise<void> {
+    await this.#inQuickCapacity((options) => ({ taken: claimQueuedQuick(this.#sql, options) }))
+  }
+
+  async quickScheduled(): Promise<void> {
+    await this.#inQuickCapacity((options) => claimDue(this.#sql, { ...options, which: 'quick' }))
+  }
+
+  /** When everything else has left no common slot, some are still kept for quick work. */
+  async #inQuickCapacity(claim: (options: ClaimOptions) => Claiming): Promise<void> {
+    const { ahead, quick = 0 } = await this.#dispatcher.capacity()
+    if (quick <= 0 || ahead > 0) return
+    await this.#refreshClock()
+    const options = this.#claimOptions(Math.min(batch.size, quick), false)
+    await this.#finish(options, claim(options))
+  }
+
+  async #capacity(startsDue: boolean): Promise<number> {
+    const { now, ahead } = await this.#dispatcher.capacity()
+    return Math.min(batch.size, startsDue ? now : batch.size, ahead - this.#inFlight)
+  }
+
+  async #refreshClock(): Promise<void> {
+    const { isFixed, clock } = this.#options
+    if (isFixed || performance.now() - clock.readAt <= CLOCK_MS) return
+    this.#options.clock = await readClock(this.#sql)
+  }
+
+  #claimOptions(limit: number, startsDue: boolean): ClaimOptions {
+    const { clock, leaseSeconds, aheadMs = 0 } = this.#options
+    const { claimSize } = this.#dispatcher
+    const horizon = startsDue ? 0 : aheadMs
+    return { limit, startsDue, clock, leaseSeconds, aheadMs: horizon, ...(claimSize && { claimSize }) }
+  }
+
+  /** Dispatches what a claim takes, with slots reserved for it until then. Returns whether more is left. */
+  async #finish({ limit, startsDue }: ClaimOptions, { locked, taken }: Claiming): Promise<boolean> {
+    const reserve = (count: number): void => {
+      this.#inFlight += count
+      if (startsDue) this.#dispatcher.reserve?.(count)
+    }
+    let reserved = limit
+    reserve(limit)
+    try {
+      if (locked) {
+        const { count } = await locked
+        reserve(count - limit)
+        reserved = count
+      }
+      const { claims, more } = await taken
+      this.claimed += claims.reduce((sum, { executions }) => sum + executions.length, 0)
+      this.claimIds.push(...claims.map(({ id }) => id))
+      await dispatch(this.#sql, this.#dispatcher, claims)
+      batch.worked()
+      return more
+    } catch (error) {
+      if (wasTooSlow(error)) batch.tooSlow()
+      throw error
+    } finally {
+      reserve(-reserved)
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { readClock } from '../../clock.ts'
+import type { Queryable } from '../../db.ts'
+import type { Claim } from './claim.ts'
+import { type ClaimedExecution, lastRunOf } from './claimed-execution.ts'
+import { type Definition, readDefinitions } from './definition.ts'
+
+type Row = Omit<ClaimedExecution, 'task' | 'lastRun'> & { definition: number; took_ms: number | null }
+
+/** Returns what a claim holds that has not started, soonest first. `known`: the definitions of its tasks, if they have been read. */
+export async function loadClaimed(
+  sql: Queryable,
+  claimId: string,
+  taskIds: number[],
+  known?: Map<number, Definition>,
+): Promise<ClaimedExecution[]> {
+  const rows = await sql<Row[]>`
+    select execution_id as id, claim_id, task_id, scheduled_for, trigger, attempt, due_at, null as started_at, next_run_at,
+      failures, definition, (extract(epoch from busy_until - busy_from) * 1000)::float8 as took_ms
+    from task_state
+    where task_id = any(${taskIds}::int[]) and claim_id = ${claimId} and status = 'queued'
+    order by due_at, task_id`
+  const definitions = known ?? (await readDefinitions(sql, rows)).found
+  return rows.flatMap(({ definition: _, took_ms, ...row }) => {
+    const task = definitions.get(row.task_id)
+    return task ? [{ ...row, lastRun: lastRunOf(took_ms), task }] : []
+  })
+}
+
+/**
+ * Loads a claim of which the worker knows only the ids, and renews its lease, since nobody can tell how long the invocation
+ * took to arrive. Returns the executions that have not started; none when the claim is gone. The same claim may arrive twice.
+ */
+export async function loadClaim(
+  sql: Queryable,
+  id: string,
+  taskIds: number[],
+  leaseSeconds: number,
+): Promise<Claim> {
+  const clock = await readClock(sql)
+  const since = performance.now()
+  const renewed = await sql`
+    update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
+  // No row: its lease ended, or all of it did. Another worker may have what it held.
+  const executions = renewed.count > 0 ? await loadClaimed(sql, id, taskIds) : []
+  return { id, executions, clock, since, isExclusive: false }
+}

@@ -1,0 +1,21 @@
+import type { Queryable } from '../../db.ts'
+import { noneQueuedByHand, openedByHand } from '../state/open.ts'
+
+/** More than that wait for the next tick. */
+const RELEASED_PER_TICK = 1000
+
+/** Lets the runs follow that were asked for while another was open, once that has ended. */
+export async function openQueuedRuns(sql: Queryable): Promise<void> {
+  await sql`
+    with ready as (
+      select task_id from task_state
+      where run_queued_at is not null and status is null
+      order by run_queued_at
+      limit ${RELEASED_PER_TICK}
+      for no key update skip locked
+    )
+    update task_state s
+    set ${openedByHand(sql, 'manual', null)}, ${noneQueuedByHand(sql)}
+    from ready
+    where s.task_id = ready.task_id`
+}

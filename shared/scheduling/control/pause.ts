@@ -1,0 +1,154 @@
+import { type Database, type Queryable, retryDeadlock } from '../../db.ts'
+import { Turn } from '../../turn.ts'
+import { type Skip, skipAll } from '../schedule/plan.ts'
+import { jitterMs, type Schedule, type ScheduleFields, shift, tryReadSchedule } from '../schedule/schedule.ts'
+import { cancelPaused } from '../state/cancel.ts'
+import { cursorAt } from '../state/cursor.ts'
+import { insertSkips } from '../state/ledger.ts'
+import { paused, resumed } from '../state/pause.ts'
+import { touch } from '../state/pause-itself.ts'
+import { requeueCutShort } from '../state/requeue.ts'
+import { isUnrun, withdrawn } from '../state/withdraw.ts'
+import { reopenSchedules } from './reopen-schedule.ts'
+
+/**
+ * Pauses tasks: nothing of their schedules is claimed any more, and what is queued is cancelled, but for what was claimed
+ * ahead and what runs once: that is to come again. What runs goes on. With `until` they are resumed by themselves then. Gives
+ * the ids of those there are.
+ */
+export async function pauseTasks(
+  sql: Database,
+  ids: number[],
+  { until, reason }: { until: Date | null; reason: string | null },
+): Promise<number[]> {
+  return await retryDeadlock(() =>
+    sql.begin(async (tx) => {
+      const locked = await lockStates(tx, ids)
+      await tx`
+        update task_state s
+        set ${withdrawn(tx)}
+        from tasks t
+        where s.task_id = any(${locked}::int[]) and t.id = s.task_id and ${isUnrun(tx)}
+          and (s.due_at > now() or (t.schedule_type = 'once' and s.next_run_at is null))`
+      await reopenSchedules(tx, await cancelPaused(tx, locked))
+      await tx`update task_state s set ${paused(tx, until, reason)} where s.task_id = any(${locked}::int[])`
+      await touch(tx, locked)
+      return locked
+    }),
+  )
+}
+
+/** Of these tasks those there are, which nothing claims, changes or settles until the transaction ends. */
+async function lockStates(tx: Queryable, ids: number[]): Promise<number[]> {
+  const rows = await tx<{ task_id: number }[]>`
+    select task_id from task_state
+    where task_id = any(${ids}::bigint[])
+    order by task_id
+    for no key update`
+  return rows.map((row) => row.task_id)
+}
+
+type PausedTask = ScheduleFields & {
+  id: number
+  name: string
+  next_run_at: Date | null
+  /** When its last run ended, or now while one is open. */
+  busy_until: Date | null
+  now: Date
+}
+
+/**
+ * Resumes tasks. What came due during the pause is recorded as skipped, or, with `policy`, left to each task's
+ * misfire policy. Gives the ids of those there are.
+ */
+export async function resumeTasks(
+  sql: Database,
+  ids: number[],
+  missed: 'skip' | 'policy',
+): Promise<number[]> {
+  return await retryDeadlock(() =>
+    sql.begin(async (tx) => await resumeAll(tx, await lockStates(tx, ids), missed)),
+  )
+}
+
+/** Many pauses may end together: no tick resumes them all while others wait. */
+const RESUMED_PER_TICK = 1000
+
+/** Resumes the tasks whose pause was to end by now. */
+export async function resumeDue(sql: Database): Promise<void> {
+  await sql.begin(async (tx) => {
+    const due = await tx<{ task_id: number }[]>`
+      select task_id from task_state
+      where paused_until <= now()
+      order by paused_until
+      limit ${RESUMED_PER_TICK}
+      for no key update skip locked`
+    await resumeAll(
+      tx,
+      due.map((row) => row.task_id),
+      'skip',
+    )
+  })
+}
+
+/** Their states are locked. */
+async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'): Promise<number[]> {
+  const tasks = await tx<PausedTask[]>`
+    select t.id, t.name, t.schedule_type, t.interval_seconds, t.interval_mode, t.cron_expression, t.timezone,
+      t.start_at, t.end_at, t.jitter_seconds, s.next_run_at, now() as now,
+      case when s.status is null then s.busy_until else now() end as busy_until
+    from task_state s
+    join tasks t on t.id = s.task_id
+    where s.task_id = any(${ids}::int[]) and s.paused_at is not null
+    order by t.id`
+  const found: (Missed & { taskId: number })[] = []
+  const turn = new Turn()
+  for (const task of tasks) {
+    if (turn.isOver) await turn.next()
+    found.push({ taskId: task.id, ...(missed === 'skip' ? missedBy(task) : leaveDue(task)) })
+  }
+  await writeResumed(tx, found)
+  return ids
+}
+
+/** Sent together: the server works while the next ones are on their way, and none needs the answer of another. */
+async function writeResumed(tx: Queryable, tasks: (Missed & { taskId: number })[]): Promise<void> {
+  const taskIds = tasks.map((it) => it.taskId)
+  await Promise.all([
+    insertSkips(
+      tx,
+      tasks.flatMap(({ taskId, skips }) => skips.map((skip) => ({ taskId, ...skip }))),
+    ),
+    tx`
+      update task_state s
+      set ${resumed(tx)}, ${cursorAt(tx, tx`to_timestamp(c.next / 1000)`)}
+      from unnest(
+        ${taskIds}::int[], ${tasks.map(({ next }) => next?.getTime() ?? null)}::float8[]
+      ) as c (task_id, next)
+      where s.task_id = c.task_id`.execute(),
+    requeueCutShort(tx, taskIds),
+    touch(tx, taskIds),
+  ])
+}
+
+type Missed = { skips: Skip[]; next: Date | null }
+
+const leaveDue = (task: PausedTask): Missed => ({ skips: [], next: task.next_run_at })
+
+function missedBy(task: PausedTask): Missed {
+  // Unreadable, it stays due: the next claim pauses the task again and says why.
+  const schedule = tryReadSchedule(task)
+  if (schedule === null || task.next_run_at === null) return leaveDue(task)
+  const jitter = jitterMs(task.name, task.jitter_seconds)
+  const cursor = shift(laterOf(task.next_run_at, delayedUntil(schedule, task.busy_until)), -jitter)
+  const { skips, next } = skipAll(schedule, cursor, shift(task.now, -jitter), 'paused')
+  return { skips, next: next && shift(next, jitter) }
+}
+
+/** A fixed delay counts from the end of the last run, which its cursor may not know. */
+function delayedUntil(schedule: Schedule, busyUntil: Date | null): Date | null {
+  const isDelayed = schedule.kind === 'interval' && schedule.mode === 'fixed_delay'
+  return isDelayed && busyUntil ? shift(busyUntil, schedule.milliseconds) : null
+}
+
+const laterOf = (at: Date, other: Date | null): Date => (other !== null && other > at ? other : at)

@@ -1,0 +1,128 @@
+import { BatchSize } from '../../batch-size.ts'
+import { type Database, type Queryable, retryDeadlock, wasTooSlow } from '../../db.ts'
+import { logger } from '../../logger.ts'
+import { warnOfEach } from '../../warn-of-each.ts'
+import { freeUnstarted } from '../state/free.ts'
+import { type Losable, type Lost, lose } from '../state/lose.ts'
+import { lossReason, pausedItself, touch } from '../state/pause-itself.ts'
+import { requeue } from '../state/requeue.ts'
+
+export type Recovered = {
+  /** Executions that were running when their worker went silent: `lost`, and queued again as the next attempt. */
+  lost: number
+  /** Executions that were claimed but never started: free to be claimed again. */
+  freed: number
+  /** Tasks whose occurrence took down its worker more often than their `crash_limit` allows. */
+  paused: number
+}
+
+/** Claims, and executions in them, that one transaction gives back at most: it holds its locks for as long as it takes. A claim goes as a whole. */
+const CLAIMS = 200
+const executions = new BatchSize(5000)
+
+/** Milliseconds that one call goes on for while there is more. */
+const ENOUGH_MS = 2000
+
+/** Finds the claims whose lease has run out, by the database's clock, and gives their executions back. */
+export async function recover(sql: Database): Promise<Recovered> {
+  const until = performance.now() + ENOUGH_MS
+  const all: Recovered = { lost: 0, freed: 0, paused: 0 }
+  for (let more = true; more && performance.now() < until; ) {
+    const batch = await recoverBatch(sql)
+    all.freed += batch.freed
+    all.lost += batch.lost.length
+    all.paused += batch.lost.filter((it) => it.gives_up).length
+    warnOf(batch.lost)
+    more = batch.more
+  }
+  return all
+}
+
+async function recoverBatch(sql: Database): Promise<Batch> {
+  try {
+    const batch = await retryDeadlock(() => sql.begin(recoverSome))
+    executions.worked()
+    return batch
+  } catch (error) {
+    if (wasTooSlow(error)) executions.tooSlow()
+    throw error
+  }
+}
+
+type Batch = { lost: Lost[]; freed: number; more: boolean }
+
+async function recoverSome(tx: Queryable): Promise<Batch> {
+  const { ids, more } = await takeExpired(tx)
+  if (ids.length === 0) return { lost: [], freed: 0, more: false }
+  const open = await lockOpen(tx, ids)
+  await tx`delete from claims where id = any(${ids}::uuid[])`
+  const freed = await freeUnstarted(
+    tx,
+    open.filter(({ status }) => status === 'queued'),
+  )
+  const lost = await lose(
+    tx,
+    open.filter(({ status }) => status === 'running'),
+  )
+  await pauseTired(
+    tx,
+    lost.filter((it) => it.gives_up),
+  )
+  await requeue(
+    tx,
+    lost.filter((it) => !it.gives_up).map((it) => ({ ...it, inSeconds: 0, failed: false })),
+  )
+  return { lost, freed, more }
+}
+
+/** Locks expired claims, oldest first, until they name enough executions. */
+async function takeExpired(tx: Queryable): Promise<{ ids: string[]; more: boolean }> {
+  const claims = await tx<{ id: string; size: number }[]>`
+    select id, cardinality(task_ids) as size from claims
+    where lease_expires_at <= now()
+    order by lease_expires_at
+    limit ${CLAIMS}
+    for update skip locked`
+  const ids: string[] = []
+  let size = 0
+  for (const claim of claims) {
+    size += claim.size
+    if (ids.length > 0 && size > executions.size) break
+    ids.push(claim.id)
+  }
+  return { ids, more: ids.length < claims.length || claims.length === CLAIMS }
+}
+
+/** Locks what the claims still hold, in the order of every statement that writes many states. */
+async function lockOpen(
+  tx: Queryable,
+  claimIds: string[],
+): Promise<(Losable & { status: 'queued' | 'running' })[]> {
+  return await tx`
+    select s.execution_id as id, s.task_id, s.claim_id, s.status, c.blameless
+    from (
+      select id, blameless, unnest(task_ids) as task_id from claims where id = any(${claimIds}::uuid[])
+    ) c
+    join task_state s on s.task_id = c.task_id and coalesce(s.claim_id = c.id and s.status is not null, false)
+    order by s.task_id
+    for no key update of s`
+}
+
+/** It is likely what takes the workers down. */
+async function pauseTired(tx: Queryable, tired: Lost[]): Promise<void> {
+  if (tired.length === 0) return
+  const taskIds = tired.map((it) => it.task_id)
+  await tx`
+    update task_state s
+    set ${pausedItself(tx, tx`true`, lossReason(tx))}
+    from tasks t
+    where s.task_id = any(${taskIds}::int[]) and t.id = s.task_id`
+  await touch(tx, taskIds)
+}
+
+function warnOf(lost: Lost[]): void {
+  warnOfEach('execution lost: its worker went silent, and its lease ran out', lost)
+  for (const { task_id } of lost.filter((it) => it.gives_up)) {
+    logger.warn('task paused: one occurrence was lost more often than its crash_limit allows', { task_id })
+  }
+}

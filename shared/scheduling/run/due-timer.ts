@@ -1,0 +1,73 @@
+type Due = {
+  /** On this process' monotonic clock (`performance.now()`, milliseconds). */
+  at: number
+}
+
+/** Items due within so many milliseconds of each other fire together: nobody can tell which was meant to be first. */
+const TOGETHER_MS = 1
+
+/** When a timer fires early by less than this, the rest is spent in turns of the event loop. */
+const SPIN_MS = 0.5
+
+/**
+ * Fires items at their instants, in order, with one timer for all. `leadMs` says how much earlier to fire a group of so many.
+ * It reads only the monotonic clock, so a timer that fires early changes nothing.
+ */
+export class DueTimer<T extends Due> {
+  readonly #onDue: (due: T[]) => void
+  readonly #leadMs: (count: number) => number
+  #waiting: T[] = []
+  #timer: NodeJS.Timeout | undefined
+  #immediate: NodeJS.Immediate | undefined
+
+  constructor(onDue: (due: T[]) => void, leadMs: (count: number) => number = () => 0) {
+    this.#onDue = onDue
+    this.#leadMs = leadMs
+  }
+
+  add(items: T[]): void {
+    if (items.length === 0) return
+    this.#waiting = [...this.#waiting, ...items].sort((a, b) => a.at - b.at)
+    this.#arm()
+  }
+
+  /** Removes and returns everything that hasn't fired. */
+  clear(): T[] {
+    this.#disarm()
+    return this.#waiting.splice(0)
+  }
+
+  #arm(firedEarly = false): void {
+    this.#disarm()
+    const [first] = this.#waiting
+    if (first === undefined) return
+    const lead = this.#leadMs(this.#countUntil(first.at + TOGETHER_MS))
+    const wait = first.at - lead - performance.now()
+    if (wait <= 0) this.#fire(lead)
+    // Timers count whole milliseconds, so another timer would be late by more than what is left.
+    else if (firedEarly && wait < SPIN_MS) this.#immediate = setImmediate(() => this.#fire(lead))
+    else this.#timer = setTimeout(() => this.#fire(lead), Math.ceil(wait))
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer)
+    clearImmediate(this.#immediate)
+  }
+
+  #fire(lead: number): void {
+    const due = this.#waiting.splice(0, this.#countUntil(performance.now() + lead))
+    if (due.length > 0) this.#onDue(due)
+    this.#arm(due.length === 0)
+  }
+
+  /** Returns how many items are due by an instant, by binary search. */
+  #countUntil(instant: number): number {
+    let [low, high] = [0, this.#waiting.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#waiting[middle]?.at ?? Number.POSITIVE_INFINITY) <= instant) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

@@ -1,0 +1,292 @@
+import { setImmediate, setTimeout as wait } from 'node:timers/promises'
+import { instantOn } from '../../clock.ts'
+import type { Database } from '../../db.ts'
+import { logger, logsInfo } from '../../logger.ts'
+import type { Outcome } from '../../runners/outcome.ts'
+import type { Claim } from '../claim/claim.ts'
+import type { ClaimedExecution } from '../claim/claimed-execution.ts'
+import { Overdue } from '../health/overdue.ts'
+import { bytesOf, cleanText, toLedgerEntry } from '../settle/ledger-entry.ts'
+import { GivenUp } from './given-up.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { LATE_MS, whyLate } from './late.ts'
+import { Run } from './run.ts'
+import { type Ending, Settler } from './settler.ts'
+import { Slots } from './slots.ts'
+import { Starter } from './starter.ts'
+import type { HeldClaim, Share, Work } from './work.ts'
+
+/** Nothing more is claimed while the params and results in this process add up to this. */
+const HEAVY_BYTES = 48 * 2 ** 20
+
+/** How many runs begin before everything else gets a turn. */
+const RUNS_PER_TURN = 200
+
+type Options = {
+  leaseSeconds: number
+  defaultTimeoutSeconds: number
+  maxRunning: number
+  /** A connection that only the heartbeat uses. Default: `sql`. */
+  heartbeatSql?: Database
+  /** Told what the heartbeat and the settlements owe. Default: one of its own. */
+  overdue?: Overdue
+}
+
+/**
+ * Runs the executions of claims. There is one in a process, since its heartbeat renews all leases. The methods from `execute`
+ * to `#done` are the way of a claim, in this order:
+ *
+ *  1. `execute`: the heartbeat holds the claim; its executions become works.
+ *  2. The starter waits for each work's instant and for a slot, and writes that it starts.
+ *  3. `#runAll`: runs begin.
+ *  4. `#onEnd`: a run has ended; its slot is free.
+ *  5. `#settle`: the settler writes outcomes, many at once.
+ *  6. `#done`: the work is over, and with the last one the claim.
+ */
+export class Executor {
+  readonly #options: Options
+  readonly #heartbeat: Heartbeat
+  readonly #settler: Settler
+  readonly #starter: Starter
+  readonly #slots: Slots
+  readonly #overdue: Overdue
+  readonly #executing = new Set<Promise<void>>()
+  readonly #expected = new Map<string, () => void>()
+  #load = 0
+  #bytes = 0
+  #dueSoon: { withinMs: number; callback: () => void } | undefined
+
+  constructor(sql: Database, options: Options) {
+    const { leaseSeconds, heartbeatSql = sql, overdue = new Overdue(leaseSeconds) } = options
+    this.#options = options
+    this.#overdue = overdue
+    this.#slots = new Slots(options.maxRunning)
+    this.#heartbeat = new Heartbeat(heartbeatSql, { leaseSeconds, overdue, givenUp: new GivenUp(sql) })
+    this.#starter = new Starter(sql, this.#slots, {
+      started: (works) => void this.#settler.after(this.#runAll(works)),
+      dropped: (work) => this.#leave(work),
+    })
+    this.#settler = new Settler(sql, overdue, {
+      settled: (ending, isWritten) => this.#settled(ending, isWritten),
+      over: (claim) => claim.over(),
+    })
+  }
+
+  /**
+   * Runs a claim's executions, each at its own instant. Resolves when all of them are settled, freed, or have lost their
+   * claim. No run lasts longer than `limitMs` milliseconds from now.
+   */
+  async execute(claim: Claim, limitMs: number): Promise<void> {
+    this.#expected.get(claim.id)?.()
+    this.#expected.delete(claim.id)
+    if (claim.executions.length === 0) return
+    const over = this.#accept(claim, performance.now() + limitMs)
+    this.#executing.add(over)
+    await over.finally(() => this.#executing.delete(over))
+  }
+
+  #accept({ id, executions, clock, since, isExclusive }: Claim, deadline: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const ids = executions.map((execution) => execution.id)
+    const claim = this.#heartbeat.hold(id, ids, since, resolve)
+    this.#load += executions.length
+    const works = executions.map((execution): Work => {
+      this.#bytes += execution.task.bytes
+      const at = instantOn(clock, execution.started_at ?? execution.due_at)
+      return {
+        execution,
+        claim,
+        clock,
+        at,
+        deadline,
+        isExclusive,
+        mayBeStarted: false,
+        slot: undefined,
+        beganAt: 0,
+        lateReason: null,
+      }
+    })
+    const started = works.filter(({ execution }) => execution.started_at !== null)
+    this.#slots.take(started)
+    void this.#runAll(started)
+    this.#starter.add(works.filter(({ execution }) => execution.started_at === null))
+    return promise
+  }
+
+  /** Begins runs in turns, so that a thousand at one instant don't hold up everything else. */
+  async #runAll(works: Work[]): Promise<void> {
+    for (let from = 0; from < works.length; from += RUNS_PER_TURN) {
+      const runs = works.slice(from, from + RUNS_PER_TURN).map((work) => this.#run(work))
+      await setImmediate()
+      for (const run of runs) run.limit()
+    }
+  }
+
+  #run(work: Work): Run {
+    const { execution, claim, isExclusive } = work
+    work.beganAt = performance.now()
+    const left = Math.max(0, (work.deadline - work.beganAt) / 1000)
+    const timeoutSeconds = execution.task.timeout_seconds ?? this.#options.defaultTimeoutSeconds
+    const dueAt = instantOn(work.clock, execution.due_at)
+    const lateMs = work.beganAt - dueAt
+    if (logsInfo) logger.info('execution started', { ...keys(execution), late_ms: Math.round(lateMs) })
+    if (lateMs >= LATE_MS) {
+      const late = { dueAt, attempt: execution.attempt, isOwn: isExclusive }
+      work.lateReason = whyLate(late, this.#slots, this.#overdue)
+    }
+    const run = new Run(work, Math.min(timeoutSeconds, left), this.#onEnd)
+    this.#heartbeat.add(claim, run)
+    run.begin()
+    return run
+  }
+
+  /** `outcome` is null when the claim was lost, so that nothing may be written. */
+  readonly #onEnd = (run: Run, outcome: Outcome | null): void => {
+    const { work } = run
+    work.claim.runs.delete(run)
+    this.#starter.leave(work)
+    if (outcome) this.#settle(work, outcome)
+    else {
+      this.#settler.drop(work.execution)
+      this.#done(work)
+    }
+  }
+
+  #settle(work: Work, outcome: Outcome): void {
+    const { execution, at, beganAt, lateReason } = work
+    const entry = toLedgerEntry(outcome)
+    const bytes = bytesOf(entry)
+    const sinceStartMs = beganAt - at >= LATE_MS ? beganAt - at : 0
+    this.#bytes += bytes
+    this.#settler.add({ execution, outcome, entry, lateReason, sinceStartMs, work, bytes })
+  }
+
+  #settled({ work, outcome, bytes }: Ending, isWritten: boolean): void {
+    this.#bytes -= bytes
+    if (logsInfo && isWritten) report(work.execution, outcome, performance.now() - work.beganAt)
+    this.#done(work)
+  }
+
+  #done(work: Work): void {
+    this.#leave(work)
+    this.#tellDueSoon(work)
+  }
+
+  /** The last work to leave a claim ends it. */
+  #leave({ claim, execution }: Work): void {
+    this.#bytes -= execution.task.bytes
+    claim.left -= 1
+    this.#load -= 1
+    if (claim.left === 0) this.#end(claim)
+  }
+
+  /** A claim that no settlement has removed, and that wasn't lost, is removed by the next one. */
+  #end(claim: HeldClaim): void {
+    this.#heartbeat.forget(claim)
+    if (claim.gone || claim.lost) claim.over()
+    else this.#settler.remove(claim)
+  }
+
+  #tellDueSoon({ execution: { next_run_at }, clock }: Work): void {
+    if (!this.#dueSoon || next_run_at === null) return
+    if (instantOn(clock, next_run_at) - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.callback()
+  }
+
+  /** Resolves once `execute` was called with this claim. From then on `load` counts its executions. */
+  async accepted(claimId: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#expected.set(claimId, resolve)
+    await promise
+  }
+
+  /** Calls back when a run ends whose task is due again within so many milliseconds: a tick may have passed it over. */
+  onDueSoon(withinMs: number, callback: () => void): void {
+    this.#dueSoon = { withinMs, callback }
+  }
+
+  /** Calls back when runs have ended and their slots are free. */
+  onFreed(callback: () => void): void {
+    this.#starter.onFreed(callback)
+  }
+
+  /** Reserves `count` slots for claims that will come started; a negative count releases them. */
+  reserve(count: number): void {
+    this.#starter.reserve(count)
+  }
+
+  /** How many executions it has accepted and not settled yet. */
+  get load(): number {
+    return this.#load
+  }
+
+  /** Whether it failed to renew its leases, so that it couldn't keep a new claim. */
+  get isCutOff(): boolean {
+    return this.#heartbeat.isCutOff
+  }
+
+  /** Whether the params of accepted executions and the unwritten results are as many bytes as it should hold. */
+  get isHeavy(): boolean {
+    return this.#bytes >= HEAVY_BYTES
+  }
+
+  get running(): number {
+    return this.#slots.taken
+  }
+
+  /** How many more executions may run at once, whatever they are. */
+  get freeSlots(): number {
+    return this.#starter.freeSlots
+  }
+
+  /** How many runs by hand and quick runs may be claimed while no common slot is free. */
+  get quickCapacity(): number {
+    return this.#starter.quickCapacity
+  }
+
+  /** Whether slots are kept for quick work, and all of them are taken. */
+  get isKeptFull(): boolean {
+    return this.#slots.keptTotal > 0 && this.#slots.keptFree <= 0
+  }
+
+  /** Returns the names of the tasks that have held slots of a share longest, and how many milliseconds the first has held one. */
+  longest(share: Share, count: number): { names: string[]; ms: number } {
+    return this.#slots.longest(share, count)
+  }
+
+  /**
+   * Starts nothing more, and resolves when nothing runs. Runs that are still going after `graceMs` milliseconds, or when
+   * `hurry` aborts, are stopped and handed back for another process to run.
+   */
+  async drain(graceMs: number, hurry: AbortSignal): Promise<void> {
+    this.#starter.stop()
+    const idle = this.#idle()
+    const done = new AbortController()
+    const signal = AbortSignal.any([done.signal, hurry])
+    await Promise.race([idle, wait(graceMs, undefined, { signal }).catch(() => {})])
+    done.abort()
+    this.#heartbeat.stopAll('shutdown')
+    // After a lease without an answer from the database there is nothing left to hand back: others recover it.
+    await Promise.race([idle, wait(this.#options.leaseSeconds * 1000, undefined, { ref: false })])
+  }
+
+  /** Includes claims that arrive while it waits. */
+  async #idle(): Promise<void> {
+    while (this.#executing.size > 0) await Promise.allSettled(this.#executing)
+  }
+}
+
+const keys = (execution: ClaimedExecution) => ({
+  execution_id: execution.id,
+  task_id: execution.task_id,
+  task_name: execution.task.name,
+  attempt: execution.attempt,
+})
+
+function report(execution: ClaimedExecution, outcome: Outcome, durationMs: number): void {
+  logger.info('execution ended', {
+    ...keys(execution),
+    duration_ms: Math.round(durationMs),
+    status: outcome.status,
+    ...('detail' in outcome && { detail: cleanText(outcome.detail) }),
+  })
+}

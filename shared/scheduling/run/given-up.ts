@@ -1,0 +1,57 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Database } from '../../db.ts'
+import { logger } from '../../logger.ts'
+import { takeBackLosses } from '../repair/take-back.ts'
+
+type Claim = { id: string; executionIds: number[] }
+
+/** Milliseconds between two tries to tell. */
+const RETRY_MS = 1000
+
+/** Claims that one statement tells of. */
+const BATCH = 100
+/** Executions that are remembered: those before them count as if their worker had died. */
+const REMEMBERED = 200_000
+
+/** Remembers the claims that this process gave up since it could not reach the database, and tells once it can again: their losses don't count. */
+export class GivenUp {
+  readonly #sql: Database
+  #claims: Claim[] = []
+  #executions = 0
+  #telling = false
+
+  constructor(sql: Database) {
+    this.#sql = sql
+  }
+
+  /** `executionIds`: those that it named; of those that have ended nothing is taken back. */
+  add(id: string, executionIds: number[]): void {
+    this.#claims.push({ id, executionIds })
+    this.#executions += executionIds.length
+    while (this.#executions > REMEMBERED) this.#executions -= this.#claims.shift()?.executionIds.length ?? 0
+    if (this.#telling) return
+    this.#telling = true
+    void this.#tell()
+  }
+
+  async #tell(): Promise<void> {
+    let claims = 0
+    let executions = 0
+    while (this.#claims.length > 0) {
+      const batch = this.#claims.slice(0, BATCH)
+      const executionIds = batch.flatMap((it) => it.executionIds)
+      try {
+        await takeBackLosses(this.#sql, { claimIds: batch.map(({ id }) => id), executionIds })
+        this.#claims = this.#claims.filter((claim) => !batch.includes(claim))
+        this.#executions = this.#claims.reduce((count, claim) => count + claim.executionIds.length, 0)
+        claims += batch.length
+        executions += executionIds.length
+      } catch (error) {
+        logger.debug('claims given up could not be told', { error: error as Error })
+        await wait(RETRY_MS, undefined, { ref: false })
+      }
+    }
+    this.#telling = false
+    logger.warn('claims given up: the database could not be reached to renew them', { claims, executions })
+  }
+}

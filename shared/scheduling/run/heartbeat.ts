@@ -1,0 +1,238 @@
+import { setImmediate } from 'node:timers/promises'
+import { BatchSize } from '../../batch-size.ts'
+import { isUnreachable, type Queryable, wasTooSlow } from '../../db.ts'
+import { logger } from '../../logger.ts'
+import type { Overdue } from '../health/overdue.ts'
+import { fenced, held } from '../state/fence.ts'
+import type { GivenUp } from './given-up.ts'
+import type { HeldClaim, Stoppable, StopReason } from './work.ts'
+
+/** Milliseconds until a beat that failed is tried again. */
+const RETRY_MS = 250
+
+/** Milliseconds between two looks at how late the event loop is. */
+const WATCH_MS = 100
+
+/** Claims that one statement renews, and runs that one asks about, at most. */
+const BATCH = 2000
+
+type Options = { leaseSeconds: number; overdue: Overdue; givenUp: GivenUp }
+
+/**
+ * Keeps the leases of all claims that this process holds: it renews them each third of a lease. It stops a run that was
+ * cancelled or whose claim has passed on, and all of a claim whose lease ends unrenewed.
+ */
+export class Heartbeat {
+  readonly #held = new Map<string, HeldClaim>()
+  readonly #sql: Queryable
+  readonly #leaseMs: number
+  readonly #overdue: Overdue
+  readonly #givenUp: GivenUp
+  readonly #batch = new BatchSize(BATCH)
+  #timer: NodeJS.Timeout | undefined
+  #nextAt = Number.POSITIVE_INFINITY
+  #beating = false
+  #watch: NodeJS.Timeout | undefined
+  /** When the event loop stood still last, for longer than a worker should let it. */
+  #blockedAt = Number.NEGATIVE_INFINITY
+  #isUnreachable = false
+  #stopped: StopReason | undefined
+
+  constructor(sql: Queryable, { leaseSeconds, overdue, givenUp }: Options) {
+    this.#sql = sql
+    this.#leaseMs = leaseSeconds * 1000
+    this.#overdue = overdue
+    this.#givenUp = givenUp
+  }
+
+  /** The last beat could not reach the database: what were claimed now could not be kept either. */
+  get isCutOff(): boolean {
+    return this.#isUnreachable
+  }
+
+  /**
+   * `since`: `performance.now()` before the statement that gave the lease was sent. When its answer took so long that the lease is
+   * over, the claim is lost from the start. `over` is called when this process has done with it.
+   */
+  hold(id: string, executionIds: number[], since: number, over: () => void): HeldClaim {
+    const leaseEnds = since + this.#leaseMs
+    const held: HeldClaim = {
+      id,
+      executionIds,
+      runs: new Set(),
+      left: executionIds.length,
+      ended: 0,
+      leaseEnds,
+      lost: leaseEnds <= performance.now(),
+      gone: false,
+      expiry: undefined,
+      over,
+    }
+    if (held.lost) this.#givenUp.add(id, executionIds)
+    else this.#expireAt(held, leaseEnds)
+    this.#watch ??= this.#watchLoop()
+    this.#held.set(id, held)
+    this.#nextBy(since + this.#leaseMs / 3)
+    this.#overdue.oweAtLeast('heartbeat', this.#leaseMs / 3)
+    return held
+  }
+
+  /** Also stops it at once, when everything was stopped: its start was on its way to the database. */
+  add(held: HeldClaim, run: Stoppable): void {
+    held.runs.add(run)
+    if (held.lost) run.stop('claim_lost')
+    else if (this.#stopped) run.stop(this.#stopped)
+  }
+
+  forget(held: HeldClaim): void {
+    clearTimeout(held.expiry)
+    this.#held.delete(held.id)
+    if (this.#held.size > 0) return
+    clearTimeout(this.#timer)
+    this.#nextAt = Number.POSITIVE_INFINITY
+    clearInterval(this.#watch)
+    this.#watch = undefined
+    this.#isUnreachable = false
+    this.#overdue.done('heartbeat')
+  }
+
+  stopAll(reason: StopReason): void {
+    this.#stopped = reason
+    for (const { runs } of this.#held.values()) for (const run of runs) run.stop(reason)
+  }
+
+  /** The next beat comes then, if none comes sooner. */
+  #nextBy(at: number): void {
+    if (at >= this.#nextAt) return
+    this.#nextAt = at
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => void this.#beat(), Math.max(0, at - performance.now()))
+  }
+
+  #expireAt(held: HeldClaim, leaseEnds: number): void {
+    clearTimeout(held.expiry)
+    held.leaseEnds = leaseEnds
+    held.expiry = setTimeout(() => this.#expire(held), Math.max(0, leaseEnds - performance.now()))
+  }
+
+  /**
+   * The database could not be reached in time, or this process stood still: only it can tell. It gives the claim up in the first
+   * case; what blocks a process is just what `crash_limit` is for.
+   */
+  #expire(held: HeldClaim): void {
+    lose(held)
+    void this.#giveUpUnlessBlocked(held)
+  }
+
+  async #giveUpUnlessBlocked({ id, executionIds, leaseEnds }: HeldClaim): Promise<void> {
+    // A standstill that ends now is seen within this turn of the loop.
+    await setImmediate()
+    if (this.#blockedAt < leaseEnds - this.#leaseMs) this.#givenUp.add(id, executionIds)
+  }
+
+  #watchLoop(): NodeJS.Timeout {
+    let last = performance.now()
+    return setInterval(() => {
+      const now = performance.now()
+      if (now - last - WATCH_MS > this.#leaseMs / 6) this.#blockedAt = now
+      last = now
+    }, WATCH_MS)
+  }
+
+  /** One at a time: the next one comes when a third of a lease is over, or soon when it failed. */
+  async #beat(): Promise<void> {
+    this.#nextAt = Number.POSITIVE_INFINITY
+    if (this.#beating) return
+    this.#beating = true
+    const since = performance.now()
+    const works = await this.#renewAll(since)
+    if (works) await this.#askAboutAll()
+    this.#beating = false
+    const ends = this.#stillHeld().map(({ leaseEnds }) => leaseEnds)
+    // What was claimed while it was under way may be the first whose turn it is.
+    const due =
+      ends.reduce((first, end) => Math.min(first, end), since + this.#leaseMs) - (2 / 3) * this.#leaseMs
+    if (this.#held.size > 0) this.#nextBy(works ? due : performance.now() + RETRY_MS)
+  }
+
+  /** What is lost is for others to recover. */
+  #stillHeld(): HeldClaim[] {
+    return [...this.#held.values()].filter(({ lost }) => !lost)
+  }
+
+  async #renewAll(since: number): Promise<boolean> {
+    const all = this.#stillHeld()
+    if (all.length === 0) {
+      // Whether the database can be reached by now nobody has asked.
+      this.#overdue.done('heartbeat')
+      return true
+    }
+    try {
+      for (let from = 0; from < all.length; from += this.#batch.size) {
+        const some = all.slice(from, from + this.#batch.size)
+        const renewed = await renew(this.#sql, some, this.#leaseMs / 1000)
+        for (const claim of some) this.#keep(claim, renewed.has(claim.id), since)
+      }
+      this.#batch.worked()
+      this.#isUnreachable = false
+      if (this.#held.size > 0) this.#overdue.owe('heartbeat', this.#leaseMs / 3)
+      return true
+    } catch (error) {
+      if (wasTooSlow(error)) this.#batch.tooSlow()
+      // Once: what is overdue is told by a line of its own.
+      if (!this.#isUnreachable) logger.warn('heartbeat failed', { claims: all.length, error: error as Error })
+      this.#isUnreachable = isUnreachable(error)
+      this.#overdue.failed('heartbeat', error)
+      return false
+    }
+  }
+
+  #keep(claim: HeldClaim, isRenewed: boolean, since: number): void {
+    if (this.#held.get(claim.id) !== claim || claim.lost) return
+    if (isRenewed) this.#expireAt(claim, since + this.#leaseMs)
+    else lose(claim)
+  }
+
+  /** Someone may have locked the tasks: then the next beat asks again, and the leases are renewed all the same. */
+  async #askAboutAll(): Promise<void> {
+    const running = [...this.#held.values()].flatMap(({ runs }) => [...runs])
+    try {
+      for (let from = 0; from < running.length; from += BATCH) {
+        const some = running.slice(from, from + BATCH)
+        const alive = await askAbout(this.#sql, some)
+        for (const run of some) {
+          const cancelled = alive.get(run.execution.id)
+          if (cancelled === undefined) run.stop('claim_lost')
+          else if (cancelled) run.stop('cancelled')
+        }
+      }
+    } catch (error) {
+      logger.warn('runs that were cancelled could not be looked for', { error: error as Error })
+    }
+  }
+}
+
+function lose(held: HeldClaim): void {
+  held.lost = true
+  for (const run of held.runs) run.stop('claim_lost')
+}
+
+/** Gives the claims that are still there. */
+async function renew(sql: Queryable, held: HeldClaim[], leaseSeconds: number): Promise<Set<string>> {
+  const rows = await sql<{ id: string }[]>`
+    update claims
+    set lease_expires_at = now() + make_interval(secs => ${leaseSeconds})
+    where id = any(${held.map(({ id }) => id)}::uuid[])
+    returning id`
+  return new Set(rows.map((row) => row.id))
+}
+
+/** Of runs that still hold their task (it may have been deleted), by execution id: whether they were asked to stop. */
+async function askAbout(sql: Queryable, runs: Stoppable[]): Promise<Map<number, boolean>> {
+  const executions = runs.map(({ execution }) => execution)
+  const rows = await sql<{ id: number; cancelled: boolean }[]>`
+    select s.execution_id as id, s.cancel_requested_at is not null as cancelled
+    from ${held(sql, executions)}
+    join task_state s on ${fenced(sql, 'running')}`
+  return new Map(rows.map((row) => [row.id, row.cancelled]))
+}

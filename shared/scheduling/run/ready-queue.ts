@@ -1,0 +1,71 @@
+import type { Work } from './work.ts'
+
+/** How many of the latest are considered for kept slots. It happens after each run, so it must be cheap. */
+const CONSIDERED = 200
+
+/**
+ * What is due in this process and waits for a slot. Runs by hand go first. Retries get at most half of the free slots while
+ * anything else waits. The rest is split between those that have waited longest and those that have just come due, so that
+ * nobody waits behind a crowd.
+ */
+export class ReadyQueue {
+  #byHand: Work[] = []
+  #firstAttempts: Work[] = []
+  #retries: Work[] = []
+  #oddOneIsTheirs = false
+
+  get size(): number {
+    return this.#byHand.length + this.#firstAttempts.length + this.#retries.length
+  }
+
+  add(works: Work[]): void {
+    for (const work of works) {
+      if (work.execution.trigger !== 'schedule') this.#byHand.push(work)
+      else if (work.execution.attempt > 1) this.#retries.push(work)
+      else this.#firstAttempts.push(work)
+    }
+  }
+
+  /** Takes up to `count` works, for common slots. */
+  take(count: number): Work[] {
+    const byHand = this.#byHand.splice(0, count)
+    const left = count - byHand.length
+    const share = Math.max(left - this.#firstAttempts.length, this.#half(left))
+    const retries = this.#retries.splice(0, Math.min(this.#retries.length, share))
+    return [...byHand, ...retries, ...this.#takeFirstAttempts(left - retries.length)]
+  }
+
+  /** Takes the works for which `takeSlot` returns true: runs by hand, then first attempts, latest first. */
+  takeKept(takeSlot: (work: Work) => boolean): Work[] {
+    const latest = this.#firstAttempts.slice(-CONSIDERED).reverse()
+    const taken = new Set([...this.#byHand, ...latest].filter(takeSlot))
+    if (taken.size === 0) return []
+    this.#byHand = this.#byHand.filter((work) => !taken.has(work))
+    this.#firstAttempts = this.#firstAttempts.filter((work) => !taken.has(work))
+    return [...taken]
+  }
+
+  /** Takes every work that matches. */
+  remove(matches: (work: Work) => boolean): Work[] {
+    const all = [...this.#byHand, ...this.#retries, ...this.#firstAttempts]
+    this.#byHand = []
+    this.#retries = []
+    this.#firstAttempts = []
+    this.add(all.filter((work) => !matches(work)))
+    return all.filter(matches)
+  }
+
+  /** Of an odd number, the extra one goes to each side in turn. */
+  #half(count: number): number {
+    if (count % 2 === 0) return count / 2
+    this.#oddOneIsTheirs = !this.#oddOneIsTheirs
+    return (count + (this.#oddOneIsTheirs ? 1 : -1)) / 2
+  }
+
+  #takeFirstAttempts(count: number): Work[] {
+    if (count >= this.#firstAttempts.length) return this.#firstAttempts.splice(0)
+    const oldest = this.#firstAttempts.splice(0, this.#half(count))
+    const latest = count - oldest.length
+    return latest === 0 ? oldest : [...oldest, ...this.#firstAttempts.splice(-latest)]
+  }
+}

@@ -1,0 +1,192 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Database, isUnreachable, wasTooSlow } from '../../db.ts'
+import { messageOf } from '../../errors.ts'
+import { logger } from '../../logger.ts'
+import { failed } from '../../runners/outcome.ts'
+import type { ClaimedExecution } from '../claim/claimed-execution.ts'
+import type { Overdue } from '../health/overdue.ts'
+import { explain, reportDropped } from '../settle/dropped.ts'
+import { type DoneClaim, type Settlement, settle } from '../settle/settle.ts'
+import type { HeldClaim, Work } from './work.ts'
+
+/** Endings are gathered for so many milliseconds, or until there are enough for a batch. */
+const GATHER_MS = 2
+const BATCH = 2000
+/** Bytes of results in one statement. A single larger result still gets one. */
+const BATCH_BYTES = 4 * 2 ** 20
+/** Statements in flight, each on a connection of its own. */
+const MAX_IN_FLIGHT = 3
+const RETRY_MS = 250
+
+/** Dropped executions are gathered for so many milliseconds before the database is asked why. */
+const DROPPED_MS = 100
+
+/** An execution that has ended in this process. */
+export type Ending = Settlement & {
+  work: Work
+  /** About how many bytes the ledger will have of it. */
+  bytes: number
+}
+
+/** Whom the settler tells what it did. */
+type Listener = {
+  /** The ending is written, or never will be. */
+  settled(ending: Ending, isWritten: boolean): void
+  /** The claim's row is gone, or stays until its lease ends. */
+  over(claim: HeldClaim): void
+}
+
+/** Writes how executions ended, many in one statement, and removes claims that are done. */
+export class Settler {
+  readonly #sql: Database
+  readonly #overdue: Overdue
+  readonly #tell: Listener
+  #unwritten = 0
+  #endings: Ending[] = []
+  #doneClaims: HeldClaim[] = []
+  #dropped: ClaimedExecution[] = []
+  #timer: NodeJS.Timeout | undefined
+  #inFlight = 0
+  /** How many more urgent things it waits for, and whether a flush is due once they are done. */
+  #blockers = 0
+  #isFlushDue = false
+
+  constructor(sql: Database, overdue: Overdue, tell: Listener) {
+    this.#sql = sql
+    this.#overdue = overdue
+    this.#tell = tell
+  }
+
+  /** Sends no statement until `work` is done, which is more urgent and must be short. */
+  async after(work: Promise<void>): Promise<void> {
+    this.#blockers += 1
+    try {
+      await work
+    } finally {
+      this.#blockers -= 1
+      if (this.#blockers === 0 && this.#isFlushDue) this.#flush()
+    }
+  }
+
+  add(ending: Ending): void {
+    this.#endings.push(ending)
+    if (this.#unwritten === 0) this.#overdue.oweAtLeast('settle', 0)
+    this.#unwritten += 1
+    this.#flushSoon()
+  }
+
+  /** Removes a claim of which nothing is left here. */
+  remove(claim: HeldClaim): void {
+    this.#doneClaims.push(claim)
+    this.#flushSoon()
+  }
+
+  /** Logs why an execution lost its claim while it ran, once the database can be asked. */
+  drop(execution: ClaimedExecution): void {
+    if (this.#dropped.push(execution) > 1) return
+    setTimeout(() => void reportDropped(this.#sql, this.#dropped.splice(0)), DROPPED_MS)
+  }
+
+  #flushSoon(): void {
+    if (this.#endings.length >= BATCH) this.#flush()
+    else this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS)
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#isFlushDue = this.#blockers > 0
+    while (!this.#isFlushDue && this.#maySend() && this.#endings.length + this.#doneClaims.length > 0) {
+      void this.#send(this.#endings.splice(0, this.#batchSize()), this.#doneClaims.splice(0, BATCH))
+    }
+  }
+
+  /** Only full batches get another connection; a smaller one gathers more while the first is in flight. */
+  #maySend(): boolean {
+    return this.#inFlight === 0 || (this.#inFlight < MAX_IN_FLIGHT && this.#endings.length >= BATCH)
+  }
+
+  #batchSize(): number {
+    let bytes = 0
+    for (let count = 0; count < BATCH; count += 1) {
+      bytes += this.#endings[count]?.bytes ?? 0
+      if (bytes > BATCH_BYTES) return Math.max(1, count)
+    }
+    return BATCH
+  }
+
+  async #send(endings: Ending[], doneClaims: HeldClaim[]): Promise<void> {
+    this.#inFlight += 1
+    await this.#write(endings, doneClaims)
+    for (const claim of doneClaims) this.#tell.over(claim)
+    this.#inFlight -= 1
+    this.#unwritten -= endings.length
+    if (this.#unwritten > 0) this.#overdue.owe('settle', 0)
+    else this.#overdue.done('settle')
+    this.#flush()
+  }
+
+  /** Without the database it tries again until the leases have ended. An ending that is refused holds up no other. */
+  async #write(endings: Ending[], doneClaims: HeldClaim[]): Promise<void> {
+    const done = doneWith(endings, doneClaims)
+    try {
+      const { ids, gone } = await settle(this.#sql, endings, done)
+      for (const { work } of endings) if (ids.has(work.execution.id)) work.claim.ended += 1
+      for (const { claim } of done) claim.gone ||= gone.has(claim.id)
+      for (const ending of endings) if (ids.has(ending.execution.id)) this.#tell.settled(ending, true)
+      await this.#explain(endings.filter(({ execution }) => !ids.has(execution.id)))
+    } catch (error) {
+      await this.#retry(endings, doneClaims, error)
+    }
+  }
+
+  async #retry(endings: Ending[], doneClaims: HeldClaim[], error: unknown): Promise<void> {
+    if (isUnreachable(error)) {
+      this.#overdue.failed('settle', error)
+      if (endings.length === 0) return
+      await wait(RETRY_MS)
+      for (const ending of endings.filter(isLost)) this.#tell.settled(ending, false)
+      const held = endings.filter((it) => !isLost(it))
+      if (wasTooSlow(error) && held.length > 1) await this.#writeHalves(held, doneClaims)
+      else await this.#write(held, doneClaims)
+    } else if (endings.length > 1) await this.#writeHalves(endings, doneClaims)
+    else for (const ending of endings) await this.#refused(ending, error)
+  }
+
+  async #writeHalves(endings: Ending[], doneClaims: HeldClaim[]): Promise<void> {
+    const middle = endings.length >> 1
+    await this.#write(endings.slice(0, middle), [])
+    await this.#write(endings.slice(middle), doneClaims)
+  }
+
+  /** The database refuses this ending, so the ledger gets a failure that says so. */
+  async #refused(ending: Ending, error: unknown): Promise<void> {
+    const { id: execution_id, task_id } = ending.execution
+    logger.error('execution could not be settled', { execution_id, task_id, error: error as Error })
+    const outcome = failed(`its end could not be written: ${messageOf(error)}`, { retryable: false })
+    const settled = await settle(this.#sql, [{ ...ending, outcome }], []).catch(() => null)
+    // Otherwise it stays open until the lease of its claim ends.
+    this.#tell.settled(ending, settled?.ids.has(execution_id) ?? false)
+  }
+
+  /** What this statement did not write, an earlier one may have, whose answer was lost. */
+  async #explain(missing: Ending[]): Promise<void> {
+    if (missing.length === 0) return
+    const written = await explain(this.#sql, missing)
+    for (const ending of missing) this.#tell.settled(ending, written.has(ending.execution.id))
+  }
+}
+
+const isLost = ({ work }: Ending): boolean => work.claim.lost
+
+/** Returns the claims that are done once these endings are written, along with those that are done already. */
+function doneWith(endings: Ending[], doneClaims: HeldClaim[]): (DoneClaim & { claim: HeldClaim })[] {
+  const counts = new Map<HeldClaim, number>(doneClaims.map((claim) => [claim, 0]))
+  for (const { work } of endings) counts.set(work.claim, (counts.get(work.claim) ?? 0) + 1)
+  return [...counts]
+    .filter(([claim, count]) => claim.left === count)
+    .map(([claim, count]) => {
+      const isProven = claim.ended + count === claim.executionIds.length
+      return { claim, id: claim.id, ends: isProven ? claim.executionIds.length : null }
+    })
+}

@@ -1,0 +1,194 @@
+import type { ClaimedExecution } from '../claim/claimed-execution.ts'
+import type { Share, Slot, Work } from './work.ts'
+
+/** The share of all slots that is kept for quick work, its upper limit, and how many slots there must be to keep any. */
+const KEPT_SHARE = 8
+const KEPT_MAX = 16
+const KEPT_FROM = 4
+
+/** A run that lasts longer is slow, whatever was known of its task. */
+const SLOW_MS = 1000
+
+/** Returns how many of `slots` are kept for quick work. */
+export const keptSlots = (slots: number): number =>
+  slots < KEPT_FROM ? 0 : Math.min(KEPT_MAX, Math.max(1, Math.floor(slots / KEPT_SHARE)))
+
+/** A linked list, oldest slot first: a slot can be removed from anywhere in constant time, a hundred thousand times a second. */
+class TakenSlots {
+  oldest: Slot | undefined
+  #latest: Slot | undefined
+  size = 0
+
+  /** Appends a slot. One that moves here from the other share is inserted by its age instead. */
+  add(slot: Slot): void {
+    const latest = this.#latest
+    const after = latest && latest.since > slot.since ? this.#firstAfter(slot.since) : undefined
+    const before = after ? after.before : latest
+    slot.before = before
+    slot.after = after
+    if (before) before.after = slot
+    else this.oldest = slot
+    if (after) after.before = slot
+    else this.#latest = slot
+    this.size += 1
+  }
+
+  remove({ before, after }: Slot): void {
+    if (before) before.after = after
+    else this.oldest = after
+    if (after) after.before = before
+    else this.#latest = before
+    this.size -= 1
+  }
+
+  *[Symbol.iterator](): Generator<Slot> {
+    for (let slot = this.oldest; slot; slot = slot.after) yield slot
+  }
+
+  #firstAfter(since: number): Slot | undefined {
+    for (const slot of this) if (slot.since > since) return slot
+    return undefined
+  }
+}
+
+/**
+ * Who may run. Most slots are common. A few are kept for runs by hand, for tasks whose last run was quick, and for new tasks,
+ * unless runs with the same target hang. No target gets more than half of the kept slots. See docs/adr/0017-fair-shares.md.
+ */
+export class Slots {
+  readonly #commonTotal: number
+  readonly #keptTotal: number
+  readonly #taken: Record<Share, TakenSlots> = { common: new TakenSlots(), kept: new TakenSlots() }
+  #reserved = 0
+  /** When a common slot became free after all had been taken; infinite while all are taken. */
+  #fullUntil = Number.NEGATIVE_INFINITY
+
+  constructor(total: number) {
+    this.#keptTotal = keptSlots(total)
+    this.#commonTotal = total - this.#keptTotal
+  }
+
+  /** Free common slots. */
+  get free(): number {
+    return this.#commonTotal - this.#taken.common.size - this.#reserved
+  }
+
+  /** Taken slots of both shares. */
+  get taken(): number {
+    return this.#taken.common.size + this.#taken.kept.size
+  }
+
+  get keptFree(): number {
+    return this.#keptTotal - this.#taken.kept.size
+  }
+
+  get keptTotal(): number {
+    return this.#keptTotal
+  }
+
+  /** Reserves `count` common slots for claims in flight; a negative count releases them. */
+  reserve(count: number): void {
+    this.#reserved += count
+    this.#noteFull()
+  }
+
+  /** Gives each work a common slot. */
+  take(works: Work[]): void {
+    const since = performance.now()
+    for (const work of works) this.#add(work, 'common', since)
+    this.#noteFull()
+  }
+
+  /** Gives the work a kept slot if it may have one. `hanging`: targets of slow runs, from `hanging()`. Returns whether it did. */
+  takeKept(work: Work, hanging: Set<string>): boolean {
+    if (this.keptFree <= 0 || !mayUseKept(work.execution, hanging)) return false
+    const others = [...this.#taken.kept]
+    const sameTarget = others.filter((slot) => targetOf(slot) === work.execution.task.target)
+    if (sameTarget.length >= Math.ceil(this.#keptTotal / 2)) return false
+    if (isNew(work.execution) && !this.#hasRoomForNew(others)) return false
+    this.#add(work, 'kept', performance.now())
+    return true
+  }
+
+  /**
+   * Nobody knows whether a new task is quick. New ones get a quarter of the kept slots at a time, and those that turn out
+   * to be slow hold three quarters at most, whatever their targets.
+   */
+  #hasRoomForNew(others: Slot[]): boolean {
+    const before = performance.now() - SLOW_MS
+    const newOnes = others.filter(({ work }) => isNew(work.execution))
+    const stillQuick = newOnes.filter(({ since }) => since > before)
+    const quarter = Math.floor(this.#keptTotal / 4)
+    return stillQuick.length < quarter && newOnes.length < this.#keptTotal - quarter
+  }
+
+  #add(work: Work, share: Share, since: number): void {
+    work.slot = { work, since, share, before: undefined, after: undefined }
+    this.#taken[share].add(work.slot)
+  }
+
+  /** Frees the slot of a work, if it has one. */
+  leave(work: Work): void {
+    const { slot } = work
+    if (!slot) return
+    work.slot = undefined
+    this.#taken[slot.share].remove(slot)
+    if (slot.share === 'common') this.#relieveKept()
+    this.#noteFull()
+  }
+
+  /** Moves the oldest run out of the kept slots if it turned out to be slow and a common slot is free. */
+  #relieveKept(): void {
+    const { oldest } = this.#taken.kept
+    if (!oldest || this.free <= 0 || performance.now() - oldest.since < SLOW_MS) return
+    this.#taken.kept.remove(oldest)
+    oldest.share = 'common'
+    this.#taken.common.add(oldest)
+  }
+
+  /** Returns the targets of the runs that have been slow so far. */
+  hanging(): Set<string> {
+    const before = performance.now() - SLOW_MS
+    const targets = new Set<string>()
+    for (const taken of Object.values(this.#taken)) {
+      for (const slot of taken) {
+        if (slot.since > before) break
+        targets.add(targetOf(slot))
+      }
+    }
+    return targets
+  }
+
+  /** Whether all common slots were taken at some time since `at` (`performance.now()`). */
+  wereFullSince(at: number): boolean {
+    return this.#fullUntil >= at
+  }
+
+  #noteFull(): void {
+    if (this.free <= 0) this.#fullUntil = Number.POSITIVE_INFINITY
+    else if (this.#fullUntil === Number.POSITIVE_INFINITY) this.#fullUntil = performance.now()
+  }
+
+  /** Returns the names of the tasks that have held slots of a share longest, and how many milliseconds the first has held one. */
+  longest(share: Share, count: number): { names: string[]; ms: number } {
+    const { oldest } = this.#taken[share]
+    const names: string[] = []
+    for (const { work } of this.#taken[share]) {
+      if (names.length === count) break
+      names.push(work.execution.task.name)
+    }
+    return { names, ms: oldest ? performance.now() - oldest.since : 0 }
+  }
+}
+
+const targetOf = ({ work }: Slot): string => work.execution.task.target
+
+const isNew = ({ trigger, lastRun }: ClaimedExecution): boolean =>
+  trigger === 'schedule' && lastRun === 'none'
+
+function mayUseKept(execution: ClaimedExecution, hanging: Set<string>): boolean {
+  const { trigger, attempt, lastRun, task } = execution
+  if (trigger !== 'schedule') return true
+  if (attempt > 1 || lastRun === 'slow') return false
+  return lastRun === 'quick' || !hanging.has(task.target)
+}

@@ -1,0 +1,197 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { BatchSize } from '../../batch-size.ts'
+import { type Database, isUnreachable, wasTooSlow } from '../../db.ts'
+import { logger } from '../../logger.ts'
+import type { Held } from '../state/fence.ts'
+import { freeUnstarted } from '../state/free.ts'
+import { start } from '../state/start.ts'
+import { DueTimer } from './due-timer.ts'
+import { ReadyQueue } from './ready-queue.ts'
+import type { Slots } from './slots.ts'
+import { StartLead } from './start-lead.ts'
+import type { Work } from './work.ts'
+
+/** Executions per start statement, and statements in flight. The rest waits here instead of in front of a heartbeat. */
+const BATCH = 1000
+const MAX_IN_FLIGHT = 3
+
+/** What is due and gets no slot within this time is freed: another worker may have one. */
+const PATIENCE_MS = 1000
+const RETRY_MS = 250
+
+/** Whom the starter tells what became of works. */
+type Listener = {
+  /** They have started, and their instant has come. */
+  started(works: Work[]): void
+  /** It will not run here: it was freed, or its claim has passed on. */
+  dropped(work: Work): void
+}
+
+/** Runs by hand and quick runs are short, so this many may be claimed per kept slot. */
+const CLAIMS_PER_KEPT_SLOT = 16
+
+/** Starts claimed executions, each at its own instant, as many at once as there are slots. */
+export class Starter {
+  readonly #sql: Database
+  readonly #slots: Slots
+  readonly #tell: Listener
+  readonly #lead = new StartLead()
+  readonly #batch = new BatchSize(BATCH)
+  /** Before the start is written. */
+  readonly #toStart = new DueTimer<Work>((due) => this.#enqueue(due), this.#lead.before)
+  /** Written a little ahead, now waiting for the exact instant. */
+  readonly #started = new DueTimer<Work>((due) => this.#tell.started(due))
+  /** Due, and waiting for a slot or for a statement. */
+  readonly #ready = new ReadyQueue()
+  #impatience: NodeJS.Timeout | undefined
+  #inFlight = 0
+  #isFreeing = false
+  #isStopped = false
+  #onFreed: () => void = () => {}
+
+  constructor(sql: Database, slots: Slots, tell: Listener) {
+    this.#sql = sql
+    this.#slots = slots
+    this.#tell = tell
+  }
+
+  /** Registers a callback for when slots have become free. */
+  onFreed(callback: () => void): void {
+    this.#onFreed = callback
+  }
+
+  /** Free common slots, without those that the queue will take. */
+  get freeSlots(): number {
+    return Math.max(0, this.#slots.free - this.#ready.size)
+  }
+
+  /** How many runs by hand and quick runs may be claimed while no common slot is free. */
+  get quickCapacity(): number {
+    return this.#slots.keptTotal * CLAIMS_PER_KEPT_SLOT
+  }
+
+  /** Reserves `count` common slots for claims in flight; a negative count releases them. */
+  reserve(count: number): void {
+    this.#slots.reserve(count)
+    this.#startReady()
+  }
+
+  /** Accepts works that wait for their instant. */
+  add(works: Work[]): void {
+    if (this.#isStopped) this.#free(works)
+    else this.#toStart.add(works)
+  }
+
+  /** Frees the slot of a run that has ended. Hundreds may end at once; what waits for their slots starts in one statement. */
+  leave(work: Work): void {
+    this.#slots.leave(work)
+    if (this.#isFreeing) return
+    this.#isFreeing = true
+    queueMicrotask(() => {
+      this.#isFreeing = false
+      this.#startReady()
+      this.#onFreed()
+    })
+  }
+
+  /** Starts nothing from now on. Frees what waits, and whatever still comes. */
+  stop(): void {
+    this.#isStopped = true
+    this.#free([...this.#toStart.clear(), ...this.#ready.remove(() => true)])
+  }
+
+  #enqueue(due: Work[]): void {
+    this.#ready.add(due)
+    this.#startReady()
+    if (this.#ready.size > 0) this.#impatience ??= setTimeout(() => this.#freeOverdue(), PATIENCE_MS)
+  }
+
+  #startReady(): void {
+    while (this.#ready.size > 0 && this.#inFlight < MAX_IN_FLIGHT) {
+      const batch = this.#takeReady()
+      if (batch.length === 0) return
+      this.#inFlight += 1
+      void this.#start(batch).finally(() => {
+        this.#inFlight -= 1
+        this.#startReady()
+      })
+    }
+  }
+
+  /** Returns the works that get a slot now. */
+  #takeReady(): Work[] {
+    const count = Math.min(this.#batch.size, this.#slots.free)
+    if (count > 0) {
+      const batch = this.#ready.take(count)
+      this.#slots.take(batch)
+      return batch
+    }
+    if (this.#slots.keptFree <= 0) return []
+    const hanging = this.#slots.hanging()
+    return this.#ready.takeKept((work) => this.#slots.takeKept(work, hanging))
+  }
+
+  #freeOverdue(): void {
+    this.#impatience = undefined
+    const before = performance.now() - PATIENCE_MS
+    // With free slots it is the database that is slow, and no other worker would be quicker.
+    if (this.#slots.free <= 0) this.#free(this.#ready.remove(({ at }) => at <= before))
+    if (this.#ready.size > 0) this.#impatience = setTimeout(() => this.#freeOverdue(), PATIENCE_MS)
+  }
+
+  /** Writes that a batch starts. Without the database it tries again until the leases have ended. */
+  async #start(batch: Work[]): Promise<void> {
+    const held = batch.filter(({ claim }) => !claim.lost)
+    try {
+      const started = await this.#write(held)
+      this.#batch.worked()
+      this.#started.add(held.filter(({ execution }) => started.has(execution)))
+      for (const work of batch) {
+        if (started.has(work.execution)) continue
+        this.leave(work)
+        this.#tell.dropped(work)
+      }
+    } catch (error) {
+      if (wasTooSlow(error)) this.#batch.tooSlow()
+      for (const work of held) work.mayBeStarted ||= work.isExclusive && isUnreachable(error)
+      logger.warn('executions could not be started', { count: held.length, error: error as Error })
+      await wait(RETRY_MS)
+      for (const work of batch) this.#slots.leave(work)
+      if (this.#isStopped) this.#free(batch)
+      else this.#enqueue(batch)
+    }
+  }
+
+  /** Returns the executions that have started. The claims of the others have passed on. */
+  async #write(held: Work[]): Promise<Set<Held>> {
+    if (held.length === 0) return new Set()
+    const now = performance.now()
+    for (const work of held) work.at = Math.max(work.at, now)
+    const starting = held.map(({ execution, at, mayBeStarted }) => ({
+      execution,
+      inMs: at - now,
+      mayBeStarted,
+    }))
+    const started = await start(this.#sql, starting)
+    this.#lead.record(held.length, performance.now() - now)
+    return started
+  }
+
+  #free(works: Work[]): void {
+    if (works.length > 0) void this.#freeUntilDone(works)
+  }
+
+  /** Without the database it tries again until the leases have ended, which frees them too. */
+  async #freeUntilDone(works: Work[]): Promise<void> {
+    const held = works.filter(({ claim }) => !claim.lost)
+    try {
+      const executions = held.map(({ execution }) => execution)
+      if (held.length > 0) await freeUnstarted(this.#sql, executions)
+      for (const work of works) this.#tell.dropped(work)
+    } catch (error) {
+      logger.warn('executions could not be freed', { count: held.length, error: error as Error })
+      await wait(RETRY_MS)
+      await this.#freeUntilDone(works)
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import { CronExpressionParser, type CronFieldCollection } from 'cron-parser'
+import { civilOf, lengthOf, weekdayOf } from './civil.ts'
+import type { CronFields } from './cron-expression.ts'
+import type { Field, MonthDay } from './cron-field.ts'
+
+/** The days of a cron on a clock without changes. */
+export type Calendar = {
+  fields: CronFieldCollection
+  /** For `L`, `W` and `#`, which no list of values can say; null without one. */
+  matchesDay: ((date: MonthDay) => boolean) | null
+  /** The days of a month that match, as bits, by its length and its first weekday: there are 28 kinds of months. */
+  days: Map<number, number>
+}
+
+const SECOND = 1000
+const DAY = 86_400 * SECOND
+const FIRST_DATE = -8.64e15
+
+/**
+ * cron-parser reads plain lists of values. It has no `W` and only one `#`, so for `L`, `W` and `#` it gets every day that they may
+ * pick, and `matchesDay` keeps the right ones. The walk over months is ours: its own looks at each day, up to 40 years of them.
+ */
+export function calendarOf(fields: CronFields): Calendar {
+  const { second, minute, hour, dayOfMonth, month, dayOfWeek } = fields
+  const text = [second, minute, hour, dayOfMonth, month, dayOfWeek].map(listValues).join(' ')
+  const hasRules = dayOfMonth.rules.length > 0 || dayOfWeek.rules.length > 0
+  return {
+    fields: CronExpressionParser.parse(text, { tz: 'UTC', currentDate: 0 }).fields,
+    matchesDay: hasRules ? (date) => matchesDay(fields, date) : null,
+    days: new Map(),
+  }
+}
+
+/** The first matching wall time (milliseconds, as if UTC) after `after` and not after `until`, or null. */
+export function nextWall(calendar: Calendar, after: number, until: number): number | null {
+  const from = Math.floor(Math.max(after, FIRST_DATE) / SECOND) * SECOND + SECOND
+  const start = Math.floor(from / DAY)
+  let { year, month, day } = civilOf(start)
+  let first = start - (day - 1)
+  while (first * DAY <= until) {
+    // Without the days before the one that it starts on.
+    for (let left = daysOf(calendar, year, month, first) & (-1 << (day - 1)); left !== 0; left &= left - 1) {
+      const date = first + lowestBit(left)
+      const time = timeFrom(calendar, date === start ? from - start * DAY : 0)
+      if (time === null) continue
+      const wall = date * DAY + time
+      return wall <= until ? wall : null
+    }
+    first += lengthOf(year, month)
+    day = 1
+    month += 1
+    if (month > 12) [year, month] = [year + 1, 1]
+  }
+  return null
+}
+
+/** How many wall times match from `from` until before `until` (milliseconds, as if UTC; whole seconds). */
+export function countWalls(calendar: Calendar, from: number, until: number): number {
+  if (from >= until) return 0
+  const [first, last] = [Math.floor(from / DAY), Math.floor((until - SECOND) / DAY)]
+  const until0 = hasDay(calendar, last) ? timesBefore(calendar, until - last * DAY) : 0
+  const before = hasDay(calendar, first) ? timesBefore(calendar, from - first * DAY) : 0
+  return countDays(calendar, first, last) * timesADay(calendar) + until0 - before
+}
+
+/** How many matching days there are from `first` until before `last`. */
+function countDays(calendar: Calendar, first: number, last: number): number {
+  let { year, month, day } = civilOf(first)
+  let start = first - (day - 1)
+  let count = 0
+  while (start < last) {
+    const length = lengthOf(year, month)
+    const end = Math.min(length, last - start)
+    const inRange = (-1 << (day - 1)) & (end >= 31 ? 0x7fffffff : (1 << end) - 1)
+    count += bitsOf(daysOf(calendar, year, month, start) & inRange)
+    start += length
+    day = 1
+    month += 1
+    if (month > 12) [year, month] = [year + 1, 1]
+  }
+  return count
+}
+
+function hasDay(calendar: Calendar, days: number): boolean {
+  const { year, month, day } = civilOf(days)
+  return (daysOf(calendar, year, month, days - (day - 1)) & (1 << (day - 1))) !== 0
+}
+
+/** The matching days of the month whose first is so many days after 1970-01-01: bit 0 is the first. */
+function daysOf(calendar: Calendar, year: number, month: number, first: number): number {
+  if (!has(calendar.fields.month.values, month)) return 0
+  const length = lengthOf(year, month)
+  const weekday = weekdayOf(first)
+  const key = length * 7 + weekday
+  const known = calendar.days.get(key)
+  if (known !== undefined) return known
+  let days = 0
+  for (let day = 1; day <= length; day += 1) {
+    if (matches(calendar, { day, weekday: (weekday + day - 1) % 7, lastDay: length })) days |= 1 << (day - 1)
+  }
+  calendar.days.set(key, days)
+  return days
+}
+
+/** As cron-parser decides, and then by the rules. */
+function matches({ fields: { dayOfMonth, dayOfWeek }, matchesDay }: Calendar, date: MonthDay): boolean {
+  const inMonth = has(dayOfMonth.values, date.day)
+  const inWeek = has(dayOfWeek.values, date.weekday)
+  const either = !dayOfMonth.isWildcard && !dayOfWeek.isWildcard
+  if (either ? !inMonth && !inWeek : !inMonth || !inWeek) return false
+  return matchesDay === null || matchesDay(date)
+}
+
+/** The first matching time of a day that is not before so many milliseconds of it, or null. */
+function timeFrom({ fields }: Calendar, time: number): number | null {
+  const seconds = time / SECOND
+  const [hour, minute, second] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
+  const [hours, minutes, all] = [fields.hour.values, fields.minute.values, fields.second.values]
+  const [firstMinute = 0, firstSecond = 0] = [minutes[0], all[0]]
+  if (has(hours, hour)) {
+    if (has(minutes, minute)) {
+      const at = from(all, second)
+      if (at !== undefined) return ((hour * 60 + minute) * 60 + at) * SECOND
+    }
+    const at = from(minutes, minute + 1)
+    if (at !== undefined) return ((hour * 60 + at) * 60 + firstSecond) * SECOND
+  }
+  const at = from(hours, hour + 1)
+  return at === undefined ? null : ((at * 60 + firstMinute) * 60 + firstSecond) * SECOND
+}
+
+const timesADay = ({ fields }: Calendar): number =>
+  fields.hour.values.length * fields.minute.values.length * fields.second.values.length
+
+/** How many of a day's times come before so many milliseconds of it. */
+function timesBefore({ fields }: Calendar, time: number): number {
+  const seconds = time / SECOND
+  const [hour, minute, second] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
+  const inMinute = has(fields.minute.values, minute) ? below(fields.second.values, second) : 0
+  const perMinute = fields.second.values.length
+  const inHour = has(fields.hour.values, hour)
+    ? below(fields.minute.values, minute) * perMinute + inMinute
+    : 0
+  return below(fields.hour.values, hour) * fields.minute.values.length * perMinute + inHour
+}
+
+const has = (values: readonly unknown[], value: number): boolean => values.includes(value)
+const from = (values: readonly number[], limit: number): number | undefined =>
+  values.find((value) => value >= limit)
+const below = (values: readonly number[], limit: number): number =>
+  values.filter((value) => value < limit).length
+
+const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits)
+
+function bitsOf(bits: number): number {
+  let count = 0
+  for (let left = bits; left !== 0; left &= left - 1) count += 1
+  return count
+}
+
+function listValues({ text, values, rules }: Field): string {
+  if (text === '*') return '*'
+  return [...new Set([...values, ...rules.flatMap((rule) => rule.candidates)])].join(',')
+}
+
+/** Vixie: one of the two fields is enough when both are restricted, and only a bare `*` is no restriction. */
+function matchesDay({ dayOfMonth, dayOfWeek }: CronFields, date: MonthDay): boolean {
+  const inMonth = dayOfMonth.text !== '*' && holds(dayOfMonth, date.day, date)
+  const inWeek = dayOfWeek.text !== '*' && holds(dayOfWeek, date.weekday, date)
+  return inMonth || inWeek
+}
+
+function holds(field: Field, value: number, date: MonthDay): boolean {
+  return field.values.includes(value) || field.rules.some((rule) => rule.matches(date))
+}

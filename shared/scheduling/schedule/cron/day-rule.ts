@@ -1,0 +1,53 @@
+import { type DayRule, type FieldSpec, type MonthDay, parseValue, refuse } from './cron-field.ts'
+
+const SATURDAY = 6
+
+/** `L`, `LW` (last day, last working day of the month) and `15W` (working day nearest to the 15th), or null. */
+export function dayOfMonthRule(item: string, text: string, spec: FieldSpec): DayRule | null {
+  if (item === 'L')
+    return { candidates: [28, 29, 30, 31], minDay: 1, matches: (date) => date.day === date.lastDay }
+  const near = /^(L|\d+)W$/.exec(item)?.[1]
+  if (near === undefined) return null
+  if (item !== text) refuse(spec, `${item} can't stand in a list`)
+  if (near === 'L') return workingDayRule(31, [26, 27, 28, 29, 30, 31], 1)
+  const day = parseValue(spec, near)
+  const around = [day - 2, day - 1, day, day + 1, day + 2].filter((value) => value >= 1 && value <= 31)
+  return workingDayRule(day, around, day)
+}
+
+/** `5L` (last Friday) and `1#2` (second Monday), or null. */
+export function dayOfWeekRule(item: string, _text: string, spec: FieldSpec): DayRule | null {
+  if (item === 'L') refuse(spec, 'L needs a weekday in front, as in 5L')
+  const last = /^([^#]+)L$/.exec(item)?.[1]
+  if (last !== undefined)
+    return weekdayRule(parseValue(spec, last) % 7, (date) => date.day > date.lastDay - 7)
+  const [weekday = '', nth] = item.split(/#(.*)/)
+  if (nth === undefined) return null
+  if (!/^[1-5]$/.test(nth)) refuse(spec, `what follows # in ${item} is not in 1-5`)
+  return weekdayRule(parseValue(spec, weekday) % 7, (date) => Math.ceil(date.day / 7) === Number(nth))
+}
+
+function weekdayRule(weekday: number, inMonth: DayRule['matches']): DayRule {
+  return {
+    candidates: [weekday],
+    minDay: 1,
+    matches: (date) => date.weekday === weekday && inMonth(date),
+  }
+}
+
+function workingDayRule(day: number, candidates: number[], minDay: number): DayRule {
+  return {
+    candidates,
+    minDay,
+    matches: (date) =>
+      minDay <= date.lastDay && date.day === workingDayNear(Math.min(day, date.lastDay), date),
+  }
+}
+
+/** Never leaves the month: a Saturday the 1st gives Monday the 3rd, a Sunday the 31st gives Friday the 29th. */
+function workingDayNear(day: number, date: MonthDay): number {
+  const weekday = (date.weekday + day - date.day + 35) % 7
+  if (weekday === SATURDAY) return day === 1 ? 3 : day - 1
+  if (weekday === 0) return day === date.lastDay ? day - 2 : day + 1
+  return day
+}

@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto'
+import { AppError, invalid, type Problem } from '../../errors.ts'
+import { type Cron, InvalidCron, isTimeZone, nextOccurrence, parseCron } from './cron/cron.ts'
+
+export const SCHEDULE_TYPES = ['interval', 'once', 'cron'] as const
+export const INTERVAL_MODES = ['fixed_rate', 'fixed_delay'] as const
+
+/** The columns of a task that say when it is due. */
+export type ScheduleFields = {
+  schedule_type: (typeof SCHEDULE_TYPES)[number]
+  interval_seconds: number | null
+  interval_mode: (typeof INTERVAL_MODES)[number]
+  cron_expression: string | null
+  timezone: string
+  start_at: Date | null
+  end_at: Date | null
+  jitter_seconds: number
+}
+
+type Rule =
+  | { kind: 'interval'; milliseconds: number; mode: ScheduleFields['interval_mode'] }
+  | { kind: 'once' }
+  | { kind: 'cron'; cron: Cron; timezone: string }
+
+/** Occurrences lie within `startAt` and `endAt`, both inclusive, and none after `lastAt`: with its jitter it would lie beyond the year 9999. */
+export type Schedule = Rule & { startAt: Date | null; endAt: Date | null; lastAt?: Date }
+
+/** The end of the calendar: PostgreSQL refuses how JavaScript writes the year 10000. */
+const LAST_INSTANT = new Date('9999-12-31T23:59:59.999Z')
+
+/** Gives the schedule that a task's columns stand for. Throws `invalid`, naming each field that is wrong. */
+export function readSchedule(fields: ScheduleFields): Schedule {
+  const problems = [...ruleProblems(fields), ...boundProblems(fields)]
+  if (problems.length > 0) throw invalid(problems)
+  const lastAt = shift(LAST_INSTANT, -1000 * fields.jitter_seconds)
+  return { ...readRule(fields), startAt: fields.start_at, endAt: fields.end_at, lastAt }
+}
+
+/** The same, or null when it can't be read: written by hand, or in a zone that this Node doesn't know. */
+export function tryReadSchedule(fields: ScheduleFields): Schedule | null {
+  try {
+    return readSchedule(fields)
+  } catch (error) {
+    if (error instanceof AppError) return null
+    throw error
+  }
+}
+
+function readRule(fields: ScheduleFields): Rule {
+  if (fields.interval_seconds !== null) {
+    return { kind: 'interval', milliseconds: fields.interval_seconds * 1000, mode: fields.interval_mode }
+  }
+  if (fields.cron_expression === null) return { kind: 'once' }
+  return { kind: 'cron', cron: readCron(fields.cron_expression), timezone: fields.timezone }
+}
+
+/** Which field a type needs; the other one must be absent. */
+const NEEDED = { interval: 'interval_seconds', once: null, cron: 'cron_expression' } as const
+
+function ruleProblems(fields: ScheduleFields): Problem[] {
+  const problems: Problem[] = []
+  const needed = NEEDED[fields.schedule_type]
+  for (const key of ['interval_seconds', 'cron_expression'] as const) {
+    if (key === needed && fields[key] === null) {
+      problems.push({
+        pointer: `#/${key}`,
+        detail: `is required when schedule_type is ${fields.schedule_type}`,
+      })
+    }
+    if (key !== needed && fields[key] !== null) {
+      problems.push({ pointer: `#/${key}`, detail: `does not go with schedule_type ${fields.schedule_type}` })
+    }
+  }
+  if (!isTimeZone(fields.timezone)) {
+    problems.push({
+      pointer: '#/timezone',
+      detail: `${JSON.stringify(fields.timezone)} is not an IANA time zone`,
+    })
+  }
+  return problems
+}
+
+function boundProblems({ schedule_type, interval_mode, start_at, end_at }: ScheduleFields): Problem[] {
+  const wrong = (key: string, detail: string): Problem => ({ pointer: `#/${key}`, detail })
+  const problems: Problem[] = []
+  if (start_at && end_at && end_at < start_at) problems.push(wrong('end_at', 'lies before start_at'))
+  if (schedule_type !== 'interval' && interval_mode !== 'fixed_rate') {
+    problems.push(wrong('interval_mode', `does not go with schedule_type ${schedule_type}`))
+  }
+  if (schedule_type === 'once' && start_at)
+    problems.push(wrong('start_at', 'does not go with schedule_type once'))
+  if (schedule_type === 'once' && end_at)
+    problems.push(wrong('end_at', 'does not go with schedule_type once'))
+  return problems
+}
+
+/** Whether an instant lies within the schedule's bounds. */
+export function isWithin(schedule: Schedule, at: Date): boolean {
+  const { startAt, endAt } = schedule
+  return (startAt === null || at >= startAt) && (endAt === null || at <= endAt) && !isBeyond(schedule, at)
+}
+
+const isBeyond = ({ lastAt = LAST_INSTANT }: Schedule, at: Date): boolean => at > lastAt
+
+/** Each cron occurrence of a backlog is looked at: those of a thousand years take seconds, in which nothing else runs. */
+const CRON_YEARS_BACK = 10
+const YEAR_MS = 31_557_600_000
+
+/** Throws `invalid` for a first or next occurrence outside the schedule's bounds, or so long ago that nobody can mean it. */
+export function requireWithin(schedule: Schedule, at: Date, now: Date): void {
+  if (schedule.kind === 'cron' && now.getTime() - at.getTime() > CRON_YEARS_BACK * YEAR_MS) {
+    throw invalid([{ pointer: '#/next_run_at', detail: `lies more than ${CRON_YEARS_BACK} years back` }])
+  }
+  if (isWithin(schedule, at)) return
+  throw invalid([{ pointer: '#/next_run_at', detail: whyOutside(schedule, at) }])
+}
+
+function whyOutside(schedule: Schedule, at: Date): string {
+  if (schedule.endAt !== null && at > schedule.endAt) return 'lies after end_at'
+  return isBeyond(schedule, at) ? 'lies, with its jitter, after the year 9999' : 'lies before start_at'
+}
+
+const parsed = new Map<string, Cron>()
+const PARSED_LIMIT = 10_000
+
+/** Parsing costs more than asking for the next instant, and tasks ask again and again. */
+function readCron(expression: string): Cron {
+  const known = parsed.get(expression)
+  if (known) return known
+  try {
+    const cron = parseCron(expression)
+    if (parsed.size >= PARSED_LIMIT) parsed.clear()
+    parsed.set(expression, cron)
+    return cron
+  } catch (error) {
+    if (!(error instanceof InvalidCron)) throw error
+    throw invalid([{ pointer: '#/cron_expression', detail: error.message }])
+  }
+}
+
+/**
+ * The first occurrence of a new schedule: an interval begins at once, or at its `startAt` and then keeps that rate. Throws
+ * `invalid` when there is none, and for `once`, which has to be given its instant.
+ */
+export function firstOccurrence(schedule: Schedule, now: Date): Date {
+  if (schedule.kind === 'once') {
+    throw invalid([{ pointer: '#/next_run_at', detail: 'is required when schedule_type is once' }])
+  }
+  const before = new Date(now.getTime() - 1)
+  const first =
+    schedule.kind === 'interval'
+      ? nextAfter(schedule, schedule.startAt ?? now, before)
+      : nextAfter(schedule, now, now)
+  if (first !== null) return first
+  const ended = schedule.endAt !== null
+  throw invalid([
+    ended
+      ? { pointer: '#/end_at', detail: 'leaves no occurrence: the schedule never fires' }
+      : { pointer: '#/cron_expression', detail: 'never fires' },
+  ])
+}
+
+/**
+ * The first occurrence strictly later than `after`, or null when there is none.
+ * An interval keeps its rate from `anchor`, one of its occurrences: anchor + k × interval, so it never drifts.
+ */
+export function nextAfter(schedule: Schedule, anchor: Date, after: Date): Date | null {
+  const next = schedule.kind === 'once' ? null : unbounded(schedule, anchor, notBeforeStart(schedule, after))
+  const isOver =
+    next !== null && ((schedule.endAt !== null && next > schedule.endAt) || isBeyond(schedule, next))
+  return isOver ? null : next
+}
+
+function notBeforeStart({ startAt }: Schedule, after: Date): Date {
+  if (startAt === null || startAt <= after) return after
+  return new Date(startAt.getTime() - 1)
+}
+
+function unbounded(schedule: Exclude<Rule, { kind: 'once' }>, anchor: Date, after: Date): Date | null {
+  if (schedule.kind === 'cron') return nextOccurrence(schedule.cron, schedule.timezone, after)
+  const steps = Math.floor((after.getTime() - anchor.getTime()) / schedule.milliseconds) + 1
+  const next = new Date(anchor.getTime() + steps * schedule.milliseconds)
+  return Number.isNaN(next.getTime()) ? null : next
+}
+
+/**
+ * Milliseconds that a task runs after each of its instants: the same ones always, taken from a hash of its name, so that
+ * tasks with the same schedule spread over `jitterSeconds` instead of starting together.
+ */
+export function jitterMs(name: string, jitterSeconds: number): number {
+  if (jitterSeconds === 0) return 0
+  const hash = createHash('sha256').update(name).digest().readUInt32BE(0)
+  return Math.floor((hash / 2 ** 32) * jitterSeconds * 1000)
+}
+
+/** `at`, moved by so many milliseconds. */
+export function shift(at: Date, milliseconds: number): Date {
+  return milliseconds === 0 ? at : new Date(at.getTime() + milliseconds)
+}

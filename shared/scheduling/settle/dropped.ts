@@ -1,0 +1,68 @@
+import type { Queryable } from '../../db.ts'
+import { logger } from '../../logger.ts'
+import { warnOfEach } from '../../warn-of-each.ts'
+import type { ClaimedExecution } from '../claim/claimed-execution.ts'
+import type { Settlement } from './settle.ts'
+
+/** What the database has of an execution that lost its claim. */
+type Found = {
+  id: number
+  /** How it ended, by the ledger; null when it isn't there. */
+  ended: string | null
+  /** It was handed back, and waits for the next claim. */
+  is_handed_back: boolean
+  /** Its task was deleted. */
+  is_deleted: boolean
+}
+
+/**
+ * Returns the ids of those settlements that the database has after all: they were written by a statement whose answer got lost.
+ * Of the others it logs what became of them. Never throws.
+ */
+export async function explain(sql: Queryable, missing: Settlement[]): Promise<Set<number>> {
+  const executions = missing.map(({ execution }) => execution)
+  const found = await find(sql, executions).catch(() => null)
+  const written = new Set(
+    missing.filter(({ execution, outcome }) => isWritten(found?.get(execution.id), outcome.status)).map(idOf),
+  )
+  report(
+    executions.filter(({ id }) => !written.has(id)),
+    found,
+  )
+  return written
+}
+
+/** Logs what became of executions that lost their claim while they ran. Never throws. */
+export async function reportDropped(sql: Queryable, executions: ClaimedExecution[]): Promise<void> {
+  report(executions, await find(sql, executions).catch(() => null))
+}
+
+const idOf = ({ execution }: Settlement): number => execution.id
+
+const isWritten = (found: Found | undefined, status: string): boolean =>
+  status === 'handed_back' ? found?.is_handed_back === true : found?.ended === status
+
+/** That a task was deleted is no fault: whoever did it knows. */
+function report(dropped: ClaimedExecution[], found: Map<number, Found> | null): void {
+  const isDeleted = ({ id }: ClaimedExecution): boolean => found?.get(id)?.is_deleted ?? false
+  const deleted = dropped.filter(isDeleted)
+  if (deleted.length > 0)
+    logger.info('executions dropped: their tasks were deleted', { count: deleted.length })
+  warnOfEach(
+    'execution dropped: its claim has passed on',
+    dropped.filter((it) => !isDeleted(it)),
+  )
+}
+
+async function find(sql: Queryable, executions: ClaimedExecution[]): Promise<Map<number, Found>> {
+  const rows = await sql<Found[]>`
+    select c.execution_id as id, e.status as ended,
+      coalesce(s.execution_id = c.execution_id and s.status = 'queued', false) as is_handed_back,
+      s.task_id is null as is_deleted
+    from unnest(
+      ${executions.map((it) => it.id)}::bigint[], ${executions.map((it) => it.task_id)}::int[]
+    ) as c (execution_id, task_id)
+    left join executions e on e.id = c.execution_id
+    left join task_state s on s.task_id = c.task_id`
+  return new Map(rows.map((row) => [row.id, row]))
+}

@@ -1,0 +1,215 @@
+import { type Database, type Fragment, type Queryable, retryDeadlock } from '../../db.ts'
+import type { Outcome, Result } from '../../runners/outcome.ts'
+import type { Runner } from '../../runners/runner.ts'
+import type { ClaimedExecution } from '../claim/claimed-execution.ts'
+import { ended, ranUntilNow } from '../state/end.ts'
+import { fenced, held } from '../state/fence.ts'
+import { handBack } from '../state/hand-back.ts'
+import { LATE_REASONS, type LateReason } from '../state/late-reason.ts'
+import { intoLedger, ledgerColumns } from '../state/ledger.ts'
+import { pausedItself } from '../state/pause-itself.ts'
+import { type Again, requeue } from '../state/requeue.ts'
+import { type LedgerEntry, toLedgerEntry } from './ledger-entry.ts'
+
+export type Settlement = {
+  execution: ClaimedExecution
+  outcome: Outcome
+  /** What the ledger will have of it, unless an effect returns a result. Default: made from the outcome. */
+  entry?: LedgerEntry
+  /** Why it began late. Default: it was on time. */
+  lateReason?: LateReason | null
+  /** By how many milliseconds the run began after the start that the database has, if that is a second or more. Default: 0. */
+  sinceStartMs?: number
+}
+
+/** A claim that a process is done with. `ends`: how many executions it was claimed with, if all of them have ended once this is written; else null. */
+export type DoneClaim = { id: string; ends: number | null }
+
+/** What a settlement wrote. */
+export type Settled = {
+  /** Ids of the executions that ended. The claims of the others had passed on, and nothing was written of them. */
+  ids: Set<number>
+  /** The claims that were removed. */
+  gone: Set<string>
+}
+
+/**
+ * Writes how executions ended, fenced on their claims: the ledger's rows, the retries, and the effects that belong to the same
+ * transaction. Removes those `doneClaims` of which nothing is open any more.
+ */
+export async function settle(
+  sql: Database,
+  settlements: Settlement[],
+  doneClaims: DoneClaim[] = [],
+): Promise<Settled> {
+  const byTask = settlements.toSorted((a, b) => a.execution.task_id - b.execution.task_id)
+  const handed = byTask.filter(({ outcome }) => outcome.status === 'handed_back')
+  const over = byTask.filter(({ outcome }) => outcome.status !== 'handed_back')
+  if (handed.length === 0 && !over.some(takesMore)) {
+    return await retryDeadlock(() => write(sql, over, new Map(), doneClaims))
+  }
+  return await retryDeadlock(() =>
+    sql.begin(async (tx) => {
+      const given = await handBackAll(tx, handed)
+      const held = await lockHeld(tx, over)
+      const still = over.filter(({ execution }) => held.has(execution.id))
+      const written = await write(tx, still, await commitEffects(tx, still.filter(hasCommit)), doneClaims)
+      await requeue(tx, still.flatMap(nextAttempt))
+      return { ids: new Set([...given, ...written.ids]), gone: written.gone }
+    }),
+  )
+}
+
+async function handBackAll(tx: Queryable, handed: Settlement[]): Promise<number[]> {
+  if (handed.length === 0) return []
+  return await handBack(
+    tx,
+    handed.map(({ execution }) => execution),
+  )
+}
+
+/** Most settlements are a single statement. */
+const takesMore = (settlement: Settlement): boolean =>
+  hasCommit(settlement) || retryIn(settlement.outcome) !== null
+
+const hasCommit = (settlement: Settlement): boolean =>
+  settlement.outcome.status === 'success' && runnerOf(settlement)?.commit !== undefined
+
+const runnerOf = ({ execution: { task } }: Settlement): Runner | undefined =>
+  'runner' in task.work ? task.work.runner : undefined
+
+const retryIn = (outcome: Outcome): number | null =>
+  'retryInSeconds' in outcome ? (outcome.retryInSeconds ?? null) : null
+
+/** Locks what is still held, since the claim must hold until the effects are committed. Returns execution ids. */
+async function lockHeld(tx: Queryable, settlements: Settlement[]): Promise<Set<number>> {
+  const rows = await tx<{ id: number }[]>`
+    select s.execution_id as id
+    from ${held(
+      tx,
+      settlements.map(({ execution }) => execution),
+    )}
+    join task_state s on ${fenced(tx, 'running')}
+    order by s.task_id
+    for no key update of s`
+  return new Set(rows.map((row) => row.id))
+}
+
+/** Runs the runners' commits. Returns results by execution id. */
+async function commitEffects(tx: Queryable, settlements: Settlement[]): Promise<Map<number, Result>> {
+  const results = new Map<number, Result>()
+  for (const [runner, group] of Map.groupBy(settlements, runnerOf)) {
+    const byTask = await runner?.commit?.(tx, tasksOf(group))
+    for (const { execution } of group) results.set(execution.id, byTask?.get(execution.task_id) ?? {})
+  }
+  return results
+}
+
+/** One statement: ends executions, copies them into the ledger, pauses tasks that failed too often, and removes claims that are done. */
+async function write(
+  sql: Queryable,
+  settlements: Settlement[],
+  committed: Map<number, Result>,
+  doneClaims: DoneClaim[],
+): Promise<Settled> {
+  if (settlements.length === 0 && doneClaims.length === 0) return { ids: new Set(), gone: new Set() }
+  // The parts that most settlements don't need would take a good part of the time that the server plans.
+  const mayTire = settlements.some((it) => (pauseAt(it) ?? NEVER) < NEVER)
+  const mayRemove = doneClaims.length > 0
+  const [{ ids, gone }] = await sql<[{ ids: number[] | null; gone: string[] | null }]>`
+    with ended as (${endAll(sql, settlements, committed)}),
+    recorded as (${intoLedger(sql, { startedAt: sql`began_at`, lateReason: sql`late_reason` })})
+    ${mayTire ? sql`, changed as (${touchTired(sql)})` : sql``}
+    ${mayRemove ? sql`, ${removeDone(sql, doneClaims, settlements.length)}` : sql``}
+    select json_agg(execution_id) as ids, ${mayRemove ? sql`(select json_agg(id) from gone)` : sql`null`} as gone
+    from ended`
+  return { ids: new Set(ids), gone: new Set(gone) }
+}
+
+/**
+ * Returns the update that ends executions, with what the ledger needs of each, and whether its task is `tired`: it has failed
+ * as often in a row as its `pause_after_failures` allows.
+ */
+function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number, Result>): Fragment {
+  // Each claim id is sent once, and named by its number.
+  const claimIds = [...new Set(settlements.map(({ execution }) => execution.claim_id))]
+  const numbers = new Map(claimIds.map((id, index) => [id, index + 1]))
+  const entries = settlements.map(({ execution, outcome, entry }) => {
+    const result = committed.get(execution.id)
+    return entry && !result ? entry : toLedgerEntry(outcome, result)
+  })
+  const failuresNow = sql`s.consecutive_failures + 1`
+  return sql`
+    update task_state s
+    set ${ended(sql)}, ${ranUntilNow(sql)},
+      consecutive_failures = case
+        when c.outcome = 'success' then 0
+        when c.pause_at is not null then ${failuresNow}
+        else s.consecutive_failures
+      end,
+      ${pausedItself(sql, sql`${failuresNow} >= c.pause_at`, sql`'failed ' || (${failuresNow}) || ' times in a row'`)}
+    from unnest(
+      ${tasksOf(settlements)}::int[],
+      ${settlements.map(({ execution }) => execution.id)}::bigint[],
+      ${settlements.map(({ execution }) => numbers.get(execution.claim_id) ?? null)}::int[],
+      ${settlements.map(({ outcome }) => outcome.status)}::text[],
+      ${entries.map(({ detail }) => detail)}::text[],
+      ${entries.map(({ result }) => result)}::text[],
+      ${settlements.map(({ sinceStartMs }) => sinceStartMs ?? 0)}::float8[],
+      ${settlements.map(({ lateReason }) => (lateReason ? LATE_REASONS.indexOf(lateReason) + 1 : null))}::int[],
+      ${settlements.map(pauseAt)}::int[]
+    ) as c (task_id, execution_id, claim, outcome, detail, result, since_start_ms, late_reason, pause_at)
+    where ${fenced(sql, 'running', sql`(${claimIds}::uuid[])[c.claim]`)}
+    returning ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_reason,
+      s.started_at + c.since_start_ms * interval '1 ms' as began_at,
+      s.consecutive_failures >= c.pause_at as tired`
+}
+
+/** A pause is a change of the task that clients see. */
+const touchTired = (sql: Queryable): Fragment => sql`
+  update tasks t set version = t.version + 1, updated_at = now() from ended where tired and t.id = ended.task_id`
+
+/**
+ * Returns the parts `done` and `gone` of the statement, which remove those claims of which nothing is open. They don't take the
+ * process' word for it: either this statement and confirmed ones before it have ended everything that the claim names, or each
+ * of its tasks is looked up. A claim that someone has locked (a heartbeat, recover) stays; it goes later, or with its lease.
+ */
+const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): Fragment => sql`
+  done as (
+    select c.id, c.task_ids, d.ends
+    from unnest(
+      ${doneClaims.map(({ id }) => id)}::uuid[], ${doneClaims.map(({ ends }) => ends)}::int[]
+    ) as d (id, ends)
+    join claims c on c.id = d.id
+    for update of c skip locked
+  ),
+  gone as (
+    delete from claims c
+    using done d
+    where c.id = d.id and (
+      (coalesce(cardinality(d.task_ids) = d.ends, false) and (select count(*) from ended) = ${expected})
+      or not exists (
+        select from task_state s
+        where s.task_id = any(d.task_ids) and s.claim_id = d.id and s.status is not null
+          and s.execution_id not in (select execution_id from ended)
+      )
+    )
+    returning c.id
+  )`
+
+/** More failures than any task will have. */
+const NEVER = 2 ** 31 - 1
+
+/** Returns how many failures in a row pause the task, or null if this ending isn't a failure. Only the last attempt of a scheduled occurrence counts. */
+function pauseAt({ execution, outcome }: Settlement): number | null {
+  const hasFailed = outcome.status === 'failed' || outcome.status === 'timeout'
+  if (!hasFailed || execution.trigger !== 'schedule' || retryIn(outcome) !== null) return null
+  return execution.task.pause_after_failures ?? NEVER
+}
+
+function nextAttempt({ execution, outcome }: Settlement): Again[] {
+  const inSeconds = retryIn(outcome)
+  return inSeconds === null ? [] : [{ id: execution.id, task_id: execution.task_id, inSeconds, failed: true }]
+}
+
+const tasksOf = (settlements: Settlement[]): number[] => settlements.map(({ execution }) => execution.task_id)

@@ -1,0 +1,47 @@
+import type { Fragment, Queryable } from '../../db.ts'
+
+/**
+ * Returns the guard of everything that would run an occurrence again (a retry, a lost or handed-back execution): nobody asked it
+ * to stop, and its task isn't paused. A pause doesn't hold runs by hand.
+ */
+export const mayGoOn = (sql: Queryable): Fragment => sql`
+  s.cancel_requested_at is null and (s.paused_at is null or s.trigger <> 'schedule')`
+
+/** What the ledger says of what a pause cancelled. */
+export const PAUSED = 'the task was paused'
+
+/**
+ * Queues the next attempts of tasks that run once and whose only occurrence a pause has cut short: between two attempts, or after a loss. Nothing else would
+ * bring it back. For rows that are locked, of tasks that are resumed.
+ */
+export async function requeueCutShort(tx: Queryable, taskIds: number[]): Promise<void> {
+  await tx`
+    update task_state s
+    set status = 'queued', execution_id = nextval('execution_ids'), attempt = s.attempt + 1, claim_id = null,
+      started_at = null, cancel_requested_at = null, due_at = now(), unheld_due_at = now()
+    from tasks t, executions e
+    where s.task_id = any(${taskIds}::int[]) and t.id = s.task_id and t.schedule_type = 'once'
+      and s.status is null and s.next_run_at is null and s.trigger = 'schedule'
+      and e.id = s.execution_id and (e.status = 'lost' or (e.status = 'cancelled' and e.detail = ${PAUSED}))`
+}
+
+/** An ended execution whose occurrence is tried again, so many seconds from now. */
+export type Again = { id: number; task_id: number; inSeconds: number; failed: boolean }
+
+/** Queues the next attempts of executions that this transaction has just ended, unless they were told to stop or are paused. */
+export async function requeue(tx: Queryable, again: Again[]): Promise<void> {
+  if (again.length === 0) return
+  await tx`
+    update task_state s
+    set status = 'queued', execution_id = nextval('execution_ids'), attempt = s.attempt + 1,
+      failures = s.failures + o.failed, claim_id = null, started_at = null,
+      due_at = now() + make_interval(secs => o.in_seconds), unheld_due_at = now() + make_interval(secs => o.in_seconds)
+    from unnest(
+      ${again.map((it) => it.task_id)}::int[],
+      ${again.map((it) => it.id)}::bigint[],
+      ${again.map((it) => it.inSeconds)}::float8[],
+      ${again.map((it) => (it.failed ? 1 : 0))}::int[]
+    ) as o (task_id, execution_id, in_seconds, failed)
+    where s.task_id = o.task_id and coalesce(s.execution_id = o.execution_id and s.status is null, false)
+      and ${mayGoOn(tx)}`
+}

@@ -1,0 +1,38 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { logger } from '../../logger.ts'
+import type { Ticked } from './tick.ts'
+import { startTickTimer } from './tick-timer.ts'
+
+/** How many ticks there were, how many of them didn't throw, and how many executions those claimed. */
+export type Looped = { ticks: number; worked: number; claimed: number }
+
+/** Milliseconds that the last tick looks further ahead: the next loop may begin so much later, and delay nothing. */
+const HANDOVER_MS = 3000
+
+type Options = { loopSeconds: number; tickIntervalMs: number; claimAheadMs: number; leaseSeconds: number }
+
+/**
+ * Ticks at each interval for so many seconds, where nothing else calls so often. A tick that throws is logged, and the next one comes all the
+ * same. It ends half an interval after its last beat, or when that tick does. Throws when every tick did.
+ */
+export async function loopTicks(
+  tick: (aheadMs: number) => Promise<Ticked>,
+  { loopSeconds, tickIntervalMs, claimAheadMs, leaseSeconds }: Options,
+): Promise<Looped> {
+  const looped: Looped = { ticks: 0, worked: 0, claimed: 0 }
+  const end = performance.now() + loopSeconds * 1000 - tickIntervalMs / 2
+  const handoverMs = Math.max(claimAheadMs, Math.min(claimAheadMs + HANDOVER_MS, leaseSeconds * 500))
+  const beat = async (): Promise<void> => {
+    const isLast = performance.now() + tickIntervalMs > end
+    looped.ticks += 1
+    const { claimed } = await tick(isLast ? handoverMs : claimAheadMs)
+    looped.worked += 1
+    looped.claimed += claimed
+  }
+  const ticker = startTickTimer(beat, tickIntervalMs)
+  await wait(end - performance.now())
+  await ticker.stop()
+  logger.info('tick loop ended', looped)
+  if (looped.worked === 0) throw new Error(`none of ${looped.ticks} ticks worked`)
+  return looped
+}

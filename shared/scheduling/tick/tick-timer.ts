@@ -1,0 +1,66 @@
+import { logger } from '../../logger.ts'
+
+export type TickTimer = {
+  /** Ticks soon, before the next beat: at most one such tick in `NUDGE_MS`, however often it is asked for. */
+  nudge(): void
+  /** Ticks now, or once the running tick has ended: there is work that it left. */
+  again(): void
+  /** Starts no other tick, and resolves when the running one has ended. */
+  stop(): Promise<void>
+}
+
+const NUDGE_MS = 25
+
+/** While ticks keep failing one in so many is logged. */
+const LOG_EVERY = 30
+
+/** One tick at a time: one that takes longer than the interval costs the beats that it covers. */
+export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number): TickTimer {
+  let failures = 0
+  let running: Promise<void> | undefined
+  const beat = async (): Promise<void> => {
+    try {
+      await tick()
+      if (failures > 0) logger.info('tick works again', { failures })
+      failures = 0
+    } catch (error) {
+      if (failures % LOG_EVERY === 0)
+        logger.error('tick failed', { failures: failures + 1, error: error as Error })
+      failures += 1
+    } finally {
+      running = undefined
+      if (asked) start()
+    }
+  }
+  let asked = false
+  let stopped = false
+  const start = (): void => {
+    if (stopped || running) return
+    asked = false
+    running = beat()
+  }
+  const again = (): void => {
+    asked = true
+    start()
+  }
+  let nudged: NodeJS.Timeout | undefined
+  const timer = setInterval(start, intervalMs)
+  setImmediate(start)
+  return {
+    nudge() {
+      nudged ??= setTimeout(() => {
+        nudged = undefined
+        again()
+      }, NUDGE_MS)
+    },
+    again,
+    async stop() {
+      // A nudge may still come: each run that ends during the shutdown gives one, and its tick would claim again.
+      stopped = true
+      clearInterval(timer)
+      clearTimeout(nudged)
+      nudged = undefined
+      await running
+    },
+  }
+}

@@ -1,0 +1,126 @@
+import { type Clock, clockAt, hearClock, readClock } from '../../clock.ts'
+import type { Database } from '../../db.ts'
+import { logger } from '../../logger.ts'
+import { claimAll, type Findings } from '../claim/claim-all.ts'
+import type { Dispatcher } from '../claim/dispatch.ts'
+import { openQueuedRuns } from '../control/open-queued-runs.ts'
+import { resumeDue } from '../control/pause.ts'
+import { type Recovered, recover } from '../repair/recover.ts'
+import { sweep } from '../repair/sweep.ts'
+import { freeAllUnreceived } from '../repair/unreceived.ts'
+
+/** Milliseconds until a sweep that failed is tried again. */
+const SWEEP_RETRY_MS = 1000
+
+export type Ticked = Recovered & { claimed: number; claimIds: string[] }
+
+export type TickOptions = {
+  leaseSeconds: number
+  /** What falls due within so many milliseconds is claimed too. Default 0. */
+  aheadMs?: number
+  /** Decides what is due, instead of the database's clock: for tests that go through days. */
+  now?: Date
+}
+
+/**
+ * One tick: recovers what silent workers held, then claims what is due or will be soon, in batches, until nothing is left or
+ * the workers are full. It dispatches the claims and doesn't wait for their runs. Safe to run anywhere, at any rate, and
+ * several at once. Returns what it did.
+ */
+export async function tick(sql: Database, dispatcher: Dispatcher, options: TickOptions): Promise<Ticked> {
+  await attempt('free unreceived claims', () => freeAllUnreceived(sql, options.leaseSeconds))
+  await attempt('sweep', () => sweepWhenDue(sql, options))
+  const found = await findWork(sql, options)
+  const recovered = await repair(sql, found)
+  const mayHaveFreed = found.isLeaseOver || found.isPauseOver || found.hasRunByHand
+  // What was freed just now is due after the clock was read.
+  const clock = mayHaveFreed && !options.now ? await readClock(sql) : found.clock
+  const findings = {
+    isDueNow: found.isDueNow || mayHaveFreed,
+    isDueSoon: found.isDueSoon,
+    hasQueued: found.hasQueued || mayHaveFreed,
+    hasScheduled: found.hasScheduled || mayHaveFreed,
+  }
+  const claimed = await claimAll(
+    sql,
+    dispatcher,
+    { ...options, clock, isFixed: options.now !== undefined },
+    findings,
+  )
+  const ticked = { ...recovered, ...claimed }
+  const { claimIds, ...counts } = ticked
+  if (Object.values(counts).some((count) => count > 0)) logger.info('tick', counts)
+  return ticked
+}
+
+async function repair(sql: Database, { isLeaseOver, isPauseOver, hasRunByHand }: Found): Promise<Recovered> {
+  const recovered = isLeaseOver ? await attempt('recover', () => recover(sql)) : undefined
+  if (isPauseOver) await attempt('resume', () => resumeDue(sql))
+  if (hasRunByHand) await attempt('open queued runs', () => openQueuedRuns(sql))
+  return recovered ?? { lost: 0, freed: 0, paused: 0 }
+}
+
+/** When this process asks for a sweep again, on its monotonic clock. Whether one is due, the database knows. */
+let sweepAt = 0
+
+async function sweepWhenDue(sql: Database, { leaseSeconds }: TickOptions): Promise<void> {
+  if (performance.now() < sweepAt) return
+  sweepAt = performance.now() + SWEEP_RETRY_MS
+  sweepAt = performance.now() + (await sweep(sql, { leaseSeconds }))
+}
+
+/** What fails here must not keep due tasks from being claimed. The next tick tries it again. */
+async function attempt<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work()
+  } catch (error) {
+    logger.error(`${what} failed`, { error: error as Error })
+    return undefined
+  }
+}
+
+type Found = Findings & {
+  /** The lease of a claim has ended. */
+  isLeaseOver: boolean
+  /** A pause has ended. */
+  isPauseOver: boolean
+  /** A run was asked for while another was open. */
+  hasRunByHand: boolean
+  clock: Clock
+}
+
+/**
+ * Finds out what there is to do, in one statement that reads the first entry of five indexes: most ticks cost no more. The
+ * instants are compared here, because a plan that doesn't know them may read a whole table.
+ */
+async function findWork(sql: Database, { aheadMs = 0, now }: TickOptions): Promise<Found> {
+  const askedAt = performance.now()
+  const [first] = await sql<
+    [Record<'lease' | 'pause' | 'by_hand' | 'queued' | 'scheduled', Date | null> & { ms: number }]
+  >`
+    select
+      (select min(lease_expires_at) from claims) as lease,
+      (select min(paused_until) from task_state) as pause,
+      (select min(run_queued_at) from task_state) as by_hand,
+      (
+        select min(unheld_due_at) from task_state
+        where unheld_due_at is not null and (paused_at is null or trigger <> 'schedule')
+      ) as queued,
+      (select min(next_run_at) from task_state where paused_at is null and next_run_at is not null) as scheduled,
+      (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`
+  const clock = now ? clockAt(now) : hearClock(first.ms, askedAt)
+  const dueMs = clock.now.getTime()
+  const isBy = (instant: Date | null, ms: number): boolean => instant !== null && instant.getTime() <= ms
+  const hasQueued = isBy(first.queued, dueMs + aheadMs)
+  const hasScheduled = isBy(first.scheduled, dueMs + aheadMs)
+  return {
+    isLeaseOver: isBy(first.lease, first.ms),
+    isPauseOver: isBy(first.pause, first.ms),
+    hasRunByHand: first.by_hand !== null,
+    isDueNow: isBy(first.queued, dueMs) || isBy(first.scheduled, dueMs),
+    isDueSoon: hasQueued || hasScheduled,
+    hasQueued,
+    hasScheduled,
+    clock,
+  }
+}
