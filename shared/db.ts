@@ -36,6 +36,18 @@ export type Queryable = ISql<Types>
 /** A part of a statement. */
 export type Fragment = postgres.Fragment
 
+/**
+ * Returns a part of a statement that is made once and used in many. For parts without values in statements that run a thousand
+ * times a second: the driver makes a promise of each part.
+ */
+export function reusable(make: (sql: Queryable) => Fragment): (sql: Queryable) => Fragment {
+  let made: Fragment | undefined
+  return (sql) => {
+    made ??= make(sql)
+    return made
+  }
+}
+
 const RECONNECT_SECONDS = 0.2
 
 /** How long this process and the server wait for each other, in milliseconds. */

@@ -1,4 +1,4 @@
-import { type Database, type Fragment, type Queryable, retryDeadlock } from '../../db.ts'
+import { type Database, type Fragment, type Queryable, retryDeadlock, reusable } from '../../db.ts'
 import type { Outcome, Result } from '../../runners/outcome.ts'
 import type { Runner } from '../../runners/runner.ts'
 import type { ClaimedExecution } from '../claim/claimed-execution.ts'
@@ -118,10 +118,10 @@ async function write(
   const mayRemove = doneClaims.length > 0
   const [{ ids, gone }] = await sql<[{ ids: number[] | null; gone: string[] | null }]>`
     with ended as (${endAll(sql, settlements, committed)}),
-    recorded as (${intoLedger(sql, { startedAt: sql`began_at`, lateReason: sql`late_reason` })})
-    ${mayTire ? sql`, changed as (${touchTired(sql)})` : sql``}
-    ${mayRemove ? sql`, ${removeDone(sql, doneClaims, settlements.length)}` : sql``}
-    select json_agg(execution_id) as ids, ${mayRemove ? sql`(select json_agg(id) from gone)` : sql`null`} as gone
+    recorded as (${recorded(sql)})
+    ${mayTire ? changed(sql) : nothing(sql)}
+    ${mayRemove ? removeDone(sql, doneClaims, settlements.length) : nothing(sql)}
+    select json_agg(execution_id) as ids, ${mayRemove ? goneIds(sql) : noIds(sql)} as gone
     from ended`
   return { ids: new Set(ids), gone: new Set(gone) }
 }
@@ -138,16 +138,9 @@ function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number
     const result = committed.get(execution.id)
     return entry && !result ? entry : toLedgerEntry(outcome, result)
   })
-  const failuresNow = sql`s.consecutive_failures + 1`
   return sql`
     update task_state s
-    set ${ended(sql)}, ${ranUntilNow(sql)},
-      consecutive_failures = case
-        when c.outcome = 'success' then 0
-        when c.pause_at is not null then ${failuresNow}
-        else s.consecutive_failures
-      end,
-      ${pausedItself(sql, sql`${failuresNow} >= c.pause_at`, sql`'failed ' || (${failuresNow}) || ' times in a row'`)}
+    set ${endedOrPaused(sql)}
     from unnest(
       ${tasksOf(settlements)}::int[],
       ${settlements.map(({ execution }) => execution.id)}::bigint[],
@@ -160,14 +153,43 @@ function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number
       ${settlements.map(pauseAt)}::int[]
     ) as c (task_id, execution_id, claim, outcome, detail, result, since_start_ms, late_reason, pause_at)
     where ${fenced(sql, 'running', sql`(${claimIds}::uuid[])[c.claim]`)}
-    returning ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_reason,
-      s.started_at + c.since_start_ms * interval '1 ms' as began_at,
-      s.consecutive_failures >= c.pause_at as tired`
+    returning ${endedRow(sql)}`
 }
 
+const recorded = reusable((sql) =>
+  intoLedger(sql, { startedAt: sql`began_at`, lateReason: sql`late_reason` }),
+)
+
 /** A pause is a change of the task that clients see. */
-const touchTired = (sql: Queryable): Fragment => sql`
-  update tasks t set version = t.version + 1, updated_at = now() from ended where tired and t.id = ended.task_id`
+const changed = reusable(
+  (sql) => sql`
+  , changed as (
+    update tasks t set version = t.version + 1, updated_at = now() from ended where tired and t.id = ended.task_id
+  )`,
+)
+
+const nothing = reusable((sql) => sql``)
+const goneIds = reusable((sql) => sql`(select json_agg(id) from gone)`)
+const noIds = reusable((sql) => sql`null`)
+
+const endedOrPaused = reusable((sql) => {
+  const failuresNow = sql`s.consecutive_failures + 1`
+  const isTired = sql`${failuresNow} >= c.pause_at`
+  return sql`
+    ${ended(sql)}, ${ranUntilNow(sql)},
+    consecutive_failures = case
+      when c.outcome = 'success' then 0
+      when c.pause_at is not null then ${failuresNow}
+      else s.consecutive_failures
+    end,
+    ${pausedItself(sql, isTired, sql`'failed ' || (${failuresNow}) || ' times in a row'`)}`
+})
+
+const endedRow = reusable(
+  (sql) => sql`
+  ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_reason,
+  s.started_at + c.since_start_ms * interval '1 ms' as began_at, s.consecutive_failures >= c.pause_at as tired`,
+)
 
 /**
  * Returns the parts `done` and `gone` of the statement, which remove those claims of which nothing is open. They don't take the
@@ -175,7 +197,7 @@ const touchTired = (sql: Queryable): Fragment => sql`
  * of its tasks is looked up. A claim that someone has locked (a heartbeat, recover) stays; it goes later, or with its lease.
  */
 const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): Fragment => sql`
-  done as (
+  , done as (
     select c.id, c.task_ids, d.ends
     from unnest(
       ${doneClaims.map(({ id }) => id)}::uuid[], ${doneClaims.map(({ ends }) => ends)}::int[]

@@ -1,4 +1,4 @@
-import type { Queryable } from '../../db.ts'
+import { type Queryable, reusable } from '../../db.ts'
 import { fenced, type Held } from './fence.ts'
 
 /** An execution to be started, so many milliseconds from now: a start may be written a little ahead of its instant. */
@@ -8,6 +8,8 @@ export type Starting = {
   /** This worker has tried before, and got no answer: that start counts, since nobody else has the claim. */
   mayBeStarted?: boolean
 }
+
+const fence = reusable((sql) => fenced(sql, 'queued', sql`c.claim_id`, sql`c.also`))
 
 /**
  * Starts claimed executions, fenced. Returns those that started; the claim of the others has passed on (cancelled, withdrawn, expired,
@@ -30,7 +32,7 @@ export async function start(sql: Queryable, starting: Starting[]): Promise<Set<H
         ${starting.map(({ inMs }) => inMs)}::float8[],
         ${starting.map(({ mayBeStarted }) => (mayBeStarted ? 'running' : 'queued'))}::text[]
       ) with ordinality as c (task_id, execution_id, claim_id, in_ms, also, place)
-      where ${fenced(sql, 'queued', sql`c.claim_id`, sql`c.also`)}
+      where ${fence(sql)}
       returning c.place
     )
     select json_agg(place) as places from started`
