@@ -17,7 +17,7 @@ COPY functions functions
 COPY shared shared
 COPY infra infra
 # What serves other runtimes stays out. A checkout under umask 077 has files that only its owner can read.
-RUN rm -rf package-lock.json infra/openapi.ts infra/aws infra/packaging infra/patches infra/offline \
+RUN rm -rf package-lock.json infra/generate infra/aws infra/packaging infra/patches infra/offline \
   && chmod -R a+rX .
 # What Node makes of the sources, which halves what a start computes. By user, version and kind of processor: on another kind Node does
 # without. Nobody answers the health check here, and there is no database: both end with 1 once they are loaded.

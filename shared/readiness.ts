@@ -1,8 +1,9 @@
 import { isUnreachable, type Queryable } from './db.ts'
 import { AppError } from './errors.ts'
+import schema from './schema.json' with { type: 'json' }
 
-/** The newest migration: what this code needs of its database. A test holds it against the folder. */
-export const SCHEMA = '0006_late.sql'
+/** The newest migration, which this code needs. */
+export const NEWEST_MIGRATION = schema.migrations.at(-1)?.name ?? ''
 
 /** Why requests can't be served. */
 type NotReady = 'draining' | 'database' | 'migrations'
@@ -17,14 +18,14 @@ export async function checkReadiness(probe: Queryable, isDraining: boolean): Pro
     if (isUnreachable(error)) throw notReady('database', 'the database does not answer within a second')
     throw error
   })
-  if (!isMigrated) throw notReady('migrations', `the database has not seen the migration ${SCHEMA}`)
+  if (!isMigrated) throw notReady('migrations', `the database has not seen the migration ${NEWEST_MIGRATION}`)
 }
 
 const UNDEFINED_TABLE = '42P01'
 
 async function findMigration(sql: Queryable): Promise<boolean> {
   try {
-    const rows = await sql`select from schema_migrations where name = ${SCHEMA}`
+    const rows = await sql`select from schema_migrations where name = ${NEWEST_MIGRATION}`
     return rows.length > 0
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === UNDEFINED_TABLE) return false

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { startDraining } from '../../functions/program.ts'
-import { config } from '../../shared/config.ts'
+import { config, misspeltSettings } from '../../shared/config.ts'
 import { closeDatabase, longDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { migrateWhenReady } from '../migrations/migrate.ts'
@@ -25,6 +25,9 @@ export type Running = {
 /** Migrates the database, serves the API and runs the scheduler. Rejects, with nothing left open, when one can't start. */
 export async function serve(): Promise<Running> {
   try {
+    for (const { name, meant } of misspeltSettings(process.env)) {
+      logger.warn('unknown setting: it has no effect', { name, did_you_mean: meant })
+    }
     await migrateWhenReady(longDb())
     const service = await readService(SERVICE_FILE)
     const handlers = await loadHandlers(service)

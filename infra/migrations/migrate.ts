@@ -1,20 +1,56 @@
+import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Database, isUnreachable } from '../../shared/db.ts'
+import { type Database, isUnreachable, type Queryable } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 
 const FOLDER = new URL('.', import.meta.url)
 
-/** Any number: it only has to be the same in every replica that starts. */
+/** Any number, as long as every replica uses the same one. */
 const LOCK = 7_220_531
 
+/** The first line of a file that can't run in a transaction, such as `create index concurrently`. It has one statement, which may be repeated. */
+const ALONE = '-- no transaction\n'
+
+export type Migration = { name: string; sha256: string }
+
+type File = Migration & { text: string }
+
+/** Returns the migrations of a folder, in order. */
+export async function listMigrations(folder = FOLDER): Promise<Migration[]> {
+  return (await readMigrations(folder)).map(({ name, sha256 }) => ({ name, sha256 }))
+}
+
+async function readMigrations(folder: URL): Promise<File[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
+  return await Promise.all(
+    names.map(async (name) => {
+      const text = await readFile(new URL(name, folder), 'utf8')
+      return { name, text, sha256: createHash('sha256').update(text).digest('hex') }
+    }),
+  )
+}
+
 /**
- * Applies the `NNNN_name.sql` files of this folder that the database hasn't seen, in order, all in one transaction, under an
- * advisory lock: replicas that start together wait for each other.
- * Gives the names of those applied. Throws when an applied file is missing here: the database is newer than the code.
+ * Applies the `NNNN_name.sql` files that the database hasn't seen, in order, under an advisory lock, so that replicas which
+ * start together wait for each other. Returns the names of those applied. Throws when the database has a migration that isn't
+ * here, or that has changed since.
  */
-export async function migrate(sql: Database): Promise<string[]> {
-  const files = (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).sort()
+export async function migrate(sql: Database, folder = FOLDER): Promise<string[]> {
+  const files = await readMigrations(folder)
+  const applied: string[] = []
+  for (;;) {
+    const { done, next } = await applyTogether(sql, files)
+    applied.push(...done)
+    if (next === undefined) return applied
+    if (await applyAlone(sql, next)) applied.push(next.name)
+  }
+}
+
+type Step = { done: string[]; next: File | undefined }
+
+/** Applies what comes before the first file that needs no transaction, in one transaction. Returns that file as `next`. */
+async function applyTogether(sql: Database, files: File[]): Promise<Step> {
   return await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(${LOCK})`
     await tx`
@@ -22,22 +58,52 @@ export async function migrate(sql: Database): Promise<string[]> {
         name text primary key,
         applied_at timestamptz not null default now()
       )`
-    const applied = await tx<{ name: string }[]>`select name from schema_migrations`
-    const known = new Set(applied.map((row) => row.name))
-    refuseNewer(known, files)
-    const pending = files.filter((name) => !known.has(name))
-    for (const name of pending) {
-      await tx.unsafe(await readFile(new URL(name, FOLDER), 'utf8'))
-      await tx`insert into schema_migrations (name) values (${name})`
+    await tx`alter table schema_migrations add column if not exists sha256 text`
+    const known = await readKnown(tx, files)
+    const pending = files.filter(({ name }) => !known.has(name))
+    const alone = pending.findIndex(({ text }) => text.startsWith(ALONE))
+    const together = alone === -1 ? pending : pending.slice(0, alone)
+    for (const { name, text, sha256 } of together) {
+      await tx.unsafe(text)
+      await tx`insert into schema_migrations (name, sha256) values (${name}, ${sha256})`
     }
-    return pending
+    return { done: together.map(({ name }) => name), next: pending[together.length] }
   })
+}
+
+/** Returns the applied migrations. Those of a version before checksums get theirs. */
+async function readKnown(tx: Queryable, files: File[]): Promise<Set<string>> {
+  const rows = await tx<{ name: string; sha256: string | null }[]>`select name, sha256 from schema_migrations`
+  const here = new Map(files.map(({ name, sha256 }) => [name, sha256]))
+  const missing = rows.filter(({ name }) => !here.has(name)).map(({ name }) => name)
+  if (missing.length > 0)
+    throw new Error(`the database is newer than this code: it has ${missing.join(', ')}`)
+  for (const { name, sha256 } of rows) {
+    const own = here.get(name) ?? null
+    if (sha256 === null) await tx`update schema_migrations set sha256 = ${own} where name = ${name}`
+    else if (sha256 !== own) throw new Error(`the migration ${name} has changed since it was applied`)
+  }
+  return new Set(rows.map(({ name }) => name))
+}
+
+/** Returns whether this process applied it. The pool has one connection, which keeps the lock from statement to statement. */
+async function applyAlone(sql: Database, { name, text, sha256 }: File): Promise<boolean> {
+  await sql`select pg_advisory_lock(${LOCK})`
+  try {
+    const [known] = await sql`select from schema_migrations where name = ${name}`
+    if (known) return false
+    await sql.unsafe(text)
+    await sql`insert into schema_migrations (name, sha256) values (${name}, ${sha256})`
+    return true
+  } finally {
+    await sql`select pg_advisory_unlock(${LOCK})`
+  }
 }
 
 /** Seconds that a database may take to come up beside us. */
 const PATIENCE_SECONDS = 60
 
-/** The same, once the database answers. Rejects when it doesn't within a minute. */
+/** Migrates once the database answers. Rejects when it doesn't within a minute. */
 export async function migrateWhenReady(sql: Database): Promise<void> {
   const deadline = performance.now() + PATIENCE_SECONDS * 1000
   for (;;) {
@@ -50,12 +116,5 @@ export async function migrateWhenReady(sql: Database): Promise<void> {
       logger.warn('waiting for the database', { error: (error as Error).message })
       await wait(1000)
     }
-  }
-}
-
-function refuseNewer(known: Set<string>, files: string[]): void {
-  const missing = [...known].filter((name) => !files.includes(name))
-  if (missing.length > 0) {
-    throw new Error(`the database is newer than this code: it has ${missing.join(', ')}`)
   }
 }

@@ -8,6 +8,7 @@ const params = z.strictObject({
 
 /** Adds one to the count in its task's params. */
 export const counter: Runner<z.infer<typeof params>> = {
+  about: "Adds one to the count in its task's params, exactly once for each run",
   params,
   async run() {
     return success({})

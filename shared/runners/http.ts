@@ -13,14 +13,16 @@ const params = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     .max(8192)
-    .optional(),
-  method: z.enum(METHODS).default('GET'),
+    .optional()
+    .describe('What to call. Default: HTTP_TASK_URL'),
+  method: z.enum(METHODS).default('GET').describe('The HTTP method'),
   headers: z
     .record(
       z.string().regex(TOKEN, 'is not a header name'),
       z.string().regex(HEADER_VALUE, 'is not a header value'),
     )
-    .default({}),
+    .default({})
+    .describe('Request headers'),
   body: z
     .union([z.string(), z.record(z.string(), z.unknown()), z.array(z.unknown())])
     .optional()
@@ -50,6 +52,7 @@ const BODY_LIMIT = 131_072
 
 /** Calls a URL. Redirects aren't followed: a 3xx is an answer below 400. */
 export const http: Runner<Params> = {
+  about: "Calls a URL. Redirects aren't followed: a 3xx is an answer below 400",
   params,
   target: (given) => new URL(given.url ?? config().httpTaskUrl).origin,
   async run(given, { signal, idempotencyKey }) {

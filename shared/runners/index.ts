@@ -4,7 +4,7 @@ import type { Runner } from './runner.ts'
 import { sleep } from './sleep.ts'
 
 /** Every task type. A new one is a file beside this one, and a line here. */
-const runners = { sleep, counter, http } as const
+export const runners = { sleep, counter, http } as const
 
 export type TaskType = keyof typeof runners
 

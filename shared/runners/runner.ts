@@ -16,6 +16,8 @@ export type RunInfo = {
 
 /** The code behind a task type. */
 export type Runner<Params = unknown> = {
+  /** What it does, as a sentence without its period: for the reference page. */
+  about: string
   /** Checks a task's params when it is created or changed, and fills in the defaults when it runs. */
   params: z.ZodType<Params>
   /** Does the work, and leaves its params as they are, since all runs of a task share them. What it throws is a failed execution with the error's message as its detail. */

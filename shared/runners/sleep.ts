@@ -9,6 +9,7 @@ const params = z.strictObject({
 
 /** Waits. */
 export const sleep: Runner<z.infer<typeof params>> = {
+  about: 'Waits',
   params,
   async run({ duration }, run) {
     if (duration > 0) await setTimeout(duration * 1000, undefined, { signal: run.signal })

@@ -8,6 +8,7 @@ import {
   type ScheduleFields,
   shift,
 } from '../scheduling/schedule/schedule.ts'
+import { FIELDS, type ScheduleValues } from './fields.ts'
 import { checkParams, type TaskCreate } from './input.ts'
 import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
 
@@ -49,21 +50,21 @@ function firstRun(input: TaskCreate, now: Date): Date {
   return shift(first, jitterMs(input.name, input.jitter_seconds ?? 0))
 }
 
-type ScheduleInput = { [Key in keyof ScheduleFields]?: ScheduleFields[Key] | null | undefined } & {
-  schedule_type: ScheduleFields['schedule_type']
+type ScheduleInput = Pick<ScheduleFields, 'schedule_type'> & {
+  [Name in keyof ScheduleValues]?: ScheduleValues[Name] | null | undefined
 }
 
-/** The schedule's columns, with their defaults. */
-export function scheduleFields(input: ScheduleInput): ScheduleFields {
+/** Returns the columns that say when a task is due, with their defaults. */
+export function scheduleFields(input: ScheduleInput): ScheduleFields & ScheduleValues {
   return {
     schedule_type: input.schedule_type,
-    interval_seconds: input.interval_seconds ?? null,
-    interval_mode: input.interval_mode ?? 'fixed_rate',
-    cron_expression: input.cron_expression ?? null,
-    timezone: input.timezone ?? 'UTC',
-    start_at: input.start_at ?? null,
-    end_at: input.end_at ?? null,
-    jitter_seconds: input.jitter_seconds ?? 0,
+    interval_seconds: input.interval_seconds ?? FIELDS.interval_seconds.default,
+    interval_mode: input.interval_mode ?? FIELDS.interval_mode.default,
+    cron_expression: input.cron_expression ?? FIELDS.cron_expression.default,
+    timezone: input.timezone ?? FIELDS.timezone.default,
+    start_at: input.start_at ?? FIELDS.start_at.default,
+    end_at: input.end_at ?? FIELDS.end_at.default,
+    jitter_seconds: input.jitter_seconds ?? FIELDS.jitter_seconds.default,
   }
 }
 

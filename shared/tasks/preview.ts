@@ -17,11 +17,11 @@ import {
   shift,
 } from '../scheduling/schedule/schedule.ts'
 import { scheduleFields } from './create.ts'
-import { scheduleIn } from './input.ts'
+import { SCHEDULE_IN } from './fields.ts'
 
 export const previewIn = z.strictObject({
   schedule_type: z.enum(SCHEDULE_TYPES),
-  ...scheduleIn,
+  ...SCHEDULE_IN,
   next_run_at: instantIn.nullish(),
   name: z.string().max(200).nullish().describe("The task's name: its jitter comes from it"),
   max_runs: z.int().min(1).nullish(),

@@ -2,8 +2,10 @@ import { type Database, type Fragment, type Queryable, retryDeadlock } from '../
 import { AppError, notFound } from '../errors.ts'
 import type { Precondition } from '../precondition.ts'
 import type { ScheduleFields } from '../scheduling/schedule/schedule.ts'
+import { scheduleColumns } from '../scheduling/state/schedule-columns.ts'
 import { isAhead, withdrawClaimed } from '../scheduling/state/withdraw.ts'
 import { scheduleFields, withoutNulls } from './create.ts'
+import { CLEARED_BY_NULL, DEFAULTS, fieldsAffecting } from './fields.ts'
 import { getTask } from './get.ts'
 import { checkParams, type TaskCreate, type TaskPatch } from './input.ts'
 import { movesSchedule, reschedule, type Scheduled } from './reschedule.ts'
@@ -54,7 +56,7 @@ export async function replaceTask(
         )
       }
       const again = input.next_run_at && (await isHandled(tx, current.id, input.next_run_at))
-      const patch = { ...RESET, ...withoutNulls(input), ...(again && { next_run_at: null }) }
+      const patch = { ...DEFAULTS, ...withoutNulls(input), ...(again && { next_run_at: null }) }
       return await change(tx, current, patch, scheduleFields(input))
     }),
   )
@@ -73,8 +75,7 @@ async function lockTask(tx: Queryable, which: Fragment): Promise<Current | undef
     for no key update`
   if (!state) return undefined
   const [current] = await tx<[Current?]>`
-    select t.id, t.name, t.type, t.schedule_type, t.interval_seconds, t.interval_mode, t.cron_expression, t.timezone,
-      t.start_at, t.end_at, t.jitter_seconds, s.next_run_at, t.max_runs, s.runs, t.version, now() as now
+    select t.id, t.name, t.type, ${scheduleColumns(tx)}, s.next_run_at, t.max_runs, s.runs, t.version, now() as now
     from task_state s
     join tasks t on t.id = s.task_id
     where s.task_id = ${state.task_id}`
@@ -89,8 +90,16 @@ async function change(
 ): Promise<Task> {
   if (patch.params) checkParams(current.type, patch.params)
   const plain = plainColumns(tx, patch)
+  const changed = Object.keys(plain)
   const moves = movesSchedule(current, fields, patch)
-  if (!moves && Object.keys(plain).length === 0) return await getTask(tx, current.id)
+  if (!moves && changed.length === 0) return await getTask(tx, current.id)
+  if (!moves && !fieldsAffecting('runs').some((name) => changed.includes(name))) {
+    await tx`
+      update tasks
+      set ${tx({ ...plain, updated_at: current.now })}, version = version + 1
+      where id = ${current.id}`
+    return await getTask(tx, current.id)
+  }
   const next_run_at = await withdrawClaimed(tx, current.id)
   if (moves) await reschedule(tx, { ...current, next_run_at }, fields, patch)
   await tx`
@@ -124,47 +133,18 @@ function handled(occurrence: Date): AppError {
   })
 }
 
-/** Columns that may be empty: a null in a patch empties them. */
-const NULLABLE = ['timeout_seconds', 'pause_after_failures', 'max_runs']
-
-const POLICIES = [
-  'overlap_policy',
-  'misfire_policy',
-  'misfire_grace_seconds',
-  'max_attempts',
-  'retry_backoff_seconds',
-  'retry_max_backoff_seconds',
-  'crash_limit',
-  'tags',
-  ...NULLABLE,
-]
-
-/** The table's defaults, for what a replacement doesn't give. */
-const RESET = {
-  params: {},
-  timeout_seconds: null,
-  overlap_policy: 'skip',
-  misfire_policy: 'fire_once',
-  misfire_grace_seconds: 60,
-  max_attempts: 1,
-  retry_backoff_seconds: 5,
-  retry_max_backoff_seconds: 3600,
-  crash_limit: 3,
-  pause_after_failures: null,
-  max_runs: null,
-  tags: [],
-} as const satisfies TaskPatch
-
+/** Returns the columns that a patch changes, besides those of the schedule. */
 function plainColumns(tx: Queryable, patch: TaskPatch) {
-  const given = Object.entries(patch).filter(
-    ([key, value]) =>
-      POLICIES.includes(key) && value !== undefined && (value !== null || NULLABLE.includes(key)),
+  const given = fieldsAffecting('runs', 'nothing').filter((name) => {
+    const value = patch[name]
+    return value !== undefined && (value !== null || CLEARED_BY_NULL.includes(name))
+  })
+  return Object.fromEntries(
+    given.map((name) => [name, name === 'params' ? tx.json(patch.params as Json) : patch[name]]),
   )
-  return {
-    ...Object.fromEntries(given),
-    ...(patch.params && { params: tx.json(patch.params as Parameters<Queryable['json']>[0]) }),
-  }
 }
+
+type Json = Parameters<Queryable['json']>[0]
 
 function patchedFields(current: Current, patch: TaskPatch): ScheduleFields {
   const type = patch.schedule_type ?? current.schedule_type

@@ -128,7 +128,7 @@ test('what is freed by a change and claimed again by the same process runs once'
       trigger = 'schedule', due_at = now() + interval '400 ms', unheld_due_at = now() + interval '400 ms'`
   const executor = newExecutor()
   const first = await claimAhead(1000)
-  await updateTask(db(), 1, { tags: ['changed'] }, null)
+  await updateTask(db(), 1, { max_attempts: 2 }, null)
   const second = await claimAhead(1000)
   expect([...first.executions, ...second.executions].map(({ id }) => id)).toEqual([1, 1])
   await Promise.all([executor.execute(first, 60_000), executor.execute(second, 60_000)])

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readConfig } from '../../shared/config.ts'
+import { misspeltSettings, readConfig } from '../../shared/config.ts'
 
 const defaults = {
   databaseUrl: undefined,
@@ -145,4 +145,24 @@ describe('listens', () => {
     expect(readConfig({ API_KEY: 'k' }).host).toBe('0.0.0.0')
     expect(readConfig({ API_KEY: 'k', HOST: '::1' }).host).toBe('::1')
   })
+})
+
+test('a bad value is shown, unless it may be a secret', () => {
+  expect(() => readConfig({ PORT: '99999' })).toThrow(/^bad configuration: PORT: .*, not "99999"$/)
+  expect(() => readConfig({ DATABASE_URL: 'mysql://u:secret@db/x' })).toThrow(/^(?!.*secret)/)
+})
+
+test('a name that looks like a misspelt setting is found, with the one that it probably means', () => {
+  const env = {
+    LEASE_SECOND: '10',
+    MAX_CONCURENT_EXECUTIONS: '3',
+    HOSTNAME: 'a',
+    HOME: '/',
+    TERM: 'x',
+    PORT: '1',
+  }
+  expect(misspeltSettings(env)).toEqual([
+    { name: 'LEASE_SECOND', meant: 'LEASE_SECONDS' },
+    { name: 'MAX_CONCURENT_EXECUTIONS', meant: 'MAX_CONCURRENT_EXECUTIONS' },
+  ])
 })

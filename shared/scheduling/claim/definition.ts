@@ -3,55 +3,35 @@ import { type Queryable, textBytes } from '../../db.ts'
 import { AppError } from '../../errors.ts'
 import { runnerOf } from '../../runners/index.ts'
 import type { Runner } from '../../runners/runner.ts'
-import type { Policies } from '../schedule/plan.ts'
+import { fieldsAffecting, type RunValues } from '../../tasks/fields.ts'
 import { jitterMs, readSchedule, type Schedule, type ScheduleFields } from '../schedule/schedule.ts'
 import { leaveToOthers } from './unknown-types.ts'
 
-type Row = Omit<ScheduleFields, 'start_at' | 'end_at'> &
-  Policies & {
+type Instants = 'start_at' | 'end_at'
+
+/** What a run needs of a task. Instants are milliseconds since 1970. */
+type Row = Omit<RunValues, Instants> &
+  Record<Instants, number | null> &
+  Pick<ScheduleFields, 'schedule_type'> & {
     id: number
     definition: number
     name: string
     type: string
-    params: Record<string, unknown>
     bytes: number
-    /** Seconds; null takes the default. */
-    timeout_seconds: number | null
-    /** Milliseconds since 1970, as `end_at`. */
-    start_at: number | null
-    end_at: number | null
-    max_runs: number | null
-    max_attempts: number
-    retry_backoff_seconds: number
-    retry_max_backoff_seconds: number
-    pause_after_failures: number | null
   }
 
+/** The guarantee of the cast: it has each key of `Row`, by its own name unless it says another expression. */
 const COLUMNS = {
   id: 'id',
   definition: 'definition',
   name: 'name',
   type: 'type',
-  params: 'params',
-  bytes: 'bytes',
-  timeout_seconds: 'timeout_seconds',
   schedule_type: 'schedule_type',
-  interval_seconds: 'interval_seconds',
-  interval_mode: 'interval_mode',
-  cron_expression: 'cron_expression',
-  timezone: 'timezone',
+  ...Object.fromEntries(fieldsAffecting('schedule', 'runs').map((name) => [name, name])),
   start_at: epochMs('start_at'),
   end_at: epochMs('end_at'),
-  jitter_seconds: 'jitter_seconds',
-  max_runs: 'max_runs',
-  overlap_policy: 'overlap_policy',
-  misfire_policy: 'misfire_policy',
-  misfire_grace_seconds: 'misfire_grace_seconds',
-  max_attempts: 'max_attempts',
-  retry_backoff_seconds: 'retry_backoff_seconds',
-  retry_max_backoff_seconds: 'retry_max_backoff_seconds',
-  pause_after_failures: 'pause_after_failures',
-}
+  bytes: 'bytes',
+} as Record<keyof Row, string>
 
 /** What a task is, as its row of `tasks` says: its schedule, what it runs, and its policies. */
 export type Definition = Omit<Row, keyof ScheduleFields | 'type' | 'params'> & {

@@ -8,6 +8,7 @@ import { insertSkips } from '../state/ledger.ts'
 import { paused, resumed } from '../state/pause.ts'
 import { touch } from '../state/pause-itself.ts'
 import { requeueCutShort } from '../state/requeue.ts'
+import { scheduleColumns } from '../state/schedule-columns.ts'
 import { isUnrun, withdrawn } from '../state/withdraw.ts'
 import { reopenSchedules } from './reopen-schedule.ts'
 
@@ -94,8 +95,7 @@ export async function resumeDue(sql: Database): Promise<void> {
 /** Their states are locked. */
 async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'): Promise<number[]> {
   const tasks = await tx<PausedTask[]>`
-    select t.id, t.name, t.schedule_type, t.interval_seconds, t.interval_mode, t.cron_expression, t.timezone,
-      t.start_at, t.end_at, t.jitter_seconds, s.next_run_at, now() as now,
+    select t.id, t.name, ${scheduleColumns(tx)}, s.next_run_at, now() as now,
       case when s.status is null then s.busy_until else now() end as busy_until
     from task_state s
     join tasks t on t.id = s.task_id

@@ -1,6 +1,7 @@
 import type { Queryable } from '../../db.ts'
 import { jitterMs, nextAfter, type ScheduleFields, shift, tryReadSchedule } from '../schedule/schedule.ts'
 import { cursorAt } from '../state/cursor.ts'
+import { scheduleColumns } from '../state/schedule-columns.ts'
 
 type Ended = ScheduleFields & { id: number; name: string; last: Date }
 
@@ -11,8 +12,7 @@ type Ended = ScheduleFields & { id: number; name: string; last: Date }
 export async function reopenSchedules(tx: Queryable, taskIds: number[]): Promise<void> {
   if (taskIds.length === 0) return
   const ended = await tx<Ended[]>`
-    select t.id, t.name, t.schedule_type, t.interval_seconds, t.interval_mode, t.cron_expression, t.timezone,
-      t.start_at, t.end_at, t.jitter_seconds, greatest(s.scheduled_for, e.at) as last
+    select t.id, t.name, ${scheduleColumns(tx)}, greatest(s.scheduled_for, e.at) as last
     from task_state s
     join tasks t on t.id = s.task_id
     left join lateral (

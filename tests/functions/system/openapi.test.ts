@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { handler } from '../../../functions/system/openapi.ts'
-import { buildDocument } from '../../../infra/openapi.ts'
+import { buildDocument } from '../../../infra/generate/openapi.ts'
 import { json } from '../../setup/expected.ts'
 import { call } from '../../setup/http-event.ts'
 

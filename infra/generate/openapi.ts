@@ -1,14 +1,12 @@
-import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import * as z from 'zod'
-import manifest from '../package.json' with { type: 'json' }
-import type { Operation } from '../shared/http/operation.ts'
-import { problemOut } from '../shared/http/problem.ts'
-import { loadHandlers } from './service/handlers.ts'
-import { type Route, readService } from './service/service.ts'
+import manifest from '../../package.json' with { type: 'json' }
+import type { Operation } from '../../shared/http/operation.ts'
+import { problemOut } from '../../shared/http/problem.ts'
+import { loadHandlers } from '../service/handlers.ts'
+import { type Route, readService } from '../service/service.ts'
 
-const SERVICE_FILE = fileURLToPath(new URL('../serverless.yml', import.meta.url))
-const DOCUMENT = new URL('../openapi.json', import.meta.url)
+const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.url))
 
 /** The OpenAPI document: routes from serverless.yml, everything else from the handlers' own schemas. */
 export async function buildDocument() {
@@ -106,8 +104,4 @@ function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Record<string,
     unknown
   >
   return json
-}
-
-if (import.meta.main) {
-  await writeFile(DOCUMENT, `${JSON.stringify(await buildDocument(), null, 2)}\n`)
 }

@@ -1,0 +1,69 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { migrate } from '../../infra/migrations/migrate.ts'
+import type { Database } from '../../shared/db.ts'
+import { openOldDatabase } from './old-database.ts'
+
+let sql: Database
+let drop: () => Promise<void>
+let folder: string
+
+beforeEach(async () => {
+  ;({ sql, drop } = await openOldDatabase(''))
+  folder = await mkdtemp(join(tmpdir(), 'migrations-'))
+})
+
+afterEach(async () => {
+  await drop()
+  await rm(folder, { recursive: true })
+})
+
+const write = (name: string, text: string) => writeFile(join(folder, name), text)
+const run = () => migrate(sql, pathToFileURL(`${folder}/`))
+
+test('applies each file once, in order', async () => {
+  await write('0001_a.sql', 'create table a ()')
+  await write('0002_b.sql', 'alter table a add column b integer')
+  expect(await run()).toEqual(['0001_a.sql', '0002_b.sql'])
+  expect(await run()).toEqual([])
+})
+
+test('refuses a file that has changed since it was applied', async () => {
+  await write('0001_a.sql', 'create table a ()')
+  await run()
+  await write('0001_a.sql', 'create table a (b integer)')
+  await expect(run()).rejects.toThrow('the migration 0001_a.sql has changed since it was applied')
+})
+
+test('refuses a database that is newer than the code', async () => {
+  await write('0001_a.sql', 'create table a ()')
+  await run()
+  await rm(join(folder, '0001_a.sql'))
+  await expect(run()).rejects.toThrow('the database is newer than this code: it has 0001_a.sql')
+})
+
+test('gives its checksum to a migration that was applied before there were any', async () => {
+  await sql`create table a ()`
+  await sql`insert into schema_migrations (name) values ('0001_a.sql')`
+  await write('0001_a.sql', 'create table a ()')
+  expect(await run()).toEqual([])
+  const [row] = await sql`select sha256 from schema_migrations`
+  expect(row?.sha256).toMatch(/^[0-9a-f]{64}$/)
+})
+
+test('runs a file that says so outside of a transaction, and the others in theirs', async () => {
+  await write('0001_a.sql', 'create table a (b integer)')
+  await write('0002_b.sql', '-- no transaction\ncreate index concurrently if not exists a_b on a (b)')
+  await write('0003_c.sql', 'alter table a add column c integer')
+  expect(await run()).toEqual(['0001_a.sql', '0002_b.sql', '0003_c.sql'])
+  expect(await sql`select from pg_indexes where indexname = 'a_b'`).toHaveLength(1)
+})
+
+test('applies nothing of a file that fails', async () => {
+  await write('0001_a.sql', 'create table a (); create table a ()')
+  await expect(run()).rejects.toThrow('relation "a" already exists')
+  expect(await sql`select from pg_tables where tablename = 'a'`).toEqual([])
+})
