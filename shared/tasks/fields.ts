@@ -34,6 +34,14 @@ const tag = z.string().regex(/^[\w.:/-]{1,64}$/, 'is not a tag: 1 to 64 letters,
  * preview, the answers, the columns that statements select, `openapi.json` and the reference page follow from it.
  */
 export const FIELDS = {
+  description: {
+    schema: z.string().max(2000),
+    default: null,
+    affects: 'nothing',
+    nullClears: true,
+    description: 'Why the task exists, for people',
+    example: 'Sends the weekly report to sales',
+  },
   interval_seconds: {
     schema: z.int().min(1).max(INT4_MAX),
     default: null,

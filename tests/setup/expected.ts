@@ -96,6 +96,7 @@ export const aTask = (given: object = {}) => {
     retry_backoff_seconds: 5,
     retry_max_backoff_seconds: 3600,
     crash_limit: 3,
+    description: null,
     pause_after_failures: null,
     consecutive_failures: 0,
     max_runs: null,

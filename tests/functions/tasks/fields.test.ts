@@ -50,3 +50,10 @@ test('every field that is given in a PATCH is changed', async () => {
   )
   expect(await patch(given)).toMatchObject({ statusCode: 200, body: given })
 })
+
+test('a description is kept, cleared by a null, and has a limit', async () => {
+  await insertTask()
+  expect(await patch({ description: 'why' })).toMatchObject({ body: { description: 'why' } })
+  expect(await patch({ description: null })).toMatchObject({ body: { description: null } })
+  expect(await patch({ description: 'x'.repeat(2001) })).toMatchObject({ statusCode: 422 })
+})
