@@ -39,7 +39,7 @@ export type Locked = { count: number; last: Position | undefined }
  * Which due tasks to claim. `oldest`: those that have been due longest. `both`: half of those, and half of the latest, for when
  * there aren't slots for all. `quick`: quick and new tasks among the latest.
  */
-export type Which = 'oldest' | 'both' | 'quick'
+type Which = 'oldest' | 'both' | 'quick'
 
 type DueOptions = ClaimOptions & { after?: Position; which: Which }
 

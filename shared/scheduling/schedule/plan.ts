@@ -8,7 +8,7 @@ export const SKIP_REASONS = ['overlap', 'misfire', 'paused', 'ended'] as const
 /** Of a backlog at most this many run under `fire_all`: the latest. */
 const FIRE_ALL_LIMIT = 100
 
-export type Policies = {
+type Policies = {
   overlap_policy: (typeof OVERLAP_POLICIES)[number]
   misfire_policy: (typeof MISFIRE_POLICIES)[number]
   misfire_grace_seconds: number
