@@ -5,6 +5,7 @@ import { handler as rerunExecution } from '../../functions/executions/rerun.ts'
 import { handler as previewSchedule } from '../../functions/schedules/preview.ts'
 import { handler as docs } from '../../functions/system/docs.ts'
 import { handler as health } from '../../functions/system/health.ts'
+import { handler as home } from '../../functions/system/home.ts'
 import { handler as notFound } from '../../functions/system/not-found.ts'
 import { handler as openapi } from '../../functions/system/openapi.ts'
 import { handler as createTask } from '../../functions/tasks/create.ts'
@@ -67,6 +68,7 @@ export const guarded = [
 export const open = [
   { handler: health, request: { method: 'GET', path: '/healthz' }, status: 200 },
   { handler: openapi, request: { method: 'GET', path: '/openapi.json' }, status: 200 },
+  { handler: home, request: { method: 'GET', path: '/' }, status: 302 },
   { handler: docs, request: { method: 'GET', path: '/docs' }, status: 200 },
   { handler: notFound, request: { method: 'GET', path: '/nothing' }, status: 404 },
 ]

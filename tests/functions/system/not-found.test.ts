@@ -27,7 +27,6 @@ test.for([
 })
 
 test.for([
-  '/',
   '',
   '/nothing',
   '/tasks/',

@@ -39,6 +39,7 @@ test('names every route, and the key of each that wants one', async () => {
     'get /healthz': [],
     'get /readyz': [],
     'get /openapi.json': [],
+    'get /': [],
     'get /docs': [],
     'get /docs/{asset}': [],
   })

@@ -1,0 +1,55 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Replica, startReplica } from '../chaos/replica.ts'
+import { emptyTables } from '../setup/rows.ts'
+
+let replica: Replica
+
+beforeAll(async () => {
+  await emptyTables()
+  replica = await startReplica(process.env.DATABASE_URL ?? '', {
+    API_KEY: 'changeme',
+    LOG_LEVEL: 'WARN',
+    LEASE_SECONDS: '3',
+  })
+})
+
+afterAll(async () => {
+  await replica.kill()
+  await emptyTables()
+})
+
+/** The shell lines of a page, from a heading on, as they stand there. */
+async function linesOf(page: string, from = ''): Promise<string> {
+  const text = await readFile(new URL(`../../${page}`, import.meta.url), 'utf8')
+  const blocks = text.slice(text.indexOf(from)).matchAll(/```sh\n([\s\S]*?)```/g)
+  return Array.from(blocks, ([, lines]) => lines).join('\n')
+}
+
+/** Runs lines in a shell, against the replica instead of port 8000. Returns what they print. */
+function run(lines: string): Promise<string> {
+  const script = `set -e\n${lines.replaceAll('http://localhost:8000', replica.url)}`
+  return new Promise((resolve, reject) => {
+    execFile('bash', ['-c', script], (error, stdout, stderr) =>
+      error ? reject(new Error(stderr, { cause: error })) : resolve(stdout),
+    )
+  })
+}
+
+test('the lines of the quick start work, also a second time', { timeout: 60_000 }, async () => {
+  const lines = await linesOf('docs/quick-start.md')
+  for (const time of ['first', 'second']) {
+    const output = await run(lines)
+    expect(output, time).not.toContain('"code":')
+    expect(output, time).toContain('"note":"02:30 does not exist on this day')
+    expect(output, time).toContain('"detail":"stopped on request"')
+    expect(output, time).toContain('"deleted":true')
+  }
+})
+
+test('the first task of the README runs', { timeout: 30_000 }, async () => {
+  const output = await run(await linesOf('README.md', '## The first task'))
+  expect(output).toContain('"status":"success"')
+  expect(output).toContain('"changed":1')
+})
