@@ -5,7 +5,7 @@ export default defineConfig({
     globalSetup: ['tests/setup/database.ts'],
     setupFiles: ['tests/setup/environment.ts'],
     include: ['tests/**/*.test.ts'],
-    exclude: ['tests/containers/**', 'tests/lambda/**'],
+    exclude: ['**/node_modules/**', 'tests/containers/**', 'tests/lambda/**'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Most of a test is waiting for the database, so more of them than there are processors.

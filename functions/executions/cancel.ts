@@ -4,7 +4,10 @@ import { httpHandler } from '../../shared/http/handler.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Cancel an execution: at once while it is queued, within a heartbeat while it runs',
+    tag: 'Executions',
+    summary: 'Cancel an execution',
+    description:
+      'Ends it at once while it is queued. A worker that runs it stops it at its next heartbeat, within a third of a lease.',
     path: executionPath,
     responses: {
       200: { description: 'The execution, which is cancelled or asked to stop', body: executionOut },

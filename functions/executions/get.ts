@@ -4,7 +4,9 @@ import { httpHandler } from '../../shared/http/handler.ts'
 
 export const handler = httpHandler(
   {
+    tag: 'Executions',
     summary: 'Get an execution',
+    description: 'Shows one execution, whether it is open or has ended.',
     path: executionPath,
     responses: { 200: { description: 'The execution', body: executionOut } },
   },

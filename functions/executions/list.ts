@@ -6,7 +6,9 @@ import { nextLink } from '../../shared/http/next-link.ts'
 
 export const handler = httpHandler(
   {
+    tag: 'Executions',
     summary: 'List executions, newest first',
+    description: 'Lists the executions of all tasks. The filters may be combined.',
     query: executionQuery,
     responses: {
       200: {

@@ -5,7 +5,10 @@ import { starting } from '../program.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Run the task of an execution once more',
+    tag: 'Executions',
+    summary: 'Rerun an execution',
+    description:
+      'Runs the task of an execution that has ended once more, now. The new execution names the old one in `rerun_of`.',
     path: executionPath,
     responses: {
       201: { description: 'The new execution; `rerun_of` names the old one', body: executionOut },

@@ -35,7 +35,9 @@ const require = createRequire(import.meta.url)
 /** Serves the page and, under `/docs/{asset}`, the two files of swagger-ui-dist that it needs: no CDN. */
 export const handler = httpHandler(
   {
-    summary: 'This documentation, for people',
+    tag: 'System',
+    summary: 'Read this documentation',
+    description: 'Shows this page, and its assets. Nothing comes from a CDN.',
     public: true,
     path: z.strictObject({ asset: z.string().optional() }),
     responses: {

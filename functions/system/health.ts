@@ -7,8 +7,10 @@ import { watch } from '../program.ts'
 
 export const handler = httpHandler(
   {
-    summary:
-      'Tell that the process is alive: it fails only when the scheduler has not moved for three leases although the database answers',
+    tag: 'System',
+    summary: 'Check whether a restart would help',
+    description:
+      'Fails only when the scheduler has not moved for three leases although the database answers.',
     public: true,
     responses: {
       200: { description: 'Alive', body: z.object({ status: z.literal('ok') }) },

@@ -12,7 +12,13 @@ const routes = Object.entries(paths).map(([path, methods]) => ({
 
 /** What no other route takes: 405 when the path has other methods, else 404. */
 export const handler = httpHandler(
-  { summary: 'Everything else', public: true, responses: {} },
+  {
+    tag: 'System',
+    summary: 'Everything else',
+    description: 'Answers 404, or 405 if the path has other methods.',
+    public: true,
+    responses: {},
+  },
   (_input, { event }) => {
     const { method, path } = event.requestContext.http
     const allow = routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.allow)

@@ -3,7 +3,9 @@ import { httpHandler } from '../../shared/http/handler.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'This API as OpenAPI 3.1',
+    tag: 'System',
+    summary: 'Get this document',
+    description: 'The API as OpenAPI 3.1.',
     public: true,
     responses: { 200: { description: 'The document' } },
   },

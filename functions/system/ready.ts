@@ -22,7 +22,9 @@ const readyOut = z.object({
 
 export const handler = httpHandler(
   {
-    summary: 'Tell that requests can be served: the database answers, and its migrations are applied',
+    tag: 'System',
+    summary: 'Check whether requests can be served',
+    description: 'The database answers within a second, and its migrations are applied.',
     public: true,
     responses: {
       200: {

@@ -7,8 +7,18 @@ import { wakeTick } from '../program.ts'
 
 export const handler = httpHandler(
   {
+    tag: 'Tasks',
     summary: 'Create a task',
+    description:
+      'Creates a task. An interval task runs at once unless `next_run_at` or `start_at` says otherwise.',
     body: taskCreate,
+    example: {
+      name: 'nightly-report',
+      type: 'sleep',
+      schedule_type: 'interval',
+      interval_seconds: 60,
+      params: { duration: 1 },
+    },
     responses: {
       201: { description: 'The task; `Location` names it', body: taskOut },
       409: { description: 'The name is taken' },

@@ -3,7 +3,10 @@ import { applyToAll, bulkOut, bulkQuery } from '../../shared/tasks/bulk.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Delete every task that the filters match',
+    tag: 'Tasks',
+    summary: 'Delete tasks',
+    description:
+      'Deletes every task that the filters match, with its executions. It needs a filter, or `all=true`.',
     query: bulkQuery,
     responses: { 200: { description: 'How many tasks, and how to go on', body: bulkOut } },
   },

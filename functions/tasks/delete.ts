@@ -6,7 +6,9 @@ import { taskPath } from '../../shared/tasks/task.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Delete a task and its executions',
+    tag: 'Tasks',
+    summary: 'Delete a task',
+    description: 'Deletes a task and its executions. A run that is under way is stopped.',
     path: taskPath,
     responses: { 200: { description: 'Deleted', body: z.object({ deleted: z.literal(true) }) } },
   },

@@ -7,7 +7,9 @@ import { taskPath } from '../../shared/tasks/task.ts'
 
 export const handler = httpHandler(
   {
-    summary: "List a task's executions, oldest first",
+    tag: 'Tasks',
+    summary: 'List the executions of a task, oldest first',
+    description: 'Lists what ran, what runs, and what was skipped of one task.',
     path: taskPath,
     query: historyQuery,
     responses: {

@@ -5,7 +5,9 @@ import { taskOut, taskPath } from '../../shared/tasks/task.ts'
 
 export const handler = httpHandler(
   {
+    tag: 'Tasks',
     summary: 'Get a task',
+    description: 'Shows one task, with its next three runs. The `ETag` is its version.',
     path: taskPath,
     responses: { 200: { description: 'The task', body: taskOut } },
   },

@@ -6,7 +6,9 @@ import { taskOut } from '../../shared/tasks/task.ts'
 
 export const handler = httpHandler(
   {
+    tag: 'Tasks',
     summary: 'List tasks, oldest first',
+    description: 'Lists tasks. The filters may be combined.',
     query: taskQuery,
     responses: {
       200: {

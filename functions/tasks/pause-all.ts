@@ -4,9 +4,12 @@ import { pauseIn } from '../../shared/tasks/control.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Pause every task that the filters match',
+    tag: 'Tasks',
+    summary: 'Pause tasks',
+    description: 'Pauses every task that the filters match. It needs a filter, or `all=true`.',
     query: bulkQuery,
     body: pauseIn,
+    example: { reason: 'maintenance' },
     bodyOptional: true,
     responses: { 200: { description: 'How many tasks, and how to go on', body: bulkOut } },
   },

@@ -8,9 +8,13 @@ import { taskOut, taskPath } from '../../shared/tasks/task.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Pause a task: nothing of its schedule starts any more; what runs goes on',
+    tag: 'Tasks',
+    summary: 'Pause a task',
+    description:
+      'Starts nothing more of its schedule. A run that is under way goes on, and runs by hand still work.',
     path: taskPath,
     body: pauseIn,
+    example: { reason: 'maintenance' },
     bodyOptional: true,
     responses: { 200: { description: 'The task', body: taskOut } },
   },

@@ -7,9 +7,12 @@ import { wakeTick } from '../program.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Create a task of this name, or replace it: what is left out goes back to its default',
+    tag: 'Tasks',
+    summary: 'Create or replace a task by its name',
+    description: 'For callers that declare their tasks. Fields that are left out get their defaults.',
     path: taskNamePath,
     body: taskPut,
+    example: { type: 'sleep', schedule_type: 'interval', interval_seconds: 60, params: { duration: 1 } },
     responses: {
       200: { description: 'The task, replaced', body: taskOut },
       201: { description: 'The task, created', body: taskOut },

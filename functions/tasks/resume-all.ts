@@ -4,9 +4,12 @@ import { resumeIn } from '../../shared/tasks/control.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Resume every task that the filters match',
+    tag: 'Tasks',
+    summary: 'Resume tasks',
+    description: 'Resumes every task that the filters match. It needs a filter, or `all=true`.',
     query: bulkQuery,
     body: resumeIn,
+    example: { missed: 'skip' },
     bodyOptional: true,
     responses: { 200: { description: 'How many tasks, and how to go on', body: bulkOut } },
   },

@@ -9,9 +9,12 @@ import { wakeTick } from '../program.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Resume a task; what came due meanwhile is skipped, or left to its misfire policy',
+    tag: 'Tasks',
+    summary: 'Resume a task',
+    description: 'What came due during the pause is skipped, or left to the misfire policy of the task.',
     path: taskPath,
     body: resumeIn,
+    example: { missed: 'skip' },
     bodyOptional: true,
     responses: { 200: { description: 'The task', body: taskOut } },
   },

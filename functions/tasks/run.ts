@@ -8,9 +8,13 @@ import { starting } from '../program.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Run a task now, whatever its schedule',
+    tag: 'Tasks',
+    summary: 'Run a task now',
+    description:
+      'Runs a task whatever its schedule says, even while it is paused. With `overlap: queue` one run follows an open execution.',
     path: taskPath,
     body: runIn,
+    example: { overlap: 'queue' },
     bodyOptional: true,
     responses: {
       201: { description: 'The execution', body: executionOut },

@@ -7,9 +7,13 @@ import { wakeTick } from '../program.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'Change a task: anything but its name and type',
+    tag: 'Tasks',
+    summary: 'Change a task',
+    description:
+      'Changes any field but its name and type. Changing the schedule neither loses nor repeats an occurrence.',
     path: taskPath,
     body: taskPatch,
+    example: { interval_seconds: 120 },
     responses: {
       200: { description: 'The task', body: taskOut },
       412: { description: 'The task has another version than `If-Match` says' },

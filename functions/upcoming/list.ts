@@ -6,7 +6,9 @@ import { listUpcoming, upcomingQuery } from '../../shared/tasks/upcoming.ts'
 
 export const handler = httpHandler(
   {
-    summary: 'List the tasks that will run, soonest first',
+    tag: 'Schedules',
+    summary: 'List what runs next, soonest first',
+    description: 'Lists tasks by their next run, without paused ones.',
     query: upcomingQuery,
     responses: {
       200: {

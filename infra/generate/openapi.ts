@@ -8,10 +8,18 @@ import { type Route, readService } from '../service/service.ts'
 
 const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.url))
 
-/** The OpenAPI document: routes from serverless.yml, everything else from the handlers' own schemas. */
+const TAGS = {
+  Tasks: 'What to do, and when',
+  Executions: 'What ran, what runs, and what was skipped',
+  Schedules: 'What will run',
+  System: 'Health and documentation; no key is required',
+} satisfies Record<Operation['tag'], string>
+
+/** Returns the OpenAPI document: routes from serverless.yml, everything else from the handlers' own schemas. */
 export async function buildDocument() {
   const service = await readService(SERVICE_FILE)
   const handlers = await loadHandlers(service)
+  const schemas = new Schemas()
   const paths: Record<string, Record<string, object>> = {}
   for (const fn of service.functions) {
     for (const route of fn.routes) {
@@ -19,42 +27,72 @@ export async function buildDocument() {
       const { operation } = handlers[fn.name] as unknown as { operation: Operation }
       paths[route.path] ??= {}
       Object.assign(paths[route.path] ?? {}, {
-        [route.method.toLowerCase()]: describe(fn.name, route, operation),
+        [route.method.toLowerCase()]: describe(fn.name, route, operation, schemas),
       })
     }
   }
+  const problem = schemas.of(problemOut, 'output')
   return {
     openapi: '3.1.0',
     info: {
       title: 'Task scheduler',
       version: manifest.version,
-      description: 'Tasks on an interval, once, or on a cron schedule; every execution is recorded.',
+      description: 'Tasks on an interval, once, or on a cron schedule. Every execution is recorded.',
+      license: { name: 'MIT', identifier: 'MIT' },
     },
+    servers: [{ url: '/', description: 'This server' }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
-      schemas: { Problem: toJsonSchema(problemOut, 'output') },
+      schemas: { ...schemas.components, Problem: problem },
       securitySchemes: { apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' } },
     },
   }
 }
 
-function describe(name: string, { method, path }: Route, operation: Operation): object {
+/** JSON schemas. Those with an `id` become components, and a reference wherever they are used. */
+class Schemas {
+  readonly components: Record<string, object> = {}
+
+  of(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
+    // As a property, a schema with an id is a reference too.
+    const json = z.toJSONSchema(z.object({ schema }), { io, unrepresentable: 'any' })
+    const { properties, $defs = {} } = json as unknown as {
+      properties: { schema: object }
+      $defs?: Record<string, { id?: string }>
+    }
+    for (const [name, { id: _, ...component }] of Object.entries($defs)) {
+      this.components[name] = toComponents(component)
+    }
+    return toComponents(properties.schema)
+  }
+}
+
+/** The cast: JSON stays JSON of the same shape. */
+const toComponents = <Json extends object>(json: Json): Json & Record<string, unknown> =>
+  JSON.parse(JSON.stringify(json).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json &
+    Record<string, unknown>
+
+function describe(name: string, { method, path }: Route, operation: Operation, schemas: Schemas): object {
+  const { tag, summary, description, body, bodyOptional, example } = operation
   return {
     operationId: path.includes('{asset}') ? `${name}Asset` : name,
-    summary: operation.summary,
+    tags: [tag],
+    summary,
+    description,
     security: operation.public ? [] : [{ apiKey: [] }],
     parameters: [
-      ...parametersOf('path', operation.path).filter(({ name }) => path.includes(`{${name}}`)),
-      ...parametersOf('query', operation.query),
+      ...parametersOf('path', operation.path, schemas).filter(({ name }) => path.includes(`{${name}}`)),
+      ...parametersOf('query', operation.query, schemas),
       ...(HEADERS[method] ?? []),
     ],
-    ...(operation.body && {
+    ...(body && {
       requestBody: {
-        required: operation.bodyOptional !== true,
-        content: { 'application/json': { schema: toJsonSchema(operation.body, 'input') } },
+        required: bodyOptional !== true,
+        content: { 'application/json': { schema: schemas.of(body, 'input'), example } },
       },
     }),
-    responses: responsesOf(operation),
+    responses: responsesOf(operation, schemas),
   }
 }
 
@@ -66,42 +104,37 @@ const header = (name: string, description: string) => ({
   schema: { type: 'string' },
 })
 
-const IF_MATCH = header('If-Match', 'The ETag that the task must have: else 412')
+const IF_MATCH = header('If-Match', 'The ETag that the task must have. Otherwise the answer is 412')
 
-/** What every route of a method takes besides. */
+/** What every route of a method also accepts. */
 const HEADERS: Partial<Record<Route['method'], object[]>> = {
-  POST: [header('Idempotency-Key', 'Sent twice with the same key, within 24 hours, it acts once')],
+  POST: [header('Idempotency-Key', 'A repetition with the same key, within 24 hours, acts once')],
   PATCH: [IF_MATCH],
   PUT: [IF_MATCH],
 }
 
-function parametersOf(place: 'path' | 'query', schema: z.ZodObject | undefined) {
+function parametersOf(place: 'path' | 'query', schema: z.ZodObject | undefined, schemas: Schemas) {
   return Object.entries(schema?.shape ?? {}).map(([name, field]) => {
-    const { description, ...json } = toJsonSchema(field as z.ZodType, 'input')
+    const { description, ...json } = schemas.of(field as z.ZodType, 'input')
     const required = place === 'path'
     return { name, in: place, required, ...(description !== undefined && { description }), schema: json }
   })
 }
 
-function responsesOf(operation: Operation): object {
+function responsesOf(operation: Operation, schemas: Schemas): object {
   const expected = Object.entries(operation.responses).map(([status, { description, body }]) => [
     status,
     {
       description,
-      ...(body && { content: { 'application/json': { schema: toJsonSchema(body, 'output') } } }),
+      ...(body && { content: { 'application/json': { schema: schemas.of(body, 'output') } } }),
       ...(Number(status) >= 400 && { content: PROBLEM }),
     },
   ])
-  return { ...Object.fromEntries(expected), default: { description: 'What went wrong', content: PROBLEM } }
+  return {
+    ...Object.fromEntries(expected),
+    '4XX': { description: 'The request is wrong', content: PROBLEM },
+    default: { description: 'Something went wrong', content: PROBLEM },
+  }
 }
 
 const PROBLEM = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
-
-/** Inlined: a document that is read by people and by generators alike has no need of names for each schema. */
-function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
-  const { $schema, ...json } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Record<
-    string,
-    unknown
-  >
-  return json
-}

@@ -4,12 +4,16 @@ import type { Database } from '../db.ts'
 
 /** What a route takes and gives. The documentation is made from it. */
 export type Operation = {
+  tag: 'Tasks' | 'Executions' | 'Schedules' | 'System'
   summary: string
+  description: string
   /** No API key is needed. */
   public?: true
   path?: z.ZodObject
   query?: z.ZodObject
   body?: z.ZodType
+  /** A body that works as it is. */
+  example?: unknown
   /** No body at all is taken as `{}`. */
   bodyOptional?: true
   /** By status: what it means, and the body's schema when it is JSON. */
