@@ -10,5 +10,11 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Most of a test is waiting for the database, so more of them than there are processors.
     maxWorkers: 4,
+    // What the tests run in this process. Replicas that they start as processes of their own aren't counted.
+    coverage: {
+      provider: 'v8',
+      include: ['shared/**', 'functions/**', 'infra/**', 'cli/**'],
+      reporter: ['text', 'html'],
+    },
   },
 })

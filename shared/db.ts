@@ -151,7 +151,7 @@ export function connect(url: string, options: PoolOptions): Database {
   const limits = options.limits ?? limitsOf(15)
   // Its type knows nothing of what our patch adds.
   const silence: object = { silence_timeout: limits.silenceMs / 1000 }
-  return postgres(url, {
+  const sql = postgres(url, {
     ...silence,
     max: options.max,
     idle_timeout: 20,
@@ -172,6 +172,8 @@ export function connect(url: string, options: PoolOptions): Database {
     onnotice: (notice) => logger.debug('notice', { notice: notice.message }),
     ...(options.echo && { debug: (_connection: number, query: string) => logger.info('sql', { query }) }),
   })
+  if ('silence_timeout' in sql.options) return sql
+  throw new Error('postgres.js is not patched, so dead connections would hang: run `node infra/patches/postgres.mjs`')
 }
 
 /** Three that claim, three that settle, and three that start. */
