@@ -2,6 +2,6 @@
 import { existsSync } from 'node:fs'
 
 if (!existsSync(new URL('../node_modules/.bin/node', import.meta.url))) {
-  console.error('The dependencies are missing: run `npm ci` first.')
+  process.stderr.write('The dependencies are missing: run `npm ci` first.\n')
   process.exit(1)
 }

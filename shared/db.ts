@@ -173,7 +173,9 @@ export function connect(url: string, options: PoolOptions): Database {
     ...(options.echo && { debug: (_connection: number, query: string) => logger.info('sql', { query }) }),
   })
   if ('silence_timeout' in sql.options) return sql
-  throw new Error('postgres.js is not patched, so dead connections would hang: run `node infra/patches/postgres.mjs`')
+  throw new Error(
+    'postgres.js is not patched, so dead connections would hang: run `node infra/patches/postgres.mjs`',
+  )
 }
 
 /** Three that claim, three that settle, and three that start. */

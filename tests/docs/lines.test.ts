@@ -53,3 +53,10 @@ test('the first task of the README runs', { timeout: 30_000 }, async () => {
   expect(output).toContain('"status":"success"')
   expect(output).toContain('"changed":1')
 })
+
+test('the example of the API from TypeScript runs', { timeout: 30_000 }, async () => {
+  const output = await run(
+    `API_URL=http://localhost:8000 API_KEY=changeme ${process.execPath} examples/api/main.ts`,
+  )
+  expect(output).toMatch(/^task \d+ is due at .*\n\S+ success \{"count":1\}\n$/)
+})
