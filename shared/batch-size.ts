@@ -1,6 +1,6 @@
 /**
- * How many rows a statement takes: half as many after the server ended one for its time, and little by little more again. So a slow database
- * still gets on.
+ * The size of a batch. It halves when the server ends a statement that took too long, and grows back little by little,
+ * so that a slow database still makes progress.
  */
 export class BatchSize {
   readonly #most: number

@@ -1,8 +1,8 @@
 import type { Queryable } from './db.ts'
 
 /**
- * The database's clock, the only one that decides: it showed `now` at `readAt` of this process' monotonic clock (`performance.now()`), or a little
- * before. So what is told by it is not early.
+ * The database's clock, which alone decides what is due. It showed `now` when this process' monotonic clock
+ * (`performance.now()`) showed `readAt`, or a little earlier, so nothing that is timed by it comes early.
  */
 export type Clock = { now: Date; readAt: number }
 
@@ -14,18 +14,19 @@ export async function readClock(sql: Queryable): Promise<Clock> {
   return hearClock(row.ms, askedAt)
 }
 
-/** Milliseconds for which an answer tells how far the clocks are apart: in that time they drift by less than one. */
+/** For so many milliseconds an answer says how far the clocks are apart: they drift by less than one in that time. */
 const RECENT_MS = 3000
 const RECENT_ANSWERS = 32
 const DRIFT_MS = 1
 
-/** `apart`: this process' clock less the database's, in milliseconds, and the time that its answer took to be heard. */
+/** `apart`: this process' clock minus the database's, in milliseconds, including the time that the answer took. */
 let heard: { at: number; apart: number }[] = []
 
 /**
- * `ms`: milliseconds since 1970, with a fraction, as the database has just told them; `askedAt`: `performance.now()` before it was asked. An answer is late by
- * its way, and by whatever kept this process busy: of the recent ones the quickest tells best (the clock filter of NTP, RFC 5905, 10). Those that an
- * answer contradicts are forgotten: the database's clock was set back.
+ * Takes a reading of the database's clock. `ms`: milliseconds since 1970, with a fraction; `askedAt`:
+ * `performance.now()` before the question. Each answer is delayed by the network and by whatever this process was busy
+ * with, so the fastest of the recent answers is the best estimate (the clock filter of NTP, RFC 5905, section 10).
+ * Readings that a new one contradicts are dropped: the database's clock was set back.
  */
 export function hearClock(ms: number, askedAt: number): Clock {
   const at = performance.now()
@@ -35,9 +36,9 @@ export function hearClock(ms: number, askedAt: number): Clock {
   return { now: new Date(whole), readAt: whole + Math.min(...heard.map(({ apart }) => apart)) }
 }
 
-/** A clock that shows `now` at this moment, whatever the database's does. */
+/** Returns a clock that shows `now` at this moment, whatever the database's shows. */
 export const clockAt = (now: Date): Clock => ({ now, readAt: performance.now() })
 
-/** When an instant comes, on this process' monotonic clock. */
+/** Returns when an instant comes, on this process' monotonic clock. */
 export const instantOn = (clock: Clock, instant: Date): number =>
   clock.readAt + (instant.getTime() - clock.now.getTime())

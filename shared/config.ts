@@ -106,7 +106,9 @@ export const environment = z.object(
   },
 )
 
-/** Returns the variables of an environment that look like misspelt settings, each with the name that it probably means. */
+/**
+ * Returns the variables of an environment that look like misspelt settings, each with the name that it probably means.
+ */
 export function misspeltSettings(env: Record<string, string | undefined>): { name: string; meant: string }[] {
   const known = Object.keys(SETTINGS)
   return Object.keys(env)
@@ -117,22 +119,22 @@ export function misspeltSettings(env: Record<string, string | undefined>): { nam
     })
 }
 
-/** Without a key anyone who reaches the port may create tasks: then only this machine may. */
+/** Without a key anyone who reaches the port could create tasks, so only this machine may. */
 const LOOPBACK = '127.0.0.1'
 
 export type Config = ReturnType<typeof readConfig>
 
 let current: Config | undefined
 
-/** This process' settings, read from its environment at the first call, and the same from then on. */
+/** Returns this process' settings. They are read from its environment once. */
 export function config(): Config {
   current ??= readConfig(process.env)
   return current
 }
 
 /**
- * The settings, read from an environment. An empty value counts as unset, as it does in docker compose.
- * Throws one Error that names every key with a bad value, and why.
+ * Reads the settings from an environment. An empty value counts as unset, as in Docker Compose. Throws one Error that
+ * names every bad value and says what is wrong with it.
  */
 export function readConfig(env: Record<string, string | undefined>) {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()))

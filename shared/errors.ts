@@ -13,15 +13,17 @@ export type ErrorCode =
   | 'unavailable'
   | 'timeout'
 
-/** One thing wrong with the input: where (JSON Pointer into the body, or the name of a parameter), and what. */
+/**
+ * One thing that is wrong with the input: where (a JSON Pointer into the body, or the name of a parameter), and what.
+ */
 export type Problem = { pointer: string; detail: string } | { parameter: string; detail: string }
 
-/** An error whose message may be shown to the caller. Anything else that is thrown is a bug, and shows nothing. */
+/** An error whose message the caller may see. Any other error is a bug, and shows nothing. */
 export class AppError extends Error {
   override readonly name = 'AppError'
   readonly code: ErrorCode
   readonly problems: Problem[]
-  /** When trying again may help. */
+  /** When to try again. */
   readonly retryAfterSeconds: number | undefined
   readonly reason: string | undefined
 
@@ -41,11 +43,13 @@ export class AppError extends Error {
 export const notFound = (what: string, id: number): AppError =>
   new AppError('not_found', `${what} ${id} does not exist`)
 
-/** A body may have thousands of them: nobody reads on, and the answer must not outgrow the question. */
+/**
+ * A body may have thousands of mistakes. Nobody reads that many, and the answer must not be longer than the question.
+ */
 const PROBLEMS_SHOWN = 20
 const DETAILS_SHOWN = 5
 
-/** Bad input: the message lists the problems, so that a client that shows only `detail` helps too. */
+/** Returns the error for bad input. Its message lists the problems, for clients that only show `detail`. */
 export function invalid(all: Problem[]): AppError {
   const problems = all.slice(0, PROBLEMS_SHOWN)
   const list = problems.map(

@@ -18,8 +18,9 @@ export const pageQuery = {
 const USUAL_LIMITS = [10, 20, 25, 50, 100, 200, 250, 500, PAGE_LIMIT]
 
 /**
- * The limit of a page. In the statement itself for a list that nothing filters: when PostgreSQL doesn't know how few rows are wanted, it plans anew for each
- * call, which takes several times as long as the page. With filters a plan had better know their values.
+ * The limit of a page. In the statement itself for a list that nothing filters: when PostgreSQL doesn't know how few
+ * rows are wanted, it plans anew for each call, which takes several times as long as the page. With filters a plan had
+ * better know their values.
  */
 export function pageLimit(
   sql: Queryable,
@@ -29,10 +30,10 @@ export function pageLimit(
   return isPlain ? sql.unsafe(String(limit)) : sql`${limit}`
 }
 
-/** Returns the cursor after a row with these keys, by which its list is ordered. */
+/** Returns the cursor behind a row with these keys, by which its list is ordered. */
 export const toCursor = (keys: unknown): string => Buffer.from(JSON.stringify(keys)).toString('base64url')
 
-/** Reads a cursor made by `toCursor`: the keys of the last row of the page before. Throws `invalid`. */
+/** Reads a cursor that `toCursor` made. Returns the keys of the last row of the page before. Throws `invalid`. */
 export function readCursor<Schema extends z.ZodType>(
   schema: Schema,
   cursor: string | undefined,
@@ -45,15 +46,16 @@ export function readCursor<Schema extends z.ZodType>(
   }
 }
 
-/** Rows of a list, and whether more may come after them. */
+/** Rows of a list, and whether there may be more. */
 export type Page<Row> = { rows: Row[]; more: boolean }
 
-/** Bytes of large values in a page: what one costs at most to read and to write, with the loop of this process in hand. */
+/** The most bytes of large values in a page. Reading and writing them blocks the event loop. */
 const PAGE_BYTES = 2 ** 20
 
 /**
- * Returns the page that `select` stands for, in its order: no more of it than `bytes` of its rows, a SQL expression, come to 1 MiB, and its first row always.
- * `limit` is how many rows it asks for, `show` makes of each what the API shows.
+ * Returns the page that `select` selects, in its order, but no more rows than have 1 MiB together, and at least one.
+ * `bytes`: an SQL expression for the size of a row; `limit`: how many rows `select` asks for; `show`: makes what the
+ * API shows of a row.
  */
 export async function readPage<Row extends object, Shown>(
   sql: Queryable,
@@ -76,14 +78,14 @@ export async function readPage<Row extends object, Shown>(
     if (turn.isOver) await turn.next()
     rows.push(show(withoutPlace(row)))
   }
-  // They are written next, which takes as long again.
+  // Writing them takes as long again.
   await turn.next()
   return { rows, more: rows.length === limit || rows.length < (found[0]?.page_rows ?? 0) }
 }
 
 type Place = { page_place: number; page_rows: number; page_bytes: number; page_sum: number }
 
-/** The cast: what is left of a row and its place is the row, which TypeScript can't tell of a type that it doesn't know. */
+/** The cast: without the place's columns it is the row, which TypeScript can't tell of a type that it doesn't know. */
 function withoutPlace<Row extends object>(row: Row & Place): Row {
   const { page_place: _1, page_rows: _2, page_bytes: _3, page_sum: _4, ...rest } = row
   return rest as unknown as Row

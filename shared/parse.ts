@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { invalid, type Problem } from './errors.ts'
 
-/** Parameters and bodies are checked by the same schemas that make the documentation. Throws `invalid`. */
+/** Checks a body with the schema that also makes the documentation. Throws `invalid`. */
 export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
   return parse(schema, body, (path) => ({ pointer: toPointer(path) }))
 }
@@ -25,11 +25,14 @@ function parse<Schema extends z.ZodType>(
   throw invalid(problemsOf(parsed.error, place))
 }
 
-/** A number of a path or a query, in digits only: Number() alone would also take '', '0x1', '1e3' and a line end. */
+/**
+ * Returns a schema for a number in a path or a query, in digits only. Number() would also accept '', '0x1', '1e3' and a
+ * line end.
+ */
 export const digits = (range: z.ZodInt) =>
   z.preprocess((text) => (typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text), range)
 
-/** A query string as an object; a repeated name gives an array. */
+/** Returns a query string as an object. A repeated name gives an array. */
 export function readQuery(rawQueryString: string): Record<string, string | string[]> {
   const search = new URLSearchParams(rawQueryString)
   return Object.fromEntries(
@@ -52,7 +55,7 @@ export function problemsOf(error: z.ZodError, place: (path: PropertyKey[]) => Pl
   })
 }
 
-/** RFC 6901, in the URI fragment form that RFC 9457 shows. */
+/** Returns a JSON Pointer (RFC 6901) as a URI fragment, as RFC 9457 shows it. */
 export function toPointer(path: PropertyKey[]): string {
   const escaped = path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1'))
   return ['#', ...escaped.map(encodeURIComponent)].join('/')
@@ -62,7 +65,10 @@ const DEPTH_LIMIT = 32
 
 type Unstorable = { path: PropertyKey[]; detail: string }
 
-/** What parses as JSON but PostgreSQL can't hold: a NUL, half a surrogate pair, a number beyond a double, deep nesting. */
+/**
+ * Finds what JSON can hold but PostgreSQL can't: a NUL, half of a surrogate pair, a number beyond a double, deep
+ * nesting.
+ */
 function findUnstorable(value: unknown, path: PropertyKey[] = []): Unstorable | undefined {
   const wrong = (detail: string): Unstorable => ({ path, detail })
   if (typeof value === 'string') {

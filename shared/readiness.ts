@@ -11,7 +11,10 @@ type NotReady = 'draining' | 'database' | 'migrations'
 const notReady = (reason: NotReady, detail: string): AppError =>
   new AppError('unavailable', detail, { reason })
 
-/** Throws `unavailable`, with its `reason`, unless requests can be served: the database answers on a probe's connection, and is migrated. */
+/**
+ * Throws `unavailable`, with a `reason`, unless requests can be served: the database answers a probe, and its
+ * migrations are applied.
+ */
 export async function checkReadiness(probe: Queryable, isDraining: boolean): Promise<void> {
   if (isDraining) throw notReady('draining', 'this process is shutting down')
   const isMigrated = await findMigration(probe).catch((error: unknown) => {

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** Milliseconds that a loop over many rows may hold this process. */
+/** How many milliseconds a loop over many rows may block this process. */
 const TURN_MS = 10
 
-/** What a long loop asks in between: whether everything else should have its turn. */
+/** For long loops: tells when everything else should get a turn. */
 export class Turn {
   #since = performance.now()
 
@@ -11,7 +11,7 @@ export class Turn {
     return performance.now() - this.#since > TURN_MS
   }
 
-  /** Resolves when everything else has had its turn. */
+  /** Resolves when everything else has had a turn. */
   async next(): Promise<void> {
     await setImmediate()
     this.#since = performance.now()

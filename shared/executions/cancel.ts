@@ -6,8 +6,8 @@ import type { Execution } from './execution.ts'
 import { getExecution } from './get.ts'
 
 /**
- * Cancels an execution: a queued one is `cancelled` from now on, a running one is asked to stop, which its worker sees at its
- * next heartbeat. No attempt follows. Throws `not_found`, and `conflict` when it has ended.
+ * Cancels an execution. One that is queued is `cancelled` at once; one that is running is asked to stop, which its
+ * worker sees at its next heartbeat. It isn't retried. Throws `not_found`, and `conflict` if it has ended.
  */
 export async function cancelExecution(sql: Database, id: number): Promise<Execution> {
   const { task_id: taskId, finished_at } = await getExecution(sql, id)
@@ -17,7 +17,7 @@ export async function cancelExecution(sql: Database, id: number): Promise<Execut
   throw new AppError('conflict', `execution ${id} has ended: ${execution.status}`)
 }
 
-/** False when it isn't open any more. */
+/** Returns false if it isn't open any more. */
 async function cancelOpen(sql: Database, id: number, taskId: number): Promise<boolean> {
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {

@@ -24,8 +24,8 @@ export const executionOut = z
     id: z.int(),
     task_id: z.int(),
     status: z.enum(EXECUTION_STATUSES),
-    scheduled_for: instantOut.describe('The occurrence; of a skipped row the first one'),
-    due_at: instantOut.describe('Not before this instant: the occurrence, or the end of a backoff'),
+    scheduled_for: instantOut.describe('The occurrence; the first one, if the row stands for several'),
+    due_at: instantOut.describe('It starts no earlier: the occurrence, or the end of a backoff'),
     attempt: z.int(),
     trigger: z.enum(['schedule', 'manual', 'rerun']),
     rerun_of: z.int().nullable(),
@@ -59,7 +59,7 @@ export type Execution = Omit<z.output<typeof executionOut>, Instants> & {
   skipped_until: Date | null
 }
 
-/** The columns of an `Execution`, for a statement whose `executions` is named `e`. */
+/** The columns of an `Execution`, for a statement whose `executions` is `e`. */
 export const executionColumns = (sql: Queryable) => sql`
   e.id, e.task_id, e.status, e.scheduled_for, e.due_at, e.attempt, e.trigger, e.rerun_of, e.started_at,
   e.cancel_requested_at, e.finished_at, e.detail,
@@ -67,7 +67,10 @@ export const executionColumns = (sql: Queryable) => sql`
   case when e.started_at >= e.due_at + interval '1 s' then (extract(epoch from e.started_at - e.due_at) * 1000)::bigint end as late_ms,
   (${[...LATE_REASONS]}::text[])[e.late_reason] as late_reason, e.skip_reason, e.skipped_until, e.skipped_count`
 
-/** The status of an open execution, for a statement whose `task_state` is named `s`. A start that is written ahead is none yet. */
+/**
+ * The status of an open execution, for a statement whose `task_state` is `s`. A start that was written ahead doesn't
+ * count yet.
+ */
 export const openStatus = (sql: Queryable) => sql`
   case when s.status = 'running' and s.started_at > now() then 'queued' else s.status end`
 

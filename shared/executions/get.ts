@@ -3,7 +3,7 @@ import { notFound } from '../errors.ts'
 import { maybeOpen } from '../scheduling/state/ledger.ts'
 import { type Execution, executionColumns, openColumns } from './execution.ts'
 
-/** An open execution is looked for first: one that ends meanwhile is in the ledger then. Throws `not_found`. */
+/** Returns an execution. Looks for open ones first: if it ends in between, it is in the ledger. Throws `not_found`. */
 export async function getExecution(sql: Queryable, id: number): Promise<Execution> {
   const [open] = await sql<[Execution?]>`
     select ${openColumns(sql)}

@@ -19,7 +19,7 @@ export const executionQuery = z.strictObject({
   task_id: digits(z.int().min(1)).optional(),
 })
 
-/** A page of executions of all tasks, newest first. Throws `invalid` for a cursor of another list. */
+/** Returns a page of executions of all tasks, newest first. Throws `invalid` for a cursor of another list. */
 export async function listExecutions(
   sql: Queryable,
   query: z.output<typeof executionQuery>,
@@ -67,7 +67,9 @@ export const historyQuery = z.strictObject(filters)
 
 const historyCursor = z.tuple([instantIn, z.int()])
 
-/** A page of a task's executions, oldest first. Throws `not_found`, and `invalid` for a cursor of another list. */
+/**
+ * Returns a page of a task's executions, oldest first. Throws `not_found`, and `invalid` for a cursor of another list.
+ */
 export async function listHistory(
   sql: Queryable,
   taskId: number,
@@ -105,7 +107,7 @@ function matches(
 ): Fragment {
   return allOf(sql, [
     status !== undefined && sql`${statusColumn} = ${status}`,
-    // The index's own condition, in so many words: that a parameter fulfills it no plan can know.
+    // Repeats the partial index's predicate literally; the planner can't infer it from a parameter.
     status !== undefined && status !== 'success' && sql`${statusColumn} <> 'success'`,
     from !== undefined && sql`${occurrence} >= ${from}`,
     to !== undefined && sql`${occurrence} < ${to}`,

@@ -7,15 +7,15 @@ import { type ByHand, nothingOpen, openedByHand, queuedByHand } from '../schedul
 import { type Execution, openColumns } from './execution.ts'
 import { getExecution } from './get.ts'
 
-/** By which a run starts at once, without waiting for a tick. `sql`: the scheduler's pool. */
+/** What starts a run at once instead of at the next tick. `sql` is the scheduler's pool. */
 export type Starting = { sql: Database; dispatcher: Dispatcher; leaseSeconds: number }
 
-/** A run that was asked for: its execution, or, while another one is open, that it will follow. */
+/** The execution of a run by hand, or that one will follow the open execution. */
 export type Asked = { execution: Execution } | { queued: true }
 
 /**
- * Runs a task now, whatever its schedule, also while it is paused. While an execution is open: `conflict`, or, with `queue`,
- * one run that follows it with the next tick, however often it is asked for. Throws `not_found`.
+ * Runs a task now, whatever its schedule, even while it is paused. If an execution is open, throws `conflict`, or with
+ * `queue` lets one run follow it with the next tick, however often that is asked for. Throws `not_found`.
  */
 export async function runNow(
   sql: Database,
@@ -31,7 +31,7 @@ export async function runNow(
   return { queued: true }
 }
 
-/** Runs the task of an execution that has ended once more. Throws `not_found`, and `conflict` while one is open. */
+/** Runs the task of an execution that has ended once more. Throws `not_found`, and `conflict` if one is open. */
 export async function rerun(sql: Database, executionId: number, starting?: Starting): Promise<Execution> {
   const { task_id: taskId } = await getExecution(sql, executionId)
   const execution = await openRun(sql, { taskId, trigger: 'rerun', rerunOf: executionId })
@@ -41,7 +41,7 @@ export async function rerun(sql: Database, executionId: number, starting?: Start
 
 type Run = { taskId: number; trigger: ByHand; rerunOf: number | null }
 
-/** Undefined while an execution of the task is open: it has the only place there is, so two can't slip in. */
+/** Returns undefined if an execution of the task is open. The row has room for only one, so two can't slip in. */
 async function openRun(sql: Queryable, { taskId, trigger, rerunOf }: Run): Promise<Execution | undefined> {
   const [execution] = await sql<[Execution?]>`
     update task_state s

@@ -1,16 +1,16 @@
 import type { Database, Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 
-/** When a request is answered, whatever it is at; `performance.now()`, in milliseconds. */
+/** When the request must be answered: `performance.now()`, in milliseconds. */
 export type Deadline = {
   answerAt: number
-  /** What begins by now is over by then: the server ends a statement in that time. */
+  /** A statement that begins by then is over by `answerAt`, since the server ends it. */
   startsBy: number
 }
 
 /**
- * Returns the pool for one request, so that nothing goes on after its answer: from `startsBy` on no statement begins and no transaction
- * commits. What has committed by then may still be read, and told, until the answer. Throws `timeout` then.
+ * Returns the pool as one request may use it, so that nothing goes on after its answer. After `startsBy` no statement
+ * begins and no transaction commits; what has been committed may still be read until the answer. Throws `timeout`.
  */
 export function withDeadline(sql: Database, { answerAt, startsBy }: Deadline): Database {
   let until = startsBy
@@ -34,7 +34,7 @@ export function withDeadline(sql: Database, { answerAt, startsBy }: Deadline): D
   return checked(sql, check, { begin })
 }
 
-/** The same pool or transaction, but that each statement, and each part of one, is checked first. */
+/** Returns the same pool or transaction, with a check before each statement and each part of one. */
 function checked<T extends Queryable>(sql: T, check: () => void, own: Record<string, unknown> = {}): T {
   return new Proxy(sql, {
     apply(target, self, given) {

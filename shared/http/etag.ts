@@ -1,14 +1,14 @@
 import { AppError } from '../errors.ts'
 import type { Precondition } from '../precondition.ts'
 
-/** The `ETag` of a version (RFC 9110, 8.8.3). */
+/** Returns the `ETag` header of a version (RFC 9110, 8.8.3). */
 export const etag = (version: number): Record<string, string> => ({ etag: `"${version}"` })
 
 const TAG = `(?:W/)?"[^"]*"`
 const TAGS = new RegExp(`^${TAG}(?:\\s*,\\s*${TAG})*$`)
 
 /**
- * Reads `If-Match` (RFC 9110, 13.1.1). A tag that is none of ours, or weak, matches nothing. Throws `bad_request` for what
+ * Reads `If-Match` (RFC 9110, 13.1.1). A tag that isn't ours, or is weak, matches nothing. Throws `bad_request` if it
  * isn't a list of tags.
  */
 export function ifMatch(headers: Record<string, string | undefined>): Precondition {

@@ -27,13 +27,14 @@ type Handler = ((
   operation: Operation
 }
 
-/** Time to answer before the runtime cuts the invocation off. */
+/** The answer comes this much earlier than the runtime would cut the invocation off. */
 const TIMEOUT_EARLY_MS = 500
 
 /**
- * A Lambda handler for an HTTP API route (payload 2.0) over the one middy stack. `before` runs in the order below, `after`
- * and `onError` in the reverse; so `respond`, first, sees what all the others did or threw, and nothing leaves the
- * handler but a response: an error that leaves one ends up as a 200 under serverless-offline.
+ * Returns a Lambda handler for a route of an HTTP API (payload 2.0), with the middy stack that all of them share.
+ * `before` runs in the order below, `after` and `onError` in reverse. `respond` is first, so it sees what all others
+ * returned or threw, and nothing but a response leaves the handler. An error that left it would be a 200 under
+ * serverless-offline.
  */
 export function httpHandler<const Op extends Operation>(
   operation: Op,
@@ -72,7 +73,9 @@ function toRequest(event: APIGatewayProxyEventV2, context: Context): HttpRequest
   }
 }
 
-/** The cast: what the schemas of `Op` gave is what its `Input` says. Absent values are null under serverless-offline. */
+/**
+ * The cast: the schemas of `Op` have produced what its `Input` says. Absent values are null under serverless-offline.
+ */
 function readInput<Op extends Operation>(operation: Op, event: APIGatewayProxyEventV2): Input<Op> {
   const { path, query, body } = operation
   return {
@@ -84,7 +87,7 @@ function readInput<Op extends Operation>(operation: Op, event: APIGatewayProxyEv
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-/** Compares digests: their equal length lets the comparison take the same time for every wrong key. */
+/** Compares digests: they have the same length, so that every wrong key takes the same time. */
 function requireKey(): MiddlewareObj<APIGatewayProxyEventV2> {
   return {
     before({ event }) {

@@ -4,16 +4,17 @@ import type { Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 import type { Reply } from './operation.ts'
 
-/** A request that has no answer after this long died on its way: its key may be used again. */
+/** A request without an answer after this long has died. Its key may be used again. */
 const IN_FLIGHT_SECONDS = 60
 const KEPT_HOURS = 24
 
 type Kept = { request_hash: Buffer; status: number | null; headers: Record<string, string>; body: unknown }
 
 /**
- * Answers a request that carries an `Idempotency-Key` once; a repetition within 24 hours gets the same answer again, with
- * `idempotency-replayed: true` (draft-ietf-httpapi-idempotency-key-header-07). Errors aren't kept: what failed may be
- * tried again. Throws `conflict` while the first one is being worked on, `invalid` for another request under the same key.
+ * Answers a request with an `Idempotency-Key` once. For 24 hours a repetition gets the same answer, with
+ * `idempotency-replayed: true` (draft-ietf-httpapi-idempotency-key-header-07). Errors aren't kept, since what failed
+ * may be tried again. Throws `conflict` while the first request is in progress, and `invalid` for a different request
+ * with the same key.
  */
 export async function onceByKey(
   sql: Queryable,
@@ -39,7 +40,7 @@ export async function onceByKey(
   return reply
 }
 
-/** Gives when it was taken, which tells this request from one that takes the key after it; null when another has it. */
+/** Returns when the key was taken, which tells this request from a later one; null if another request has it. */
 async function take(sql: Queryable, key: string, hash: Buffer): Promise<string | null> {
   await sql`
     delete from idempotency_keys
@@ -56,7 +57,7 @@ async function take(sql: Queryable, key: string, hash: Buffer): Promise<string |
   return taken?.at ?? null
 }
 
-/** Keys that a request forgets at most: each brings one, so they don't pile up. */
+/** How many expired keys a request deletes at most. Each request adds one, so they don't pile up. */
 const FORGOTTEN = 100
 
 async function forgetOld(sql: Queryable): Promise<void> {
@@ -78,7 +79,7 @@ async function replay(sql: Queryable, key: string, hash: Buffer): Promise<Reply>
     throw new AppError('invalid', 'this Idempotency-Key was used for another request')
   }
   if (!kept || kept.status === null) {
-    throw new AppError('conflict', 'a request with this Idempotency-Key is being worked on', {
+    throw new AppError('conflict', 'a request with this Idempotency-Key is in progress', {
       retryAfterSeconds: 1,
     })
   }
@@ -90,7 +91,7 @@ async function replay(sql: Queryable, key: string, hash: Buffer): Promise<Reply>
 }
 
 async function keep(sql: Queryable, key: string, taken: string, reply: Reply): Promise<void> {
-  // Dates become what the first answer showed.
+  // Dates become the strings that the first answer had.
   const body = JSON.parse(JSON.stringify(reply.body))
   await sql`
     update idempotency_keys

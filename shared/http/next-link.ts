@@ -1,8 +1,8 @@
 import { type Page, toCursor } from '../page.ts'
 
 /**
- * The `Link` header (RFC 8288) to what comes after a page, with the request's own query; none when nothing does.
- * `keys` are what the list is ordered by, from its last row.
+ * Returns the `Link` header (RFC 8288) to the next page, with the query of the request; empty if there is none. `keys`:
+ * what the list is ordered by, of a row.
  */
 export function nextLink<Row>(
   { rawPath, rawQueryString }: { rawPath: string; rawQueryString: string },

@@ -41,13 +41,13 @@ const params = z.strictObject({
 
 type Params = z.infer<typeof params>
 
-/** The task's timeout is the only limit; undici's own would end a long wait without saying so. */
+/** The task's timeout is the only limit. undici's own would end a long wait without a reason. */
 let agent: Agent | undefined
 
-/** To one origin; what is more waits for one of them, within its own timeout. */
+/** Connections per origin. Further calls wait for one, within their own timeouts. */
 const CONNECTIONS = 256
 
-/** Bytes of an answer that are read, so that its connection can be used again; it is closed on a longer one. */
+/** How many bytes of a response are read so that its connection can be reused. A longer response closes it. */
 const BODY_LIMIT = 131_072
 
 /** Calls a URL. Redirects aren't followed: a 3xx is an answer below 400. */
@@ -56,7 +56,7 @@ export const http: Runner<Params> = {
   params,
   target: (given) => new URL(given.url ?? config().httpTaskUrl).origin,
   async run(given, { signal, idempotencyKey }) {
-    // Only here: the API checks params, and calls nothing.
+    // Imported here, since the API only checks params and calls nothing.
     const { Agent, request } = await import('undici')
     agent ??= new Agent({
       headersTimeout: 0,
@@ -88,7 +88,7 @@ export const http: Runner<Params> = {
 
 const RETRYABLE_4XX = [408, 409, 425, 429]
 
-/** The same request will get the same 4xx again, but for those that speak of the moment. */
+/** The same request would get the same 4xx again, except for those that depend on the moment. */
 function isRetryable(code: number, asked: number[]): boolean {
   return code < 400 || code >= 500 || RETRYABLE_4XX.includes(code) || asked.includes(code)
 }
@@ -98,8 +98,8 @@ const DAY_SECONDS = 86_400
 type Headers = Record<string, string | string[] | undefined>
 
 /**
- * `Retry-After` (RFC 9110, 10.2.3): seconds, or an HTTP date, which is read against the target's own clock (`Date`) if it tells
- * it; at most a day, since a target may be wrong.
+ * Reads `Retry-After` (RFC 9110, 10.2.3): seconds, or an HTTP date, which is compared with the target's own clock
+ * (`Date`) if it sends it. At most a day, since a target may be wrong.
  */
 function retryAfterSeconds(headers: Headers): number {
   const [text, date] = ['retry-after', 'date'].map((name) => headers[name]?.toString())

@@ -1,27 +1,27 @@
-/** What a run gives: JSON that the ledger keeps. */
+/** The result of a run: JSON for the ledger. */
 export type Result = Record<string, unknown>
 
-/** How an execution ended. A runner decides the first two, execute the others; settle writes them. */
+/** How an execution ended. A runner returns the first two, the executor the others, and settle writes them. */
 export type Outcome =
   | { status: 'success'; result: Result }
   | {
       status: 'failed' | 'timeout'
       detail: string
       result?: Result
-      /** False when another attempt can't help. */
+      /** False if another attempt can't help. */
       retryable: boolean
-      /** The target asked not to be called again before so many seconds. */
+      /** The target asked not to be called again for so many seconds. */
       notBeforeSeconds?: number
-      /** When the next attempt comes, if one does. */
+      /** When the next attempt comes, if there is one. */
       retryInSeconds?: number
     }
   | { status: 'cancelled'; detail: string }
-  /** Given back unfinished, at a shutdown: queued again, and no attempt is counted. */
+  /** Handed back unfinished at a shutdown. It is queued again, and doesn't count as an attempt. */
   | { status: 'handed_back' }
 
 export const success = (result: Result): Outcome => ({ status: 'success', result })
 
-/** `result` keeps what is known of the failure, such as a status code. */
+/** `result`: what is known of the failure, such as a status code. */
 export const failed = (
   detail: string,
   more: { result?: Result; retryable?: boolean; notBeforeSeconds?: number } = {},

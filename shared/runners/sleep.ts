@@ -7,7 +7,7 @@ const params = z.strictObject({
   duration: z.number().min(0).max(86_400).default(2).describe('Seconds to sleep; fractions allowed'),
 })
 
-/** Waits. */
+/** Waits for so many seconds. */
 export const sleep: Runner<z.infer<typeof params>> = {
   about: 'Waits',
   params,
