@@ -20,7 +20,7 @@ type Row = Omit<RunValues, Instants> &
     bytes: number
   }
 
-/** The guarantee of the cast: it has each key of `Row`, by its own name unless it says another expression. */
+/** The cast: it has every key of `Row`, selected by its own name unless it says something else. */
 const COLUMNS = {
   id: 'id',
   definition: 'definition',
@@ -33,42 +33,46 @@ const COLUMNS = {
   bytes: 'bytes',
 } as Record<keyof Row, string>
 
-/** What a task is, as its row of `tasks` says: its schedule, what it runs, and its policies. */
+/** What a run needs to know of a task: its schedule, what it does, and its policies. */
 export type Definition = Omit<Row, keyof ScheduleFields | 'type' | 'params'> & {
-  /** What runs it, with its params checked; or why nothing can. */
+  /** What runs it, with its checked params, or why nothing can. */
   work: { runner: Runner; params: unknown } | { problem: string; unknownType?: string }
-  /** An error when it can't be read: written by hand, or in a zone that this Node doesn't know. */
+  /** An error if it can't be read: it was written by hand, or this Node doesn't know its zone. */
   schedule: Schedule | AppError
-  /** Milliseconds that each of its instants is moved by. */
+  /** By how many milliseconds each of its instants is delayed. */
   jitter: number
-  /** What its runs may all be held up by: an http origin, else the task type. */
+  /** What its runs share and may all be held up by: an HTTP origin, or else the task type. */
   target: string
-  /** The length of its params as text. */
+  /** How many bytes its params have as text. */
   bytes: number
 }
 
-/** Definitions that a process remembers at least, at about a kilobyte each, and bytes of their params at most; larger ones are read each time. */
+/**
+ * How many definitions a process remembers at least, at about a kilobyte each, and how many bytes of their params at
+ * most. Larger ones are read each time.
+ */
 const REMEMBERED = 10_000
 const REMEMBERED_BYTES = 16 * 2 ** 20
 const REMEMBERED_SIZE = 64 * 2 ** 10
 
-/** Params of no more bytes, which aren't compressed, are read for all of a claim's tasks together: these few thousand are some megabytes. */
+/** Params up to this size that aren't compressed are read for all tasks of a claim at once: a few megabytes. */
 const SMALL_BYTES = 2 ** 11
 
-/** Bytes of larger params that one statement reads; the next one reads the rest. A single task has fewer. */
+/** How many bytes of larger params one statement reads. The next claim reads the rest. A single task has fewer. */
 const READ_BYTES = 8 * 2 ** 20
 
-/** Two generations: what was asked for while the newer one filled up lives on when the older one is dropped. */
+/** Two generations. What was used while the newer one filled up survives when the older one is dropped. */
 let newer = new Map<number, Definition>()
 let older = new Map<number, Definition>()
 let newerBytes = 0
 
-/** `left` are the ids of those that would have been too many bytes at once. */
+/** `left`: ids of tasks whose params would have been too many bytes at once. */
 export type Definitions = { found: Map<number, Definition>; left: Set<number> }
 
 /**
- * The definitions of tasks, by task id. Each change of a task gives it a new `definition`, also in its state: who has locked that gets just the one
- * that holds, and most come out of memory. A task that is gone has none.
+ * Returns the definitions of tasks, by task id; none for tasks that are gone. Each change that a run needs gives a task
+ * a new `definition` number, in its state too. So whoever has locked the state gets exactly the version that holds,
+ * usually from memory.
  */
 export async function readDefinitions(
   tx: Queryable,
@@ -97,7 +101,7 @@ function keep(found: Map<number, Definition>, definitions: Definition[]): void {
   }
 }
 
-/** Nobody asks for it again, unless it is tried again. */
+/** Nobody needs it again, unless it is retried. */
 const isOnce = ({ schedule }: Definition): boolean =>
   !(schedule instanceof AppError) && schedule.kind === 'once'
 
@@ -110,7 +114,7 @@ async function loadSmall(tx: Queryable, ids: number[]): Promise<Definition[]> {
   return mapRows(found, (index) => toDefinition(found, index))
 }
 
-/** In the order of the ids, as many as READ_BYTES allows. Also returns how many of the ids it came to. */
+/** Loads as many as READ_BYTES allows, in the order of the ids. Also returns how many ids it got through. */
 async function loadLarge(tx: Queryable, ids: number[]): Promise<{ definitions: Definition[]; seen: number }> {
   const [{ seen, ...found }] = await tx<[Columns<Row> & { seen: number | null }]>`
     select ${columns<Row>(tx, COLUMNS)}, max(place)::int as seen
@@ -164,7 +168,7 @@ function toDefinition(rows: Columns<Row>, index: number): Definition {
   }
 }
 
-/** Here, ahead of the instant, and once for all its runs. */
+/** Checks the params ahead of the instant, and once for all runs. */
 function toWork(type: string, params: unknown): Definition['work'] {
   const runner = runnerOf(type)
   if (!runner) return { problem: `no runner for type ${type}`, unknownType: type }
@@ -193,8 +197,8 @@ function scheduleOf(rows: Columns<Row>, index: number): Schedule | AppError {
 }
 
 /**
- * Returns whether this process can run a task that has been due for so many milliseconds: it has a runner for its type. What it hasn't is remembered, and
- * left to others.
+ * Returns whether this process has a runner for the task's type. If not, the task is left to other processes.
+ * `dueForMs`: how long it has been due.
  */
 export function isRunnable(task: Definition, dueForMs: number): boolean {
   const { id: taskId, work, misfire_grace_seconds: graceSeconds } = task

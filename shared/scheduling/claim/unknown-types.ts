@@ -1,21 +1,21 @@
 import { logger } from '../../logger.ts'
 
-/** Tasks that are remembered; when there are more, they are found again. */
+/** How many tasks are remembered. Others are found again. */
 const REMEMBERED = 10_000
 
-/** Milliseconds until one that is still due is looked at again. */
+/** How many milliseconds later a task is tried again. */
 const LEFT_MS = 60_000
 
 type Left = { type: string; until: number }
 
-/** Tasks of types that this process has no runner for, by their ids: in a rolling deployment a newer process has it. */
+/** Tasks that this process has no runner for, by id. In a rolling deployment a newer process has it. */
 const left = new Map<number, Left>()
 
 type Unknown = { taskId: number; type: string; dueForMs: number; graceSeconds: number }
 
 /**
- * Remembers that this process leaves a task to others, and says so once for each type; and then each minute, when it has been due for longer than its
- * misfire grace: then no other process has a runner for it either.
+ * Leaves a task to other processes, and logs that once per type. Once the task has been due for longer than its misfire
+ * grace, no other process has a runner for it either; that is logged each minute.
  */
 export function leaveToOthers({ taskId, type, dueForMs, graceSeconds }: Unknown): void {
   const isNew = !unknownTypes().includes(type)
@@ -36,12 +36,12 @@ export function leaveToOthers({ taskId, type, dueForMs, graceSeconds }: Unknown)
   left.set(taskId, { type, until: performance.now() + LEFT_MS })
 }
 
-/** The ids of the tasks that this process leaves to others. */
+/** Returns the ids of the tasks that this process leaves to others. */
 export function leftToOthers(): number[] {
   const now = performance.now()
   for (const [id, { until }] of left) if (until <= now) left.delete(id)
   return [...left.keys()]
 }
 
-/** Their types. */
+/** Returns the types of those tasks. */
 export const unknownTypes = (): string[] => [...new Set([...left.values()].map(({ type }) => type))]

@@ -1,10 +1,10 @@
 import type { Queryable } from '../../db.ts'
 import { noneQueuedByHand, openedByHand } from '../state/open.ts'
 
-/** More than that wait for the next tick. */
+/** The rest waits for the next tick. */
 const RELEASED_PER_TICK = 1000
 
-/** Lets the runs follow that were asked for while another was open, once that has ended. */
+/** Opens the runs by hand that were asked for while another execution was open, once that has ended. */
 export async function openQueuedRuns(sql: Queryable): Promise<void> {
   await sql`
     with ready as (

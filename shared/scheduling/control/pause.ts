@@ -13,9 +13,9 @@ import { isUnrun, withdrawn } from '../state/withdraw.ts'
 import { reopenSchedules } from './reopen-schedule.ts'
 
 /**
- * Pauses tasks: nothing of their schedules is claimed any more, and what is queued is cancelled, but for what was claimed
- * ahead and what runs once: that is to come again. What runs goes on. With `until` they are resumed by themselves then. Gives
- * the ids of those there are.
+ * Pauses tasks. Nothing of their schedules is claimed any more, and what is queued is cancelled, except for what was
+ * claimed ahead and for tasks that run once: those occurrences come again. What is running goes on. With `until` the
+ * tasks resume by themselves. Returns the ids of the tasks that exist.
  */
 export async function pauseTasks(
   sql: Database,
@@ -39,7 +39,10 @@ export async function pauseTasks(
   )
 }
 
-/** Of these tasks those there are, which nothing claims, changes or settles until the transaction ends. */
+/**
+ * Locks the states of tasks, so that nothing claims, changes or settles them until the transaction ends. Returns the
+ * ids of the tasks that exist.
+ */
 async function lockStates(tx: Queryable, ids: number[]): Promise<number[]> {
   const rows = await tx<{ task_id: number }[]>`
     select task_id from task_state
@@ -53,14 +56,14 @@ type PausedTask = ScheduleFields & {
   id: number
   name: string
   next_run_at: Date | null
-  /** When its last run ended, or now while one is open. */
+  /** When its last run ended; now, if one is open. */
   busy_until: Date | null
   now: Date
 }
 
 /**
- * Resumes tasks. What came due during the pause is recorded as skipped, or, with `policy`, left to each task's
- * misfire policy. Gives the ids of those there are.
+ * Resumes tasks. What came due during the pause is recorded as skipped, or with `policy` left to each task's misfire
+ * policy. Returns the ids of the tasks that exist.
  */
 export async function resumeTasks(
   sql: Database,
@@ -72,10 +75,10 @@ export async function resumeTasks(
   )
 }
 
-/** Many pauses may end together: no tick resumes them all while others wait. */
+/** Many pauses may end at once. A tick doesn't resume them all while everything else waits. */
 const RESUMED_PER_TICK = 1000
 
-/** Resumes the tasks whose pause was to end by now. */
+/** Resumes the tasks whose pause has ended. */
 export async function resumeDue(sql: Database): Promise<void> {
   await sql.begin(async (tx) => {
     const due = await tx<{ task_id: number }[]>`
@@ -92,7 +95,7 @@ export async function resumeDue(sql: Database): Promise<void> {
   })
 }
 
-/** Their states are locked. */
+/** The states must be locked. */
 async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'): Promise<number[]> {
   const tasks = await tx<PausedTask[]>`
     select t.id, t.name, ${scheduleColumns(tx)}, s.next_run_at, now() as now,
@@ -111,7 +114,7 @@ async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'
   return ids
 }
 
-/** Sent together: the server works while the next ones are on their way, and none needs the answer of another. */
+/** Sent together, since none needs the answer of another: the server works while the next one is on its way. */
 async function writeResumed(tx: Queryable, tasks: (Missed & { taskId: number })[]): Promise<void> {
   const taskIds = tasks.map((it) => it.taskId)
   await Promise.all([
@@ -136,7 +139,7 @@ type Missed = { skips: Skip[]; next: Date | null }
 const leaveDue = (task: PausedTask): Missed => ({ skips: [], next: task.next_run_at })
 
 function missedBy(task: PausedTask): Missed {
-  // Unreadable, it stays due: the next claim pauses the task again and says why.
+  // A schedule that can't be read stays due. The next claim pauses the task again, and says why.
   const schedule = tryReadSchedule(task)
   if (schedule === null || task.next_run_at === null) return leaveDue(task)
   const jitter = jitterMs(task.name, task.jitter_seconds)
@@ -145,7 +148,7 @@ function missedBy(task: PausedTask): Missed {
   return { skips, next: next && shift(next, jitter) }
 }
 
-/** A fixed delay counts from the end of the last run, which its cursor may not know. */
+/** A fixed delay counts from the end of the last run, which the cursor may not know yet. */
 function delayedUntil(schedule: Schedule, busyUntil: Date | null): Date | null {
   const isDelayed = schedule.kind === 'interval' && schedule.mode === 'fixed_delay'
   return isDelayed && busyUntil ? shift(busyUntil, schedule.milliseconds) : null

@@ -6,8 +6,8 @@ import { scheduleColumns } from '../state/schedule-columns.ts'
 type Ended = ScheduleFields & { id: number; name: string; last: Date }
 
 /**
- * Lets schedules go on that had ended with the last run that `max_runs` allows, and of which that run was taken back: its cursor goes to
- * the occurrence after the last one that is accounted for. For rows that are locked.
+ * Reopens schedules that had ended with the last run that `max_runs` allows, when that run was taken back. The cursor
+ * moves to the occurrence after the last one in the ledger. The rows must be locked.
  */
 export async function reopenSchedules(tx: Queryable, taskIds: number[]): Promise<void> {
   if (taskIds.length === 0) return
@@ -34,7 +34,7 @@ export async function reopenSchedules(tx: Queryable, taskIds: number[]): Promise
     where s.task_id = c.task_id`
 }
 
-/** Milliseconds since 1970, the jitter included; null when no occurrence follows, or the schedule can't be read. */
+/** Returns milliseconds since 1970, with jitter; null if no occurrence follows or the schedule can't be read. */
 function nextOf(task: Ended): number | null {
   const schedule = tryReadSchedule(task)
   const next = schedule && nextAfter(schedule, task.last, task.last)

@@ -2,7 +2,7 @@ import { connect, PROBE_LIMITS } from '../../db.ts'
 import { unknownTypes } from '../claim/unknown-types.ts'
 import type { Duty, Overdue } from './overdue.ts'
 
-/** What a scheduler is late with. */
+/** The reasons why a scheduler is degraded. */
 const REASONS = {
   tick: 'tick_overdue',
   heartbeat: 'heartbeat_overdue',
@@ -12,11 +12,11 @@ const REASONS = {
 export type SchedulerState = {
   state: 'ok' | 'degraded'
   reasons: (typeof REASONS)[Duty][]
-  /** Task types that this process has no runner for, and leaves to others; left out when there are none. */
+  /** Task types that this process has no runner for and leaves to others. Absent if there are none. */
   unknown_types?: string[]
 }
 
-/** Returns how this process' scheduler is; null when it has none. */
+/** Returns how the scheduler of this process is doing; null if it has none. */
 export function schedulerState(watch: Overdue): SchedulerState | null {
   if (!watch.isWatching) return null
   const reasons = watch.late().map((duty) => REASONS[duty])
@@ -25,12 +25,12 @@ export function schedulerState(watch: Overdue): SchedulerState | null {
   return { state, reasons, ...(unknown.length > 0 && { unknown_types: unknown }) }
 }
 
-/** Leases for which nothing may have moved. */
+/** For how many leases nothing may have moved. */
 const STUCK_LEASES = 3
 
 /**
- * Returns whether a new process would do better than this one: its scheduler hasn't moved for three leases, although the database answers
- * on a new connection, and takes writes. One that is away restarts nobody.
+ * Returns whether a restart would help: the scheduler hasn't moved for three leases, although the database answers on a
+ * new connection and accepts writes. A database that is down restarts nobody.
  */
 export async function isStuck(
   watch: Overdue,

@@ -1,14 +1,14 @@
 import { isUnreachable } from '../../db.ts'
 import { logger } from '../../logger.ts'
 
-/** What must happen again and again, or executions are late. */
+/** What must be done again and again, or executions are late. */
 export type Duty = 'tick' | 'heartbeat' | 'settle'
 
 type Owed = { since: number; dueAt: number; isLate: boolean; failure: unknown }
 
 /**
- * Watches over what a scheduler owes: whatever is overdue by a third of a lease is a WARN, with how long and why, and a line when it is over.
- * It looks at its clock only; whether anything works is not for it to find out.
+ * Watches what the scheduler has to do. Whatever is overdue by a third of a lease is logged as a WARN, with how long
+ * and why, and once more when it is over. It only looks at the clock, and doesn't find out whether anything works.
  */
 export class Overdue {
   readonly #graceMs: number
@@ -21,7 +21,7 @@ export class Overdue {
     this.#graceMs = (leaseSeconds * 1000) / 3
   }
 
-  /** A scheduler runs in this process. */
+  /** Whether this process has a scheduler. */
   get isWatching(): boolean {
     return this.#isWatching
   }
@@ -30,7 +30,7 @@ export class Overdue {
     this.#isWatching = true
   }
 
-  /** It was just done, if it was owed, and is to be done within so many milliseconds from now. */
+  /** Records that a duty is done, and due again within so many milliseconds. */
   owe(duty: Duty, withinMs: number): void {
     const now = performance.now()
     this.#end(duty, now)
@@ -38,35 +38,35 @@ export class Overdue {
     this.#look()
   }
 
-  /** The same, unless it is owed already. */
+  /** Records that a duty is due within so many milliseconds, unless it is due already. */
   oweAtLeast(duty: Duty, withinMs: number): void {
     if (!this.#owed.has(duty)) this.owe(duty, withinMs)
   }
 
-  /** It isn't owed any more. */
+  /** Records that a duty is done, and not due again. */
   done(duty: Duty): void {
     this.#end(duty, performance.now())
   }
 
-  /** It was tried, and why that failed is what a warning will say. */
+  /** Records that a duty was tried and failed. The warning will say why. */
   failed(duty: Duty, error: unknown): void {
     if (isUnreachable(error)) this.#unreachableAt = performance.now()
     const owed = this.#owed.get(duty)
     if (owed) owed.failure = error
   }
 
-  /** Whether the database could not be reached at some time since: `performance.now()`. */
+  /** Returns whether the database couldn't be reached at some time since `at` (`performance.now()`). */
   wasUnreachableSince(at: number): boolean {
     return this.#unreachableAt >= at
   }
 
-  /** Returns what is overdue by a third of a lease. */
+  /** Returns the duties that are overdue by a third of a lease. */
   late(): Duty[] {
     const now = performance.now()
     return [...this.#owed].filter(([, it]) => now - it.dueAt >= this.#graceMs).map(([duty]) => duty)
   }
 
-  /** Returns since when what is overdue for longest was to be done: `performance.now()`; undefined when nothing is owed. */
+  /** Returns when the most overdue duty was due (`performance.now()`); undefined if nothing is due. */
   longest(): number | undefined {
     const all = [...this.#owed.values()].map(({ dueAt }) => dueAt)
     return all.length > 0 ? Math.min(...all) : undefined
@@ -80,7 +80,7 @@ export class Overdue {
     }
   }
 
-  /** One timer for all: most of what is owed is done long before it would be late. */
+  /** One timer for all duties, since most are done long before they would be late. */
   #look(): void {
     if (this.#timer) return
     const now = performance.now()

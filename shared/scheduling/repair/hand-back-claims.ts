@@ -3,7 +3,7 @@ import type { Held } from '../state/fence.ts'
 import { freeNeverRun, freeUnstarted } from '../state/free.ts'
 import { handBack } from '../state/hand-back.ts'
 
-/** Returns those of the claims that still hold an execution. */
+/** Returns those claims that still hold an execution. */
 export async function openClaims(sql: Queryable, claimIds: string[]): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     select c.id
@@ -16,14 +16,17 @@ export async function openClaims(sql: Queryable, claimIds: string[]): Promise<st
 }
 
 /**
- * Frees all that the claims still hold. For workers that are gone already: one that still runs would overlap with whoever
- * claims its execution next. Returns how many were freed.
+ * Frees everything that the claims still hold. Only for workers that are gone: one that still runs would overlap with
+ * whoever claims next. Returns how many executions were freed.
  */
 export async function handBackClaims(sql: Database, claimIds: string[]): Promise<number> {
   return await dropClaims(sql, claimIds, handBack)
 }
 
-/** Frees all of claims that never reached a worker: what started with them hasn't run. Returns how many were freed. */
+/**
+ * Frees everything in claims that never reached a worker, so that nothing of it has run. Returns how many executions
+ * were freed.
+ */
 export async function freeUnreceived(sql: Database, claimIds: string[]): Promise<number> {
   return await dropClaims(sql, claimIds, freeNeverRun)
 }

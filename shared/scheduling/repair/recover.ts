@@ -8,22 +8,25 @@ import { lossReason, pausedItself, touch } from '../state/pause-itself.ts'
 import { requeue } from '../state/requeue.ts'
 
 export type Recovered = {
-  /** Executions that were running when their worker went silent: `lost`, and queued again as the next attempt. */
+  /** Executions that were running when their worker went silent. They are `lost`, and the next attempts are queued. */
   lost: number
-  /** Executions that were claimed but never started: free to be claimed again. */
+  /** Executions that were claimed and hadn't started. They may be claimed again. */
   freed: number
-  /** Tasks whose occurrence took down its worker more often than their `crash_limit` allows. */
+  /** Tasks that are paused because an occurrence was lost more often than `crash_limit` allows. */
   paused: number
 }
 
-/** Claims, and executions in them, that one transaction gives back at most: it holds its locks for as long as it takes. A claim goes as a whole. */
+/**
+ * How many claims, and executions in them, one transaction recovers at most, since it holds locks meanwhile. A claim is
+ * recovered as a whole.
+ */
 const CLAIMS = 200
 const executions = new BatchSize(5000)
 
-/** Milliseconds that one call goes on for while there is more. */
+/** How many milliseconds a call continues while there is more. */
 const ENOUGH_MS = 2000
 
-/** Finds the claims whose lease has run out, by the database's clock, and gives their executions back. */
+/** Recovers claims whose lease has ended, by the database's clock. Returns what it did. */
 export async function recover(sql: Database): Promise<Recovered> {
   const until = performance.now() + ENOUGH_MS
   const all: Recovered = { lost: 0, freed: 0, paused: 0 }
@@ -75,7 +78,7 @@ async function recoverSome(tx: Queryable): Promise<Batch> {
   return { lost, freed, more }
 }
 
-/** Locks expired claims, oldest first, until they name enough executions. */
+/** Locks expired claims, oldest first, until they hold enough executions. */
 async function takeExpired(tx: Queryable): Promise<{ ids: string[]; more: boolean }> {
   const claims = await tx<{ id: string; size: number }[]>`
     select id, cardinality(task_ids) as size from claims
@@ -93,7 +96,7 @@ async function takeExpired(tx: Queryable): Promise<{ ids: string[]; more: boolea
   return { ids, more: ids.length < claims.length || claims.length === CLAIMS }
 }
 
-/** Locks what the claims still hold, in the order of every statement that writes many states. */
+/** Locks what the claims still hold, ordered like every statement that writes many states. */
 async function lockOpen(
   tx: Queryable,
   claimIds: string[],
@@ -108,7 +111,7 @@ async function lockOpen(
     for no key update of s`
 }
 
-/** It is likely what takes the workers down. */
+/** These tasks are probably what kills the workers. */
 async function pauseTired(tx: Queryable, tired: Lost[]): Promise<void> {
   if (tired.length === 0) return
   const taskIds = tired.map((it) => it.task_id)

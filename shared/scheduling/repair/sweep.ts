@@ -1,32 +1,35 @@
 import type { Database, Queryable } from '../../db.ts'
 import { warnOfEach } from '../../warn-of-each.ts'
 
-/** Seconds that one pass over all tasks takes, and that lie between the beginnings of two. */
+/** How many seconds one pass over all tasks takes, and how many lie between the starts of two. */
 const PASS_SECONDS = 900
 const REST_SECONDS = 30
 
-/** A small table is read in one go: pages of a slice at least. */
+/** A slice has at least so many pages, so that a small table is read at once. */
 const LEAST_PAGES = 256
 
-/** Milliseconds between two slices. After a longer while without a tick a slice makes up for it, up to so many seconds. */
+/**
+ * Milliseconds between two slices. After a longer time without ticks a slice catches up, by so many seconds at most.
+ */
 const SLICE_MS = 1000
 const MOST_SECONDS = 60
 
-/** Executions that one slice repairs at most; with more the same slice comes again. */
+/** How many executions one slice repairs at most. If there are more, the same slice comes again. */
 const REPAIRED = 1000
 
 type Options = { leaseSeconds: number; leastPages?: number }
 
-/** The slice of `task_state` to be looked at, in pages; `to` is not part of it. */
+/** A range of pages of `task_state`. `to` is exclusive. */
 type Slice = { from: number; to: number; pages: number }
 
 /**
- * Looks through a slice of all tasks for open executions whose claim has no row, or a row that doesn't name them: recover can't see
- * those, whatever brought them about (a bug, a hand in the database, a restored backup). Such a claim gets its row back, with one new
- * lease: a worker that lives renews it, else recover gives it back. Returns how many milliseconds later to call again.
+ * Searches a slice of all tasks for open executions whose claim has no row, or has a row that doesn't name them.
+ * Recover can't see those, whatever caused them: a bug, a change by hand, a restored backup. The claim gets its row
+ * back, with one new lease. A worker that is alive renews it, otherwise recover takes over. Returns in how many
+ * milliseconds to call again.
  *
- * How far it came is in the database: all replicas share the work of one pass, and a restart goes on with it. It reads by physical
- * position. A row that is written moves, and may escape a pass; one that is stranded is written by nobody.
+ * The database knows how far the sweep has come, so all replicas share one pass, and a restart continues it. It reads
+ * by physical position. A row that is written moves, and may escape a pass; but nobody writes a stranded one.
  */
 export async function sweep(
   sql: Database,
@@ -42,7 +45,7 @@ export async function sweep(
   return askInMs
 }
 
-/** Undefined when another replica is at it, or it isn't time yet. */
+/** Returns undefined if another replica is sweeping, or if it isn't time yet. */
 async function takeTurn(tx: Queryable, leastPages: number): Promise<Slice | undefined> {
   const [turn] = await tx<[{ from: number; pages: number; late: number }?]>`
     select next_page as from, pg_relation_size('task_state') / current_setting('block_size')::int as pages,
@@ -79,7 +82,7 @@ async function giveRowsBack(
     select id, task_id from stranded`
 }
 
-/** Returns how many milliseconds later the next slice is due. */
+/** Returns in how many milliseconds the next slice is due. */
 async function leaveTurn(tx: Queryable, { from, to, pages }: Slice, again: boolean): Promise<number> {
   const isLast = to >= pages
   const next = again ? from : isLast ? 0 : to

@@ -4,20 +4,20 @@ import { SILENT } from '../state/lose.ts'
 import { pausedByLoss, resumedWhere, touch } from '../state/pause-itself.ts'
 import { requeue } from '../state/requeue.ts'
 
-/** What the ledger says of a lost execution whose worker turned out to live. */
+/** What the ledger says of a lost execution whose worker turned out to be alive. */
 const CUT_OFF = 'its worker could not reach the database: its lease ran out'
 
-/** What a worker gave up since it could not reach the database to renew its leases. */
+/** What a worker gave up because it couldn't reach the database to renew its leases. */
 export type GivenUp = { claimIds: string[]; executionIds: number[] }
 
 /**
- * Takes back that the loss of these executions counts for `crash_limit`, and the pauses that came of it: what they run took no worker
- * down. Losses that are still to be found won't count either. May be called again. Returns how many tasks go on.
+ * Takes back that these losses count for `crash_limit`, and the pauses that came of it: they didn't kill the worker.
+ * Losses that are recovered later won't count either. May be repeated. Returns how many tasks were resumed.
  */
 export async function takeBackLosses(sql: Database, { claimIds, executionIds }: GivenUp): Promise<number> {
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
-      // First: recover holds such a row until its losses are committed, and the next statement sees those.
+      // This comes first. Recover holds such a row until its losses are committed, so the next statement sees them.
       await tx`update claims set blameless = true where id = any(${claimIds}::uuid[])`
       const resumed = await uncount(tx, executionIds)
       await touch(
@@ -36,7 +36,10 @@ export async function takeBackLosses(sql: Database, { claimIds, executionIds }: 
   )
 }
 
-/** The detail in the ledger tells what was taken back already. Returns the executions whose tasks had paused themselves for them. */
+/**
+ * The detail in the ledger shows what was taken back already. Returns the executions whose tasks had paused themselves
+ * because of them.
+ */
 async function uncount(tx: Queryable, executionIds: number[]): Promise<{ id: number; task_id: number }[]> {
   return await tx<{ id: number; task_id: number }[]>`
     with uncounted as (

@@ -5,15 +5,18 @@ import { takeBackLosses } from '../repair/take-back.ts'
 
 type Claim = { id: string; executionIds: number[] }
 
-/** Milliseconds between two tries to tell. */
+/** Milliseconds between two attempts to report. */
 const RETRY_MS = 1000
 
-/** Claims that one statement tells of. */
+/** How many claims one statement reports. */
 const BATCH = 100
-/** Executions that are remembered: those before them count as if their worker had died. */
+/** How many executions are remembered. Older ones count as if their worker had died. */
 const REMEMBERED = 200_000
 
-/** Remembers the claims that this process gave up since it could not reach the database, and tells once it can again: their losses don't count. */
+/**
+ * Remembers the claims that this process gave up because it couldn't reach the database, and reports them once it can,
+ * so that their losses don't count.
+ */
 export class GivenUp {
   readonly #sql: Database
   #claims: Claim[] = []
@@ -24,7 +27,7 @@ export class GivenUp {
     this.#sql = sql
   }
 
-  /** `executionIds`: those that it named; of those that have ended nothing is taken back. */
+  /** `executionIds`: everything the claim was given. For executions that have ended nothing is taken back. */
   add(id: string, executionIds: number[]): void {
     this.#claims.push({ id, executionIds })
     this.#executions += executionIds.length

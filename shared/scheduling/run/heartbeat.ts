@@ -7,20 +7,20 @@ import { fenced, held } from '../state/fence.ts'
 import type { GivenUp } from './given-up.ts'
 import type { HeldClaim, Stoppable, StopReason } from './work.ts'
 
-/** Milliseconds until a beat that failed is tried again. */
+/** Milliseconds until a failed beat is repeated. */
 const RETRY_MS = 250
 
-/** Milliseconds between two looks at how late the event loop is. */
+/** Milliseconds between two checks of how late the event loop is. */
 const WATCH_MS = 100
 
-/** Claims that one statement renews, and runs that one asks about, at most. */
+/** How many claims one statement renews, and how many runs one asks about. */
 const BATCH = 2000
 
 type Options = { leaseSeconds: number; overdue: Overdue; givenUp: GivenUp }
 
 /**
- * Keeps the leases of all claims that this process holds: it renews them each third of a lease. It stops a run that was
- * cancelled or whose claim has passed on, and all of a claim whose lease ends unrenewed.
+ * Renews the leases of all claims that this process holds, each third of a lease. Stops runs that were cancelled or
+ * whose claim has passed on, and all runs of a claim whose lease ends without renewal.
  */
 export class Heartbeat {
   readonly #held = new Map<string, HeldClaim>()
@@ -33,7 +33,7 @@ export class Heartbeat {
   #nextAt = Number.POSITIVE_INFINITY
   #beating = false
   #watch: NodeJS.Timeout | undefined
-  /** When the event loop stood still last, for longer than a worker should let it. */
+  /** When the event loop was last blocked for too long. */
   #blockedAt = Number.NEGATIVE_INFINITY
   #isUnreachable = false
   #stopped: StopReason | undefined
@@ -51,8 +51,8 @@ export class Heartbeat {
   }
 
   /**
-   * `since`: `performance.now()` before the statement that gave the lease was sent. When its answer took so long that the lease is
-   * over, the claim is lost from the start. `over` is called when this process has done with it.
+   * `since`: `performance.now()` before the statement that gave the lease was sent. When its answer took so long that
+   * the lease is over, the claim is lost from the start. `over` is called when this process has done with it.
    */
   hold(id: string, executionIds: number[], since: number, over: () => void): HeldClaim {
     const leaseEnds = since + this.#leaseMs
@@ -116,8 +116,8 @@ export class Heartbeat {
   }
 
   /**
-   * The database could not be reached in time, or this process stood still: only it can tell. It gives the claim up in the first
-   * case; what blocks a process is just what `crash_limit` is for.
+   * The database could not be reached in time, or this process stood still: only it can tell. It gives the claim up in
+   * the first case; what blocks a process is just what `crash_limit` is for.
    */
   #expire(held: HeldClaim): void {
     lose(held)

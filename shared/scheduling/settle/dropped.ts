@@ -16,8 +16,8 @@ type Found = {
 }
 
 /**
- * Returns the ids of those settlements that the database has after all: they were written by a statement whose answer got lost.
- * Of the others it logs what became of them. Never throws.
+ * Returns the ids of those settlements that the database has after all, because an earlier statement wrote them and its
+ * answer was lost. Logs what became of the others. Never throws.
  */
 export async function explain(sql: Queryable, missing: Settlement[]): Promise<Set<number>> {
   const executions = missing.map(({ execution }) => execution)
@@ -42,7 +42,7 @@ const idOf = ({ execution }: Settlement): number => execution.id
 const isWritten = (found: Found | undefined, status: string): boolean =>
   status === 'handed_back' ? found?.is_handed_back === true : found?.ended === status
 
-/** That a task was deleted is no fault: whoever did it knows. */
+/** A deleted task is no fault: whoever deleted it knows. */
 function report(dropped: ClaimedExecution[], found: Map<number, Found> | null): void {
   const isDeleted = ({ id }: ClaimedExecution): boolean => found?.get(id)?.is_deleted ?? false
   const deleted = dropped.filter(isDeleted)

@@ -18,11 +18,17 @@ export type Settlement = {
   entry?: LedgerEntry
   /** Why it began late. Default: it was on time. */
   lateReason?: LateReason | null
-  /** By how many milliseconds the run began after the start that the database has, if that is a second or more. Default: 0. */
+  /**
+   * By how many milliseconds the run began after the start that the database has, if that is a second or more. Default:
+   * 0.
+   */
   sinceStartMs?: number
 }
 
-/** A claim that a process is done with. `ends`: how many executions it was claimed with, if all of them have ended once this is written; else null. */
+/**
+ * A claim that a process is done with. `ends`: how many executions it was claimed with, if all of them have ended once
+ * this is written; else null.
+ */
 export type DoneClaim = { id: string; ends: number | null }
 
 /** What a settlement wrote. */
@@ -34,8 +40,8 @@ export type Settled = {
 }
 
 /**
- * Writes how executions ended, fenced on their claims: the ledger's rows, the retries, and the effects that belong to the same
- * transaction. Removes those `doneClaims` of which nothing is open any more.
+ * Writes how executions ended, fenced on their claims: the ledger's rows, the retries, and the effects that belong to
+ * the same transaction. Removes those `doneClaims` of which nothing is open any more.
  */
 export async function settle(
   sql: Database,
@@ -105,7 +111,10 @@ async function commitEffects(tx: Queryable, settlements: Settlement[]): Promise<
   return results
 }
 
-/** One statement: ends executions, copies them into the ledger, pauses tasks that failed too often, and removes claims that are done. */
+/**
+ * One statement: ends executions, copies them into the ledger, pauses tasks that failed too often, and removes claims
+ * that are done.
+ */
 async function write(
   sql: Queryable,
   settlements: Settlement[],
@@ -113,7 +122,7 @@ async function write(
   doneClaims: DoneClaim[],
 ): Promise<Settled> {
   if (settlements.length === 0 && doneClaims.length === 0) return { ids: new Set(), gone: new Set() }
-  // The parts that most settlements don't need would take a good part of the time that the server plans.
+  // Planning the parts that most settlements don't need would take a good part of the server's time.
   const mayTire = settlements.some((it) => (pauseAt(it) ?? NEVER) < NEVER)
   const mayRemove = doneClaims.length > 0
   const [{ ids, gone }] = await sql<[{ ids: number[] | null; gone: string[] | null }]>`
@@ -127,8 +136,8 @@ async function write(
 }
 
 /**
- * Returns the update that ends executions, with what the ledger needs of each, and whether its task is `tired`: it has failed
- * as often in a row as its `pause_after_failures` allows.
+ * Returns the update that ends executions, with what the ledger needs of each, and whether its task is `tired`: it has
+ * failed as often in a row as its `pause_after_failures` allows.
  */
 function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number, Result>): Fragment {
   // Each claim id is sent once, and named by its number.
@@ -192,9 +201,10 @@ const endedRow = reusable(
 )
 
 /**
- * Returns the parts `done` and `gone` of the statement, which remove those claims of which nothing is open. They don't take the
- * process' word for it: either this statement and confirmed ones before it have ended everything that the claim names, or each
- * of its tasks is looked up. A claim that someone has locked (a heartbeat, recover) stays; it goes later, or with its lease.
+ * Returns the parts `done` and `gone` of the statement, which remove those claims of which nothing is open. They don't
+ * take the process' word for it: either this statement and confirmed ones before it have ended everything that the
+ * claim names, or each of its tasks is looked up. A claim that someone has locked (a heartbeat, recover) stays; it goes
+ * later, or with its lease.
  */
 const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): Fragment => sql`
   , done as (
@@ -222,7 +232,10 @@ const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): 
 /** More failures than any task will have. */
 const NEVER = 2 ** 31 - 1
 
-/** Returns how many failures in a row pause the task, or null if this ending isn't a failure. Only the last attempt of a scheduled occurrence counts. */
+/**
+ * Returns how many failures in a row pause the task, or null if this ending isn't a failure. Only the last attempt of a
+ * scheduled occurrence counts.
+ */
 function pauseAt({ execution, outcome }: Settlement): number | null {
   const hasFailed = outcome.status === 'failed' || outcome.status === 'timeout'
   if (!hasFailed || execution.trigger !== 'schedule' || retryIn(outcome) !== null) return null

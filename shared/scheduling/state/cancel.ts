@@ -4,8 +4,8 @@ import { intoLedger, ledgerColumns } from './ledger.ts'
 import { PAUSED } from './requeue.ts'
 
 /**
- * Ends an execution that is still queued; asks one that runs to stop, which its worker sees at its next heartbeat. Returns which of the
- * two it was; undefined when it isn't open.
+ * Cancels an execution: ends it if it is queued, asks it to stop if it is running, which its worker sees at its next
+ * heartbeat. Returns which of the two it did; undefined if it isn't open.
  */
 export async function cancel(
   sql: Queryable,
@@ -31,7 +31,7 @@ export async function cancel(
   return running && 'asked'
 }
 
-/** Ends what is queued of the schedules of paused tasks, in rows that are locked. Returns the ids of their tasks. */
+/** Cancels what is queued of the schedules of paused tasks. The rows must be locked. Returns the ids of the tasks. */
 export async function cancelPaused(tx: Queryable, taskIds: number[]): Promise<number[]> {
   const rows = await tx<{ task_id: number }[]>`
     with ended as (

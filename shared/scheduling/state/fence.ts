@@ -1,6 +1,6 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
-/** An execution in a worker's hands: what a fenced write must name. */
+/** What a fenced write must name: an execution and its claim. */
 export type Held = { id: number; task_id: number; claim_id: string }
 
 /** Returns claimed executions as rows of a statement: `c (task_id, execution_id, claim_id)`. */
@@ -12,9 +12,9 @@ export const held = (sql: Queryable, executions: Held[]): Fragment => sql`
   ) as c (task_id, execution_id, claim_id)`
 
 /**
- * Returns the fence: true while the row of `task_state` named `s` still has the open execution of `c`, under the same claim.
- * The coalesce hides it from the planner: with statistics taken while nothing was open, it would expect one such row in the
- * whole table and begin by reading all of it.
+ * Returns the fence: true while the row `s` of `task_state` still has the open execution of `c`, under the same claim.
+ * The coalesce hides the condition from the planner. With statistics from when nothing was open it would expect a
+ * single such row, and start by reading the whole table.
  */
 export const fenced = (
   sql: Queryable,

@@ -1,7 +1,7 @@
 import type { Fragment, Queryable } from '../../db.ts'
 import { fenced, type Held, held } from './fence.ts'
 
-/** Returns the set list that frees what is claimed and has not started, for the next claim. */
+/** Returns the set list that frees what is claimed and hasn't started. */
 export const freed = (sql: Queryable): Fragment => sql`claim_id = null, unheld_due_at = s.due_at`
 
 /** Frees claimed executions that have not started, fenced. Returns how many. */
@@ -15,7 +15,7 @@ export async function freeUnstarted(sql: Queryable, executions: Held[]): Promise
 }
 
 /**
- * Frees executions that were started with their claim and that no worker ever got, fenced: as if they had not started. Returns
+ * Frees executions that started with their claim and never reached a worker, fenced: as if they hadn't started. Returns
  * how many.
  */
 export async function freeNeverRun(sql: Queryable, executions: Held[]): Promise<number> {

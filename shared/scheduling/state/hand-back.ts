@@ -4,8 +4,8 @@ import { intoLedger, ledgerColumns } from './ledger.ts'
 import { mayGoOn, PAUSED } from './requeue.ts'
 
 /**
- * Frees what runs, for the next claim, as the same attempt: a shutdown is no attempt. What was asked to stop, or whose task was
- * paused, has stopped. Returns the ids of those that were still held.
+ * Frees running executions for the next claim, as the same attempts, since a shutdown is no failure. Those that were
+ * asked to stop, or whose tasks are paused, end as cancelled. Returns the ids of those that were still held.
  */
 export async function handBack(sql: Queryable, executions: Held[]): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`

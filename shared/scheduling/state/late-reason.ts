@@ -1,4 +1,4 @@
-/** What an execution may have waited for. The ledger has their numbers, from 1: a new one comes last. */
+/** What an execution may have waited for. The ledger stores their numbers, from 1, so a new one goes last. */
 export const LATE_REASONS = ['no_place', 'retry_share', 'catch_up', 'database'] as const
 
 export type LateReason = (typeof LATE_REASONS)[number]

@@ -1,14 +1,15 @@
 import type { Queryable } from '../../db.ts'
 import type { Skip } from '../schedule/plan.ts'
 
-/** What an execution leaves of itself in the row of `task_state` that is named `s`. */
+/** The columns of the row `s` of `task_state` that the ledger gets. */
 export const ledgerColumns = (sql: Queryable) => sql`
   s.execution_id, s.task_id, s.scheduled_for, s.attempt, s.trigger, s.due_at, s.started_at, s.cancel_requested_at,
   s.rerun_of, s.status`
 
 /**
- * The insert that takes ended executions over into the ledger, for a statement whose `ended` has `ledgerColumns`, and `outcome`,
- * `detail` and `result`. Its `startedAt` and `lateReason` may be other columns; `which` is a `where` that picks some of them.
+ * Returns the insert that copies ended executions into the ledger, for a statement whose `ended` has `ledgerColumns`,
+ * `outcome`, `detail` and `result`. `startedAt` and `lateReason` name other columns for these; `which` is a `where`
+ * that selects some rows.
  */
 export const intoLedger = (
   sql: Queryable,
@@ -23,7 +24,7 @@ export const intoLedger = (
   from ended
   ${which}`
 
-/** The rows of occurrences that don't run. */
+/** Records occurrences that don't run. */
 export async function insertSkips(tx: Queryable, skips: (Skip & { taskId: number })[]): Promise<void> {
   if (skips.length === 0) return
   await tx`
@@ -42,8 +43,9 @@ export async function insertSkips(tx: Queryable, skips: (Skip & { taskId: number
 }
 
 /**
- * The states, named `s`, of tasks that may have an open execution: what is claimed, and what waits to be. Each is looked up by its key (`offset 0` keeps the
- * planner from anything else): few are open, but before `claims` has statistics it expects thousands, and reads all of `task_state`.
+ * The states, `s`, of tasks that may have an open execution: what is claimed, and what waits for a claim. Each is
+ * looked up by its key (`offset 0` prevents anything else). Few are open, but before `claims` has statistics the
+ * planner expects thousands and reads all of `task_state`.
  */
 export const maybeOpen = (sql: Queryable) => sql`
   (

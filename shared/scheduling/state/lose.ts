@@ -6,13 +6,13 @@ import { intoLedger, ledgerColumns } from './ledger.ts'
 /** What the ledger says of an execution whose worker went silent. */
 export const SILENT = 'the worker went silent: its lease ran out'
 
-/** A held execution; `blameless` when its loss says nothing about what it runs. */
+/** A held execution. `blameless`: its loss doesn't count for `crash_limit`. */
 export type Losable = Held & { blameless: boolean }
 
 export type Lost = {
   id: number
   task_id: number
-  /** This loss was one more than its task's `crash_limit` allows. */
+  /** It was lost once more than its task's `crash_limit` allows. */
   gives_up: boolean
 }
 

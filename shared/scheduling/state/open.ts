@@ -1,9 +1,9 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
 /**
- * Returns the set list that opens an occurrence of the schedule where `p.opens`; other rows keep what they have. `p` has the
- * occurrence (`run`, `due`: milliseconds since 1970), the index of its claim, whether it `starts` with that claim, and `at`,
- * the instant when it does.
+ * Returns the set list that opens an occurrence of the schedule where `p.opens`; other rows keep what they have. `p`
+ * has the occurrence (`run`, `due`: milliseconds since 1970), the index of its claim, whether it `starts` with that
+ * claim, and `at`, the instant when it does.
  */
 export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment => sql`
   runs = s.runs + p.opens::int,
@@ -23,7 +23,7 @@ export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment =
 
 export type ByHand = 'manual' | 'rerun'
 
-/** Returns the set list that opens a run by hand, for any worker. Two within a millisecond are two instants all the same. */
+/** Returns the set list that opens a run by hand, for any worker. Two within a millisecond still get two instants. */
 export const openedByHand = (sql: Queryable, trigger: ByHand, rerunOf: number | null): Fragment => sql`
   status = 'queued', execution_id = nextval('execution_ids'), attempt = 1, trigger = ${trigger},
   rerun_of = ${rerunOf}::bigint, claim_id = null, started_at = null, cancel_requested_at = null, failures = 0, losses = 0,
@@ -33,12 +33,12 @@ export const openedByHand = (sql: Queryable, trigger: ByHand, rerunOf: number | 
     else now()
   end`
 
-/** Returns the guard of opening: the task has no open execution. Its row has room for one, so a second can't slip in. */
+/** Returns the guard of opening: the task has no open execution. Its row has room for only one. */
 export const nothingOpen = (sql: Queryable): Fragment => sql`s.status is null`
 
-/** Returns the set list that asks for one more run by hand, to follow what is open. */
+/** Returns the set list that queues a run by hand behind the open execution. */
 export const queuedByHand = (sql: Queryable): Fragment =>
   sql`run_queued_at = coalesce(s.run_queued_at, now())`
 
-/** Returns the set list of that run's opening, besides `openedByHand`. */
+/** Returns what else to set when that run is opened, besides `openedByHand`. */
 export const noneQueuedByHand = (sql: Queryable): Fragment => sql`run_queued_at = null`

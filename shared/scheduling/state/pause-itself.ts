@@ -1,7 +1,7 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
 /**
- * Returns the set list by which a task pauses itself where `when` holds. A pause that a person asked for keeps its reason, but no
+ * Returns the set list by which a task pauses itself where `when` holds. A pause by a person keeps its reason, but no
  * longer ends by itself.
  */
 export const pausedItself = (sql: Queryable, when: Fragment, reason: Fragment): Fragment => sql`
@@ -9,11 +9,11 @@ export const pausedItself = (sql: Queryable, when: Fragment, reason: Fragment): 
   pause_reason = case when ${when} then coalesce(s.pause_reason, ${reason}) else s.pause_reason end,
   paused_at = case when ${when} then coalesce(s.paused_at, now()) else s.paused_at end`
 
-/** Returns the reason of the pause of a task, `t`, whose occurrence was lost more often than its `crash_limit` allows. */
+/** Returns the pause reason of a task `t` whose occurrence was lost more often than its `crash_limit` allows. */
 export const lossReason = (sql: Queryable): Fragment => sql`
   'one occurrence was lost ' || (t.crash_limit + 1) || ' times: more than its crash_limit'`
 
-/** Returns the guard of taking that pause back. */
+/** Returns the guard of taking such a pause back. */
 export const pausedByLoss = (sql: Queryable): Fragment => sql`
   s.status is null and s.paused_at is not null and coalesce(starts_with(s.pause_reason, 'one occurrence was lost '), false)`
 
@@ -23,7 +23,7 @@ export const resumedWhere = (sql: Queryable, when: Fragment): Fragment => sql`
   paused_until = case when ${when} then null else s.paused_until end,
   pause_reason = case when ${when} then null else s.pause_reason end`
 
-/** Gives tasks whose pause has changed a new version. */
+/** Gives tasks a new version, since their pause has changed. */
 export async function touch(tx: Queryable, taskIds: number[]): Promise<void> {
   if (taskIds.length === 0) return
   await tx`update tasks set version = version + 1, updated_at = now() where id = any(${taskIds}::int[])`

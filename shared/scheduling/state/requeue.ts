@@ -1,18 +1,18 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
 /**
- * Returns the guard of everything that would run an occurrence again (a retry, a lost or handed-back execution): nobody asked it
- * to stop, and its task isn't paused. A pause doesn't hold runs by hand.
+ * Returns the guard of everything that continues an occurrence (a retry, a lost or handed-back execution): nobody asked
+ * it to stop, and its task isn't paused. A pause doesn't stop runs by hand.
  */
 export const mayGoOn = (sql: Queryable): Fragment => sql`
   s.cancel_requested_at is null and (s.paused_at is null or s.trigger <> 'schedule')`
 
-/** What the ledger says of what a pause cancelled. */
+/** What the ledger says of executions that a pause cancelled. */
 export const PAUSED = 'the task was paused'
 
 /**
- * Queues the next attempts of tasks that run once and whose only occurrence a pause has cut short: between two attempts, or after a loss. Nothing else would
- * bring it back. For rows that are locked, of tasks that are resumed.
+ * Queues the next attempts of tasks that run once and whose only occurrence a pause has cut short, between two attempts
+ * or after a loss: nothing else would bring it back. For tasks that are being resumed; the rows must be locked.
  */
 export async function requeueCutShort(tx: Queryable, taskIds: number[]): Promise<void> {
   await tx`
@@ -25,10 +25,13 @@ export async function requeueCutShort(tx: Queryable, taskIds: number[]): Promise
       and e.id = s.execution_id and (e.status = 'lost' or (e.status = 'cancelled' and e.detail = ${PAUSED}))`
 }
 
-/** An ended execution whose occurrence is tried again, so many seconds from now. */
+/** An ended execution whose occurrence is tried again in so many seconds. */
 export type Again = { id: number; task_id: number; inSeconds: number; failed: boolean }
 
-/** Queues the next attempts of executions that this transaction has just ended, unless they were told to stop or are paused. */
+/**
+ * Queues the next attempts of executions that this transaction has just ended, unless they were asked to stop or their
+ * tasks are paused.
+ */
 export async function requeue(tx: Queryable, again: Again[]): Promise<void> {
   if (again.length === 0) return
   await tx`

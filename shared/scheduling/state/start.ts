@@ -1,19 +1,20 @@
 import { type Queryable, reusable } from '../../db.ts'
 import { fenced, type Held } from './fence.ts'
 
-/** An execution to be started, so many milliseconds from now: a start may be written a little ahead of its instant. */
+/** An execution that starts in so many milliseconds. A start may be written a little ahead of its instant. */
 export type Starting = {
   execution: Held
   inMs: number
-  /** This worker has tried before, and got no answer: that start counts, since nobody else has the claim. */
+  /** This worker has tried before and got no answer. That start counts, since nobody else has the claim. */
   mayBeStarted?: boolean
 }
 
 const fence = reusable((sql) => fenced(sql, 'queued', sql`c.claim_id`, sql`c.also`))
 
 /**
- * Starts claimed executions, fenced. Returns those that started; the claim of the others has passed on (cancelled, withdrawn, expired,
- * delivered twice). Not their ids: one that was freed and claimed again may be among them under both claims.
+ * Starts claimed executions, fenced. Returns those that started. The claims of the others have passed on: cancelled,
+ * withdrawn, expired, or delivered twice. It doesn't return ids, since an execution that was freed and claimed again
+ * may be in `starting` under both claims.
  */
 export async function start(sql: Queryable, starting: Starting[]): Promise<Set<Held>> {
   const [{ places }] = await sql<[{ places: number[] | null }]>`

@@ -1,6 +1,6 @@
 import type { Queryable } from '../../db.ts'
 
-/** Puts queued executions that nobody holds, in rows that are locked, under a new claim. */
+/** Claims queued executions that nobody holds. The rows must be locked. */
 export async function take(
   tx: Queryable,
   claim: { id: string; taskIds: number[]; leaseSeconds: number },

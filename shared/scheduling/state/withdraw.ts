@@ -1,20 +1,21 @@
 import type { Fragment, Queryable } from '../../db.ts'
 import { freed } from './free.ts'
 
-/** Returns the set list that takes back an occurrence that was claimed and has not started: its cursor is at it again. */
+/** Returns the set list that withdraws an occurrence which was claimed and hasn't started: the cursor is back at it. */
 export const withdrawn = (tx: Queryable): Fragment => tx`
   status = null, unheld_due_at = null, next_run_at = s.due_at, runs = s.runs - 1`
 
-/** Returns the guard of that: the first attempt at an occurrence of the schedule, which never ran. */
+/** Returns the guard of that: the first attempt at a scheduled occurrence, which never ran. */
 export const isUnrun = (tx: Queryable): Fragment => tx`
   s.status = 'queued' and s.trigger = 'schedule' and s.attempt = 1 and s.started_at is null`
 
-/** Returns the guard of the same, of what is not due yet: it is taken back by a change of the task. */
+/** Returns the guard of withdrawing for a change of the task: it isn't due yet. */
 export const isAhead = (tx: Queryable): Fragment => tx`${isUnrun(tx)} and s.due_at > now()`
 
 /**
- * Takes back what was claimed of a task and has not started, since its worker knows the task as it was: an occurrence that is not
- * due yet is to come again, and what is due is queued for the next claim. Returns where the cursor is then.
+ * Withdraws or frees what was claimed of a task and hasn't started, since its worker knows the task as it was: an
+ * occurrence that isn't due yet comes again, and what is due is queued for the next claim. Returns where the cursor is
+ * then.
  */
 export async function withdrawClaimed(tx: Queryable, taskId: number): Promise<Date | null> {
   await tx`

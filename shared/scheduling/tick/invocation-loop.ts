@@ -3,17 +3,18 @@ import { logger } from '../../logger.ts'
 import type { Ticked } from './tick.ts'
 import { startTickTimer } from './tick-timer.ts'
 
-/** How many ticks there were, how many of them didn't throw, and how many executions those claimed. */
+/** How many ticks there were, how many of them succeeded, and how many executions those claimed. */
 export type Looped = { ticks: number; worked: number; claimed: number }
 
-/** Milliseconds that the last tick looks further ahead: the next loop may begin so much later, and delay nothing. */
+/** The last tick looks this much further ahead, so that the next loop may start this much later without a delay. */
 const HANDOVER_MS = 3000
 
 type Options = { loopSeconds: number; tickIntervalMs: number; claimAheadMs: number; leaseSeconds: number }
 
 /**
- * Ticks at each interval for so many seconds, where nothing else calls so often. A tick that throws is logged, and the next one comes all the
- * same. It ends half an interval after its last beat, or when that tick does. Throws when every tick did.
+ * Ticks at each interval for so many seconds, within one invocation, where nothing else calls that often. A tick that
+ * throws is logged, and the next one follows. It ends half an interval after the last beat, or when that tick does.
+ * Throws if every tick did.
  */
 export async function loopTicks(
   tick: (aheadMs: number) => Promise<Ticked>,

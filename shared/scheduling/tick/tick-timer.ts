@@ -1,20 +1,20 @@
 import { logger } from '../../logger.ts'
 
 export type TickTimer = {
-  /** Ticks soon, before the next beat: at most one such tick in `NUDGE_MS`, however often it is asked for. */
+  /** Ticks early. At most one such tick comes in `NUDGE_MS`, however often it is asked for. */
   nudge(): void
-  /** Ticks now, or once the running tick has ended: there is work that it left. */
+  /** Ticks now, or as soon as the running tick has ended. */
   again(): void
-  /** Starts no other tick, and resolves when the running one has ended. */
+  /** Starts no more ticks. Resolves when the running one has ended. */
   stop(): Promise<void>
 }
 
 const NUDGE_MS = 25
 
-/** While ticks keep failing one in so many is logged. */
+/** While ticks keep failing, one in so many is logged. */
 const LOG_EVERY = 30
 
-/** One tick at a time: one that takes longer than the interval costs the beats that it covers. */
+/** Ticks at each interval, one at a time. A tick that takes longer than the interval skips the beats that it covers. */
 export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number): TickTimer {
   let failures = 0
   let running: Promise<void> | undefined
@@ -55,7 +55,8 @@ export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number)
     },
     again,
     async stop() {
-      // A nudge may still come: each run that ends during the shutdown gives one, and its tick would claim again.
+      // A nudge may still come, since each run that ends during the shutdown causes one, and its tick would claim
+      // again.
       stopped = true
       clearInterval(timer)
       clearTimeout(nudged)

@@ -23,9 +23,9 @@ export type TickOptions = {
 }
 
 /**
- * One tick: recovers what silent workers held, then claims what is due or will be soon, in batches, until nothing is left or
- * the workers are full. It dispatches the claims and doesn't wait for their runs. Safe to run anywhere, at any rate, and
- * several at once. Returns what it did.
+ * One tick: recovers what silent workers held, then claims what is due or will be soon, in batches, until nothing is
+ * left or the workers are full. It dispatches the claims and doesn't wait for their runs. Safe to run anywhere, at any
+ * rate, and several at once. Returns what it did.
  */
 export async function tick(sql: Database, dispatcher: Dispatcher, options: TickOptions): Promise<Ticked> {
   await attempt('free unreceived claims', () => freeAllUnreceived(sql, options.leaseSeconds))
@@ -33,7 +33,7 @@ export async function tick(sql: Database, dispatcher: Dispatcher, options: TickO
   const found = await findWork(sql, options)
   const recovered = await repair(sql, found)
   const mayHaveFreed = found.isLeaseOver || found.isPauseOver || found.hasRunByHand
-  // What was freed just now is due after the clock was read.
+  // What was just freed is due after the clock was read.
   const clock = mayHaveFreed && !options.now ? await readClock(sql) : found.clock
   const findings = {
     isDueNow: found.isDueNow || mayHaveFreed,
@@ -90,8 +90,8 @@ type Found = Findings & {
 }
 
 /**
- * Finds out what there is to do, in one statement that reads the first entry of five indexes: most ticks cost no more. The
- * instants are compared here, because a plan that doesn't know them may read a whole table.
+ * Finds out what there is to do, in one statement that reads the first entry of five indexes: most ticks cost no more.
+ * The instants are compared here, because a plan that doesn't know them may read a whole table.
  */
 async function findWork(sql: Database, { aheadMs = 0, now }: TickOptions): Promise<Found> {
   const askedAt = performance.now()
