@@ -1,9 +1,14 @@
 import * as z from 'zod'
 import { invalid, type Problem } from './errors.ts'
+import { nearest } from './nearest.ts'
 
 /** Checks a body with the schema that also makes the documentation. Throws `invalid`. */
-export function parseBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
-  return parse(schema, body, (path) => ({ pointer: toPointer(path) }))
+export function parseBody<Schema extends z.ZodType>(
+  schema: Schema,
+  body: unknown,
+  immutable: readonly string[] = [],
+): z.output<Schema> {
+  return parse(schema, body, (path) => ({ pointer: toPointer(path) }), immutable)
 }
 
 export function parseParameters<Schema extends z.ZodType>(
@@ -17,12 +22,14 @@ function parse<Schema extends z.ZodType>(
   schema: Schema,
   input: unknown,
   place: (path: PropertyKey[]) => Place,
+  immutable: readonly string[] = [],
 ): z.output<Schema> {
   const unstorable = findUnstorable(input)
   if (unstorable) throw invalid([{ ...place(unstorable.path), detail: unstorable.detail }])
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
-  throw invalid(problemsOf(parsed.error, place))
+  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+  throw invalid(problemsOf(parsed.error, place, { known, immutable }))
 }
 
 /**
@@ -45,14 +52,28 @@ export function readQuery(rawQueryString: string): Record<string, string | strin
 
 type Place = { pointer: string } | { parameter: string }
 
-export function problemsOf(error: z.ZodError, place: (path: PropertyKey[]) => Place): Problem[] {
+/** `known` and `immutable`: names at the top level, for those that a client gets wrong. */
+export function problemsOf(
+  error: z.ZodError,
+  place: (path: PropertyKey[]) => Place,
+  names: Names = { known: [], immutable: [] },
+): Problem[] {
   return error.issues.flatMap((issue) => {
     const [inKey] = issue.code === 'invalid_key' ? issue.issues : [issue]
     if (issue.code !== 'unrecognized_keys') {
       return [{ ...place(issue.path), detail: inKey?.message ?? issue.message }]
     }
-    return issue.keys.map((key) => ({ ...place([...issue.path, key]), detail: 'is not known here' }))
+    const own = issue.path.length === 0 ? names : { known: [], immutable: [] }
+    return issue.keys.map((key) => ({ ...place([...issue.path, key]), detail: whyUnknown(key, own) }))
   })
+}
+
+type Names = { known: readonly string[]; immutable: readonly string[] }
+
+function whyUnknown(key: string, { known, immutable }: Names): string {
+  if (immutable.includes(key)) return "can't be changed"
+  const meant = nearest(key, [...known, ...immutable])
+  return meant === undefined ? 'is unknown' : `is unknown; did you mean ${meant}?`
 }
 
 /** Returns a JSON Pointer (RFC 6901) as a URI fragment, as RFC 9457 shows it. */

@@ -9,16 +9,16 @@ import type { Claim } from '../../shared/scheduling/claim/claim.ts'
 import { loadClaim } from '../../shared/scheduling/claim/load-claim.ts'
 import { executor } from '../program.ts'
 
-/** A claim comes whole within a process. An invocation carries its ids. */
+/** Within a process the claim itself is passed. An invocation carries its ids. */
 const handedOver = z.union([
   z.object({ claim: z.custom<Claim>((value) => typeof value === 'object' && value !== null) }),
   z.object({ claimId: z.uuid(), taskIds: z.array(z.int()).max(1000) }),
 ])
 
-/** Time to settle what runs into the end of the invocation. */
+/** Time to settle at the end of the invocation. */
 const SETTLE_MS = 3000
 
-/** Runs the executions of a claim, and answers when all of them are settled. */
+/** Runs the executions of a claim. Returns when all of them are settled. */
 export const handler = middy()
   .use(injectLambdaContext(logger))
   .handler(async (event: unknown, context: Context): Promise<void> => {

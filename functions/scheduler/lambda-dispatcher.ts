@@ -3,10 +3,13 @@ import type { Queryable } from '../../shared/db.ts'
 import type { Dispatcher } from '../../shared/scheduling/claim/dispatch.ts'
 import { keptSlots } from '../../shared/scheduling/run/slots.ts'
 
-/** Executions of one invocation: more would share one function's memory and time. */
+/** Executions per invocation. More would share the memory and the time of one function. */
 const CLAIM_SIZE = 10
 
-/** The SDK's own are none, and a network without a way to Lambda swallows connections: a tick would hang instead of giving back. */
+/**
+ * The SDK has no limits of its own. In a network without a way to Lambda a tick would hang instead of freeing its
+ * claims.
+ */
 const LIMITS = {
   maxAttempts: 2,
   requestHandler: { connectionTimeout: 3000, requestTimeout: 3000, throwOnRequestTimeout: true },
@@ -36,7 +39,7 @@ export function lambdaDispatcher(sql: Queryable, { functionName, slots }: Option
       return { now: 0, ahead: quick - keptSlots(slots), quick }
     },
     async send({ id, executions }) {
-      // Only here: it is half of all that a container would load, and a container never sends.
+      // Imported here: it is half of what a container would load, and a container never sends.
       const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
       client ??= new LambdaClient(LIMITS)
       await client.send(

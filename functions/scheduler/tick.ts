@@ -8,10 +8,13 @@ import { type Looped, loopTicks } from '../../shared/scheduling/tick/invocation-
 import { type Ticked, tick } from '../../shared/scheduling/tick/tick.ts'
 import { dispatcher } from '../program.ts'
 
-/** Without `loopSeconds` it is one tick. The schedule of serverless.yml sets it: on AWS nothing fires more often than each minute. */
+/**
+ * Without `loopSeconds` it ticks once. The schedule in serverless.yml sets it, since nothing on AWS fires more than
+ * once a minute.
+ */
 const beat = z.object({ loopSeconds: z.number().positive().max(840).optional() })
 
-/** Ticks. Its answer tells what that did, and, of a single tick, under which claim ids. */
+/** Ticks. Returns what that did; for a single tick also the ids of its claims. */
 export const handler = middy()
   .use(injectLambdaContext(logger))
   .handler(async (event: unknown): Promise<Ticked | Looped> => {

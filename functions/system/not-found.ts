@@ -10,7 +10,7 @@ const routes = Object.entries(paths).map(([path, methods]) => ({
   allow: Object.keys(methods).map((method) => method.toUpperCase()),
 }))
 
-/** What no other route takes: 405 when the path has other methods, else 404. */
+/** Handles what no other route does: 405 if the path has other methods, otherwise 404. */
 export const handler = httpHandler(
   {
     tag: 'System',

@@ -13,6 +13,7 @@ export const handler = httpHandler(
       'Changes any field but its name and type. Changing the schedule neither loses nor repeats an occurrence.',
     path: taskPath,
     body: taskPatch,
+    immutable: ['name', 'type'],
     example: { interval_seconds: 120 },
     responses: {
       200: { description: 'The task', body: taskOut },

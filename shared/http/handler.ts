@@ -77,11 +77,11 @@ function toRequest(event: APIGatewayProxyEventV2, context: Context): HttpRequest
  * The cast: the schemas of `Op` have produced what its `Input` says. Absent values are null under serverless-offline.
  */
 function readInput<Op extends Operation>(operation: Op, event: APIGatewayProxyEventV2): Input<Op> {
-  const { path, query, body } = operation
+  const { path, query, body, immutable } = operation
   return {
     path: path && parseParameters(path, event.pathParameters ?? {}),
     query: query && parseParameters(query, readQuery(event.rawQueryString ?? '')),
-    body: body && parseBody(body, event.body),
+    body: body && parseBody(body, event.body, immutable),
   } as Input<Op>
 }
 

@@ -14,6 +14,8 @@ export type Operation = {
   body?: z.ZodType
   /** A body that works as it is. */
   example?: unknown
+  /** Fields that only creation may set. */
+  immutable?: readonly string[]
   /** No body at all is taken as `{}`. */
   bodyOptional?: true
   /** By status: what it means, and the body's schema when it is JSON. */

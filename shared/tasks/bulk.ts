@@ -7,26 +7,26 @@ import { pauseTasks, resumeTasks } from '../scheduling/control/pause.ts'
 import { deleteTasks } from './delete.ts'
 import { matching, taskFilters } from './list.ts'
 
-/** Tasks that a call names at most, and that one counts to. */
+/** How many ids a call returns at most, and up to how many tasks it counts. */
 const IDS = 10_000
 const COUNTED = 1_000_000
 
 export const bulkQuery = z.strictObject({
   ...taskFilters,
-  all: z.stringbool().optional().describe('Every task: must be said when there is no filter'),
-  dry_run: z.stringbool().default(false).describe('Only tell how many tasks it would be'),
+  all: z.stringbool().optional().describe('Every task; required if there is no filter'),
+  dry_run: z.stringbool().default(false).describe('Change nothing, and tell how many tasks it would be'),
   ids: z
     .stringbool()
     .default(false)
     .describe(`Also tell which tasks; a call then takes ${IDS} of them at most`),
-  cursor: z.string().max(200).optional().describe('`next` of the call before: goes on from there'),
+  cursor: z.string().max(200).optional().describe('`next` of the previous call, to continue there'),
 })
 
 export type BulkQuery = z.output<typeof bulkQuery>
 
 export const bulkOut = z.object({
-  matched: z.int().describe('Tasks that this call came to'),
-  changed: z.int().describe('Those that were still there'),
+  matched: z.int().describe('How many tasks this call looked at'),
+  changed: z.int().describe('How many of them it changed'),
   remaining: z.int().describe(`Tasks that are left for the next call; ${COUNTED} stands for more, too`),
   next: z.string().nullable().describe('The `cursor` of the next call; null when nothing remains'),
   dry_run: z.boolean(),
@@ -40,23 +40,23 @@ export type BulkVerb =
   | { verb: 'resume'; missed: 'skip' | 'policy' }
   | { verb: 'delete' }
 
-/** Tasks of one transaction at most: a longer one would hold its locks while every tick goes by. */
+/** How many tasks one transaction changes. A longer one would hold its locks for too many ticks. */
 const batch = new BatchSize(1000)
 
-/** A call begins no batch after so many milliseconds: what is left is for the next one. */
+/** After so many milliseconds a call begins no further batch. The next call continues. */
 const ENOUGH_MS = 4000
 
 type Filters = Pick<BulkQuery, keyof typeof taskFilters>
 
 /**
- * Does one thing to the tasks that the filters match, in the order of their ids, until its time is up. Throws `bad_request` when nothing says
- * which, and `invalid` for a cursor that is none.
+ * Applies an action to the tasks that the filters match, in the order of their ids, until its time is up. Throws
+ * `bad_request` if nothing says which tasks, and `invalid` for a bad cursor.
  */
 export async function applyToAll(sql: Database, query: BulkQuery, verb: BulkVerb): Promise<Bulk> {
   const { all, dry_run, ids: named, cursor, ...filters } = query
-  // An empty one comes from a variable that was not set; as a prefix it would match everything.
+  // An empty prefix comes from a variable that wasn't set, and would match everything.
   if (!all && Object.values(filters).every((value) => value === undefined || value === '')) {
-    throw new AppError('bad_request', 'a filter, or all=true, must say which tasks')
+    throw new AppError('bad_request', 'pass a filter, or all=true')
   }
   const from = readCursor(z.int(), cursor) ?? 0
   const most = named ? IDS : Number.POSITIVE_INFINITY
@@ -74,7 +74,7 @@ export async function applyToAll(sql: Database, query: BulkQuery, verb: BulkVerb
   }
 }
 
-/** `last` is the task up to which it came; null when it came to the end. */
+/** `last`: the last task that was handled; null at the end. */
 type Done = { matched: number; changed: number[]; ids: number[]; last: number | null }
 
 async function count(sql: Database, filters: Filters, from: number, named: boolean): Promise<Done> {
@@ -104,7 +104,7 @@ async function applyFrom(
   return done
 }
 
-/** Of both tables, since PostgreSQL draws no such conclusion, and would read the one from its begin. */
+/** On both tables, since PostgreSQL doesn't infer one from the other, and would read one of them from its start. */
 const idsAfter = async (sql: Database, filters: Filters, after: number, limit: number): Promise<number[]> => {
   const rows = await sql<{ id: number }[]>`
     select t.id
@@ -127,7 +127,10 @@ async function countAfter(sql: Database, filters: Filters, after: number): Promi
   return count
 }
 
-/** Gives the ids of those there were; null when it was too much at once, or time is up: they are still to be done. */
+/**
+ * Returns the ids of the tasks that existed; null if it was too much at once, or if time is up, so that they are still
+ * to be done.
+ */
 async function apply(sql: Database, ids: number[], verb: BulkVerb, until: number): Promise<number[] | null> {
   try {
     const changed = await applyOnce(sql, ids, verb, until)

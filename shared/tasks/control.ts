@@ -1,9 +1,9 @@
 import * as z from 'zod'
 import { instantIn } from '../instant.ts'
 
-/** What the control calls take; each may be left out whole. */
+/** The bodies of the control calls. Each may be left out. */
 export const pauseIn = z.strictObject({
-  until: instantIn.nullable().default(null).describe('It is resumed by itself then'),
+  until: instantIn.nullable().default(null).describe('When it resumes by itself'),
   reason: z.string().max(500).nullable().default(null),
 })
 
@@ -11,12 +11,12 @@ export const resumeIn = z.strictObject({
   missed: z
     .enum(['skip', 'policy'])
     .default('skip')
-    .describe('What came due during the pause: skipped, or left to the misfire policy'),
+    .describe('What happens to what came due during the pause: it is skipped, or left to the misfire policy'),
 })
 
 export const runIn = z.strictObject({
   overlap: z
     .enum(['refuse', 'queue'])
     .default('refuse')
-    .describe('While an execution is open: 409, or one run follows it'),
+    .describe('If an execution is open: answer 409, or let one run follow it'),
 })

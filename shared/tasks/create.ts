@@ -12,7 +12,9 @@ import { FIELDS, type ScheduleValues } from './fields.ts'
 import { checkParams, type TaskCreate } from './input.ts'
 import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
 
-/** Creates a task. Throws `invalid` for a schedule or params that can't be, `conflict` when the name is taken. */
+/**
+ * Creates a task. Throws `invalid` for a schedule or params that aren't allowed, and `conflict` if the name is taken.
+ */
 export async function createTask(sql: Queryable, input: TaskCreate): Promise<Task> {
   const params = input.params ?? {}
   checkParams(input.type, params)
@@ -25,7 +27,7 @@ export async function createTask(sql: Queryable, input: TaskCreate): Promise<Tas
     params: sql.json(params as Parameters<Queryable['json']>[0]),
   }
   const firstRunAt = firstRun(input, before.now)
-  // An insert that is refused would use up an id all the same.
+  // A refused insert would still use up an id.
   if (before.taken) throw taken()
   const [task] = await sql<[TaskRow?]>`
     with t as (
@@ -42,7 +44,7 @@ export async function createTask(sql: Queryable, input: TaskCreate): Promise<Tas
   return toTask(task)
 }
 
-/** An instant that is given comes before the schedule's own first one. */
+/** A given instant comes before the schedule's own first one. */
 function firstRun(input: TaskCreate, now: Date): Date {
   const schedule = readSchedule(scheduleFields(input))
   if (input.next_run_at) requireWithin(schedule, input.next_run_at, now)
@@ -68,7 +70,7 @@ export function scheduleFields(input: ScheduleInput): ScheduleFields & ScheduleV
   }
 }
 
-/** Columns that are left out take the defaults of the table. */
+/** Returns the input without nulls. Columns that are left out get the defaults of the table. */
 export function withoutNulls(input: TaskCreate): TaskCreate {
   const given = Object.entries(input).filter(([, value]) => value !== null && value !== undefined)
   return Object.fromEntries(given) as TaskCreate

@@ -2,7 +2,7 @@ import type { Queryable } from '../db.ts'
 import { notFound } from '../errors.ts'
 import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
 
-/** Throws `not_found`. */
+/** Returns a task. Throws `not_found`. */
 export async function getTask(sql: Queryable, id: number): Promise<Task> {
   const [task] = await sql<[TaskRow?]>`
     select ${taskColumns(sql)}

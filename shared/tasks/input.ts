@@ -38,7 +38,7 @@ export const taskNamePath = z.strictObject({ name })
 export type TaskCreate = z.output<typeof taskCreate>
 export type TaskPatch = z.output<typeof taskPatch>
 
-/** Refuses params that the type's runner wouldn't take. Throws `invalid`, with a pointer to each. */
+/** Checks params with the schema of the type's runner. Throws `invalid`, with a pointer to each mistake. */
 export function checkParams(type: string, params: Record<string, unknown>): void {
   const parsed = runnerOf(type)?.params.safeParse(params)
   if (parsed?.success !== false) return

@@ -6,7 +6,7 @@ import { TASK_TYPES } from '../runners/index.ts'
 import { SCHEDULE_TYPES } from '../scheduling/schedule/schedule.ts'
 import { readTasks, type Task, taskColumns } from './task.ts'
 
-/** What tasks can be picked by; all that are given must hold. */
+/** What tasks can be selected by. All given filters must match. */
 export const taskFilters = {
   type: z.enum(TASK_TYPES).optional(),
   schedule_type: z.enum(SCHEDULE_TYPES).optional(),
@@ -22,7 +22,7 @@ export type TaskFilters = {
   [Key in keyof typeof taskFilters]?: z.output<(typeof taskFilters)[Key]>
 }
 
-/** The condition that picks them, for a statement whose `tasks` is named `t`, and `task_state` `s`. */
+/** Returns the condition of the filters, for a statement whose `tasks` is `t` and whose `task_state` is `s`. */
 export function matching(sql: Queryable, filters: TaskFilters): Fragment {
   const { type, schedule_type, paused, name_prefix, tag, due_before } = filters
   const conditions = [
@@ -37,13 +37,16 @@ export function matching(sql: Queryable, filters: TaskFilters): Fragment {
   return allOf(sql, conditions)
 }
 
-/** No character comes after it: what begins with the prefix lies between the two. The index is in this order, whatever the database's is. */
+/**
+ * No character sorts after it, so every name with the prefix lies between the two. The index has this order, whatever
+ * the database's collation is.
+ */
 const LAST = '\u{10FFFF}'
 
 const startsWith = (sql: Queryable, prefix: string): Fragment => sql`
   t.name collate "C" >= ${prefix} and t.name collate "C" <= ${prefix + LAST} and starts_with(t.name, ${prefix})`
 
-/** A page of tasks, oldest first. Throws `invalid` for a cursor of another list. */
+/** Returns a page of tasks, oldest first. Throws `invalid` for a cursor of another list. */
 export async function listTasks(sql: Queryable, query: z.output<typeof taskQuery>): Promise<Page<Task>> {
   const after = readCursor(z.int(), query.cursor) ?? 0
   const select = sql`

@@ -27,7 +27,7 @@ export const previewIn = z.strictObject({
   max_runs: z.int().min(1).nullish(),
   after: instantIn
     .nullish()
-    .describe('Only later ones; without it they begin with the first run that the task would have'),
+    .describe('Only later ones. Without it they start with the first run that the task would have'),
   count: z.int().min(1).max(50).nullish().describe('Default 5'),
 })
 
@@ -36,16 +36,16 @@ export const previewOut = z.object({
   occurrences: z.array(
     z.object({
       at: instantOut,
-      effective_at: instantOut.describe('With the jitter'),
+      effective_at: instantOut.describe('With jitter'),
       local: z.string().describe("In the schedule's zone"),
-      note: z.string().nullable().describe('When a clock change touches it'),
+      note: z.string().nullable().describe('Set if a clock change affects it'),
     }),
   ),
 })
 
 type Occurrence = { at: Date; effective_at: Date; local: string; note: string | null }
 
-/** What a schedule would do, without a task. Throws `invalid` for one that can't be. */
+/** Returns what a schedule would do, without creating a task. Throws `invalid` for a schedule that isn't allowed. */
 export async function preview(
   sql: Queryable,
   input: z.output<typeof previewIn>,
@@ -81,7 +81,7 @@ function occurrencesAfter(schedule: Schedule, first: Date | null, after: Date, c
   return next === null ? [] : occurrencesFrom(schedule, next, count)
 }
 
-/** Of a fixed delay only the first can be known: when its run will end can't. */
+/** With a fixed delay only the first occurrence is known, since nobody knows when its run will end. */
 function occurrencesFrom(schedule: Schedule, first: Date, count: number): Date[] {
   if (schedule.kind === 'interval' && schedule.mode === 'fixed_delay') return [first]
   const instants: Date[] = []
@@ -101,7 +101,7 @@ function describe(schedule: Schedule, first: Date | null): string {
   return `Every ${seconds === 1 ? 'second' : `${seconds} seconds`}${from}`
 }
 
-/** ISO 8601 with the zone's offset, to the second. */
+/** Returns ISO 8601 with the zone's offset, to the second. */
 function localTime(zone: string, at: Date): string {
   const offset = offsetAt(zone, at.getTime())
   const wall = new Date(at.getTime() + offset).toISOString().slice(0, -5)

@@ -7,8 +7,8 @@ import type { Task } from './task.ts'
 import { replaceTask } from './update.ts'
 
 /**
- * Makes the task of this name be what `input` says, for callers that declare their tasks. Throws `invalid`, `conflict`
- * when its type would change, and `precondition_failed` when it isn't what `precondition` (If-Match) allows.
+ * Creates or replaces the task of this name, for callers that declare their tasks. Throws `invalid`, `conflict` if its
+ * type would change, and `precondition_failed` if its version isn't what `precondition` (If-Match) allows.
  */
 export async function putTask(
   sql: Database,
@@ -21,7 +21,7 @@ export async function putTask(
   try {
     return { task: await createTask(sql, input), created: true }
   } catch (error) {
-    // Someone else has created it in between: then it is there to be replaced.
+    // Someone else has just created it, so it can be replaced.
     const taken = error instanceof AppError && error.code === 'conflict'
     const task = taken && (await replaceTask(sql, input, null))
     if (!task) throw error

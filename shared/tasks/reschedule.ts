@@ -16,7 +16,7 @@ import { cursorAt } from '../scheduling/state/cursor.ts'
 import { insertSkips } from '../scheduling/state/ledger.ts'
 import type { TaskPatch } from './input.ts'
 
-/** A locked task, as far as its schedule goes; `now` is the database's. */
+/** The schedule of a locked task. `now` is the database's. */
 export type Scheduled = ScheduleFields & {
   id: number
   name: string
@@ -26,13 +26,16 @@ export type Scheduled = ScheduleFields & {
   now: Date
 }
 
-/** Whether a change moves the cursor; not when the schedule stays as it was, however many of its fields were named. */
+/**
+ * Returns whether a change moves the cursor. It doesn't if the schedule stays the same, however many of its fields are
+ * given.
+ */
 export function movesSchedule(current: Scheduled, fields: ScheduleFields, patch: TaskPatch): boolean {
   const keys = Object.keys(fields) as (keyof ScheduleFields)[]
   return !isSame(current, fields, keys) || (patch.next_run_at ?? null) !== null || goesOn(current, patch)
 }
 
-/** Sets the cursor for a changed schedule, and records what was due and is no more. */
+/** Sets the cursor for a changed schedule, and records what was due and no longer is. */
 export async function reschedule(
   tx: Queryable,
   current: Scheduled,
@@ -45,7 +48,7 @@ export async function reschedule(
   await tx`update task_state s set ${cursorAt(tx, tx`${next}`)} where s.task_id = ${current.id}`
 }
 
-/** What was due under the old schedule, and under the new one isn't: `ended`, as the schedule that it belonged to has. */
+/** What was due under the old schedule and isn't under the new one is skipped as `ended`, since its schedule has. */
 async function recordDropped(tx: Queryable, current: Scheduled, next: Date | null): Promise<void> {
   const cursor = nominal(current)
   const schedule = tryReadSchedule(current)
@@ -61,13 +64,13 @@ async function recordDropped(tx: Queryable, current: Scheduled, next: Date | nul
 const isSame = (current: ScheduleFields, fields: ScheduleFields, keys: (keyof ScheduleFields)[]): boolean =>
   keys.every((key) => fields[key]?.valueOf() === current[key]?.valueOf())
 
-/** A schedule that had ended with its last run has some left. */
+/** Whether a schedule that had ended with its last run has runs left now. */
 function goesOn({ max_runs: limit, runs, next_run_at }: Scheduled, { max_runs: given }: TaskPatch): boolean {
   const ended = limit !== null && next_run_at === null
   return ended && given !== undefined && (given === null || given > runs)
 }
 
-/** The last occurrence that was claimed. */
+/** Returns the last occurrence that was claimed. */
 async function lastOccurrence(tx: Queryable, taskId: number): Promise<Date | null> {
   const [last] = await tx<[{ at: Date | null }]>`
     select greatest(
@@ -85,12 +88,12 @@ async function lastOccurrence(tx: Queryable, taskId: number): Promise<Date | nul
   return last.at
 }
 
-/** What decides on the instants themselves: the other fields only bound or move them. */
+/** The fields that decide on the instants themselves. The others only limit or delay them. */
 const RULE = ['schedule_type', 'interval_seconds', 'cron_expression', 'timezone', 'start_at'] as const
 
 /**
- * Where the cursor goes. It stays at its occurrence while the rule is the same, and also when that one has come, since it is
- * owed; but never outside the bounds. Else an interval keeps its rate from its last occurrence.
+ * Returns where the cursor goes. It stays at its occurrence while the rule is the same, and also if that occurrence has
+ * come, since it is owed; but never outside the bounds. Otherwise an interval keeps its rate from its last occurrence.
  */
 function nextRun(
   current: Scheduled,
@@ -119,7 +122,7 @@ function nextRun(
   return next && shift(next, jitter)
 }
 
-/** An interval whose anchor still lies ahead begins there, unless that was claimed already. */
+/** An interval whose anchor lies ahead starts there, unless that occurrence was claimed already. */
 function nextFrom(schedule: Schedule, anchor: Date, now: Date, last: Date | null): Date | null {
   const claimed = last !== null && anchor <= last
   const waits = schedule.kind === 'interval' && anchor >= now && !claimed && isWithin(schedule, anchor)

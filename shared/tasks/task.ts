@@ -60,12 +60,15 @@ export async function readTasks(sql: Queryable, select: Fragment, limit: number)
   return await readPage(sql, { select, bytes: textBytes(sql, sql`params`), limit }, toTask)
 }
 
-/** The row as a task: with the instants that follow its cursor. */
+/** Returns a row as the API shows it, with the instants that follow its cursor. */
 export function toTask(row: TaskRow): Task {
   return { ...row, next_runs: nextRuns(row) }
 }
 
-/** None while it is paused, and of a fixed delay only the first: when that run will end isn't known. */
+/**
+ * Returns none while the task is paused, and only the first with a fixed delay, since nobody knows when its run will
+ * end.
+ */
 function nextRuns(row: TaskRow): Date[] {
   if (row.paused_at !== null || row.next_run_at === null) return []
   const left = row.max_runs === null ? NEXT_RUNS : row.max_runs - row.runs

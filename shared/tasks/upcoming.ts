@@ -8,7 +8,7 @@ export const upcomingQuery = z.strictObject(pageQuery)
 
 const upcomingCursor = z.tuple([instantIn, z.int()])
 
-/** A page of tasks that will run, soonest first. Throws `invalid` for a cursor of another list. */
+/** Returns a page of tasks by their next run, soonest first. Throws `invalid` for a cursor of another list. */
 export async function listUpcoming(
   sql: Queryable,
   query: z.output<typeof upcomingQuery>,

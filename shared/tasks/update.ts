@@ -14,9 +14,9 @@ import type { Task } from './task.ts'
 type Current = Scheduled & { type: string; version: number }
 
 /**
- * Changes a task. When its schedule changes the cursor is set anew; an occurrence that is due already stays due. A
- * version that `precondition` (If-Match) doesn't allow stays as it is: `precondition_failed`. Throws `invalid`, `not_found`, and
- * `conflict` when `next_run_at` is an occurrence that was handled already.
+ * Changes a task. If its schedule changes, the cursor is set anew; what is due already stays due. Throws `invalid`,
+ * `not_found`, `conflict` if `next_run_at` is an occurrence that was handled already, and `precondition_failed` if
+ * `precondition` (If-Match) doesn't allow the task's version.
  */
 export async function updateTask(
   sql: Database,
@@ -36,8 +36,8 @@ export async function updateTask(
 }
 
 /**
- * Replaces a task by its name: what isn't given goes back to its default. An occurrence that was handled stays so: the same
- * input may come again and again. Undefined when there is none of that name.
+ * Replaces a task by its name; fields that aren't given get their defaults. An occurrence that was handled stays
+ * handled, so the same input may be repeated. Returns undefined if there is no such task.
  */
 export async function replaceTask(
   sql: Database,
@@ -67,7 +67,7 @@ function requireVersion(version: number, precondition: Precondition): void {
   throw new AppError('precondition_failed', `the task has version ${version} by now`)
 }
 
-/** Its state is locked first: then nothing claims it, and no other change is under way. */
+/** Locks the task's state first, so that nothing claims it and no other change is in progress. */
 async function lockTask(tx: Queryable, which: Fragment): Promise<Current | undefined> {
   const [state] = await tx<[{ task_id: number }?]>`
     select task_id from task_state
@@ -114,7 +114,10 @@ async function change(
   return await getTask(tx, current.id)
 }
 
-/** An occurrence runs once: a cursor set back to one that was handled would silently do nothing. One that is claimed ahead is taken back first. */
+/**
+ * An occurrence runs once, so a cursor that is set back to a handled one would silently do nothing. One that is claimed
+ * ahead can be withdrawn.
+ */
 async function isHandled(tx: Queryable, id: number, occurrence: Date): Promise<boolean> {
   const [row] = await tx<[{ handled: boolean }]>`
     select exists (

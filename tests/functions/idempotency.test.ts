@@ -26,7 +26,7 @@ const run = (id: string, key = 'k') =>
 const location = '/tasks/1'
 const created = json(201, aTask(), { location, ...etag(1) })
 const other = problem('invalid', 'this Idempotency-Key was used for another request')
-const busy = problem('conflict', 'a request with this Idempotency-Key is being worked on', {
+const busy = problem('conflict', 'a request with this Idempotency-Key is in progress', {
   headers: { 'retry-after': '1' },
 })
 const REPLAYED = { 'idempotency-replayed': 'true' }

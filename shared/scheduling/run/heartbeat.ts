@@ -45,14 +45,14 @@ export class Heartbeat {
     this.#givenUp = givenUp
   }
 
-  /** The last beat could not reach the database: what were claimed now could not be kept either. */
+  /** Whether the last beat couldn't reach the database, so that a new claim couldn't be kept either. */
   get isCutOff(): boolean {
     return this.#isUnreachable
   }
 
   /**
-   * `since`: `performance.now()` before the statement that gave the lease was sent. When its answer took so long that
-   * the lease is over, the claim is lost from the start. `over` is called when this process has done with it.
+   * Holds a claim. `since`: `performance.now()` before the statement was sent that gave the lease. If its answer took
+   * longer than the lease, the claim is lost from the start. `over` is called when this process is done with the claim.
    */
   hold(id: string, executionIds: number[], since: number, over: () => void): HeldClaim {
     const leaseEnds = since + this.#leaseMs
@@ -77,7 +77,7 @@ export class Heartbeat {
     return held
   }
 
-  /** Also stops it at once, when everything was stopped: its start was on its way to the database. */
+  /** Adds a run. If everything was stopped while its start was on its way to the database, the run is stopped too. */
   add(held: HeldClaim, run: Stoppable): void {
     held.runs.add(run)
     if (held.lost) run.stop('claim_lost')
@@ -101,7 +101,7 @@ export class Heartbeat {
     for (const { runs } of this.#held.values()) for (const run of runs) run.stop(reason)
   }
 
-  /** The next beat comes then, if none comes sooner. */
+  /** Makes the next beat come at `at`, or sooner. */
   #nextBy(at: number): void {
     if (at >= this.#nextAt) return
     this.#nextAt = at
@@ -116,8 +116,8 @@ export class Heartbeat {
   }
 
   /**
-   * The database could not be reached in time, or this process stood still: only it can tell. It gives the claim up in
-   * the first case; what blocks a process is just what `crash_limit` is for.
+   * Either the database couldn't be reached in time, or this process was blocked: only this process can tell. In the
+   * first case it gives the claim up. A task that blocks its process is exactly what `crash_limit` is for.
    */
   #expire(held: HeldClaim): void {
     lose(held)
@@ -125,7 +125,7 @@ export class Heartbeat {
   }
 
   async #giveUpUnlessBlocked({ id, executionIds, leaseEnds }: HeldClaim): Promise<void> {
-    // A standstill that ends now is seen within this turn of the loop.
+    // A block that is just ending is noticed within this turn of the loop.
     await setImmediate()
     if (this.#blockedAt < leaseEnds - this.#leaseMs) this.#givenUp.add(id, executionIds)
   }
@@ -139,7 +139,7 @@ export class Heartbeat {
     }, WATCH_MS)
   }
 
-  /** One at a time: the next one comes when a third of a lease is over, or soon when it failed. */
+  /** One beat at a time. The next one comes when a third of a lease is over, or soon if this one failed. */
   async #beat(): Promise<void> {
     this.#nextAt = Number.POSITIVE_INFINITY
     if (this.#beating) return
@@ -149,13 +149,13 @@ export class Heartbeat {
     if (works) await this.#askAboutAll()
     this.#beating = false
     const ends = this.#stillHeld().map(({ leaseEnds }) => leaseEnds)
-    // What was claimed while it was under way may be the first whose turn it is.
+    // A claim that arrived meanwhile may be the next one to renew.
     const due =
       ends.reduce((first, end) => Math.min(first, end), since + this.#leaseMs) - (2 / 3) * this.#leaseMs
     if (this.#held.size > 0) this.#nextBy(works ? due : performance.now() + RETRY_MS)
   }
 
-  /** What is lost is for others to recover. */
+  /** Lost claims are for others to recover. */
   #stillHeld(): HeldClaim[] {
     return [...this.#held.values()].filter(({ lost }) => !lost)
   }
@@ -163,7 +163,7 @@ export class Heartbeat {
   async #renewAll(since: number): Promise<boolean> {
     const all = this.#stillHeld()
     if (all.length === 0) {
-      // Whether the database can be reached by now nobody has asked.
+      // Nobody has asked whether the database can be reached.
       this.#overdue.done('heartbeat')
       return true
     }
@@ -179,7 +179,7 @@ export class Heartbeat {
       return true
     } catch (error) {
       if (wasTooSlow(error)) this.#batch.tooSlow()
-      // Once: what is overdue is told by a line of its own.
+      // Logged once; `Overdue` logs the rest.
       if (!this.#isUnreachable) logger.warn('heartbeat failed', { claims: all.length, error: error as Error })
       this.#isUnreachable = isUnreachable(error)
       this.#overdue.failed('heartbeat', error)
@@ -193,7 +193,7 @@ export class Heartbeat {
     else lose(claim)
   }
 
-  /** Someone may have locked the tasks: then the next beat asks again, and the leases are renewed all the same. */
+  /** Someone may have locked the tasks. Then the next beat asks again; the leases are renewed regardless. */
   async #askAboutAll(): Promise<void> {
     const running = [...this.#held.values()].flatMap(({ runs }) => [...runs])
     try {
@@ -217,7 +217,7 @@ function lose(held: HeldClaim): void {
   for (const run of held.runs) run.stop('claim_lost')
 }
 
-/** Gives the claims that are still there. */
+/** Renews leases. Returns the ids of the claims that still exist. */
 async function renew(sql: Queryable, held: HeldClaim[], leaseSeconds: number): Promise<Set<string>> {
   const rows = await sql<{ id: string }[]>`
     update claims
@@ -227,7 +227,7 @@ async function renew(sql: Queryable, held: HeldClaim[], leaseSeconds: number): P
   return new Set(rows.map((row) => row.id))
 }
 
-/** Of runs that still hold their task (it may have been deleted), by execution id: whether they were asked to stop. */
+/** Returns, for each run that still holds its task, by execution id, whether it was asked to stop. */
 async function askAbout(sql: Queryable, runs: Stoppable[]): Promise<Map<number, boolean>> {
   const executions = runs.map(({ execution }) => execution)
   const rows = await sql<{ id: number; cancelled: boolean }[]>`

@@ -5,7 +5,10 @@ import type { ClaimedExecution } from '../claim/claimed-execution.ts'
 import { backoffSeconds } from './backoff.ts'
 import type { StopReason, Work } from './work.ts'
 
-/** One execution that runs, and what its runner is told about it. Thousands may be under way: it keeps and makes no more than it must. */
+/**
+ * A running execution, and what its runner knows of it. There may be thousands, so it keeps and allocates no more than
+ * it must.
+ */
 export class Run implements RunInfo {
   readonly work: Work
   readonly #timeoutSeconds: number
@@ -15,24 +18,27 @@ export class Run implements RunInfo {
   #stopped: StopReason | undefined
   #ended = false
 
-  /** `onEnd` is called once, with how it ended: null when its claim was lost, so that nothing may be written. */
+  /** `onEnd` is called once, with the outcome; null if the claim was lost, so that nothing may be written. */
   constructor(work: Work, timeoutSeconds: number, onEnd: (run: Run, outcome: Outcome | null) => void) {
     this.work = work
     this.#timeoutSeconds = timeoutSeconds
     this.#onEnd = onEnd
   }
 
-  /** Runs, unless it was stopped before. */
+  /** Starts the runner, unless the run was stopped before. */
   begin(): void {
     if (!this.#ended) void this.#run()
   }
 
-  /** From now on it has `timeoutSeconds` at most. Most runs that end at once have by then, and need no timer. */
+  /**
+   * Starts the timeout, a turn of the event loop after `begin`. Runs that end at once have ended by then, and need no
+   * timer.
+   */
   limit(): void {
     if (!this.#ended) this.#timer = setTimeout(stopInTime, this.#timeoutSeconds * 1000, this)
   }
 
-  /** The first reason counts; what it still gives after that is dropped. */
+  /** Stops the run. The first reason counts, and whatever the runner still returns is dropped. */
   stop(reason: StopReason): void {
     if (this.#stopped !== undefined) return
     this.#stopped = reason
@@ -65,7 +71,7 @@ export class Run implements RunInfo {
     return `task-${task_id}-${trigger}-${scheduled_for.toISOString()}`
   }
 
-  /** Made when it is asked for: many runs end before they look. */
+  /** Created on demand, since many runs end without asking for it. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()
     if (this.#stopped !== undefined) this.#controller.abort(this.#stopped)

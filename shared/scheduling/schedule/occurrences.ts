@@ -1,16 +1,19 @@
 import { runsBetween } from './cron/count.ts'
 import { nextAfter, type Schedule } from './schedule.ts'
 
-/** Occurrences that are known by their number, oldest first: a backlog of years costs no more than one of minutes. */
+/** Occurrences by their number, oldest first. A backlog of years costs no more than one of minutes. */
 export type Occurrences = {
   count: number
-  /** One of them; 0 is the oldest. */
+  /** Returns an occurrence; 0 is the oldest. */
   at(index: number): Date
-  /** How many come before an instant. */
+  /** Returns how many occurrences come before an instant. */
   before(instant: Date): number
 }
 
-/** What is due: the cursor, which may be no instant of the schedule, and what follows it up to `now`. None when it lies ahead. */
+/**
+ * Returns what is due: the cursor, which needn't be an instant of the schedule, and what follows it up to `now`. None
+ * if the cursor lies ahead.
+ */
 export function dueOccurrences(schedule: Schedule, cursor: Date, now: Date): Occurrences {
   const rest = cursor > now ? NONE : following(schedule, cursor, now)
   return {
@@ -28,7 +31,7 @@ const NONE: Occurrences = {
   before: () => 0,
 }
 
-/** The occurrences after the cursor, up to `now`. */
+/** Returns the occurrences after the cursor, up to `now`. */
 function following(schedule: Schedule, cursor: Date, now: Date): Occurrences {
   const first = nextAfter(schedule, cursor, cursor)
   if (first === null || first > now || schedule.kind === 'once') return NONE

@@ -5,7 +5,7 @@ export const OVERLAP_POLICIES = ['skip', 'queue'] as const
 export const MISFIRE_POLICIES = ['fire_once', 'skip', 'fire_all'] as const
 export const SKIP_REASONS = ['overlap', 'misfire', 'paused', 'ended'] as const
 
-/** Of a backlog at most this many run under `fire_all`: the latest. */
+/** How many occurrences of a backlog run under `fire_all`: the latest ones. */
 const FIRE_ALL_LIMIT = 100
 
 type Policies = {
@@ -14,13 +14,13 @@ type Policies = {
   misfire_grace_seconds: number
 }
 
-/** Occurrences in a row that don't run, for one reason. */
+/** Consecutive occurrences that don't run, for one reason. */
 export type Skip = { reason: (typeof SKIP_REASONS)[number]; first: Date; last: Date; count: number }
 
-/** What a claim does with a due task: at most one occurrence runs; `next` is where its cursor goes. */
+/** What a claim does with a due task. At most one occurrence runs; `next` is where the cursor goes. */
 export type Plan = { run: Date | null; skips: Skip[]; next: Date | null }
 
-/** When the task's last run was open: what came due in it overlapped. */
+/** When the last run of the task was open. What came due then overlapped. */
 type BusyWindow = { from: Date; until: Date }
 
 export type DueTask = {
@@ -28,9 +28,9 @@ export type DueTask = {
   cursor: Date
   policies: Policies
   busy: BusyWindow | null
-  /** How many more occurrences may run; null for no limit. */
+  /** How many more occurrences may run. Null: no limit. */
   runsLeft: number | null
-  /** None has run yet. */
+  /** Whether none has run yet. */
   isFirst?: boolean
 }
 
@@ -53,18 +53,18 @@ export function plan(task: DueTask, now: Date): Plan {
   return runsLeft === 1 && planned.run !== null ? endAfter(task, planned, planned.run, now) : planned
 }
 
-/** Skips everything that is due. Of a fixed delay that is one: none is due before the one that it counts from has run. */
+/** Skips everything that is due. With a fixed delay that is one occurrence, since the next one counts from its run. */
 export function skipAll(schedule: Schedule, cursor: Date, now: Date, reason: Skip['reason']): Plan {
   const isDelayed = schedule.kind === 'interval' && schedule.mode === 'fixed_delay'
   const due = dueOccurrences(schedule, cursor, isDelayed && cursor < now ? cursor : now)
   return { run: null, skips: skip(reason, due, all(due)), next: nextOf(schedule, cursor, now) }
 }
 
-/** The first occurrence that lies ahead. */
+/** Returns the first occurrence that lies ahead. */
 const nextOf = (schedule: Schedule, cursor: Date, now: Date): Date | null =>
   cursor > now ? cursor : nextAfter(schedule, cursor, now)
 
-/** It counts from the end of the run: the cursor, set before that end was known, is put right when it comes due. */
+/** Counts from the end of the run. The cursor was set before that end was known, and is corrected when it comes due. */
 function planDelayed({ schedule, cursor, busy }: DueTask, now: Date): Plan {
   const delay = schedule.kind === 'interval' ? schedule.milliseconds : 0
   const earliest = busy ? new Date(busy.until.getTime() + delay) : cursor
@@ -80,7 +80,7 @@ function planRegular(task: DueTask, now: Date): Plan {
   return planDue(task, dueOccurrences(schedule, cursor, now), nextOf(schedule, cursor, now), now)
 }
 
-/** The last occurrence that may run: what is due behind it doesn't. */
+/** The last occurrence that may run. What is due after it doesn't. */
 function endAfter(task: DueTask, planned: Plan, run: Date, now: Date): Plan {
   if (planned.next === null || planned.next > now) return { ...planned, next: null }
   const due = dueOccurrences(task.schedule, task.cursor, now)
@@ -88,12 +88,12 @@ function endAfter(task: DueTask, planned: Plan, run: Date, now: Date): Plan {
   return { run, skips: [...planned.skips, ...skip('ended', due, rest)], next: null }
 }
 
-/** Of the due occurrences those from one number until before another. */
+/** Returns the due occurrences from one number to another (exclusive). */
 type Range = { from: number; until: number }
 
 const all = (due: Occurrences): Range[] => [{ from: 0, until: due.count }]
 
-/** What came due while the last run was open, and what before and after it. */
+/** What came due while the last run was open, before it, and after it. */
 function split({ busy }: DueTask, due: Occurrences): { overlapped: Range; before: Range; after: Range } {
   const from = busy === null ? due.count : due.before(busy.from)
   const until = busy === null ? due.count : Math.max(from, due.before(busy.until))
@@ -119,7 +119,7 @@ function planDue(task: DueTask, due: Occurrences, next: Date | null, now: Date):
   }
 }
 
-/** All that is due came due while the last run was open. */
+/** Everything that is due came due while the last run was open. */
 function planOverlapped(
   { policies }: DueTask,
   due: Occurrences,
@@ -131,7 +131,7 @@ function planOverlapped(
   return { run: runs ? due.at(until - 1) : null, skips, next }
 }
 
-/** `fire_all`: the cursor goes to the occurrence right after the one that runs, so the rest is decided on later. */
+/** With `fire_all` the cursor moves to the occurrence right after the one that runs, and the rest is decided later. */
 function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
   const { overlapped, before, after } = split(task, due)
   const given = Math.max(0, size(before) + size(after) - FIRE_ALL_LIMIT)
@@ -146,10 +146,13 @@ function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
   return { run: due.at(run), skips, next: run + 1 < due.count ? due.at(run + 1) : next }
 }
 
-/** The first occurrence of a new task may be due at once: no tick could have been in time for it. */
+/** The first occurrence of a new task may be due at once. No tick could have been in time for it. */
 const FIRST_GRACE_SECONDS = 10
 
-/** Why even the latest occurrence doesn't run: older than the grace, and the policy skips, or the schedule has ended. */
+/**
+ * Returns why even the latest occurrence doesn't run: it is older than the grace, and the policy is to skip or the
+ * schedule has ended.
+ */
 function whyTooLate(
   { policies, schedule, isFirst }: DueTask,
   latest: Date,

@@ -22,13 +22,16 @@ type Rule =
   | { kind: 'once' }
   | { kind: 'cron'; cron: Cron; timezone: string }
 
-/** Occurrences lie within `startAt` and `endAt`, both inclusive, and none after `lastAt`: with its jitter it would lie beyond the year 9999. */
+/**
+ * Occurrences lie between `startAt` and `endAt`, both inclusive. None comes after `lastAt`: with its jitter it would
+ * lie beyond the year 9999.
+ */
 export type Schedule = Rule & { startAt: Date | null; endAt: Date | null; lastAt?: Date }
 
-/** The end of the calendar: PostgreSQL refuses how JavaScript writes the year 10000. */
+/** The end of the calendar. PostgreSQL refuses the way in which JavaScript writes the year 10000. */
 const LAST_INSTANT = new Date('9999-12-31T23:59:59.999Z')
 
-/** Gives the schedule that a task's columns stand for. Throws `invalid`, naming each field that is wrong. */
+/** Returns the schedule of a task's columns. Throws `invalid`, naming each field that is wrong. */
 export function readSchedule(fields: ScheduleFields): Schedule {
   const problems = [...ruleProblems(fields), ...boundProblems(fields)]
   if (problems.length > 0) throw invalid(problems)
@@ -36,7 +39,7 @@ export function readSchedule(fields: ScheduleFields): Schedule {
   return { ...readRule(fields), startAt: fields.start_at, endAt: fields.end_at, lastAt }
 }
 
-/** The same, or null when it can't be read: written by hand, or in a zone that this Node doesn't know. */
+/** Returns the schedule, or null if it can't be read: it was written by hand, or this Node doesn't know its zone. */
 export function tryReadSchedule(fields: ScheduleFields): Schedule | null {
   try {
     return readSchedule(fields)
@@ -54,7 +57,7 @@ function readRule(fields: ScheduleFields): Rule {
   return { kind: 'cron', cron: readCron(fields.cron_expression), timezone: fields.timezone }
 }
 
-/** Which field a type needs; the other one must be absent. */
+/** The field that a type requires. The other one must be absent. */
 const NEEDED = { interval: 'interval_seconds', once: null, cron: 'cron_expression' } as const
 
 function ruleProblems(fields: ScheduleFields): Problem[] {
@@ -94,7 +97,7 @@ function boundProblems({ schedule_type, interval_mode, start_at, end_at }: Sched
   return problems
 }
 
-/** Whether an instant lies within the schedule's bounds. */
+/** Returns whether an instant lies within the schedule's bounds. */
 export function isWithin(schedule: Schedule, at: Date): boolean {
   const { startAt, endAt } = schedule
   return (startAt === null || at >= startAt) && (endAt === null || at <= endAt) && !isBeyond(schedule, at)
@@ -102,11 +105,14 @@ export function isWithin(schedule: Schedule, at: Date): boolean {
 
 const isBeyond = ({ lastAt = LAST_INSTANT }: Schedule, at: Date): boolean => at > lastAt
 
-/** Each cron occurrence of a backlog is looked at: those of a thousand years take seconds, in which nothing else runs. */
+/** Each cron occurrence of a backlog is visited. A thousand years would take seconds, and block everything else. */
 const CRON_YEARS_BACK = 10
 const YEAR_MS = 31_557_600_000
 
-/** Throws `invalid` for a first or next occurrence outside the schedule's bounds, or so long ago that nobody can mean it. */
+/**
+ * Throws `invalid` for a first or next occurrence that lies outside the schedule's bounds, or so far back that it must
+ * be a mistake.
+ */
 export function requireWithin(schedule: Schedule, at: Date, now: Date): void {
   if (schedule.kind === 'cron' && now.getTime() - at.getTime() > CRON_YEARS_BACK * YEAR_MS) {
     throw invalid([{ pointer: '#/next_run_at', detail: `lies more than ${CRON_YEARS_BACK} years back` }])
@@ -123,7 +129,7 @@ function whyOutside(schedule: Schedule, at: Date): string {
 const parsed = new Map<string, Cron>()
 const PARSED_LIMIT = 10_000
 
-/** Parsing costs more than asking for the next instant, and tasks ask again and again. */
+/** Parsing costs more than finding the next instant, and tasks ask again and again. */
 function readCron(expression: string): Cron {
   const known = parsed.get(expression)
   if (known) return known
@@ -139,8 +145,8 @@ function readCron(expression: string): Cron {
 }
 
 /**
- * The first occurrence of a new schedule: an interval begins at once, or at its `startAt` and then keeps that rate. Throws
- * `invalid` when there is none, and for `once`, which has to be given its instant.
+ * Returns the first occurrence of a new schedule. An interval starts at once, or at its `startAt` and keeps that rate.
+ * Throws `invalid` if there is none, and for `once`, which must be given its instant.
  */
 export function firstOccurrence(schedule: Schedule, now: Date): Date {
   if (schedule.kind === 'once') {
@@ -161,8 +167,8 @@ export function firstOccurrence(schedule: Schedule, now: Date): Date {
 }
 
 /**
- * The first occurrence strictly later than `after`, or null when there is none.
- * An interval keeps its rate from `anchor`, one of its occurrences: anchor + k × interval, so it never drifts.
+ * Returns the first occurrence strictly after `after`, or null if there is none. An interval keeps its rate from
+ * `anchor`, one of its occurrences: anchor + k × interval, so it never drifts.
  */
 export function nextAfter(schedule: Schedule, anchor: Date, after: Date): Date | null {
   const next = schedule.kind === 'once' ? null : unbounded(schedule, anchor, notBeforeStart(schedule, after))
@@ -184,8 +190,8 @@ function unbounded(schedule: Exclude<Rule, { kind: 'once' }>, anchor: Date, afte
 }
 
 /**
- * Milliseconds that a task runs after each of its instants: the same ones always, taken from a hash of its name, so that
- * tasks with the same schedule spread over `jitterSeconds` instead of starting together.
+ * Returns by how many milliseconds each instant of a task is delayed. It is always the same, from a hash of the name,
+ * so that tasks with the same schedule spread over `jitterSeconds` instead of starting together.
  */
 export function jitterMs(name: string, jitterSeconds: number): number {
   if (jitterSeconds === 0) return 0
@@ -193,7 +199,7 @@ export function jitterMs(name: string, jitterSeconds: number): number {
   return Math.floor((hash / 2 ** 32) * jitterSeconds * 1000)
 }
 
-/** `at`, moved by so many milliseconds. */
+/** Returns `at`, moved by so many milliseconds. */
 export function shift(at: Date, milliseconds: number): Date {
   return milliseconds === 0 ? at : new Date(at.getTime() + milliseconds)
 }

@@ -110,7 +110,7 @@ test.for<[query: string, parameter: string, detail: string]>([
   [`scheduled_to=${'2'.repeat(41)}`, 'scheduled_to', 'Too big: expected string to have <=40 characters'],
   ['limit=1001', 'limit', 'Too big: expected number to be <=1000'],
   [`cursor=${cursorOf(['2027-03-10T00:00:00Z', 1])}`, 'cursor', 'is not a cursor of this list'],
-  ['paused=true', 'paused', 'is not known here'],
+  ['paused=true', 'paused', 'is unknown'],
 ])('refuses ?%s', async ([query, parameter, detail]) => {
   const { statusCode, body } = await list(query)
   expect({ statusCode, errors: body.errors }).toEqual({

@@ -93,12 +93,12 @@ describe('picks by', () => {
 test.for(verbs)('%s asks for what it means', async (verb) => {
   await insertTask()
   const before = await everything()
-  const unsaid = problem('bad_request', 'a filter, or all=true, must say which tasks')
+  const unsaid = problem('bad_request', 'pass a filter, or all=true')
   for (const query of ['', 'all=false', 'dry_run=true', 'name_prefix=', 'tag=', 'tag=&name_prefix=']) {
     expect(await apply(verb, query)).toEqual(unsaid)
   }
   expect(await apply(verb, 'all=x')).toEqual(invalidParameter('all', FLAG))
-  expect(await apply(verb, 'all=true&limit=1')).toEqual(invalidParameter('limit', 'is not known here'))
+  expect(await apply(verb, 'all=true&limit=1')).toEqual(invalidParameter('limit', 'is unknown'))
   expect(await apply(verb, 'due_before=soon')).toEqual(
     invalidParameter('due_before', 'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z'),
   )

@@ -223,17 +223,17 @@ describe('refuses a body', () => {
     const unknown = { toString: 1, 'a/b~c': 2, 'größe #%': 3, running: true }
     expect(await post({ ...minimal, ...unknown })).toEqual(
       invalidFields(
-        ['#/toString', 'is not known here'],
-        ['#/a~1b~0c', 'is not known here'],
-        ['#/gr%C3%B6%C3%9Fe%20%23%25', 'is not known here'],
-        ['#/running', 'is not known here'],
+        ['#/toString', 'is unknown'],
+        ['#/a~1b~0c', 'is unknown'],
+        ['#/gr%C3%B6%C3%9Fe%20%23%25', 'is unknown'],
+        ['#/running', 'is unknown'],
       ),
     )
   })
 
   test('with thousands of problems, naming twenty', async () => {
     const unknown = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`f${i}`, 1]))
-    const wrong = Array.from({ length: 20 }, (_, i) => ({ pointer: `#/f${i}`, detail: 'is not known here' }))
+    const wrong = Array.from({ length: 20 }, (_, i) => ({ pointer: `#/f${i}`, detail: 'is unknown' }))
     const five = wrong.slice(0, 5).map(({ pointer, detail }) => `${pointer}: ${detail}`)
     expect(await post({ ...minimal, ...unknown })).toEqual(
       problem('invalid', `${five.join('; ')}; and 4995 more`, { errors: wrong }),
@@ -442,7 +442,7 @@ describe('refuses params that the type does not take:', () => {
     ['sleep', { duration: '1' }, '/duration', 'Invalid input: expected number, received string'],
     ['sleep', { duration: -1 }, '/duration', 'Too small: expected number to be >=0'],
     ['sleep', { duration: 86_401 }, '/duration', 'Too big: expected number to be <=86400'],
-    ['sleep', { seconds: 1 }, '/seconds', 'is not known here'],
+    ['sleep', { seconds: 1 }, '/seconds', 'is unknown'],
     ['counter', { count: 0.5 }, '/count', 'Invalid input: expected int, received number'],
     ['counter', { count: 2 ** 53 }, '/count', 'Too big: expected int to be <=9007199254740991'],
     ['http', { url: 'ftp://example.org' }, '/url', 'must be an http or https URL'],

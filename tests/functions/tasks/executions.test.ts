@@ -100,5 +100,5 @@ test('filters by status and by time', async () => {
 })
 
 test('refuses a filter that it does not have', async () => {
-  expect(await list('task_id=1')).toEqual(invalidParameter('task_id', 'is not known here'))
+  expect(await list('task_id=1')).toEqual(invalidParameter('task_id', 'is unknown'))
 })

@@ -116,10 +116,10 @@ test.for([
   ['paused=maybe', 'paused', expect.stringMatching(/^Invalid option: expected one of "true"\|/)],
   ['name_prefix=%00', 'name_prefix', 'has a NUL character'],
   [`name_prefix=${'x'.repeat(201)}`, 'name_prefix', 'Too big: expected string to have <=200 characters'],
-  ['status=running', 'status', 'is not known here'],
-  ['__proto__=1', '__proto__', 'is not known here'],
-  ['constructor=1', 'constructor', 'is not known here'],
-  ['%zz', '%zz', 'is not known here'],
+  ['status=running', 'status', 'is unknown'],
+  ['__proto__=1', '__proto__', 'is unknown'],
+  ['constructor=1', 'constructor', 'is unknown'],
+  ['%zz', '%zz', 'is unknown'],
 ])('refuses ?%s', async ([query, parameter, detail]) => {
   const { statusCode, body } = await list(query)
   expect({ statusCode, errors: body.errors }).toEqual({ statusCode: 422, errors: [{ parameter, detail }] })
@@ -130,10 +130,10 @@ test('names every parameter that is wrong', async () => {
     ...invalidParameter('limit', notDigits),
     body: {
       ...invalidParameter('limit', notDigits).body,
-      detail: `limit: ${notDigits}; x: is not known here`,
+      detail: `limit: ${notDigits}; x: is unknown`,
       errors: [
         { parameter: 'limit', detail: notDigits },
-        { parameter: 'x', detail: 'is not known here' },
+        { parameter: 'x', detail: 'is unknown' },
       ],
     },
   })

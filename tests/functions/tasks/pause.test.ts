@@ -138,7 +138,7 @@ test.for<[body: object, pointer: string, detail: string]>([
   [{ until: 1 }, '#/until', 'Invalid input: expected string, received number'],
   [{ reason: 'x'.repeat(501) }, '#/reason', 'Too big: expected string to have <=500 characters'],
   [{ reason: 'a\0' }, '#/reason', 'has a NUL character'],
-  [{ for: 60 }, '#/for', 'is not known here'],
+  [{ for: 60 }, '#/for', 'is unknown'],
 ])('refuses %j', async ([body, pointer, detail]) => {
   await insertTask()
   expect(await pause(body)).toEqual(invalidFields([pointer, detail]))

@@ -184,13 +184,11 @@ test.for(['a b', 'a/b/../c', 'задача 🦖', '100%', 'a?b=c&d#e', '%2F', '.
 )
 
 test('refuses what is wrong', async () => {
-  expect(await put({ ...minimal, name: 'b' })).toEqual(invalidFields(['#/name', 'is not known here']))
+  expect(await put({ ...minimal, name: 'b' })).toEqual(invalidFields(['#/name', 'is unknown']))
   expect(await put({ type: 'sleep', schedule_type: 'once' })).toEqual(
     invalidFields(['#/next_run_at', 'is required when schedule_type is once']),
   )
-  expect(await put({ ...minimal, params: { x: 1 } })).toEqual(
-    invalidFields(['#/params/x', 'is not known here']),
-  )
+  expect(await put({ ...minimal, params: { x: 1 } })).toEqual(invalidFields(['#/params/x', 'is unknown']))
   expect(await put(minimal, { pathParameters: { name: ' a' } })).toEqual(
     invalidParameter('name', 'starts or ends with white space'),
   )

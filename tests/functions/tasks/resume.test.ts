@@ -178,5 +178,5 @@ test('refuses what it does not know', async () => {
   expect(await resume({ missed: 'all' })).toEqual(
     invalidFields(['#/missed', 'Invalid option: expected one of "skip"|"policy"']),
   )
-  expect(await resume({ until: at })).toEqual(invalidFields(['#/until', 'is not known here']))
+  expect(await resume({ until: at })).toEqual(invalidFields(['#/until', 'is unknown']))
 })

@@ -142,7 +142,7 @@ test('finds no task that is deleted meanwhile', async () => {
 test('refuses what it does not know', async () => {
   const option = 'Invalid option: expected one of "refuse"|"queue"'
   expect(await run({ overlap: 'allow' })).toEqual(invalidFields(['#/overlap', option]))
-  expect(await run({ now: true })).toEqual(invalidFields(['#/now', 'is not known here']))
+  expect(await run({ now: true })).toEqual(invalidFields(['#/now', 'is unknown']))
   expect(await run('[]')).toEqual(invalidFields(['#', 'Invalid input: expected object, received array']))
   expect(await run('{')).toEqual(problem('invalid', 'Invalid or malformed JSON was provided'))
   expect(await run('{}', { headers: { 'content-type': 'text/plain' } })).toEqual(

@@ -234,8 +234,9 @@ describe('refuses', () => {
   const required = (type: string) => `is required when schedule_type is ${type}`
 
   test.for<[what: string, body: object, pointer: string, detail: string]>([
-    ['another name', { name: 'b' }, '#/name', 'is not known here'],
-    ['another type', { type: 'http' }, '#/type', 'is not known here'],
+    ['a misspelt field', { max_atempts: 2 }, '#/max_atempts', 'is unknown; did you mean max_attempts?'],
+    ['another name', { name: 'b' }, '#/name', "can't be changed"],
+    ['another type', { type: 'http' }, '#/type', "can't be changed"],
     ['cron without its expression', { schedule_type: 'cron' }, '#/cron_expression', required('cron')],
     ['once without its instant', { schedule_type: 'once' }, '#/next_run_at', required('once')],
     [
@@ -257,7 +258,7 @@ describe('refuses', () => {
       'expected five fields, or six with seconds first, and found 4',
     ],
     ['a zone that is none', { timezone: 'x' }, '#/timezone', '"x" is not an IANA time zone'],
-    ['params of another type', { params: { url: 'http://a/' } }, '#/params/url', 'is not known here'],
+    ['params of another type', { params: { url: 'http://a/' } }, '#/params/url', 'is unknown'],
     ['params that are none', { params: [] }, '#/params', 'Invalid input: expected record, received array'],
     [
       'params that are wrong',
@@ -273,7 +274,7 @@ describe('refuses', () => {
       'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z',
     ],
     ['no timeout', { timeout_seconds: 0 }, '#/timeout_seconds', 'Too small: expected number to be >=0.001'],
-    ['a running flag', { running: true }, '#/running', 'is not known here'],
+    ['a running flag', { running: true }, '#/running', 'is unknown'],
   ])('%s, and changes nothing', async ([, body, pointer, detail]) => {
     await insertTask()
     expect(await patch(body)).toEqual(invalidFields([pointer, detail]))

@@ -60,5 +60,5 @@ test.for([
 })
 
 test('refuses a filter that it does not have', async () => {
-  expect(await list('type=sleep')).toEqual(invalidParameter('type', 'is not known here'))
+  expect(await list('type=sleep')).toEqual(invalidParameter('type', 'is unknown'))
 })

@@ -3,7 +3,10 @@ export type Civil = { year: number; month: number; day: number }
 
 const DAYS_OF_ERA = 146_097
 
-/** Days since 1970-01-01 of a date, whatever its year: `Date.UTC` takes the years 0 to 99 for others. After Howard Hinnant, days_from_civil. */
+/**
+ * Returns the days from 1970-01-01 to a date of any year; `Date.UTC` takes the years 0 to 99 for 1900 to 1999. After
+ * Howard Hinnant's days_from_civil.
+ */
 export function dayNumber({ year, month, day }: Civil): number {
   const shifted = month <= 2 ? year - 1 : year
   const era = Math.floor(shifted / 400)
@@ -13,7 +16,7 @@ export function dayNumber({ year, month, day }: Civil): number {
   return era * DAYS_OF_ERA + dayOfEra - 719_468
 }
 
-/** The date that many days after 1970-01-01. After Howard Hinnant, civil_from_days. */
+/** Returns the date so many days after 1970-01-01. After Howard Hinnant's civil_from_days. */
 export function civilOf(days: number): Civil {
   const shifted = days + 719_468
   const era = Math.floor(shifted / DAYS_OF_ERA)

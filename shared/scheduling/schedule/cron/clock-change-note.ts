@@ -4,7 +4,10 @@ import { type Gap, instantsOf, lastGap, wallAt } from './zone.ts'
 
 const SECOND = 1000
 
-/** What a reader should know when a change of the clock touches the run at `at` (a run of this cron), or null. */
+/**
+ * Returns a note for people if a clock change affects the run at `at`, which must be a run of this cron; otherwise
+ * null.
+ */
 export function clockChangeNote(cron: Cron, timezone: string, at: Date): string | null {
   const wall = wallAt(timezone, at.getTime())
   if (instantsOf(timezone, wall).length > 1)

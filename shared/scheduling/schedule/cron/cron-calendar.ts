@@ -3,12 +3,15 @@ import { civilOf, lengthOf, weekdayOf } from './civil.ts'
 import type { CronFields } from './cron-expression.ts'
 import type { Field, MonthDay } from './cron-field.ts'
 
-/** The days of a cron on a clock without changes. */
+/** The days of a cron expression, on a clock that never changes. */
 export type Calendar = {
   fields: CronFieldCollection
-  /** For `L`, `W` and `#`, which no list of values can say; null without one. */
+  /** For `L`, `W` and `#`, which no list of values can express; null without them. */
   matchesDay: ((date: MonthDay) => boolean) | null
-  /** The days of a month that match, as bits, by its length and its first weekday: there are 28 kinds of months. */
+  /**
+   * The matching days of a month as bits, by the length of the month and its first weekday: there are 28 kinds of
+   * months.
+   */
   days: Map<number, number>
 }
 
@@ -17,8 +20,9 @@ const DAY = 86_400 * SECOND
 const FIRST_DATE = -8.64e15
 
 /**
- * cron-parser reads plain lists of values. It has no `W` and only one `#`, so for `L`, `W` and `#` it gets every day that they may
- * pick, and `matchesDay` keeps the right ones. The walk over months is ours: its own looks at each day, up to 40 years of them.
+ * cron-parser reads plain lists of values. It has no `W` and only one `#`, so for `L`, `W` and `#` it gets every day
+ * that they may pick, and `matchesDay` keeps the right ones. The walk over months is ours: its own looks at each day,
+ * up to 40 years of them.
  */
 export function calendarOf(fields: CronFields): Calendar {
   const { second, minute, hour, dayOfMonth, month, dayOfWeek } = fields
@@ -31,14 +35,14 @@ export function calendarOf(fields: CronFields): Calendar {
   }
 }
 
-/** The first matching wall time (milliseconds, as if UTC) after `after` and not after `until`, or null. */
+/** Returns the first matching wall time after `after` and up to `until` (milliseconds, as if UTC), or null. */
 export function nextWall(calendar: Calendar, after: number, until: number): number | null {
   const from = Math.floor(Math.max(after, FIRST_DATE) / SECOND) * SECOND + SECOND
   const start = Math.floor(from / DAY)
   let { year, month, day } = civilOf(start)
   let first = start - (day - 1)
   while (first * DAY <= until) {
-    // Without the days before the one that it starts on.
+    // The first month, without the days before its start.
     for (let left = daysOf(calendar, year, month, first) & (-1 << (day - 1)); left !== 0; left &= left - 1) {
       const date = first + lowestBit(left)
       const time = timeFrom(calendar, date === start ? from - start * DAY : 0)
@@ -54,7 +58,7 @@ export function nextWall(calendar: Calendar, after: number, until: number): numb
   return null
 }
 
-/** How many wall times match from `from` until before `until` (milliseconds, as if UTC; whole seconds). */
+/** Returns how many wall times match from `from` to `until` (exclusive; milliseconds, as if UTC; whole seconds). */
 export function countWalls(calendar: Calendar, from: number, until: number): number {
   if (from >= until) return 0
   const [first, last] = [Math.floor(from / DAY), Math.floor((until - SECOND) / DAY)]
@@ -63,7 +67,7 @@ export function countWalls(calendar: Calendar, from: number, until: number): num
   return countDays(calendar, first, last) * timesADay(calendar) + until0 - before
 }
 
-/** How many matching days there are from `first` until before `last`. */
+/** Returns how many days match from `first` to `last` (exclusive). */
 function countDays(calendar: Calendar, first: number, last: number): number {
   let { year, month, day } = civilOf(first)
   let start = first - (day - 1)
@@ -86,7 +90,9 @@ function hasDay(calendar: Calendar, days: number): boolean {
   return (daysOf(calendar, year, month, days - (day - 1)) & (1 << (day - 1))) !== 0
 }
 
-/** The matching days of the month whose first is so many days after 1970-01-01: bit 0 is the first. */
+/**
+ * Returns the matching days of a month as bits; bit 0 is the first. `first`: its first day, in days after 1970-01-01.
+ */
 function daysOf(calendar: Calendar, year: number, month: number, first: number): number {
   if (!has(calendar.fields.month.values, month)) return 0
   const length = lengthOf(year, month)
@@ -102,7 +108,7 @@ function daysOf(calendar: Calendar, year: number, month: number, first: number):
   return days
 }
 
-/** As cron-parser decides, and then by the rules. */
+/** Decides as cron-parser does, and then by the rules. */
 function matches({ fields: { dayOfMonth, dayOfWeek }, matchesDay }: Calendar, date: MonthDay): boolean {
   const inMonth = has(dayOfMonth.values, date.day)
   const inWeek = has(dayOfWeek.values, date.weekday)
@@ -111,7 +117,7 @@ function matches({ fields: { dayOfMonth, dayOfWeek }, matchesDay }: Calendar, da
   return matchesDay === null || matchesDay(date)
 }
 
-/** The first matching time of a day that is not before so many milliseconds of it, or null. */
+/** Returns the first matching time of a day at or after so many milliseconds, or null. */
 function timeFrom({ fields }: Calendar, time: number): number | null {
   const seconds = time / SECOND
   const [hour, minute, second] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
@@ -132,7 +138,7 @@ function timeFrom({ fields }: Calendar, time: number): number | null {
 const timesADay = ({ fields }: Calendar): number =>
   fields.hour.values.length * fields.minute.values.length * fields.second.values.length
 
-/** How many of a day's times come before so many milliseconds of it. */
+/** Returns how many of a day's times come before so many milliseconds. */
 function timesBefore({ fields }: Calendar, time: number): number {
   const seconds = time / SECOND
   const [hour, minute, second] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
@@ -163,7 +169,7 @@ function listValues({ text, values, rules }: Field): string {
   return [...new Set([...values, ...rules.flatMap((rule) => rule.candidates)])].join(',')
 }
 
-/** Vixie: one of the two fields is enough when both are restricted, and only a bare `*` is no restriction. */
+/** As in Vixie cron: if both fields are restricted, either one is enough. Only a bare `*` is no restriction. */
 function matchesDay({ dayOfMonth, dayOfWeek }: CronFields, date: MonthDay): boolean {
   const inMonth = dayOfMonth.text !== '*' && holds(dayOfMonth, date.day, date)
   const inWeek = dayOfWeek.text !== '*' && holds(dayOfWeek, date.weekday, date)

@@ -29,7 +29,10 @@ const specs = {
   dayOfWeek: { name: 'day-of-week', min: 0, max: 7, last: 6, names: dayNames, rule: dayOfWeekRule },
 } satisfies Record<string, FieldSpec>
 
-/** Five fields, or six with seconds first, in capitals, single-spaced, macros written out. Throws InvalidCron. */
+/**
+ * Returns an expression as five fields, or six with seconds first, in capitals, single-spaced, with macros expanded.
+ * Throws InvalidCron.
+ */
 export function normalizeExpression(expression: string): string {
   if (typeof expression !== 'string') throw new InvalidCron('a cron expression is text')
   if (expression.length > MAX_LENGTH)
@@ -56,7 +59,7 @@ function expandMacro(macro: string): string {
   return text
 }
 
-/** Takes what `normalizeExpression` gives. Throws InvalidCron. */
+/** Parses what `normalizeExpression` returns. Throws InvalidCron. */
 export function parseFields(text: string): CronFields {
   const words = text.split(' ')
   if (words.length < 5 || words.length > 6)

@@ -6,7 +6,10 @@ import { type Gap, gapAround, instantsOf, nextSetBack, offsetAt, wallAt } from '
 export { InvalidCron } from './invalid-cron.ts'
 export { isTimeZone } from './zone.ts'
 
-/** `followsClock`: the minute or hour starts with `*`, so it runs by the real clock; else it is a fixed time. */
+/**
+ * `followsClock`: the minute or hour starts with `*`, so it runs by the clock on the wall. Otherwise it is a fixed
+ * time.
+ */
 export type Cron = { expression: string; followsClock: boolean; calendar: Calendar }
 
 const SECOND = 1000
@@ -14,10 +17,10 @@ const HOUR = 3_600 * SECOND
 const DAY = 24 * HOUR
 const YEARS_AHEAD = 40
 
-/** Two days short of the last Date, so that the wall time of any zone still is a Date. */
+/** Two days before the last Date, so that the wall time of every zone is a Date too. */
 const LAST_INSTANT = 8.64e15 - 2 * DAY
 
-/** A longer gap is a move over the date line (Apia 2011): nobody lived that day, so nothing is made up for it. */
+/** A longer gap is a move across the date line (Apia 2011). Nobody lived that day, so nothing runs for it. */
 const LONGEST_GAP_MADE_UP = 3 * HOUR
 
 /**
@@ -31,7 +34,7 @@ export function parseCron(expression: string): Cron {
   return { expression: text, followsClock, calendar: calendarOf(fields) }
 }
 
-/** In English words. Throws InvalidCron. */
+/** Returns an expression in English. Throws InvalidCron. */
 export function describeCron(expression: string): string {
   return cronstrue.toString(parseCron(expression).expression, { use24HourTimeFormat: true })
 }
@@ -55,7 +58,7 @@ export function isMadeUp(cron: Cron, gap: Gap): boolean {
   return !cron.followsClock && gap.size <= LONGEST_GAP_MADE_UP
 }
 
-/** Walks wall times after `wallFrom`; each one that gives no run lies in a gap, which is left in one step. */
+/** Walks the wall times after `wallFrom`. One without a run lies in a gap, which is skipped in one step. */
 function firstRun(cron: Cron, zone: string, wallFrom: number, after: number, until: number): number | null {
   let cursor = wallFrom
   for (;;) {

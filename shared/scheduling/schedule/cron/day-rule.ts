@@ -2,7 +2,10 @@ import { type DayRule, type FieldSpec, type MonthDay, parseValue, refuse } from 
 
 const SATURDAY = 6
 
-/** `L`, `LW` (last day, last working day of the month) and `15W` (working day nearest to the 15th), or null. */
+/**
+ * Reads `L`, `LW` (last day, last working day of the month) and `15W` (working day nearest to the 15th). Returns null
+ * for anything else.
+ */
 export function dayOfMonthRule(item: string, text: string, spec: FieldSpec): DayRule | null {
   if (item === 'L')
     return { candidates: [28, 29, 30, 31], minDay: 1, matches: (date) => date.day === date.lastDay }
@@ -15,7 +18,7 @@ export function dayOfMonthRule(item: string, text: string, spec: FieldSpec): Day
   return workingDayRule(day, around, day)
 }
 
-/** `5L` (last Friday) and `1#2` (second Monday), or null. */
+/** Reads `5L` (last Friday) and `1#2` (second Monday). Returns null for anything else. */
 export function dayOfWeekRule(item: string, _text: string, spec: FieldSpec): DayRule | null {
   if (item === 'L') refuse(spec, 'L needs a weekday in front, as in 5L')
   const last = /^([^#]+)L$/.exec(item)?.[1]
@@ -44,7 +47,9 @@ function workingDayRule(day: number, candidates: number[], minDay: number): DayR
   }
 }
 
-/** Never leaves the month: a Saturday the 1st gives Monday the 3rd, a Sunday the 31st gives Friday the 29th. */
+/**
+ * Never leaves the month: if the 1st is a Saturday it is Monday the 3rd, if the 31st is a Sunday it is Friday the 29th.
+ */
 function workingDayNear(day: number, date: MonthDay): number {
   const weekday = (date.weekday + day - date.day + 35) % 7
   if (weekday === SATURDAY) return day === 1 ? 3 : day - 1

@@ -4,7 +4,7 @@ const SECOND = 1000
 const DAY = 86_400 * SECOND
 const MAX_FORMATTERS = 512
 
-/** Beyond any offset that a zone has ever had (Manila -15:56, Metlakatla +15:02). */
+/** More than any offset that a zone has ever had (Manila -15:56, Metlakatla +15:02). */
 const OFFSET_REACH = 16 * 3_600 * SECOND
 const LAST_INSTANT = 8.64e15
 
@@ -13,7 +13,10 @@ export type Gap = { end: number; size: number }
 
 const formatters = new Map<string, Intl.DateTimeFormat>()
 
-/** Whether Intl knows the IANA name. A bare offset such as +02:00 is no zone: it would silently miss clock changes. */
+/**
+ * Returns whether Intl knows the IANA name. A bare offset such as +02:00 is refused, since it would silently miss clock
+ * changes.
+ */
 export function isTimeZone(name: string): boolean {
   // Most tasks have this one, and the first formatter of a process takes 25 ms.
   if (name === 'UTC') return true
@@ -41,7 +44,7 @@ function formatterOf(zone: string): Intl.DateTimeFormat {
   return made
 }
 
-/** Milliseconds east of UTC. Throws RangeError for a zone that Intl doesn't know. */
+/** Returns the offset in milliseconds east of UTC. Throws RangeError for a zone that Intl doesn't know. */
 export function offsetAt(zone: string, instant: number): number {
   const inRange = Math.max(-LAST_INSTANT, Math.min(LAST_INSTANT, instant))
   const parts = /GMT([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(formatterOf(zone).format(inRange))
@@ -51,14 +54,14 @@ export function offsetAt(zone: string, instant: number): number {
   return sign === '-' ? -size : size
 }
 
-/** What the zone's clock shows, as milliseconds of a UTC clock that shows the same. */
+/** Returns what the zone's clock shows, as milliseconds of a UTC clock that shows the same. */
 export function wallAt(zone: string, instant: number): number {
   return instant + offsetAt(zone, instant)
 }
 
 /**
- * The instants, earliest first, when the zone's clock shows `wall`: one, two in a repeated hour, none in a gap.
- * Sees both sides of one clock change; no zone has had two within 48 hours (since 1830, as of tzdata 2026).
+ * Returns the instants when the zone's clock shows `wall`, earliest first: one, two in a repeated hour, none in a gap.
+ * It sees both sides of one clock change; no zone has had two within 48 hours (since 1830, as of tzdata 2026).
  */
 export function instantsOf(zone: string, wall: number): number[] {
   const before = offsetAt(zone, wall - OFFSET_REACH)
@@ -67,20 +70,23 @@ export function instantsOf(zone: string, wall: number): number[] {
   return offsets.map((offset) => wall - offset).filter((instant) => wallAt(zone, instant) === wall)
 }
 
-/** The gap that a wall time without instants lies in. */
+/** Returns the gap in which a wall time without instants lies. */
 export function gapAround(zone: string, wall: number): Gap {
   const end = bisect(wall - OFFSET_REACH, wall + OFFSET_REACH, (instant) => wallAt(zone, instant) > wall)
   return { end, size: offsetAt(zone, end) - offsetAt(zone, end - SECOND) }
 }
 
-/** The instant within a day after `instant` when the clock goes back, or null. No clock goes back by more than a day. */
+/**
+ * Returns the instant within a day after `instant` when the clock goes back, or null. No clock goes back by more than a
+ * day.
+ */
 export function nextSetBack(zone: string, instant: number): number | null {
   const offset = offsetAt(zone, instant)
   if (offsetAt(zone, instant + DAY) >= offset) return null
   return bisect(instant, instant + DAY, (later) => offsetAt(zone, later) < offset)
 }
 
-/** The gap whose end lies within a day before `instant`, or at it, or null. */
+/** Returns the gap that ends within a day before `instant`, or at it; or null. */
 export function lastGap(zone: string, instant: number): Gap | null {
   const from = instant - DAY
   const size = offsetAt(zone, instant) - offsetAt(zone, from)
@@ -88,7 +94,7 @@ export function lastGap(zone: string, instant: number): Gap | null {
   return { end: bisect(from, instant, (later) => offsetAt(zone, later) > offsetAt(zone, from)), size }
 }
 
-/** Instants from `from` until before `until` in which the zone's clock is `offset` east of UTC. */
+/** Instants from `from` to `until` (exclusive) in which the zone's clock is `offset` east of UTC. */
 export type Stretch = { from: number; until: number; offset: number }
 
 /** No zone has had two changes within 48 hours: see `instantsOf`. */
@@ -99,7 +105,10 @@ type Change = { at: number; offset: number }
 const changes = new Map<string, Change[]>()
 const MAX_YEARS = 20_000
 
-/** The clock changes of a zone in a year (of UTC), oldest first. Looks every other day, once a zone and year: 0.3 ms. */
+/**
+ * Returns the clock changes of a zone in a year (of UTC), oldest first. Looks at every other day, once per zone and
+ * year: 0.3 ms.
+ */
 function changesIn(zone: string, year: number): Change[] {
   const key = `${zone} ${year}`
   const known = changes.get(key)
@@ -128,7 +137,7 @@ function changesBetween(zone: string, from: number, until: number): Change[] {
   return found
 }
 
-/** What lies between the clock changes of a time, oldest first. Whole seconds. */
+/** Returns the periods between clock changes, oldest first, in whole seconds. */
 export function stretchesOf(zone: string, from: number, until: number): Stretch[] {
   const stretches: Stretch[] = []
   let start = from
@@ -146,7 +155,7 @@ export function stretchesOf(zone: string, from: number, until: number): Stretch[
   return stretches
 }
 
-/** First whole second in (from, to] that is `past`; `from` isn't, `to` is, and they are whole seconds. */
+/** Returns the first whole second in (from, to] that is `past`. `from` isn't, `to` is, and both are whole seconds. */
 function bisect(from: number, to: number, past: (instant: number) => boolean): number {
   let [low, high] = [from, to]
   while (high - low > SECOND) {
