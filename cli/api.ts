@@ -1,23 +1,23 @@
 const TIMEOUT_MS = 30_000
 
-/** The server answered, and not with what was asked for. */
+/** The server answered with an error. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
 }
 
-/** No answer came. */
+/** The server didn't answer. */
 export class Unreachable extends Error {
   override readonly name = 'Unreachable'
 }
 
 export type Api = {
-  /** One call's answer. Rejects with an ApiError or with Unreachable. */
+  /** Returns a call's answer. Rejects with an ApiError or with Unreachable. */
   call<T>(method: string, path: string, body?: object): Promise<T>
-  /** All rows of a list, page after page. */
+  /** Yields all rows of a list, page by page. */
   list<T>(path: string): Promise<T[]>
 }
 
-/** The API at a base URL; the key goes into every call. */
+/** Returns a client of the API at a base URL. Every call sends the key. */
 export function connectTo(baseUrl: string, apiKey: string | undefined): Api {
   const base = baseUrl.replace(/\/+$/, '')
   const send = async (method: string, path: string, body?: object): Promise<Response> => {
@@ -77,7 +77,7 @@ function readDetail(text: string): string | undefined {
   }
 }
 
-/** fetch says "fetch failed", and hides why one or two causes deep. */
+/** fetch says "fetch failed", and hides the reason one or two causes deep. */
 function reason(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0])
   if (!(error instanceof Error)) return String(error)

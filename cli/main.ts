@@ -33,14 +33,14 @@ function apiUrl(program: Command): string {
   return program.error(`error: API_URL is no http or https URL: ${url}`)
 }
 
-/** Gives the exit code. */
+/** Returns the exit code. */
 async function main(args: string[]): Promise<number> {
   if (existsSync('.env')) process.loadEnvFile('.env')
   try {
     await buildProgram().parseAsync(args, { from: 'user' })
     return 0
   } catch (error) {
-    // commander has printed its own errors already, and help, which is none.
+    // commander has printed its own errors already. Help isn't an error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage
     if (!(error instanceof ApiError || error instanceof Unreachable)) throw error
     process.stderr.write(`error: ${error.message}\n`)

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { Api } from './api.ts'
 import type { Output } from './output.ts'
 
-/** What a command works with. Made when it runs, since its options say how. */
+/** What a command works with. It is made when the command runs, since it depends on the options. */
 export type Session = { api: Api; output: Output }
 
 /** Adds a family of commands to the program. */
@@ -18,7 +18,7 @@ export function decimal(text: string): number {
   throw new InvalidArgumentError('It must be a number.')
 }
 
-/** The options that say when a task is due, under the original's names. */
+/** The options that say when a task is due, under their original names. */
 export const withSchedule = (command: Command): Command =>
   command
     .option('--schedule <interval|once|cron>', 'when it runs', 'interval')
@@ -35,7 +35,7 @@ export type ScheduleOptions = {
   timezone?: string
 }
 
-/** As the API takes them: what isn't given is left out of the JSON. */
+/** Returns them as the API takes them. What isn't given is left out of the JSON. */
 export const toSchedule = (options: ScheduleOptions) => ({
   schedule_type: options.schedule,
   interval_seconds: options.intervalSeconds,

@@ -1,6 +1,6 @@
 export type Column = {
   title: string
-  /** May be cut, so that the table fits. */
+  /** Whether it may be cut so that the table fits. */
   flexible?: true
   right?: true
 }
@@ -8,7 +8,10 @@ export type Column = {
 const GAP = '  '
 const LEAST = 8
 
-/** Rows under their titles, in aligned columns. Where that is too wide, the widest flexible columns are cut with an ellipsis. */
+/**
+ * Returns rows under their titles, in aligned columns. If that is too wide, the widest flexible columns are cut, with
+ * an ellipsis.
+ */
 export function formatTable(columns: Column[], rows: string[][], width: number): string {
   const lines = [columns.map(({ title }) => title), ...rows.map((row) => row.map(toLine))]
   const widths = toWidths(columns, lines, width)
@@ -47,5 +50,5 @@ function toCell(text: string, column: Column | undefined, width: number): string
 
 const lengthOf = (text: string): number => [...text].length
 
-/** A detail may hold line breaks, or what a terminal would obey. */
+/** A detail may contain line breaks, or control sequences that a terminal obeys. */
 const toLine = (text: string): string => text.replaceAll(/\p{Cc}+/gu, ' ')

@@ -1,4 +1,5 @@
-// Says in one line what is missing. Plain JavaScript: any Node runs it, also one that is too old for the rest.
+// Says in one line that the dependencies are missing. Plain JavaScript, so that any Node runs it, even one that is too
+// old.
 import { existsSync } from 'node:fs'
 
 if (!existsSync(new URL('../node_modules/.bin/node', import.meta.url))) {

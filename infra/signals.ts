@@ -1,11 +1,11 @@
 export type StopSignals = {
-  /** Resolves at the first SIGINT or SIGTERM: stop. */
+  /** Resolves at the first SIGINT or SIGTERM, which means stop. */
   first: Promise<void>
-  /** Aborts at the second: stop waiting for what runs. */
+  /** Aborts at the second one, which means don't wait for what runs. */
   second: AbortSignal
 }
 
-/** A terminal's Ctrl-C reaches this process twice, from the terminal and through npm: that is still the first one. */
+/** A terminal's Ctrl-C reaches this process twice, directly and through npm. That still counts as the first one. */
 const ECHO_MS = 1000
 
 /** From now on SIGINT and SIGTERM no longer end this process by themselves. */

@@ -8,9 +8,9 @@ import { FunctionTimeout, invoke } from './invoke.ts'
 import { send, sendProblem, toReply } from './reply.ts'
 
 export type AdapterOptions = {
-  /** Gets what a handler threw, or why its result couldn't be sent. The client sees a bare 500 or 504. */
+  /** Called with what a handler threw, or with why its result couldn't be sent. The client sees a bare 500 or 504. */
   onError: (error: unknown, functionName: string) => void
-  /** Express' `trust proxy`. Off by default: the source address is the socket's. */
+  /** Express' `trust proxy`. Off by default, so the source address is the socket's. */
   trustProxy?: boolean | number | string
 }
 
@@ -25,7 +25,7 @@ const verbs = {
   DELETE: 'delete',
 } as const satisfies Record<Method, string>
 
-/** An Express app that serves every route of the service with its handler, as API Gateway's HTTP API would. */
+/** Returns an Express app that serves every route of the service with its handler, like API Gateway's HTTP API. */
 export const createApp = (
   service: Service,
   handlers: Readonly<Record<string, LambdaHandler>>,

@@ -5,7 +5,7 @@ const limitBytes = 10 * 1024 * 1024
 
 type Fields = Readonly<Record<string, string | undefined>>
 
-/** A request that no handler gets to see. `message` is public. */
+/** A request that no handler gets to see. The client sees `message`. */
 export class Refusal extends Error {
   override name = 'Refusal'
   readonly status: number
@@ -21,14 +21,14 @@ export const announcesBody = (headers: Fields): boolean =>
   headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 
 /**
- * The whole body. Rejects with a Refusal (413, 415) as soon as it is known and not after the upload: Node reads
- * the rest and throws it away, so that the client gets to see the answer.
+ * Returns the whole body. Rejects with a Refusal (413, 415) as soon as it is known, not after the upload. Node discards
+ * the rest, so that the client gets the answer.
  */
 export const readBody = async (req: IncomingMessage, headers: Fields): Promise<Buffer> => {
   const { 'content-length': length = '0', 'content-encoding': encoding = 'identity' } = headers
   if (Number(length) > limitBytes) throw tooLarge()
-  // API Gateway passes compressed bodies on unopened and no handler here opens them; inflating one for a stranger
-  // is the classic way to run out of memory.
+  // API Gateway passes compressed bodies on as they are, and no handler here unpacks them. Unpacking one for a stranger
+  // is a classic way to run out of memory.
   if (encoding.toLowerCase() !== 'identity')
     throw new Refusal(415, `content-encoding ${encoding} isn't supported`)
   return collect(req)

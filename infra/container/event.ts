@@ -1,13 +1,13 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import type { Request } from 'express'
 
-// API Gateway hands these over as text and base64-encodes all else, also forms and bodies without a type
+// API Gateway passes these as text and encodes everything else in base64, including forms and bodies without a type
 // (measured on AWS in ministackorg/ministack#766).
 const textTypes = /^(?:text\/|application\/(?:json|xml|javascript)\s*(?:;|$))/i
 
 /**
- * API Gateway's event (HTTP API, payload 2.0) for a request, still without its body.
- * Throws a URIError on a badly encoded path.
+ * Returns API Gateway's event (HTTP API, payload 2.0) for a request, without its body. Throws a URIError if the path is
+ * badly encoded.
  */
 export const toEvent = (req: Request, routeKey: string, requestId: string): APIGatewayProxyEventV2 => {
   const { cookies, headers } = readHeaders(req.rawHeaders)
@@ -48,7 +48,7 @@ export const toEvent = (req: Request, routeKey: string, requestId: string): APIG
   return event
 }
 
-/** Puts a body into the event, unless it is empty: as text where API Gateway would, else in base64. */
+/** Puts a body into the event unless it is empty: as text where API Gateway would, otherwise in base64. */
 export const setBody = (event: APIGatewayProxyEventV2, body: Buffer): void => {
   if (body.length === 0) return
   event.isBase64Encoded = !textTypes.test(event.headers['content-type'] ?? '')

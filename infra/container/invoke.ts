@@ -6,14 +6,14 @@ import type { ServiceFunction } from '../service/service.ts'
 
 const { REQUEST_ID } = InvokeStoreBase.PROTECTED_KEYS
 
-// `true` asks for the store that keeps concurrent invocations apart, whatever the environment said when this
-// module was loaded; Powertools then finds this very store in globalThis.
+// `true` asks for the store that separates concurrent invocations, whatever the environment said when this module was
+// loaded. Powertools finds it in globalThis.
 const store = await InvokeStore.getInstanceAsync(true)
 
 /**
- * Calls a handler as Lambda would: with a context, and for at most the function's timeout.
- * Rejects with what the handler threw, or with a FunctionTimeout. Nothing can stop a handler that ran out of
- * time: its late outcome is dropped.
+ * Calls a handler as Lambda would: with a context, and for at most the function's timeout. Rejects with what the
+ * handler threw, or with a FunctionTimeout. Nothing can stop a handler that ran out of time, so its late result is
+ * dropped.
  */
 export const invoke = (
   fn: ServiceFunction,
@@ -57,7 +57,7 @@ const toContext = (fn: ServiceFunction, awsRequestId: string, deadline: number):
   succeed: refuseCallback,
 })
 
-// Required by the type, and gone from the Node 24 runtime.
+// The type requires them, but the Node 24 runtime no longer has them.
 const refuseCallback = (): never => {
   throw new Error('handlers answer with a promise; context.done, fail and succeed are gone')
 }

@@ -2,7 +2,7 @@ import { type ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderVa
 
 type Reply = { statusCode: number; headers: Record<string, string | string[]>; body: string | Buffer }
 
-// Framing belongs to this server; API Gateway drops or replaces these as well.
+// Framing is this server's business. API Gateway drops or replaces these headers too.
 const ownHeaders = new Set([
   'connection',
   'content-length',
@@ -13,8 +13,8 @@ const ownHeaders = new Set([
 ])
 
 /**
- * A handler's result as a response, by the rules of payload 2.0: with a `statusCode` it is one; anything else
- * becomes the JSON body of a 200. Throws a TypeError on what can't be sent, before a byte of it is.
+ * Returns a handler's result as a response, by the rules of payload 2.0: with a `statusCode` it is a response, anything
+ * else becomes the JSON body of a 200. Throws a TypeError for what can't be sent, before any of it is.
  */
 export const toReply = (result: unknown): Reply => {
   if (!isRecord(result) || result.statusCode === undefined) {
@@ -50,7 +50,7 @@ const readHeaders = (given: unknown, cookies: unknown, defaultType: string | und
   return headers
 }
 
-// writeHead would throw as well, but after it has taken the status line over, which an error reply then inherits.
+// writeHead would throw too, but only after taking over the status line, which an error reply would then inherit.
 const checkHeader = (name: string, value: string): string => {
   validateHeaderName(name)
   validateHeaderValue(name, value)
@@ -63,12 +63,12 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 /** Sends a reply, unless the client has gone away or has been answered. */
 export const send = (res: ServerResponse, { statusCode, headers, body }: Reply): void => {
   if (res.headersSent || res.destroyed) return
-  // Said by hand because Node leaves it out of an answer to HEAD.
+  // Set by hand, since Node leaves it out of an answer to HEAD.
   if (statusCode !== 204 && statusCode !== 304) headers['content-length'] = String(Buffer.byteLength(body))
   res.writeHead(statusCode, headers).end(body)
 }
 
-/** Answers with an RFC 9457 problem. `detail` is public: no internals. */
+/** Sends an RFC 9457 problem. The client sees `detail`, so it must not show internals. */
 export const sendProblem = (res: ServerResponse, status: number, detail: string): void =>
   send(res, {
     statusCode: status,

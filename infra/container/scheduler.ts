@@ -13,24 +13,24 @@ import { invoke } from './invoke.ts'
 type Callable = { fn: ServiceFunction; handler: LambdaHandler }
 
 export type Scheduler = {
-  /** Stops claiming, lets what runs finish within the grace, which `hurry` ends early, and gives the rest back to the database. */
+  /** Stops claiming, lets runs finish within the grace, which `hurry` ends early, and hands the rest back. */
   stop(graceSeconds: number, hurry: AbortSignal): Promise<void>
 }
 
-/** In seconds, as a timer takes. */
+/** In seconds: the longest that a timer takes. */
 const NO_LIMIT_SECONDS = 2_000_000
 
 /**
- * A container has no invocation limit. Of executions the task's own timeout counts; a tick ends since every statement does, and one that was given up
- * would go on beside the next.
+ * A container has no invocation limit. Executions are limited by the task's own timeout. A tick ends since every
+ * statement does, and one that was abandoned would go on beside the next.
  */
 const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeoutSeconds: NO_LIMIT_SECONDS })
 
-/** Ticks at the configured interval, and runs what the ticks claim in this process. */
+/** Ticks at the configured interval, and runs in this process what the ticks claim. */
 export function startScheduler(tick: Callable, execute: Callable, settings: Config): Scheduler {
   const own = ownExecutor()
   const most = settings.maxConcurrentExecutions
-  // So much of what may be claimed ahead is left to what is quick.
+  // This much of what may be claimed ahead is left to quick work.
   const kept = Math.floor(settings.maxClaimedExecutions / 8)
   let full = false
   const tellFull = watchFull(own, 'common', 'all slots are taken: what is due waits')
@@ -59,7 +59,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   const ticker = startTickTimer(tickOnce, settings.tickIntervalMs)
   const nudge = () => ticker.nudge()
   own.onDueSoon(settings.claimAheadMs, nudge)
-  // Else a full worker would run so many a tick, however short they are.
+  // Otherwise a full worker would run only one slotful per tick, however short the runs are.
   own.onFreed(() => {
     if (full && own.freeSlots >= most / 2) ticker.again()
   })
@@ -90,23 +90,26 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
     async stop(graceSeconds, hurry) {
       const graceMs = graceSeconds * 1000
       if (own.running > 0) tellStopping(own.running, graceSeconds)
-      // Else a tick with a backlog goes on for as long as there is some.
+      // Otherwise a tick with a backlog would go on until there is none.
       stopping = true
       watch.done('tick')
-      // A claim that is under way still comes: what it has started may finish within the grace, and the rest is given back.
+      // A claim in flight still arrives. What it has started may finish within the grace, and the rest is handed back.
       await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
-      // A claim of the last tick may have reached the executor after that: it gives it back.
+      // A claim of the last tick may have arrived after that; the executor frees it.
       await within(Promise.allSettled(handed), settings.leaseSeconds * 1000, new AbortController().signal)
     },
   }
 }
 
-/** A worker that has had no free place of a share for so long says so, once a minute at most. */
+/** After so many milliseconds without a free slot of a share a worker logs a warning, once a minute at most. */
 const FULL_MS = 10_000
 const FULL_AGAIN_MS = 60_000
 const NAMED = 5
 
-/** Returns what is told at each look whether all places of a share are taken, and logs `message` with the tasks that have held them for longest. */
+/**
+ * Returns a function to be told, again and again, whether all slots of a share are taken. It logs `message` with the
+ * tasks that have held them longest.
+ */
 function watchFull(own: Executor, share: Share, message: string): (isFull: boolean) => void {
   let since: number | null = null
   let saidAt = Number.NEGATIVE_INFINITY
@@ -124,7 +127,7 @@ function watchFull(own: Executor, share: Share, message: string): (isFull: boole
   }
 }
 
-/** To whoever is at the terminal, else to the log. */
+/** Tells whoever is at the terminal, or else the log. */
 function tellStopping(runs: number, graceSeconds: number): void {
   const what = runs === 1 ? '1 run' : `${runs} runs`
   const text = `stopping: ${what}, up to ${graceSeconds} s; Ctrl-C again ends them now`
@@ -132,7 +135,10 @@ function tellStopping(runs: number, graceSeconds: number): void {
   else logger.info(text)
 }
 
-/** Resolves with the work, or without it after so long, or once `hurry` aborts: a database that hangs must not hold up the end. */
+/**
+ * Resolves when the work is done, or after so many milliseconds, or when `hurry` aborts, since a database that hangs
+ * must not delay the end.
+ */
 async function within(work: Promise<unknown>, ms: number, hurry: AbortSignal): Promise<void> {
   const done = new AbortController()
   const signal = AbortSignal.any([done.signal, hurry])

@@ -13,7 +13,7 @@ import { listen } from './server.ts'
 
 const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.url))
 
-/** For requests that are still running when executions took all of the grace. */
+/** For requests that are still running when executions have used up the grace. */
 const LAST_REQUESTS_MS = 1000
 
 export type Running = {
@@ -22,7 +22,10 @@ export type Running = {
   stop(hurry: AbortSignal): Promise<void>
 }
 
-/** Migrates the database, serves the API and runs the scheduler. Rejects, with nothing left open, when one can't start. */
+/**
+ * Migrates the database, serves the API and runs the scheduler. Rejects, with nothing left open, if one of them can't
+ * start.
+ */
 export async function serve(): Promise<Running> {
   try {
     for (const { name, meant } of misspeltSettings(process.env)) {
@@ -39,7 +42,8 @@ export async function serve(): Promise<Running> {
       async stop(hurry) {
         const grace = config().shutdownGraceSeconds
         const deadline = performance.now() + grace * 1000
-        // It goes on answering while executions finish: /readyz with 503, so that traffic moves away before the port closes.
+        // It continues to answer while executions finish, with 503 for /readyz, so that traffic moves away before the
+        // port closes.
         startDraining()
         server.drain()
         await scheduler?.stop(grace, hurry)

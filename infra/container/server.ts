@@ -4,13 +4,13 @@ import { isIPv6 } from 'node:net'
 
 export type Listening = {
   url: string
-  /** From now on every answer ends its connection, so that clients come back elsewhere. */
+  /** From now on every answer closes its connection, so that clients reconnect elsewhere. */
   drain: () => void
-  /** Stops accepting, lets running requests finish for at most `graceMs`, and cuts what is left. */
+  /** Stops accepting connections, lets running requests finish for `graceMs` at most, and cuts off the rest. */
   close: (graceMs: number) => Promise<void>
 }
 
-/** Serves `app`. Rejects with an error that names host and port when they can't be listened on. */
+/** Serves `app`. Rejects with an error that names host and port if it can't listen there. */
 export const listen = async (
   app: RequestListener,
   { host, port }: { host: string; port: number },
@@ -19,13 +19,13 @@ export const listen = async (
   let closing: Promise<void> | undefined
   let draining = false
   const server = createServer({
-    // Longer than the usual 60 s of a load balancer, which must be the one to end an idle connection.
+    // Longer than the usual 60 s of a load balancer, which must be the one that closes an idle connection.
     keepAliveTimeout: 65_000,
     headersTimeout: 20_000,
     requestTimeout: 60_000,
   })
   const cutWhenIdle = () => closing !== undefined && running.size === 0 && server.closeAllConnections()
-  // One function for all responses: a closure each is a measurable part of a small request.
+  // One function for all responses, since a closure for each is a measurable part of a small request.
   function finished(this: ServerResponse) {
     running.delete(this)
     cutWhenIdle()
@@ -33,7 +33,7 @@ export const listen = async (
   server.on('request', (req, res) => {
     if (draining) res.shouldKeepAlive = false
     running.add(res.on('close', finished))
-    // Express answers an absolute target that it can't parse (http://[::bad/) in HTML, past every route.
+    // Express answers an absolute target that it can't parse (http://[::bad/) with HTML, before any route.
     if (!req.url?.startsWith('/')) req.url = (req.url ?? '').replace(/^[a-z]+:\/\/[^/?#]*\/?/i, '/')
     app(req, res)
   })

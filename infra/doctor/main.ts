@@ -2,14 +2,17 @@ import { existsSync } from 'node:fs'
 import postgres from 'postgres'
 import { examine } from './violations.ts'
 
-/** Reads what DATABASE_URL has, in one snapshot, and names every row that breaks an invariant. Exit code 1 when there is one. */
+/**
+ * Reads the database of DATABASE_URL in one snapshot, and names every row that breaks an invariant. Exits with 1 if
+ * there is one.
+ */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  // Only now: it reads the settings.
+  // Imported here, since it reads the settings.
   const { config } = await import('../../shared/config.ts')
   const { databaseUrl, leaseSeconds } = config()
   if (!databaseUrl) throw new Error('DATABASE_URL is not set')
-  // Not the pool's: a look at millions of rows may take minutes, and needs the plans that the pool rules out.
+  // Not a connection of the pool: reading millions of rows may take minutes, and needs plans that the pool rules out.
   const sql = postgres(databaseUrl, {
     max: 1,
     connect_timeout: 10,

@@ -1,24 +1,24 @@
 import { CronExpressionParser } from 'cron-parser'
 import type { ISql, PendingQuery, Row } from 'postgres'
 
-/** A row that breaks an invariant, and which. */
+/** A row that breaks an invariant, and which one. */
 export type Violation = { invariant: string; row: Record<string, unknown> }
 
 export type Examined = {
-  /** `SHOWN` of each invariant at most. */
+  /** Up to `SHOWN` of each invariant. */
   violations: Violation[]
-  /** How many there are of each invariant that is broken. */
+  /** How many rows break each invariant. */
   counts: Record<string, number>
 }
 
-/** Rows of one invariant that are named. */
+/** How many rows of one invariant are named. */
 const SHOWN = 20
 
 type Sql = ISql
 
 /**
- * Looks for everything that `docs/state-machine.md` rules out, in the snapshot of the caller's transaction. Nothing here is shared with the
- * engine: an error in its statements must not hide itself.
+ * Finds everything that docs/state-machine.md rules out, in the snapshot of the caller's transaction. It shares nothing
+ * with the engine, whose mistakes must not hide themselves.
  */
 export async function examine(sql: Sql, leaseSeconds: number): Promise<Examined> {
   const examined: Examined = { violations: [], counts: {} }
@@ -89,7 +89,7 @@ const hasRunsLeft = (sql: Sql): PendingQuery<Row[]> => sql`(t.max_runs is null o
 const CRON = 'a cron schedule has a cursor while occurrences are left'
 const CRONS_AT_ONCE = 500
 
-/** Whether a cron schedule has another occurrence, no SQL can tell. Few tasks of that kind have no cursor. */
+/** SQL can't tell whether a cron schedule has another occurrence. Few tasks of that kind have no cursor. */
 async function examineCrons(sql: Sql, { violations, counts }: Examined): Promise<void> {
   const ended = sql<CronTask[]>`
     select t.id as task_id, t.name, t.cron_expression, t.timezone, t.end_at, greatest(now(), s.scheduled_for) as after
@@ -121,7 +121,7 @@ type CronTask = {
   after: Date
 }
 
-/** By cron-parser alone; null also for what only the engine can read. */
+/** Decides with cron-parser alone; null for what only the engine can read. */
 function nextOf({ cron_expression, timezone, after }: CronTask): Date | null {
   try {
     return CronExpressionParser.parse(cron_expression, { currentDate: after, tz: timezone }).next().toDate()

@@ -14,7 +14,7 @@ type JsonSchema = {
   items?: JsonSchema
 }
 
-/** The largest integer that a schema allows when it names no limit of its own. */
+/** The largest integer of a schema that names no limit of its own. */
 const UNLIMITED = 2 ** 31 - 1
 
 /** Returns what a schema takes, in words, for a reference page. */

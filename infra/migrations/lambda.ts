@@ -5,8 +5,9 @@ import { logger } from '../../shared/logger.ts'
 import { migrate } from './migrate.ts'
 
 /**
- * Migrates the database from inside its network, and tells what it applied: `serverless invoke -f migrate`. It lies beside the files
- * that it reads, in the checkout as in the zip, and not in `functions/`, which imports nothing of `infra/`.
+ * Migrates the database from inside its network, and returns what it applied: `serverless invoke -f migrate`. It is
+ * beside the files that it reads, in the checkout as in the zip, and not in `functions/`, which doesn't import
+ * `infra/`.
  */
 export const handler = middy()
   .use(injectLambdaContext(logger))

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 
-/** Migrates the database of DATABASE_URL, once it answers, and ends: what runs before a rollout. */
+/** Migrates the database of DATABASE_URL once it answers, and exits: to be run before a rollout. */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  // Only now: what they import reads the settings, and DATABASE_URL is one of them.
+  // Imported here, since they read the settings, and DATABASE_URL is one of them.
   const { closeDatabase, longDb } = await import('../../shared/db.ts')
   const { migrateWhenReady } = await import('./migrate.ts')
   try {

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 
-/** What is used of hapi, which serves the API inside serverless-offline. */
+/** What this uses of hapi, which serves the API inside serverless-offline. */
 export type HapiServer = {
   ext(event: 'onRequest' | 'onPreResponse', extension: (request: HapiRequest, h: Toolkit) => unknown): void
   events: { on(event: 'response', listener: (request: HapiRequest) => void): void }
@@ -16,10 +16,10 @@ type Toolkit = {
   response(body: string): { code(status: number): { type(contentType: string): unknown } }
 }
 
-/** Takes from serverless-offline what neither API Gateway nor the container would answer. */
+/** Removes from serverless-offline what neither API Gateway nor the container would answer. */
 export function correctHttp(server: HapiServer): void {
   // It lets every website read this API and write to it: it reflects the origin of each request, with credentials
-  // allowed, and answers every preflight. Handlers read the raw headers, so they still see it.
+  // allowed, and answers every preflight. Handlers read the raw headers, so they still see the origin.
   server.ext('onRequest', (request, h) => {
     delete request.headers.origin
     return h.continue
@@ -34,15 +34,18 @@ export function correctHttp(server: HapiServer): void {
   limitRequests(server)
 }
 
-/** Of hapi's own errors (a body beyond 10 MiB, a badly encoded path), and of a handler's, which leaves as a 200 with its stack. */
+/**
+ * Hides hapi's own errors (a body beyond 10 MiB, a badly encoded path), and a handler's, which would leave as a 200
+ * with its stack.
+ */
 function errorStatus({ isBoom, output, source }: HapiResponse): number | undefined {
   if (isBoom) return output.statusCode
   return typeof source === 'string' && source.startsWith('{"errorMessage":') ? 500 : undefined
 }
 
 /**
- * Each request that finds no idle worker starts one, for 0.3 s of CPU time. 200 at once on two cores kept each other busy until
- * 178 had timed out; in a queue all are answered, at the same rate.
+ * Each request that finds no idle worker starts one, for 0.3 s of CPU time. 200 at once on two cores kept each other
+ * busy until 178 had timed out. In a queue all of them are answered, at the same rate.
  */
 const REQUESTS_AT_ONCE = 8
 
@@ -59,7 +62,7 @@ function limitRequests(server: HapiServer): void {
     else await new Promise<void>((resolve) => waiting.set(request, resolve))
     return h.continue
   })
-  // Emitted once for every request, also when its client has gone.
+  // Emitted once for every request, even if its client has gone.
   server.events.on('response', (request) => {
     running.delete(request)
     const [next] = waiting.keys()

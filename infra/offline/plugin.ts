@@ -16,13 +16,13 @@ const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import.meta.u
 
 const LOOPBACK = '127.0.0.1'
 
-/** serverless-offline's own default. */
+/** The default of serverless-offline. */
 const LAMBDA_PORT = 3002
 
-/** Milliseconds for requests that are being answered when the end comes. */
+/** Milliseconds for requests that are in progress at the end. */
 const LAST_REQUESTS_MS = 5000
 
-/** What is used of the framework. */
+/** What this uses of the framework. */
 type Framework = {
   service: {
     functions: Record<string, { name: string; events: object[] }>
@@ -32,10 +32,10 @@ type Framework = {
   classes: { Error: new (message: string) => Error }
 }
 
-/** serverless-offline's plugin. `internals` is how its own tests get at the server. */
+/** The plugin of serverless-offline. Its own tests get at the server through `internals`. */
 type Offline = { end(skipExit: true): Promise<void>; internals(): { getApiGatewayServer(): HapiServer } }
 
-/** The command line's. They come before serverless.yml's `custom`. */
+/** Options of the command line. They come before `custom` in serverless.yml. */
 type Options = Record<string, unknown>
 
 const toUrl = (host: string, port: number): string => `http://${isIPv6(host) ? `[${host}]` : host}:${port}`
@@ -50,8 +50,8 @@ type Session = {
 }
 
 /**
- * The second local runtime: gives `serverless offline start` what surrounds the functions elsewhere. A migrated database
- * before it starts; the tick while it runs; and an end that leaves nothing behind.
+ * The second local runtime: gives `serverless offline start` what surrounds the functions elsewhere. That is a migrated
+ * database before it starts, ticks while it runs, and an end that leaves nothing behind.
  */
 export default class OfflinePlugin {
   readonly hooks = {
@@ -75,7 +75,8 @@ export default class OfflinePlugin {
   async #prepare(): Promise<void> {
     if (existsSync('.env')) process.loadEnvFile('.env')
     forgetAws(process.env)
-    // A worker thread for each function and each concurrent invocation: V8's default of 16 takes a quarter more memory.
+    // There is a worker thread for each function and each concurrent invocation. V8's default of 16 would take a
+    // quarter more memory.
     setFlagsFromString('--max-semi-space-size=1')
     const settings = readConfig(process.env)
     const urls = await this.#choosePorts(settings)
@@ -87,7 +88,7 @@ export default class OfflinePlugin {
     try {
       const databaseUrl = settings.databaseUrl ?? postgres?.url ?? ''
       this.#fillService(functionEnvironment(process.env, databaseUrl, urls.lambdaUrl))
-      // Only now: what they import reads the settings.
+      // Imported here, since they read the settings.
       const { connect, LONG_LIMITS } = await import('../../shared/db.ts')
       const { migrateWhenReady } = await import('../migrations/migrate.ts')
       const sql = connect(databaseUrl, { max: 1, limits: LONG_LIMITS })
@@ -102,8 +103,8 @@ export default class OfflinePlugin {
   }
 
   /**
-   * Both servers listen on the same host, and the emulated Lambda API asks for no key: so another host than this machine's
-   * own has to be asked for by name, even when there is a key.
+   * Both servers listen on the same host, and the emulated Lambda API requires no key. So another host than this
+   * machine's own must be named explicitly, even if there is a key.
    */
   async #choosePorts(settings: Config): Promise<Pick<Session, 'apiUrl' | 'lambdaUrl'>> {
     const host = process.env.HOST ? settings.host : LOOPBACK
@@ -116,10 +117,10 @@ export default class OfflinePlugin {
 
   #fillService(environment: Record<string, unknown>): void {
     const { functions, provider } = this.#framework.service
-    // The rest of serverless.yml's is for AWS: secrets by reference, and Amazon's certificates.
+    // The rest of serverless.yml's environment is for AWS: secrets by reference, and Amazon's certificates.
     const { EXECUTE_FUNCTION_NAME } = provider.environment
     provider.environment = { EXECUTE_FUNCTION_NAME, ...environment }
-    // serverless-offline would fire it once a minute.
+    // serverless-offline would only fire it once a minute.
     for (const fn of Object.values(functions)) fn.events = fn.events.filter((event) => !('schedule' in event))
   }
 
@@ -127,7 +128,7 @@ export default class OfflinePlugin {
     const { settings, sql, postgres, apiUrl, lambdaUrl } = this.#current()
     correctHttp(this.#offline().internals().getApiGatewayServer())
     const { logger } = await import('../../shared/logger.ts')
-    // serverless-offline awaits no `Event` invocation: one that fails would end the process.
+    // serverless-offline doesn't await `Event` invocations, so one that fails would end the process.
     process.on('unhandledRejection', (error) => logger.error('unhandled rejection', error as Error))
     if (settings.schedulerEnabled) {
       const { startOfflineScheduler } = await import('./scheduler.ts')
@@ -141,7 +142,9 @@ export default class OfflinePlugin {
     await this.#exitIfAsked(() => this.#stop())
   }
 
-  /** The workers go before their claims are given back: else an execution could overlap with its next attempt. */
+  /**
+   * The workers end before their claims are handed back. Otherwise an execution could overlap with its next attempt.
+   */
   async #stop(): Promise<void> {
     const { settings, signals } = this.#current()
     const { logger } = await import('../../shared/logger.ts')
@@ -151,7 +154,7 @@ export default class OfflinePlugin {
       await this.#offline().end(true)
       await this.#scheduler?.giveBack()
     } catch (error) {
-      // The database is away, say: then the leases run out, and what this process held is found.
+      // The database may be down. Then the leases end, and what this process held is recovered.
       logger.error('could not stop cleanly', error as Error)
     } finally {
       await this.#close()
@@ -164,7 +167,7 @@ export default class OfflinePlugin {
     await postgres?.stop()
   }
 
-  /** Until it is ready serverless-offline doesn't listen for signals. */
+  /** serverless-offline doesn't listen for signals until it is ready. */
   async #exitIfAsked(close: () => Promise<void>): Promise<void> {
     if (!this.#asked) return
     await close()
@@ -183,7 +186,7 @@ export default class OfflinePlugin {
     const plugin = this.#framework.pluginManager
       .getPlugins()
       .find((it) => it.constructor.name === 'ServerlessOffline')
-    // Its name is the guarantee: serverless.yml lists it.
+    // serverless.yml names it, which is the guarantee.
     return (plugin as Offline | undefined) ?? this.#refuse('serverless-offline is not among the plugins')
   }
 }

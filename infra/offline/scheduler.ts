@@ -7,23 +7,23 @@ import type { Ticked } from '../../shared/scheduling/tick/tick.ts'
 import { startTickTimer } from '../../shared/scheduling/tick/tick-timer.ts'
 
 export type OfflineScheduler = {
-  /** Stops ticking, and waits for what runs, at most for the grace, which `hurry` ends early. */
+  /** Stops ticking, and waits for runs for the grace at most, which `hurry` ends early. */
   drain(graceSeconds: number, hurry: AbortSignal): Promise<void>
-  /** Frees what the claims of this process still hold. Only once its workers are gone. */
+  /** Hands back what the claims of this process still hold. Only once its workers are gone. */
   giveBack(): Promise<void>
 }
 
-/** Claims that are remembered before those that are done are looked for. */
+/** How many claims are remembered before it looks for those that are done. */
 const REMEMBERED = 1000
 
 const POLL_MS = 100
 
-/** Longer than the tick function's own limit in serverless.yml. */
+/** Longer than the limit of the tick function in serverless.yml. */
 const TICK_LIMIT_MS = 95_000
 
 /**
- * Fires the tick function through the emulated Lambda API, as on Lambda, and remembers its claims: the database may be
- * shared, and the claims of others aren't ours to give back.
+ * Fires the tick function through the emulated Lambda API, as on Lambda, and remembers its claims. The database may be
+ * shared, and the claims of others aren't ours to hand back.
  */
 export function startOfflineScheduler(
   sql: Database,
@@ -57,6 +57,6 @@ async function invokeTick(url: string): Promise<Ticked> {
   const response = await fetch(url, { method: 'POST', signal: AbortSignal.timeout(TICK_LIMIT_MS) })
   const answer = await response.text()
   if (!response.ok || response.headers.has('x-amz-function-error')) throw new Error(`tick: ${answer}`)
-  // What the tick function gives, by its own type.
+  // What the tick function returns, by its own type.
   return JSON.parse(answer) as Ticked
 }

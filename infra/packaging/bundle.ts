@@ -2,16 +2,16 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 
-/** `path` is relative to the service's root, and to the zip's. */
+/** `path` is relative to the root of the service, and of the zip. */
 export type File = { path: string; content: Uint8Array }
 
-/** What bundled CommonJS calls for Node's own modules, which an ES module doesn't have. */
+/** What bundled CommonJS calls for Node's own modules; an ES module doesn't have it. */
 const BANNER = `import { createRequire as bannerRequire } from 'node:module'; const require = bannerRequire(import.meta.url);`
 
-/** One mapping: esbuild takes a map without any for none at all, and makes its own. */
+/** It has one mapping, since esbuild treats a map without any as no map, and makes its own. */
 const PACKAGE_MAP = Buffer.from('{"version":3,"sources":["package"],"mappings":"AAAA"}').toString('base64')
 
-/** Else 94 % of each map, and half of each zip, would be about packages. */
+/** Otherwise 94 % of each map, and half of each zip, would be about packages. */
 const unmappedPackages: Plugin = {
   name: 'unmapped-packages',
   setup({ onLoad }) {
@@ -21,7 +21,10 @@ const unmappedPackages: Plugin = {
   },
 }
 
-/** For each entry its module, `.mjs` at the entry's own path, with everything that it imports, and the module's source map. */
+/**
+ * Returns for each entry its module, `.mjs` at the entry's own path, with everything that it imports, and the source
+ * map.
+ */
 export async function bundleFunctions(root: string, entries: string[]): Promise<File[][]> {
   const { outputFiles } = await build({
     absWorkingDir: root,
@@ -34,7 +37,7 @@ export async function bundleFunctions(root: string, entries: string[]): Promise<
     platform: 'node',
     target: 'node24',
     format: 'esm',
-    // Of packages that have both: only ES modules can be shaken.
+    // For packages that have both, since only ES modules can be tree-shaken.
     mainFields: ['module', 'main'],
     minify: true,
     keepNames: true,

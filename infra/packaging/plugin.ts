@@ -6,7 +6,7 @@ type ServerlessFunction = {
   package?: { patterns?: string[]; individually?: true; artifact?: string }
 }
 
-/** What is used of the framework. */
+/** What this uses of the framework. */
 type Framework = {
   serviceDir: string
   service: { functions: Record<string, ServerlessFunction> }
@@ -16,8 +16,8 @@ type Framework = {
 const FOLDER = '.serverless'
 
 /**
- * Bundles each function, and gives the framework one zip for each: it has no bundler itself, and would send the whole folder.
- * `package.patterns` of a function names the files, by their paths, that it reads at runtime.
+ * Bundles each function, and gives the framework one zip for each. The framework has no bundler of its own, and would
+ * send the whole folder. `package.patterns` of a function names the files that it reads at runtime.
  */
 export default class PackagePlugin {
   readonly hooks = {
@@ -31,7 +31,7 @@ export default class PackagePlugin {
   }
 
   async #package(): Promise<void> {
-    // Only now: serverless-offline loads this plugin too, and bundles nothing.
+    // Imported here, since serverless-offline loads this plugin too, and bundles nothing.
     const { bundleFunctions } = await import('./bundle.ts')
     const { zip } = await import('./zip.ts')
     const { serviceDir, service } = this.#framework
@@ -47,7 +47,7 @@ export default class PackagePlugin {
         join(serviceDir, artifact),
         await zip(serviceDir, bundles[index] ?? [], fn.package?.patterns ?? []),
       )
-      // In memory only: an artifact in serverless.yml would make serverless-offline run the zip.
+      // In memory only. An artifact in serverless.yml would make serverless-offline run the zip.
       fn.package = { individually: true, artifact }
     }
   }

@@ -3,15 +3,18 @@ import { join, sep } from 'node:path'
 import { type Zippable, zipSync } from 'fflate'
 import type { File } from './bundle.ts'
 
-/** The same bytes for the same files, whenever and wherever they are packed: fflate writes local time, and zips begin in 1980. */
+/**
+ * The same files give the same bytes, whenever and wherever they are packed. fflate writes local time, and zips start
+ * in 1980.
+ */
 const FIXED = {
   mtime: new Date(1980, 0, 1),
   os: 3,
-  // A regular file that everyone may read: Lambda runs as another user than the one that unpacks.
+  // A regular file that everyone may read: Lambda runs as another user than the one that unpacks it.
   attrs: 0o100644 << 16,
 } as const
 
-/** A zip of the files, and of those under `root` that the patterns match. Throws on a pattern that matches none. */
+/** Returns a zip of the files, and of those under `root` that match the patterns. Throws if a pattern matches none. */
 export async function zip(root: string, files: File[], patterns: string[]): Promise<Uint8Array> {
   const found = await Promise.all(patterns.map((pattern) => match(root, pattern)))
   const entries = [...files, ...found.flat()].toSorted((a, b) => (a.path < b.path ? -1 : 1))

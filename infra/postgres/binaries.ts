@@ -9,7 +9,7 @@ type Binaries = { initdb: string; pgCtl: string }
 
 const require = createRequire(import.meta.url)
 
-/** Finds the binaries of this platform's optional dependency; for root it gives a copy that other users can run. */
+/** Finds the binaries of this platform's optional dependency. For root it returns a copy that other users can run. */
 export async function findBinaries(
   platform: string = process.platform,
   arch: string = process.arch,
@@ -35,7 +35,7 @@ async function copyForOthers(folder: string, id: string): Promise<string> {
   const target = join(rootFolder, `${id}-${version}`)
   await makeRootFolder()
   await buildOnce(target, 'bin/pg_ctl', async (staging) => {
-    // Verbatim, since cp would turn the libraries' relative links into absolute ones that lead back to the checkout.
+    // Verbatim, since cp would turn the libraries' relative links into absolute ones into the checkout.
     await cp(join(folder, 'native'), staging, { recursive: true, verbatimSymlinks: true })
     // An install under umask 077 leaves files that only root can read.
     await run('chmod', ['-R', 'a+rX', staging])
@@ -43,7 +43,7 @@ async function copyForOthers(folder: string, id: string): Promise<string> {
   return target
 }
 
-/** Runs a command to its end; a failure carries what it printed. */
+/** Runs a command. Rejects with what it printed if it fails. */
 export async function run(command: string, args: string[], user: ServerUser = {}) {
   const options: SpawnOptions = { ...user, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true }
   const child = spawn(command, args, options)
@@ -52,7 +52,7 @@ export async function run(command: string, args: string[], user: ServerUser = {}
     stream?.setEncoding('utf8').on('data', (text) => output.push(text))
   const code = await new Promise((resolve, reject) => {
     child.on('error', reject)
-    // After a success not 'close': on Windows the server inherits the pipes, and they close only with it.
+    // Not 'close': on Windows the server inherits the pipes, which only close with it.
     child.on('exit', (code) => code === 0 && resolve(0))
     child.on('close', resolve)
   })

@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, readdir, rename, rm, rmdir, stat } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path'
 
 /**
- * Makes the folder `target` whole or not at all. `build` fills a folder beside it, which then takes the name in one
- * step, so a build that was killed in the middle is never mistaken for a finished one, and of several processes
- * that build at once one wins while the others use its result. `proof` is a file that every finished build holds.
+ * Makes the folder `target` completely or not at all. `build` fills a folder beside it, which is then renamed. So a
+ * build that was killed is never mistaken for a finished one, and if several processes build at once, one wins and the
+ * others use its result. `proof`: a file that every finished build has.
  */
 export async function buildOnce(target: string, proof: string, build: (staging: string) => Promise<void>) {
   const isBuilt = () => exists(join(target, proof))
@@ -22,7 +22,7 @@ export async function buildOnce(target: string, proof: string, build: (staging: 
   }
 }
 
-/** Removes an empty folder, or a link to nothing; throws when anything else is there. */
+/** Removes an empty folder, or a broken link. Throws if anything else is there. */
 export async function makeWay(path: string) {
   if (await exists(path)) await rmdir(path)
   else await rm(path, { force: true })
@@ -36,7 +36,7 @@ async function removeAbandoned(folder: string) {
   }
 }
 
-/** Whether a process of that number runs, whoever's it is. */
+/** Returns whether a process with that number is running, whoever owns it. */
 export function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0)
@@ -45,7 +45,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Throws when it can't be told, as in a folder of another user. */
+/** Throws if it can't tell, as in another user's folder. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path)

@@ -17,7 +17,7 @@ const settings = [
   'log_timezone=UTC',
 ]
 
-/** Opens the cluster at `dataDir`, and makes it first when there is none. */
+/** Opens the cluster at `dataDir`, and creates it if there is none. */
 export async function openCluster(dataDir: string, initdb: Initdb): Promise<Cluster> {
   try {
     await (isRoot ? makeForRoot(dataDir, initdb) : make(dataDir, initdb, {}))
@@ -39,7 +39,7 @@ If it belongs to another user (root?), start as that user, or remove it; or set 
   }
 }
 
-/** Root's cluster lies in `rootFolder`, and `dataDir` is a link to it: removing the link means a new cluster. */
+/** Root's cluster is in `rootFolder`, and `dataDir` links to it. Without the link it is a new cluster. */
 async function makeForRoot(dataDir: string, initdb: Initdb) {
   const isMade = () => exists(join(dataDir, proof))
   if (await isMade()) return

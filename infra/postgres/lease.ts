@@ -1,17 +1,20 @@
 import postgres from 'postgres'
 
-/** A process' use of the local server: a session with an advisory lock, which the kernel gives back when the process dies. */
+/**
+ * One process' use of the local server: a session with an advisory lock, which the kernel releases when the process
+ * dies.
+ */
 export type Lease = {
-  /** Gives the use back, and tells whether it was the last one. Nobody can join from then on, if so. */
+  /** Ends the use. Returns whether it was the last one; if so, nobody can join any more. */
   release(): Promise<boolean>
   end(): Promise<void>
 }
 
 const usedBy = 7_461_736_865
 
-/** Null while the server starts, or shuts down. */
+/** Returns null while the server starts or shuts down. */
 export async function takeLease(url: string): Promise<Lease | null> {
-  // fetch_types: when the server stops during that first query, postgres.js leaves a rejection that nobody can catch.
+  // If the server stops during fetch_types' first query, postgres.js leaves a rejection that nobody can catch.
   const quiet = { fetch_types: false, onnotice: () => {} }
   const sql = postgres(url, { max: 1, max_lifetime: null, connect_timeout: 5, ...quiet })
   const end = () => sql.end({ timeout: 0 })
@@ -41,7 +44,7 @@ async function release(sql: postgres.Sql): Promise<boolean> {
     const [{ alone }] = await sql<[{ alone: boolean }]>`select pg_try_advisory_lock(${usedBy}) as alone`
     return alone
   } catch {
-    // It crashed, or another process, the last one, stops it: whatever runs there a moment later isn't ours to stop.
+    // It has crashed, or the last process is stopping it. Whatever runs there a moment later isn't ours to stop.
     return false
   }
 }

@@ -9,9 +9,9 @@ import { findPostmaster, isServing, type Postmaster } from './postmaster.ts'
 
 export type LocalPostgres = {
   url: string
-  /** It ran already: its starter was killed, or still uses it. */
+  /** It was running already: its starter was killed, or still uses it. */
   reused: boolean
-  /** Where the data really lies. */
+  /** Where the data really is. */
   home: string
   stop(): Promise<void>
 }
@@ -79,8 +79,8 @@ export async function startPostgres(
 }
 
 /**
- * Two processes may come here at once, or while a server starts, recovers or shuts down. PostgreSQL's own lock decides who
- * starts it; everybody, the starter included, then comes in through the same door.
+ * Two processes may come here at once, or while a server starts, recovers or shuts down. PostgreSQL's own lock decides
+ * who starts it. Everybody, including the starter, then joins the same way.
  */
 async function enter(cluster: Cluster, pgCtl: string, start: { flags: string; port?: number }) {
   const deadline = performance.now() + patienceMs
@@ -114,13 +114,13 @@ async function startServer(
   pgCtl: string,
   { flags, port: wanted }: { flags: string; port?: number },
 ) {
-  // Another program may take the port before the server does; then the next attempt asks for another one.
+  // Another program may take the port first. Then the next attempt asks for another one.
   const port = wanted ?? (await freePort())
   await run(pgCtl, ['start', '--wait', '-D', data, '-l', log, '-o', `-p ${port} ${flags}`], user)
 }
 
 async function stopServer({ data, user }: Cluster, pgCtl: string, { pid }: Postmaster) {
-  // Not --wait: it would go on waiting for a server that another process starts right after this one.
+  // Without --wait, which would go on waiting for a server that another process starts right after this one.
   await run(pgCtl, ['stop', '--no-wait', '--mode=fast', '-D', data], user)
   const deadline = performance.now() + patienceMs
   while (await isServing(pid, data)) {
@@ -130,8 +130,8 @@ async function stopServer({ data, user }: Cluster, pgCtl: string, { pid }: Postm
 }
 
 /**
- * Looks each second whether the server still runs, and lets `restart` start it again when it died: on its port, which is what pools know.
- * Of the processes that share it each does so; the first one starts it, and the others come in.
+ * Checks each second whether the server is still running, and lets `restart` start it again on its port, which is what
+ * pools know. Every process that shares it does so: the first one starts it, and the others join.
  */
 function keepAlive(
   { data }: Cluster,
@@ -140,7 +140,7 @@ function keepAlive(
 ): { stop(): Promise<void> } {
   let looking: Promise<void> | undefined
   const look = async () => {
-    // Another one: whoever shares it was first, and this process is to hold that too.
+    // Another server: someone who shares it was faster, and this process must hold that one too.
     if ((await findPostmaster(data))?.pid === entered().pid) return
     const logger = await loadLogger()
     logger.warn('the embedded PostgreSQL died, and is started again')
@@ -165,7 +165,7 @@ function keepAlive(
   }
 }
 
-/** Not before it is needed: it reads the settings, of which this server's URL is one. */
+/** Imported here, since it reads the settings, and this server's URL is one of them. */
 const loadLogger = async () => (await import('../../shared/logger.ts')).logger
 
 const remove = (...paths: string[]) =>

@@ -8,16 +8,16 @@ export type Postmaster = { pid: number; port: number }
 const lockFile = 'postmaster.pid'
 
 /**
- * The server that holds `data`, by its lock file, or null. PostgreSQL itself drops a lock whose process is gone, but refuses
- * to start while another process of the same user has the number, as after a crash of the machine or in a restarted
- * container: such a lock is removed here.
+ * Returns the server that holds `data`, by its lock file, or null. PostgreSQL drops a lock whose process is gone, but
+ * refuses to start while another process of the same user has the number, as after a crash of the machine or in a
+ * restarted container. Such a lock is removed here.
  */
 export async function findPostmaster(data: string): Promise<Postmaster | null> {
   const file = join(data, lockFile)
   const lock = await readLock(file)
   if (lock === null) return null
   const [pid, , , port] = lock.split('\n').map(Number)
-  // It is written right after it is created; one that stays empty is what a crash in between left.
+  // It is written right after it is created. One that stays empty is what a crash in between left.
   if (!pid || !port) return (await age(file)) > 5_000 ? removeStale(file, lock) : { pid: 0, port: 0 }
   return (await isServing(pid, data)) ? { pid, port } : removeStale(file, lock)
 }
@@ -42,7 +42,7 @@ async function removeStale(file: string, lock: string): Promise<null> {
   return null
 }
 
-/** Whether process `pid` is the server of `data`: the number alone may have gone to any other process. */
+/** Returns whether process `pid` is the server of `data`. The number alone may belong to any other process by now. */
 export async function isServing(pid: number, data: string): Promise<boolean> {
   // PostgreSQL itself isn't fooled on Windows: there it asks through a pipe named after the number.
   if (process.platform === 'win32')

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmod, mkdir } from 'node:fs/promises'
 
-/** What `spawn` needs to run a command as another user; empty for "as this one". */
+/** The options with which `spawn` runs a command as another user; empty for this one. */
 export type ServerUser = { uid?: number; gid?: number }
 
 export const isRoot = process.getuid?.() === 0
@@ -15,11 +15,11 @@ export const rootFolder = '/var/lib/task-scheduler'
 
 export async function makeRootFolder() {
   await mkdir(rootFolder, { recursive: true })
-  // mkdir obeys the umask, and the server's user must get through.
+  // mkdir obeys the umask, and the server's user must get in.
   await chmod(rootFolder, 0o755)
 }
 
-/** Root's stand-in for a new server: `postgres` where a package made that user, else `nobody`. */
+/** Returns root's stand-in for a new server: `postgres` if a package made that user, otherwise `nobody`. */
 export function standInForRoot(): Required<ServerUser> {
   for (const name of ['postgres', 'nobody']) {
     const [uid, gid] = [idOf('-u', name), idOf('-g', name)]

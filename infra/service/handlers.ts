@@ -6,7 +6,10 @@ import type { Service, ServiceFunction } from './service.ts'
 /** What a function of `serverless.yml` exports. */
 export type LambdaHandler = (event: unknown, context: Context) => unknown
 
-/** Imports every function's handler, by function name. Throws an error that names the function without one. */
+/**
+ * Imports the handler of every function. Returns them by function name. Throws an error that names a function without
+ * one.
+ */
 export const loadHandlers = async ({ root, functions }: Service): Promise<Record<string, LambdaHandler>> =>
   Object.fromEntries(await Promise.all(functions.map(async (fn) => [fn.name, await load(root, fn)])))
 
@@ -21,5 +24,5 @@ const load = async (root: string, fn: ServiceFunction): Promise<LambdaHandler> =
   return handler
 }
 
-// What a function takes can't be checked; that it is the one serverless.yml names is the guarantee.
+// What a function takes can't be checked. The guarantee is that serverless.yml names it.
 const isHandler = (value: unknown): value is LambdaHandler => typeof value === 'function'

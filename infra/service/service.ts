@@ -23,8 +23,8 @@ export type ServiceFunction = {
 
 export type Service = { name: string; root: string; functions: ServiceFunction[] }
 
-// Static segments, {parameters}, and a {greedy+} one at the end only, as API Gateway wants them. Express sees
-// the raw path, so a segment that a client must percent-encode would never match, and is refused here.
+// Static segments, {parameters}, and at the end a {greedy+} one, as API Gateway requires. Express sees the raw path, so
+// a segment that a client must percent-encode would never match, and is refused.
 const pathPattern = /^\/(?:$|(?:(?:[\w.~$@&,;=:-]+|\{[\w.-]+\})(?:\/(?!$)|$))*(?:\{[\w.-]+\+\})?$)/
 
 const routeSchema = z
@@ -57,7 +57,7 @@ const functionSchema = z.object({
     .nullish(),
 })
 
-// The defaults are the Serverless Framework's.
+// The defaults of the Serverless Framework.
 const serviceSchema = z.object({
   service: z.string(),
   provider: z.object({ timeout: z.int().min(1).max(900).default(6), memorySize: z.int().default(1024) }),
@@ -65,9 +65,9 @@ const serviceSchema = z.object({
 })
 
 /**
- * Reads the functions and their routes out of a serverless.yml. Unknown tags (`!Ref`, `!Sub`, `!GetAtt`) keep
- * their plain value; variables (`${…}`) aren't resolved, so one in a value used here is refused.
- * Throws an error that names the function when an entry is malformed.
+ * Reads the functions and their routes from a serverless.yml. Unknown tags (`!Ref`, `!Sub`, `!GetAtt`) keep their plain
+ * value. Variables (`${…}`) aren't resolved, so one in a value that matters here is refused. Throws an error that names
+ * the function if an entry is malformed.
  */
 export const readService = async (path: string): Promise<Service> => {
   const text = await readFile(path, 'utf8')
