@@ -13,8 +13,8 @@ export type Plan = {
 }
 
 /**
- * Every case of a row: A B C, A B C, so that a noisy minute meets all systems, and their ratios hold. A system that didn't come
- * to the end within its time isn't tried again: it would be the same.
+ * Every case of a row: A B C, A B C, so that a noisy minute meets all systems, and their ratios hold. A system that
+ * didn't come to the end within its time isn't tried again: it would be the same.
  */
 export async function interleave(row: Row, cases: Case[], plan: Plan): Promise<Result[]> {
   const results: Result[] = []

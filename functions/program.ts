@@ -37,7 +37,10 @@ function findDispatcher(): Dispatcher | undefined {
   })
 }
 
-/** Returns what starts a run at once; undefined when this process dispatches nothing, so that a tick elsewhere has to claim it. */
+/**
+ * Returns what starts a run at once; undefined when this process dispatches nothing, so that a tick elsewhere has to
+ * claim it.
+ */
 export function starting(): Starting | undefined {
   const found = findDispatcher()
   return found && { sql: schedulerDb(), dispatcher: found, leaseSeconds: config().leaseSeconds }

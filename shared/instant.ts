@@ -4,9 +4,9 @@ const ISO_8601 =
   /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?)?$/i
 
 /**
- * Reads an ISO 8601 instant, to the millisecond; without an offset it is UTC, without a time midnight. Null when it is not
- * one, stands for no real day or time (30 February, 24:30), or lies outside the years 1000 to 9999 of UTC: PostgreSQL refuses
- * how JavaScript writes the year 10000, and JavaScript reads PostgreSQL's year 0001 as 2001.
+ * Reads an ISO 8601 instant, to the millisecond; without an offset it is UTC, without a time midnight. Null when it is
+ * not one, stands for no real day or time (30 February, 24:30), or lies outside the years 1000 to 9999 of UTC:
+ * PostgreSQL refuses how JavaScript writes the year 10000, and JavaScript reads PostgreSQL's year 0001 as 2001.
  */
 export function parseInstant(text: string): Date | null {
   const match = ISO_8601.exec(text.trim())

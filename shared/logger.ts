@@ -64,5 +64,7 @@ const options = {
 /** The one logger of a process. Its level and form come from LOG_LEVEL and LOG_JSON. */
 export const logger = config().logJson ? new Logger(options) : new ReadableLogger(options)
 
-/** Whether lines of this level are printed at all: what happens thousands of times a second needn't make them up first. */
+/**
+ * Whether lines of this level are printed at all: what happens thousands of times a second needn't make them up first.
+ */
 export const logsInfo = config().logLevel === 'DEBUG' || config().logLevel === 'INFO'

@@ -1,4 +1,7 @@
-/** Returns the known name that a misspelt one probably means: at most two edits away, and at most a third of its letters. */
+/**
+ * Returns the known name that a misspelt one probably means: at most two edits away, and at most a third of its
+ * letters.
+ */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const most = Math.min(2, Math.floor(name.length / 3))
   const [best] = known

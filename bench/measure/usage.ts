@@ -28,7 +28,10 @@ export async function readUsage(sql: Sql): Promise<Usage> {
   }
 }
 
-/** Costs per run between two moments; `clientCpuUs` is what the workers used in between. What can't be known is left out. */
+/**
+ * Costs per run between two moments; `clientCpuUs` is what the workers used in between. What can't be known is left
+ * out.
+ */
 export function costs(from: Usage, to: Usage, runs: number, clientCpuUs: number): Record<string, number> {
   const server =
     to.serverCpuUs === null || from.serverCpuUs === null ? null : to.serverCpuUs - from.serverCpuUs

@@ -47,7 +47,10 @@ export const open: OpenSystem = async (settings): Promise<System> => {
   }
 }
 
-/** By its own SQL function, many at once: `addJobs` of the library sends the same call, a hundred thousand times as long. */
+/**
+ * By its own SQL function, many at once: `addJobs` of the library sends the same call, a hundred thousand times as
+ * long.
+ */
 async function addJobs(connectionString: string, { count, firstMs, stepMs, holdMs }: Seed): Promise<void> {
   const client = new pg.Client({ connectionString })
   await client.connect()

@@ -15,7 +15,9 @@ const COLORS = { ours: '#1f6feb', floor: '#b08800', other: '#8c959f' }
 type Bar = { system: string; spread: Spread; ratio: Spread | null }
 type Panel = { title: string; bars: Bar[] }
 
-/** Bars of the medians, by the first metric of each row, a panel for each case; with the range, and the ratio to ours. */
+/**
+ * Bars of the medians, by the first metric of each row, a panel for each case; with the range, and the ratio to ours.
+ */
 export function chart(rows: Row[], results: readonly Result[]): string {
   const panels = rows.flatMap((row) => panelsOf(row, results))
   let top = SPACE

@@ -19,7 +19,10 @@ const CONNECTIONS = 50
 const body =
   '{"name":"load-[<id>]","type":"sleep","schedule_type":"interval","interval_seconds":86400,"next_run_at":"2099-01-01T00:00:00Z"}'
 
-/** The main routes; 7 is one of the tasks, and a page has twenty rows, as a list on a screen. The last one answers without the database. */
+/**
+ * The main routes; 7 is one of the tasks, and a page has twenty rows, as a list on a screen. The last one answers
+ * without the database.
+ */
 const routes: Pick<Load, 'method' | 'url' | 'body'>[] = [
   { method: 'POST', url: '/tasks', body },
   { method: 'GET', url: '/tasks?limit=20' },

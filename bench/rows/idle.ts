@@ -31,7 +31,10 @@ const idleBeside = (waiting: number, times: number): Case => ({
 const look = (trial: Trial, database: Database, times: number): Promise<number[]> =>
   withWorkers(trial, settingsOf(trial, database), 1, async ([worker]) => (await worker?.idle(times)) ?? [])
 
-/** Pages of tables and their indexes that statements have asked for so far, in memory or not; the catalogue's are not among them. */
+/**
+ * Pages of tables and their indexes that statements have asked for so far, in memory or not; the catalogue's are not
+ * among them.
+ */
 async function readBuffers({ url, name }: Database): Promise<number> {
   return await asAdmin(url, async (admin) => {
     await whenAlone(admin, name)

@@ -11,8 +11,9 @@ export async function createDatabase(url: string, system: string): Promise<Datab
   made += 1
   const name = `bench_${system.replaceAll('-', '_')}_${process.pid}_${made}`
   await asAdmin(url, async (admin) => {
-    // What others left to write doesn't fall into this one's time, and its own pages are new, so that the WAL of a short row isn't
-    // mostly whole pages. Only a superuser, or a member of pg_checkpoint, may; without it a row is noisier.
+    // What others left to write doesn't fall into this one's time, and its own pages are new, so that the WAL of a
+    // short row isn't mostly whole pages. Only a superuser, or a member of pg_checkpoint, may; without it a row is
+    // noisier.
     await admin`checkpoint`.catch(() => {})
     await admin`create database ${admin(name)}`
   })
@@ -35,7 +36,10 @@ export async function asAdmin<T>(url: string, work: (admin: Sql) => Promise<T>):
   }
 }
 
-/** A session reports what it did as it ends, and it ends a little after its client: waits until this is the only one left. */
+/**
+ * A session reports what it did as it ends, and it ends a little after its client: waits until this is the only one
+ * left.
+ */
 export async function whenAlone(admin: Sql, database: string): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) {
     const [row] = await admin<[{ others: number }]>`

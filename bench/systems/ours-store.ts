@@ -28,8 +28,9 @@ export async function seedTasks(sql: Database, seed: Seed): Promise<void> {
 }
 
 /**
- * Since when recurring tasks of one second are due, for the row on recurring runs. Of what is missed at most the latest 100 are
- * run (`fire_all`), and the rest becomes skipped rows: there is room for a minute in which a task runs more slowly than it comes due.
+ * Since when recurring tasks of one second are due, for the row on recurring runs. Of what is missed at most the latest
+ * 100 are run (`fire_all`), and the rest becomes skipped rows: there is room for a minute in which a task runs more
+ * slowly than it comes due.
  */
 export const ALWAYS_DUE_SINCE_MS = 35_000
 

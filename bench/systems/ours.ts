@@ -3,7 +3,9 @@ import { seedTasks } from './ours-store.ts'
 import type { Settings } from './settings.ts'
 import type { OpenSystem, System } from './system.ts'
 
-/** The product as it is: `serve()` of the container, with its API, its tick and its executor, set by the environment. */
+/**
+ * The product as it is: `serve()` of the container, with its API, its tick and its executor, set by the environment.
+ */
 export const open: OpenSystem = async (settings): Promise<System> => {
   Object.assign(process.env, environment(settings))
   return settings.role === 'fill' ? await openTables(settings.databaseUrl) : await openProduct()

@@ -3,7 +3,10 @@ export type Seed = {
   count: number
   firstMs: number
   stepMs: number
-  /** Each run is followed by the next one, a second after it was due: such a job is always due when it begins far enough back. */
+  /**
+   * Each run is followed by the next one, a second after it was due: such a job is always due when it begins far enough
+   * back.
+   */
   recurring: boolean
   /** How long a run takes, in milliseconds. */
   holdMs: number

@@ -6,7 +6,9 @@ export type System = {
   /** Makes its schema in an empty database. */
   install(): Promise<void>
   seed(seed: Seed): Promise<void>
-  /** Begins to work, and tells the recorder of each run as its handler starts. Gives the URL of its API, if it has one. */
+  /**
+   * Begins to work, and tells the recorder of each run as its handler starts. Gives the URL of its API, if it has one.
+   */
   start(recorder: Recorder): Promise<string | null>
   stop(): Promise<void>
   /** Looks once for work that isn't there. */

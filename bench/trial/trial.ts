@@ -54,7 +54,9 @@ export const seedOf = (given: Partial<Seed> & { count: number }): Seed => ({
   ...given,
 })
 
-/** Fills a database from a process that ends before anything is measured. Seeds are made as late as they are written. */
+/**
+ * Fills a database from a process that ends before anything is measured. Seeds are made as late as they are written.
+ */
 export async function fill(trial: Trial, database: Database, seeds: (() => Seed)[]): Promise<void> {
   await withWorkers(trial, settingsOf(trial, database, { role: 'fill' }), 1, async ([worker]) => {
     await worker?.install()

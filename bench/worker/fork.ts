@@ -15,7 +15,9 @@ export function killWorkers(): void {
   for (const child of alive) child.kill('SIGKILL')
 }
 
-/** A system in a process of its own. Every call rejects when that process ends, or when it takes longer than its limit. */
+/**
+ * A system in a process of its own. Every call rejects when that process ends, or when it takes longer than its limit.
+ */
 export class Worker {
   readonly #child: ChildProcess
   readonly #ended: Promise<void>

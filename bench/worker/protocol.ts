@@ -35,8 +35,9 @@ export type Summary = {
   /** Since it began. */
   cpuUs: number
   /**
-   * For how long the event loop was held up at most, whatever by; and the most CPU time that its thread used between two timers of 5 ms: what its
-   * own work holds up, also on a machine of its own. Not necessarily at the same time, and up to 5 ms too much.
+   * For how long the event loop was held up at most, whatever by; and the most CPU time that its thread used between
+   * two timers of 5 ms: what its own work holds up, also on a machine of its own. Not necessarily at the same time, and
+   * up to 5 ms too much.
    */
   eventLoop: { maxMs: number; ownMaxMs: number }
   rssBytes: number

@@ -9,10 +9,15 @@ const KEPT = 200_000
 
 const PROGRESS_MS = 20
 
-/** How often the thread's CPU time is read: some 25 ms a second of each system's measured cost, most of it the timer. */
+/**
+ * How often the thread's CPU time is read: some 25 ms a second of each system's measured cost, most of it the timer.
+ */
 const SAMPLE_MS = 5
 
-/** Notes when runs start. What it does in `started` is part of every system's measured cost: a few hundred nanoseconds; so is what it samples. */
+/**
+ * Notes when runs start. What it does in `started` is part of every system's measured cost: a few hundred nanoseconds;
+ * so is what it samples.
+ */
 export class Recorder {
   readonly #lateness: number[] = []
   readonly #tell: (runs: number) => void
@@ -29,7 +34,9 @@ export class Recorder {
   /** What its own child processes use counts too: pgbench. */
   withChildren = false
 
-  /** `tell` gets 0 at the beginning, the number of runs at the first one, and then every 20 ms in which it has changed. */
+  /**
+   * `tell` gets 0 at the beginning, the number of runs at the first one, and then every 20 ms in which it has changed.
+   */
   constructor(tell: (runs: number) => void) {
     this.#tell = tell
     setInterval(() => this.#report(), PROGRESS_MS).unref()
@@ -49,8 +56,8 @@ export class Recorder {
   }
 
   /**
-   * The clock of a measurement starts once the system has started, or with its first run if that comes before: no system pays for its
-   * start-up in a row on throughput, and each pays for its first claim. Later calls change nothing.
+   * The clock of a measurement starts once the system has started, or with its first run if that comes before: no
+   * system pays for its start-up in a row on throughput, and each pays for its first claim. Later calls change nothing.
    */
   begin(): void {
     if (this.#beganMs !== 0) return

@@ -2,7 +2,10 @@ import { get } from 'node:http'
 
 const EVERYWHERE = ['', '0.0.0.0', '::']
 
-/** The image's HEALTHCHECK: exit code 0 when this container's /healthz answers 200. Imports little, as it runs every few seconds. */
+/**
+ * The image's HEALTHCHECK: exit code 0 when this container's /healthz answers 200. Imports little, as it runs every few
+ * seconds.
+ */
 const { HOST = '', PORT } = process.env
 const host = EVERYWHERE.includes(HOST) ? '127.0.0.1' : HOST
 

@@ -9,7 +9,10 @@ const FOLDER = new URL('.', import.meta.url)
 /** Any number, as long as every replica uses the same one. */
 const LOCK = 7_220_531
 
-/** The first line of a file that can't run in a transaction, such as `create index concurrently`. It has one statement, which may be repeated. */
+/**
+ * The first line of a file that can't run in a transaction, such as `create index concurrently`. It has one statement,
+ * which may be repeated.
+ */
 const ALONE = '-- no transaction\n'
 
 export type Migration = { name: string; sha256: string }
@@ -32,9 +35,9 @@ async function readMigrations(folder: URL): Promise<File[]> {
 }
 
 /**
- * Applies the `NNNN_name.sql` files that the database hasn't seen, in order, under an advisory lock, so that replicas which
- * start together wait for each other. Returns the names of those applied. Throws when the database has a migration that isn't
- * here, or that has changed since.
+ * Applies the `NNNN_name.sql` files that the database hasn't seen, in order, under an advisory lock, so that replicas
+ * which start together wait for each other. Returns the names of those applied. Throws when the database has a
+ * migration that isn't here, or that has changed since.
  */
 export async function migrate(sql: Database, folder = FOLDER): Promise<string[]> {
   const files = await readMigrations(folder)
@@ -49,7 +52,9 @@ export async function migrate(sql: Database, folder = FOLDER): Promise<string[]>
 
 type Step = { done: string[]; next: File | undefined }
 
-/** Applies what comes before the first file that needs no transaction, in one transaction. Returns that file as `next`. */
+/**
+ * Applies what comes before the first file that needs no transaction, in one transaction. Returns that file as `next`.
+ */
 async function applyTogether(sql: Database, files: File[]): Promise<Step> {
   return await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(${LOCK})`
@@ -86,7 +91,10 @@ async function readKnown(tx: Queryable, files: File[]): Promise<Set<string>> {
   return new Set(rows.map(({ name }) => name))
 }
 
-/** Returns whether this process applied it. The pool has one connection, which keeps the lock from statement to statement. */
+/**
+ * Returns whether this process applied it. The pool has one connection, which keeps the lock from statement to
+ * statement.
+ */
 async function applyAlone(sql: Database, { name, text, sha256 }: File): Promise<boolean> {
   await sql`select pg_advisory_lock(${LOCK})`
   try {

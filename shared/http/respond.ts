@@ -15,7 +15,8 @@ type HttpRequest = Request<APIGatewayProxyEventV2, unknown, Error, Context, Inte
 export function respond(): MiddlewareObj<APIGatewayProxyEventV2, unknown, Error, Context, Internal> {
   return {
     before(request) {
-      // Powertools' own middleware would also set the level anew for each request, for a sampling that is not used: a third of the stack's time.
+      // Powertools' own middleware would also set the level anew for each request, for a sampling that is not used: a
+      // third of the stack's time.
       logger.addContext(request.context)
       request.internal.startedAt = performance.now()
     },

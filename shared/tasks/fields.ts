@@ -12,11 +12,14 @@ type Field = {
   /** What the column has if nothing is given. A test compares it with the database's. */
   default: unknown
   /**
-   * What a change affects. `schedule`: when the task is due, so its cursor moves. `runs`: how it runs, so a claim that knows
-   * the old value is taken back. `nothing`: no run needs it.
+   * What a change affects. `schedule`: when the task is due, so its cursor moves. `runs`: how it runs, so a claim that
+   * knows the old value is taken back. `nothing`: no run needs it.
    */
   affects: 'schedule' | 'runs' | 'nothing'
-  /** Whether a null in a PATCH clears it. If not, the null leaves it as it is: the original client sends nulls for what is unset. */
+  /**
+   * Whether a null in a PATCH clears it. If not, the null leaves it as it is: the original client sends nulls for what
+   * is unset.
+   */
   nullClears: boolean
   /** How to select it, if not by its name. `tasks` is `t`. */
   select?: string
@@ -30,8 +33,9 @@ const YEAR_SECONDS = 31_536_000
 const tag = z.string().regex(/^[\w.:/-]{1,64}$/, 'is not a tag: 1 to 64 letters, digits, or any of _ . : / -')
 
 /**
- * Every field of a task that people set, besides `name`, `type` and `schedule_type`. The schemas of POST, PATCH, PUT and the
- * preview, the answers, the columns that statements select, `openapi.json` and the reference page follow from it.
+ * Every field of a task that people set, besides `name`, `type` and `schedule_type`. The schemas of POST, PATCH, PUT
+ * and the preview, the answers, the columns that statements select, `openapi.json` and the reference page follow from
+ * it.
  */
 export const FIELDS = {
   description: {

@@ -7,7 +7,10 @@ import { audit } from './audit.ts'
 import { type Replica, startReplica } from './replica.ts'
 import { startTarget, type Target } from './target.ts'
 
-/** CHAOS_SEED repeats the choices of a run, CHAOS_SECONDS makes it longer. What the processes make of them is up to them. */
+/**
+ * CHAOS_SEED repeats the choices of a run, CHAOS_SECONDS makes it longer. What the processes make of them is up to
+ * them.
+ */
 const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const seconds = Number(process.env.CHAOS_SECONDS ?? 12)
 const choices = fc.sample(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), {

@@ -14,7 +14,10 @@ export type Answer = { status: number; headers: IncomingHttpHeaders; body: unkno
 
 const TIMEOUT_MS = 15_000
 
-/** Sends one request, on a connection of its own that may be kept: the answer to a body that is refused gets lost otherwise. */
+/**
+ * Sends one request, on a connection of its own that may be kept: the answer to a body that is refused gets lost
+ * otherwise.
+ */
 export function send(url: string, { method = 'GET', path, headers = {}, body }: Call): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(url)

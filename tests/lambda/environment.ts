@@ -26,8 +26,8 @@ type Invocation = {
 }
 
 /**
- * An execution environment of Lambda: one process of AWS's runtime client, behind a Runtime API of its own. One invocation at
- * a time; between them the process is stopped (SIGSTOP), as Lambda freezes it.
+ * An execution environment of Lambda: one process of AWS's runtime client, behind a Runtime API of its own. One
+ * invocation at a time; between them the process is stopped (SIGSTOP), as Lambda freezes it.
  */
 export class Environment {
   readonly #build: Build
@@ -54,7 +54,10 @@ export class Environment {
     return this.#gone !== undefined
   }
 
-  /** Gives the handler's answer. Rejects with its error, or when the function's timeout is over; the process ends then, as on Lambda. */
+  /**
+   * Gives the handler's answer. Rejects with its error, or when the function's timeout is over; the process ends then,
+   * as on Lambda.
+   */
   invoke(id: string, event: string): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const seconds = this.#build.timeoutSeconds

@@ -12,7 +12,10 @@ export class Lambda {
   readonly #environments = new Map<string, Environment[]>()
   readonly #asynchronous = new Set<Promise<void>>()
   readonly #chunks: string[] = []
-  /** What an on-failure destination would have got: asynchronous invocations that failed. Each is tried once, as the template says. */
+  /**
+   * What an on-failure destination would have got: asynchronous invocations that failed. Each is tried once, as the
+   * template says.
+   */
   readonly failures: string[] = []
   readonly initMs: number[] = []
 

@@ -3,8 +3,8 @@ import { registerHooks } from 'node:module'
 import { text } from 'node:stream/consumers'
 
 /**
- * Stands in for the compiled half of aws-lambda-ric, which takes two minutes and a C++ compiler to build, and does no more
- * than this: it speaks HTTP with the Runtime API. Everything else is AWS's own. Loaded with --import.
+ * Stands in for the compiled half of aws-lambda-ric, which takes two minutes and a C++ compiler to build, and does no
+ * more than this: it speaks HTTP with the Runtime API. Everything else is AWS's own. Loaded with --import.
  */
 registerHooks({
   resolve: (specifier, context, next) =>

@@ -8,7 +8,10 @@ import { ROOT } from './start.ts'
 
 const FOLDER = new URL('.serverless/', ROOT)
 
-/** Bytes. The largest function has the AWS SDK, undici and the cron parsers; /docs has Swagger UI. A package that isn't shaken shows here. */
+/**
+ * Bytes. The largest function has the AWS SDK, undici and the cron parsers; /docs has Swagger UI. A package that isn't
+ * shaken shows here.
+ */
 const LIMIT = 600_000
 
 /** What functions read at runtime besides their module. */

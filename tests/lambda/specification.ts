@@ -10,8 +10,9 @@ const resourceNamed = (type: string) =>
   specification.lookup('resource', 'cloudFormationType', 'equals', type)[0]
 
 /**
- * What CloudFormation would refuse of a template, by AWS's own resource specification: unknown types and properties, missing ones, and
- * values of the wrong kind. What an intrinsic function (`Ref`, `Fn::GetAtt`) gives isn't known here, and taken.
+ * What CloudFormation would refuse of a template, by AWS's own resource specification: unknown types and properties,
+ * missing ones, and values of the wrong kind. What an intrinsic function (`Ref`, `Fn::GetAtt`) gives isn't known here,
+ * and taken.
  */
 export function complaints({ Resources }: Template): string[] {
   return Object.entries(Resources).flatMap(([name, { Type, Properties = {} }]) => {

@@ -28,8 +28,8 @@ const NOT_OF_FUNCTIONS = ['HOST', 'PORT', 'SHUTDOWN_GRACE_SECONDS']
 type Deployed = { lambda: Lambda; template: Template; url: string; end(): Promise<void> }
 
 /**
- * The packaged functions as on AWS: an HTTP API in front of them, and Lambda's Invoke API between them. `env` takes the place of
- * what the template leaves to Secrets Manager, and adds to the rest.
+ * The packaged functions as on AWS: an HTTP API in front of them, and Lambda's Invoke API between them. `env` takes the
+ * place of what the template leaves to Secrets Manager, and adds to the rest.
  */
 export async function deploy(env: Record<string, string>): Promise<Deployed> {
   const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-lambda-'))

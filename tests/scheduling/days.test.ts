@@ -11,7 +11,10 @@ const DAY = 1440 * MINUTE
 
 type Change = { zone: string; day: string; expected: Record<string, number> }
 
-/** Runs in the three days around each change; a fixed time runs once a day, what follows the clock has 23, 24.5 or 25 hours. */
+/**
+ * Runs in the three days around each change; a fixed time runs once a day, what follows the clock has 23, 24.5 or 25
+ * hours.
+ */
 const changes: Change[] = [
   {
     zone: 'America/New_York',

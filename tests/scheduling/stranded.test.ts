@@ -26,7 +26,10 @@ async function claimOf(names: Record<string, object>, aheadMs = 0) {
 
 const sleep = (duration: number) => ({ params: db().json({ duration }) })
 
-/** Runs `work` while the ledger takes nothing and no claim can be renewed, so that its first settlement waits, until `isLost` resolves. */
+/**
+ * Runs `work` while the ledger takes nothing and no claim can be renewed, so that its first settlement waits, until
+ * `isLost` resolves.
+ */
 async function whileNothingIsWritten(
   work: () => Promise<void>,
   isLost: () => Promise<unknown>,

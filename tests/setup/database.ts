@@ -8,7 +8,9 @@ import { findPostgres } from './find-postgres.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** `url`: for creating databases; `prefix`: of the name of every database of this run, which the run's end removes. */
+    /**
+     * `url`: for creating databases; `prefix`: of the name of every database of this run, which the run's end removes.
+     */
     testDatabase: { url: string; prefix: string; template: string }
   }
 }

@@ -2,7 +2,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 const POLL_MS = 50
 
-/** Asks until `check` no longer throws, and gives its answer; throws its last error when that takes longer than `seconds`. */
+/**
+ * Asks until `check` no longer throws, and gives its answer; throws its last error when that takes longer than
+ * `seconds`.
+ */
 export async function eventually<T>(check: () => T | Promise<T>, seconds = 10): Promise<T> {
   const deadline = performance.now() + seconds * 1000
   for (;;) {

@@ -14,7 +14,10 @@ type Wire = {
 export type Link = {
   /** The same database, by way of this link. */
   url: string
-  /** Connections that are open now and that `which` picks are dead from now on: nothing comes through, and nobody is told. */
+  /**
+   * Connections that are open now and that `which` picks are dead from now on: nothing comes through, and nobody is
+   * told.
+   */
   vanish(which?: (wire: Wire) => boolean): void
   /** Nothing comes through on any connection, new ones included, until `resume`; nothing gets lost. */
   stall(): void

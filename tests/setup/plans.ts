@@ -7,7 +7,10 @@ type Watched = {
   plans(): string[]
 }
 
-/** One connection whose plans are told, by auto_explain: so the statements are the product's own. Its role must be a superuser. */
+/**
+ * One connection whose plans are told, by auto_explain: so the statements are the product's own. Its role must be a
+ * superuser.
+ */
 export async function watchPlans(url: string): Promise<Watched & AsyncDisposable> {
   const told: string[] = []
   const bigint = { to: 20, from: [20], parse: Number, serialize: String }

@@ -124,7 +124,8 @@ describe('against croner', () => {
     fc.assert(same, { numRuns: 6_000 })
   })
 
-  // The one exclusion: croner loses a daily run that a gap moves over midnight (America/Nuuk, 23:00); the policy test below has these.
+  // The one exclusion: croner loses a daily run that a gap moves over midnight (America/Nuuk, 23:00); the policy test
+  // below has these.
   test('one run a day, and what follows the clock, is the same at every change of every zone', () => {
     const overMidnight = ({ at, offsetBefore, offsetAfter }: Change) =>
       offsetAfter > offsetBefore && new Date(at + offsetBefore).getUTCHours() >= 21

@@ -9,7 +9,9 @@ import { type Dispatcher, dispatch } from './dispatch.ts'
 /** Executions per claim. Larger batches gain little and hold their locks longer. */
 const batch = new BatchSize(2000)
 
-/** Claims in flight, each on a connection of its own: while one is planned and written here, the server locks the next. */
+/**
+ * Claims in flight, each on a connection of its own: while one is planned and written here, the server locks the next.
+ */
 const MAX_IN_FLIGHT = 3
 
 /** A long tick reads the clock again after so many milliseconds, since more has come due. */
@@ -43,8 +45,9 @@ export type Findings = {
 type Claiming = { locked?: Promise<Locked>; taken: Promise<Taken> }
 
 /**
- * Claims in batches until nothing is left or the workers are full, and dispatches each claim. What is due comes first and
- * starts with its claim; then comes what will be due soon. Returns how many executions were claimed, and by which claims.
+ * Claims in batches until nothing is left or the workers are full, and dispatches each claim. What is due comes first
+ * and starts with its claim; then comes what will be due soon. Returns how many executions were claimed, and by which
+ * claims.
  */
 export async function claimAll(
   sql: Database,
@@ -66,7 +69,9 @@ export async function claimAll(
   return { claimed: claimer.claimed, claimIds: claimer.claimIds }
 }
 
-/** Of an odd capacity each side gets the extra one in turn. Otherwise one of them would never get a single free slot. */
+/**
+ * Of an odd capacity each side gets the extra one in turn. Otherwise one of them would never get a single free slot.
+ */
 let oddOneIsTheirs = false
 
 class Claimer {
@@ -159,7 +164,10 @@ class Claimer {
     }
   }
 
-  /** Returns how many executions the next claim may take, once there is a connection for it. 0 only when no claim in flight could free more. */
+  /**
+   * Returns how many executions the next claim may take, once there is a connection for it. 0 only when no claim in
+   * flight could free more.
+   */
   async #waitForCapacity(startsDue: boolean, claims: Set<Promise<unknown>>): Promise<number> {
     for (;;) {
       const isAlone = claims.size === 0

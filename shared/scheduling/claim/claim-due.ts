@@ -26,7 +26,10 @@ type DueRow = {
   last: number | null
 }
 
-/** Counting a long backlog of a cron schedule takes time. What isn't planned within this limit is left to the next claim. */
+/**
+ * Counting a long backlog of a cron schedule takes time. What isn't planned within this limit is left to the next
+ * claim.
+ */
 const PLANNING_MS = 500
 
 /** Where a task stands among those that are due. */
@@ -36,19 +39,20 @@ export type Position = { next_run_at: number; task_id: number }
 export type Locked = { count: number; last: Position | undefined }
 
 /**
- * Which due tasks to claim. `oldest`: those that have been due longest. `both`: half of those, and half of the latest, for when
- * there aren't slots for all. `quick`: quick and new tasks among the latest.
+ * Which due tasks to claim. `oldest`: those that have been due longest. `both`: half of those, and half of the latest,
+ * for when there aren't slots for all. `quick`: quick and new tasks among the latest.
  */
 type Which = 'oldest' | 'both' | 'quick'
 
 type DueOptions = ClaimOptions & { after?: Position; which: Which }
 
 /**
- * Claims due tasks in one transaction: it locks their states, computes their next instants in this process, then moves the
- * cursors and opens the executions. A change of a task waits for the lock.
+ * Claims due tasks in one transaction: it locks their states, computes their next instants in this process, then moves
+ * the cursors and opens the executions. A change of a task waits for the lock.
  *
- * Returns two promises. `locked` resolves first; from then on another claim may continue `after` those tasks. `taken.more` is
- * true when some locked tasks were left over, because there was no time for them or their params were too large.
+ * Returns two promises. `locked` resolves first; from then on another claim may continue `after` those tasks.
+ * `taken.more` is true when some locked tasks were left over, because there was no time for them or their params were
+ * too large.
  */
 export function claimDue(
   sql: Database,

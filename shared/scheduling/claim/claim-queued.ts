@@ -9,7 +9,10 @@ import { isRunnable, readDefinitions } from './definition.ts'
 import { loadClaimed } from './load-claim.ts'
 import { leftToOthers } from './unknown-types.ts'
 
-/** Claims what is queued and held by nobody, oldest first: retries, runs by hand, executions that were freed or handed back. */
+/**
+ * Claims what is queued and held by nobody, oldest first: retries, runs by hand, executions that were freed or handed
+ * back.
+ */
 export async function claimQueued(sql: Database, options: ClaimOptions): Promise<Taken> {
   // Scheduled work of a paused task waits until it is resumed. A run by hand doesn't.
   const due = sql`

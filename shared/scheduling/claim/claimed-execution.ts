@@ -15,7 +15,9 @@ export type ClaimedExecution = {
   next_run_at: Date | null
   /** How many earlier attempts of this occurrence failed or timed out. */
   failures: number
-  /** How long the task's last occurrence took, from its first attempt to its last; `none` when it has not run before. */
+  /**
+   * How long the task's last occurrence took, from its first attempt to its last; `none` when it has not run before.
+   */
   lastRun: LastRun
   task: Definition
 }

@@ -5,8 +5,8 @@ import type { Claim } from './claim.ts'
 /** How claimed executions reach the code that runs them: in this process, or by an asynchronous invocation. */
 export type Dispatcher = {
   /**
-   * Returns how many executions may be claimed: `now`, of those that are due and start with their claim; `ahead`, of those
-   * that wait for their instant; and, when that is 0, `quick`, of runs by hand and of tasks that are quick.
+   * Returns how many executions may be claimed: `now`, of those that are due and start with their claim; `ahead`, of
+   * those that wait for their instant; and, when that is 0, `quick`, of runs by hand and of tasks that are quick.
    */
   capacity(): Promise<{ now: number; ahead: number; quick?: number }>
   /** Reserves `count` slots for claims in flight whose executions start with them; a negative count releases them. */
@@ -20,8 +20,8 @@ export type Dispatcher = {
 }
 
 /**
- * Sends claims to their workers. If one can't be sent it frees that claim and all that follow, so that they needn't wait for
- * their leases to end, and rejects.
+ * Sends claims to their workers. If one can't be sent it frees that claim and all that follow, so that they needn't
+ * wait for their leases to end, and rejects.
  */
 export async function dispatch(sql: Queryable, dispatcher: Dispatcher, claims: Claim[]): Promise<void> {
   for (let from = 0; from < claims.length; from += SENT_AT_ONCE) {

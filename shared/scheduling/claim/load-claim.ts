@@ -6,7 +6,10 @@ import { type Definition, readDefinitions } from './definition.ts'
 
 type Row = Omit<ClaimedExecution, 'task' | 'lastRun'> & { definition: number; took_ms: number | null }
 
-/** Returns what a claim holds that has not started, soonest first. `known`: the definitions of its tasks, if they have been read. */
+/**
+ * Returns what a claim holds that has not started, soonest first. `known`: the definitions of its tasks, if they have
+ * been read.
+ */
 export async function loadClaimed(
   sql: Queryable,
   claimId: string,
@@ -27,8 +30,9 @@ export async function loadClaimed(
 }
 
 /**
- * Loads a claim of which the worker knows only the ids, and renews its lease, since nobody can tell how long the invocation
- * took to arrive. Returns the executions that have not started; none when the claim is gone. The same claim may arrive twice.
+ * Loads a claim of which the worker knows only the ids, and renews its lease, since nobody can tell how long the
+ * invocation took to arrive. Returns the executions that have not started; none when the claim is gone. The same claim
+ * may arrive twice.
  */
 export async function loadClaim(
   sql: Queryable,

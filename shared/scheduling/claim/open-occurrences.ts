@@ -24,7 +24,10 @@ type Opened = { task_id: number; id: number; starts: boolean }
 
 const OPENED = { task_id: 'task_id', id: 'id', starts: 'starts' }
 
-/** Moves the cursors of locked tasks, opens the executions that the plans run, and records what they skip. Returns the executions. */
+/**
+ * Moves the cursors of locked tasks, opens the executions that the plans run, and records what they skip. Returns the
+ * executions.
+ */
 export async function openOccurrences(
   tx: Queryable,
   plans: TaskPlan[],
@@ -42,7 +45,10 @@ export async function openOccurrences(
   })
 }
 
-/** One statement for all: moves every cursor, opens an execution where the plan has a run, and inserts the claims that hold them. */
+/**
+ * One statement for all: moves every cursor, opens an execution where the plan has a run, and inserts the claims that
+ * hold them.
+ */
 async function open(
   tx: Queryable,
   plans: TaskPlan[],
@@ -129,5 +135,8 @@ export async function handledAlready(
   return new Set(rows.map((row) => row.task_id))
 }
 
-/** Returns milliseconds since 1970. postgres.js would take an array of Dates for a single one, and strings are slow on both sides. */
+/**
+ * Returns milliseconds since 1970. postgres.js would take an array of Dates for a single one, and strings are slow on
+ * both sides.
+ */
 const msOf = (instant: Date | null, jitter = 0): number | null => instant && instant.getTime() + jitter

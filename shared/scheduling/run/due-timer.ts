@@ -10,8 +10,8 @@ const TOGETHER_MS = 1
 const SPIN_MS = 0.5
 
 /**
- * Fires items at their instants, in order, with one timer for all. `leadMs` says how much earlier to fire a group of so many.
- * It reads only the monotonic clock, so a timer that fires early changes nothing.
+ * Fires items at their instants, in order, with one timer for all. `leadMs` says how much earlier to fire a group of so
+ * many. It reads only the monotonic clock, so a timer that fires early changes nothing.
  */
 export class DueTimer<T extends Due> {
   readonly #onDue: (due: T[]) => void

@@ -33,8 +33,8 @@ type Options = {
 }
 
 /**
- * Runs the executions of claims. There is one in a process, since its heartbeat renews all leases. The methods from `execute`
- * to `#done` are the way of a claim, in this order:
+ * Runs the executions of claims. There is one in a process, since its heartbeat renews all leases. The methods from
+ * `execute` to `#done` are the way of a claim, in this order:
  *
  *  1. `execute`: the heartbeat holds the claim; its executions become works.
  *  2. The starter waits for each work's instant and for a slot, and writes that it starts.
@@ -73,8 +73,8 @@ export class Executor {
   }
 
   /**
-   * Runs a claim's executions, each at its own instant. Resolves when all of them are settled, freed, or have lost their
-   * claim. No run lasts longer than `limitMs` milliseconds from now.
+   * Runs a claim's executions, each at its own instant. Resolves when all of them are settled, freed, or have lost
+   * their claim. No run lasts longer than `limitMs` milliseconds from now.
    */
   async execute(claim: Claim, limitMs: number): Promise<void> {
     this.#expected.get(claim.id)?.()
@@ -248,14 +248,17 @@ export class Executor {
     return this.#slots.keptTotal > 0 && this.#slots.keptFree <= 0
   }
 
-  /** Returns the names of the tasks that have held slots of a share longest, and how many milliseconds the first has held one. */
+  /**
+   * Returns the names of the tasks that have held slots of a share longest, and how many milliseconds the first has
+   * held one.
+   */
   longest(share: Share, count: number): { names: string[]; ms: number } {
     return this.#slots.longest(share, count)
   }
 
   /**
-   * Starts nothing more, and resolves when nothing runs. Runs that are still going after `graceMs` milliseconds, or when
-   * `hurry` aborts, are stopped and handed back for another process to run.
+   * Starts nothing more, and resolves when nothing runs. Runs that are still going after `graceMs` milliseconds, or
+   * when `hurry` aborts, are stopped and handed back for another process to run.
    */
   async drain(graceMs: number, hurry: AbortSignal): Promise<void> {
     this.#starter.stop()

@@ -4,9 +4,9 @@ import type { Work } from './work.ts'
 const CONSIDERED = 200
 
 /**
- * What is due in this process and waits for a slot. Runs by hand go first. Retries get at most half of the free slots while
- * anything else waits. The rest is split between those that have waited longest and those that have just come due, so that
- * nobody waits behind a crowd.
+ * What is due in this process and waits for a slot. Runs by hand go first. Retries get at most half of the free slots
+ * while anything else waits. The rest is split between those that have waited longest and those that have just come
+ * due, so that nobody waits behind a crowd.
  */
 export class ReadyQueue {
   #byHand: Work[] = []

@@ -1,7 +1,9 @@
 import type { ClaimedExecution } from '../claim/claimed-execution.ts'
 import type { Share, Slot, Work } from './work.ts'
 
-/** The share of all slots that is kept for quick work, its upper limit, and how many slots there must be to keep any. */
+/**
+ * The share of all slots that is kept for quick work, its upper limit, and how many slots there must be to keep any.
+ */
 const KEPT_SHARE = 8
 const KEPT_MAX = 16
 const KEPT_FROM = 4
@@ -13,7 +15,10 @@ const SLOW_MS = 1000
 export const keptSlots = (slots: number): number =>
   slots < KEPT_FROM ? 0 : Math.min(KEPT_MAX, Math.max(1, Math.floor(slots / KEPT_SHARE)))
 
-/** A linked list, oldest slot first: a slot can be removed from anywhere in constant time, a hundred thousand times a second. */
+/**
+ * A linked list, oldest slot first: a slot can be removed from anywhere in constant time, a hundred thousand times a
+ * second.
+ */
 class TakenSlots {
   oldest: Slot | undefined
   #latest: Slot | undefined
@@ -52,8 +57,9 @@ class TakenSlots {
 }
 
 /**
- * Who may run. Most slots are common. A few are kept for runs by hand, for tasks whose last run was quick, and for new tasks,
- * unless runs with the same target hang. No target gets more than half of the kept slots. See docs/adr/0017-fair-shares.md.
+ * Who may run. Most slots are common. A few are kept for runs by hand, for tasks whose last run was quick, and for new
+ * tasks, unless runs with the same target hang. No target gets more than half of the kept slots. See
+ * docs/adr/0017-fair-shares.md.
  */
 export class Slots {
   readonly #commonTotal: number
@@ -99,7 +105,10 @@ export class Slots {
     this.#noteFull()
   }
 
-  /** Gives the work a kept slot if it may have one. `hanging`: targets of slow runs, from `hanging()`. Returns whether it did. */
+  /**
+   * Gives the work a kept slot if it may have one. `hanging`: targets of slow runs, from `hanging()`. Returns whether
+   * it did.
+   */
   takeKept(work: Work, hanging: Set<string>): boolean {
     if (this.keptFree <= 0 || !mayUseKept(work.execution, hanging)) return false
     const others = [...this.#taken.kept]
@@ -111,8 +120,8 @@ export class Slots {
   }
 
   /**
-   * Nobody knows whether a new task is quick. New ones get a quarter of the kept slots at a time, and those that turn out
-   * to be slow hold three quarters at most, whatever their targets.
+   * Nobody knows whether a new task is quick. New ones get a quarter of the kept slots at a time, and those that turn
+   * out to be slow hold three quarters at most, whatever their targets.
    */
   #hasRoomForNew(others: Slot[]): boolean {
     const before = performance.now() - SLOW_MS
@@ -169,7 +178,10 @@ export class Slots {
     else if (this.#fullUntil === Number.POSITIVE_INFINITY) this.#fullUntil = performance.now()
   }
 
-  /** Returns the names of the tasks that have held slots of a share longest, and how many milliseconds the first has held one. */
+  /**
+   * Returns the names of the tasks that have held slots of a share longest, and how many milliseconds the first has
+   * held one.
+   */
   longest(share: Share, count: number): { names: string[]; ms: number } {
     const { oldest } = this.#taken[share]
     const names: string[] = []

@@ -12,8 +12,8 @@ const ALL_MS = 1500
 const MEMORY = 50
 
 /**
- * How long before its instant an execution's start is written, so that it runs on time and not one round trip later. Follows
- * how long recent starts took: up at once, since being late is what this prevents, and down little by little.
+ * How long before its instant an execution's start is written, so that it runs on time and not one round trip later.
+ * Follows how long recent starts took: up at once, since being late is what this prevents, and down little by little.
  */
 export class StartLead {
   #tookMs = LEAST_MS

@@ -82,7 +82,10 @@ export class Starter {
     else this.#toStart.add(works)
   }
 
-  /** Frees the slot of a run that has ended. Hundreds may end at once; what waits for their slots starts in one statement. */
+  /**
+   * Frees the slot of a run that has ended. Hundreds may end at once; what waits for their slots starts in one
+   * statement.
+   */
   leave(work: Work): void {
     this.#slots.leave(work)
     if (this.#isFreeing) return
