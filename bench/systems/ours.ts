@@ -26,7 +26,7 @@ async function openTables(url: string): Promise<System> {
 }
 
 async function openProduct(): Promise<System> {
-  // Only now: they read the settings.
+  // Imported here: they read the settings.
   const { serve } = await import('../../infra/container/serve.ts')
   const { runnerOf } = await import('../../shared/runners/index.ts')
   const { closeDatabase, schedulerDb } = await import('../../shared/db.ts')

@@ -7,7 +7,7 @@ export type System = {
   install(): Promise<void>
   seed(seed: Seed): Promise<void>
   /**
-   * Begins to work, and tells the recorder of each run as its handler starts. Gives the URL of its API, if it has one.
+   * Begins to work, and tells the recorder of each run as its handler starts. Returns the URL of its API, if it has one.
    */
   start(recorder: Recorder): Promise<string | null>
   stop(): Promise<void>

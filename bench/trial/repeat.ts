@@ -20,7 +20,7 @@ const MOST_PER_SECOND = 60_000
 
 type Mark = Usage & { runs: number; cpuUs: number; commits: number }
 
-/** Lets a system run jobs that are always due, and gives the rate after a while of warming up. */
+/** Lets a system run jobs that are always due, and returns the rate after a while of warming up. */
 export async function repeat(trial: Trial, database: Database, options: Repeat): Promise<Outcome> {
   const { warmUpSeconds, seconds, target } = options
   const most = Math.min(target * 1.5, (warmUpSeconds + seconds) * MOST_PER_SECOND)

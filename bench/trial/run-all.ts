@@ -18,7 +18,7 @@ export type RunAll = {
 type Ended = { from: Usage; to: Usage; done: number; inTime: boolean; summaries: Summary[]; asked: number }
 
 /**
- * Has a system run all that is due, and gives the rate from when it has started until its tables say that all is done.
+ * Has a system run all that is due, and returns the rate from when it has started until its tables say that all is done.
  */
 export async function runAll(trial: Trial, database: Database, options: RunAll): Promise<Outcome> {
   const commits = () =>

@@ -30,7 +30,7 @@ export type RunAt = {
 }
 
 /**
- * Has a system run jobs that are due in a while, each at its instant, and gives how late they started. A machine that
+ * Has a system run jobs that are due in a while, each at its instant, and returns how late they started. A machine that
  * is too busy for the lead gets twice as much.
  */
 export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {

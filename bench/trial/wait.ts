@@ -18,7 +18,7 @@ function alive(workers: Worker[]): Worker[] {
   return workers
 }
 
-/** Asks again and again, and gives no more of its time to asking than to waiting. False when the deadline passed. */
+/** Asks again and again, and returns no more of its time to asking than to waiting. False when the deadline passed. */
 export async function until(is: () => boolean | Promise<boolean>, deadlineMs: number): Promise<boolean> {
   for (;;) {
     const from = performance.now()

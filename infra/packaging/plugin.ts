@@ -16,7 +16,7 @@ type Framework = {
 const FOLDER = '.serverless'
 
 /**
- * Bundles each function, and gives the framework one zip for each. The framework has no bundler of its own, and would
+ * Bundles each function, and returns the framework one zip for each. The framework has no bundler of its own, and would
  * send the whole folder. `package.patterns` of a function names the files that it reads at runtime.
  */
 export default class PackagePlugin {

@@ -4,7 +4,7 @@ import { type Database, retryDeadlock } from '../db.ts'
 const SLICE = 5000
 
 /**
- * Deletes tasks and their executions; what runs of them is stopped at its worker's next heartbeat. Gives the ids of
+ * Deletes tasks and their executions; what runs of them is stopped at its worker's next heartbeat. Returns the ids of
  * those there were. A long history goes in slices, each with its own transaction, and the tasks with the last of them:
  * null when that isn't done at `until` (`performance.now()`), and another call goes on.
  */

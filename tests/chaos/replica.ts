@@ -16,7 +16,7 @@ export type Replica = {
   warnings: string[]
   /** Ends it at once, as a crash does. */
   kill(): Promise<void>
-  /** Ends it as an orchestrator does; gives its exit code. */
+  /** Ends it as an orchestrator does; returns its exit code. */
   stop(): Promise<number | null>
 }
 
@@ -51,7 +51,7 @@ export async function startReplica(databaseUrl: string, env: Record<string, stri
   }
 }
 
-/** Gives its URL, once it says that. */
+/** Returns its URL, once it says that. */
 function serving(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = ''

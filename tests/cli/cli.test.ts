@@ -166,7 +166,7 @@ test('follows the pages of a list', async () => {
   expect(out.trimEnd().split('\n')).toHaveLength(1002)
 })
 
-test('reads .env, under what the environment says', async () => {
+test('reads .env; the environment wins', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-cli-'))
   try {
     await writeFile(join(folder, '.env'), `API_URL=${apiUrl()}\nAPI_KEY=wrong\n`)
@@ -188,7 +188,7 @@ test.for([
   expect(await client([...args])).toEqual({ code: 1, out: '', err })
 })
 
-test('exits with 1 when something else than the API answers', async () => {
+test('exits with 1 if something other than the API answers', async () => {
   const other = createServer((_request, response) => response.end('<html>')).listen(0, '127.0.0.1')
   try {
     const url = await eventually(() => `http://127.0.0.1:${(other.address() as AddressInfo).port}`)
@@ -225,7 +225,7 @@ test('exits with 2 when API_URL is no address', async () => {
   })
 })
 
-test('exits with 3 when nobody answers', async () => {
+test('exits with 3 if nothing answers', async () => {
   const closed = createServer().listen(0, '127.0.0.1')
   const url = await eventually(() => `http://127.0.0.1:${(closed.address() as AddressInfo).port}`)
   await new Promise((resolve) => closed.close(resolve))

@@ -252,7 +252,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       })
     })
 
-    test('makes a task what a PUT says, and refuses a lost update', async () => {
+    test('replaces a task with PUT, and refuses a lost update', async () => {
       const path = '/tasks/by-name/declared%20task'
       const made = await write('PUT', path, later)
       expect(made).toMatchObject({ status: 201, headers: { etag: '"1"' } })

@@ -11,7 +11,7 @@ export type Runtime = {
   finishes?: true
   /** Everything it has printed so far. */
   log(): string
-  /** Sends the signal, and gives the exit code; null when it had to be killed, or died of a signal. */
+  /** Sends the signal, and returns the exit code; null when it had to be killed, or died of a signal. */
   stop(signal: NodeJS.Signals): Promise<number | null>
   /** For the end of a test, whatever has happened before. */
   kill(): Promise<void>

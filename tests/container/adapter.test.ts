@@ -135,7 +135,7 @@ describe('readService', () => {
   }
   const one = (fn: string) => read(`service: a\nprovider: {}\nfunctions:\n  broken: ${fn}`)
 
-  it('gives functions, files, limits, routes and schedules, past CloudFormation tags', async () => {
+  it('reads functions, files, limits, routes and schedules, past CloudFormation tags', async () => {
     const { name, root, functions } = await readService(join(folder, 'serverless.yml'))
     expect({ name, root }).toEqual({ name: 'sample', root: folder })
     expect(functions.find((fn) => fn.name === 'create')).toEqual({
@@ -318,7 +318,7 @@ describe('event and context', () => {
     expect(event.requestContext).toMatchObject({ domainName: 'a.b.c', domainPrefix: 'a' })
   })
 
-  it('leaves out what a request does not have', async () => {
+  it('omits what a request does not have', async () => {
     const event = await eventOf('/tasks', { method: 'POST' })
     for (const key of ['body', 'cookies', 'queryStringParameters', 'pathParameters'])
       expect(event).not.toHaveProperty(key)
@@ -665,7 +665,7 @@ describe('server', () => {
     expect(await closed).toContain('Connection: keep-alive')
   })
 
-  it('cuts what runs past the grace', async () => {
+  it('cuts off what runs longer than the grace', async () => {
     const other = await start()
     const running = await open(lines('GET /held HTTP/1.1', 'Host: a'), other)
     await entered.promise

@@ -28,7 +28,7 @@ const successes = async (taskId: number): Promise<number> => {
 const soon = (name: string, given: object) =>
   insertTask({ name, interval_seconds: 1, next_run_at: new Date(), params: {}, ...given })
 
-test('a worker that is full of long runs goes on with quick tasks, new ones, and runs by hand', async () => {
+test('a worker full of long runs still runs quick tasks, new tasks and runs by hand', async () => {
   const known = await soon('known', { type: 'counter' })
   await eventually(async () => expect(await successes(known)).toBeGreaterThan(0))
   for (let number = 0; number < 60; number += 1) {

@@ -26,7 +26,7 @@ async function ask(path: string) {
 const soon = (path: string, expected: object) =>
   eventually(async () => expect(await ask(path)).toMatchObject(expected))
 
-test('a database that is away takes requests away, and restarts nobody', async () => {
+test('a database that is down takes a process out of service, and restarts nothing', async () => {
   await soon('/readyz', { code: 200, status: 'ready', scheduler: { state: 'ok', reasons: [] } })
   link.stall()
   await soon('/readyz', { code: 503, reason: 'database' })

@@ -46,7 +46,7 @@ function logged(replica: Runtime, message: string): number[] {
     .map((line) => JSON.parse(line).execution_id)
 }
 
-test('three replicas share the work, and repair what one leaves that is killed', async () => {
+test('three replicas share the work, and recover what a killed one leaves', async () => {
   const soon = Date.now() + 1500
   for (let n = 0; n < COUNTERS; n += 1) {
     // Spread over a second, so that the ticks of all three meet some.

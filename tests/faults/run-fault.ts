@@ -25,7 +25,7 @@ export type Report = {
 
 const TASKS = 30
 
-/** Lets a fault happen to real processes at work, and gives what is left of it once all is well again. */
+/** Lets a fault happen to real processes at work, and returns what is left of it once all is well again. */
 export async function runFault(fault: Fault, leaseSeconds: number): Promise<Report> {
   const database = await createTestDatabase()
   const link = await startLink(database.url, { tls: fault.tls === true })

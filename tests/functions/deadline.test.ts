@@ -7,7 +7,7 @@ beforeEach(emptyTables)
 
 const inMs = (ms: number) => performance.now() + ms
 
-test('what could not be over by the answer does not begin', async () => {
+test('a statement that could not end before the answer does not begin', async () => {
   const sql = withDeadline(db(), { startsBy: inMs(-1), answerAt: inMs(1000) })
   expect(() => sql`select 1`).toThrow('took too long')
   await expect(sql.begin(async () => 1)).rejects.toThrow('took too long')
@@ -24,7 +24,7 @@ test('a transaction that comes to its end too late is rolled back', async () => 
   expect(await db()`select name from tasks`).toEqual([{ name: 'a' }])
 })
 
-test('what has committed may still be read until the answer', async () => {
+test('committed data may still be read until the answer', async () => {
   await insertTask()
   const sql = withDeadline(db(), { startsBy: inMs(100), answerAt: inMs(10_000) })
   await sql.begin(async (tx) => await tx`update tasks set name = 'in time'`)

@@ -84,7 +84,7 @@ test('another request under the same key is refused', async () => {
   expect(await tasks()).toBe(1)
 })
 
-test('while the first is being worked on, the second is told to come again', async () => {
+test('while the first is in progress, the second is asked to retry', async () => {
   const first = await db().begin(async (tx) => {
     await tx`lock table tasks in exclusive mode`
     const answer = post()
@@ -159,7 +159,7 @@ test('another query is another request', async () => {
   expect(await pause('tag=b')).toEqual(other)
 })
 
-test('what needs no API key leaves nothing in the database', async () => {
+test('a route that needs no API key leaves nothing in the database', async () => {
   await call(notFound, { method: 'POST', path: '/nope', headers: { 'idempotency-key': 'k' } })
   expect(await db()`select from idempotency_keys where key = 'k'`).toEqual([])
 })

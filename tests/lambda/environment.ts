@@ -55,7 +55,7 @@ export class Environment {
   }
 
   /**
-   * Gives the handler's answer. Rejects with its error, or when the function's timeout is over; the process ends then,
+   * Returns the handler's answer. Rejects with its error, or when the function's timeout is over; the process ends then,
    * as on Lambda.
    */
   invoke(id: string, event: string): Promise<unknown> {

@@ -35,7 +35,7 @@ async function readZips(): Promise<Map<string, Buffer>> {
   return new Map(await Promise.all(names.map(read)))
 }
 
-test('each function has its module in its zip, what it reads, and nothing else', async () => {
+test('each zip has the function's module, the files it reads, and nothing else', async () => {
   const { functions } = await readService(fileURLToPath(new URL('serverless.yml', ROOT)))
   expect([...zips.keys()]).toEqual(functions.map((fn) => fn.name).sort())
   const migrations = (await readdir(new URL('infra/migrations/', ROOT))).filter((it) => it.endsWith('.sql'))
@@ -54,7 +54,7 @@ test('the zips are small', () => {
   expect(zips.get('health')?.length).toBeLessThan(100_000)
 })
 
-test('packaging again gives the same bytes', async () => {
+test('packaging twice gives the same bytes', async () => {
   await packageService()
   const again = await readZips()
   for (const [name, zip] of again)

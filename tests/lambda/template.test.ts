@@ -27,7 +27,7 @@ test('CloudFormation would take it', () => {
   expect(circle(template)).toEqual([])
 })
 
-test('every function is what serverless.yml says, on arm64 and Node 24, in the VPC', async () => {
+test('every function is as in serverless.yml, on arm64 and Node 24, in the VPC', async () => {
   const { functions } = await readService(fileURLToPath(new URL('serverless.yml', ROOT)))
   const deployed = Object.fromEntries(
     resourcesOf(template, 'AWS::Lambda::Function').map(([, it]) => [it.FunctionName, it]),
@@ -94,7 +94,7 @@ const invoke = (name: string) => ({
   Resource: arn('lambda', `function:${SERVICE}-${name}`),
 })
 
-test('roles may do this, and nothing else', () => {
+test('roles allow exactly this', () => {
   const roles = resourcesOf(template, 'AWS::IAM::Role').map(([name, role]) => [
     name,
     role.AssumeRolePolicyDocument.Statement,
@@ -120,7 +120,7 @@ test('roles may do this, and nothing else', () => {
   ])
 })
 
-test('a wildcard is only where AWS takes nothing else, and there the code may not use it', () => {
+test('wildcards are only where AWS requires them', () => {
   const network = [
     'ec2:CreateNetworkInterface',
     'ec2:DeleteNetworkInterface',
@@ -163,7 +163,7 @@ test('the tick is invoked each minute, one at a time, and loops for a little les
   expect(propertiesOf('TickLambdaFunction')).toMatchObject({ ReservedConcurrentExecutions: 1, Timeout: 90 })
 })
 
-test('what is invoked asynchronously is tried once, soon or never, and a failed execute is reported', () => {
+test('asynchronous invocations run once, soon or never, and a failed execute is reported', () => {
   const once = { Qualifier: '$LATEST', MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 }
   const OnFailure = { Destination: { 'Fn::GetAtt': ['FailedExecutes', 'Arn'] } }
   expect(resourcesOf(template, 'AWS::Lambda::EventInvokeConfig').map(([, it]) => it)).toEqual([

@@ -72,7 +72,7 @@ test('keeps its data across restarts, and leaves no process behind', async () =>
   await second.stop()
 })
 
-test('lets nobody in without the password, which only its owner can read', async () => {
+test('requires the password, which only its owner can read', async () => {
   const { url, home, stop } = await start(dataDir)
   const guess = Object.assign(new URL(url), { password: 'postgres' }).href
   await expect(query(guess, (sql) => sql`select 1`)).rejects.toThrow('password authentication failed')
@@ -164,7 +164,7 @@ test('starts after it was killed in the middle of making its data folder', async
   await server.stop()
 }, 15_000)
 
-test('gives two that start at once the same server, and removes ephemeral data at the end', async () => {
+test('two processes that start at once share one server, and ephemeral data is removed at the end', async () => {
   const directory = join(folder, 'both', 'postgres')
   const servers = await Promise.all([1, 2].map(() => start(directory, { ephemeral: true })))
   const [one, two] = servers
@@ -174,7 +174,7 @@ test('gives two that start at once the same server, and removes ephemeral data a
   expect(await readdir(dirname(directory))).toEqual([])
 }, 15_000)
 
-test('says what is in the way when the folder holds something else', async () => {
+test('names what is in the way when the folder has something else', async () => {
   const directory = join(folder, 'taken')
   await mkdir(directory)
   await writeFile(join(directory, 'notes.txt'), 'mine')
@@ -188,7 +188,7 @@ test('names the package and DATABASE_URL where there are no binaries', async () 
   )
 })
 
-test('a server that dies comes again on its port, with its data, for all that share it', async () => {
+test('a server that dies is restarted on its port, with its data, for all that share it', async () => {
   const directory = join(folder, 'dies', 'postgres')
   const first = await start(directory)
   const second = await start(directory)

@@ -67,7 +67,7 @@ test('another order of columns keeps every value, index and check', async () => 
   expect({ states: await states(), parts: await parts() }).toEqual(before)
 })
 
-test('another order of columns waits for who holds one of the two tables, and is in nobody’s way to the other', async () => {
+test('moving to another order of columns waits for locks, and blocks nobody meanwhile', async () => {
   await insertStates()
   const ended = await sql.begin(async (tx) => {
     await tx`select from tasks`

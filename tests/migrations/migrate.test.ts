@@ -45,7 +45,7 @@ test('refuses a database that is newer than the code', async () => {
   await expect(run()).rejects.toThrow('the database is newer than this code: it has 0001_a.sql')
 })
 
-test('gives its checksum to a migration that was applied before there were any', async () => {
+test('adds the checksum of a migration that was applied before there were checksums', async () => {
   await sql`create table a ()`
   await sql`insert into schema_migrations (name) values ('0001_a.sql')`
   await write('0001_a.sql', 'create table a ()')

@@ -57,7 +57,7 @@ const stateOf = async (taskId: number) => {
 const ledgerOf = (taskId: number) => sql`
   select id::int as id, status, attempt from executions where task_id = ${taskId} order by id`
 
-test('keeps what has ended, and what a task had come to', async () => {
+test('keeps ended executions and the state of tasks', async () => {
   const state = {
     paused_at: AT,
     paused_until: '2027-01-01T00:00:00Z',
@@ -100,7 +100,7 @@ test('keeps what has ended, and what a task had come to', async () => {
   })
 })
 
-test('a retry that waits goes on waiting, with its id and what failed before', async () => {
+test('a waiting retry keeps waiting, with its id and its failures', async () => {
   const id = await task()
   const failed = await execution(id, 'failed')
   const due_at = '2099-01-01T00:00:00.000Z'
@@ -121,7 +121,7 @@ test('a retry that waits goes on waiting, with its id and what failed before', a
   })
 })
 
-test('what was claimed and had not started is free to be claimed', async () => {
+test('frees what was claimed and had not started', async () => {
   const id = await task()
   const claimed = await execution(id, 'queued', { claim_id: CLAIM, lease_expires_at: '2099-01-01T00:00:00Z' })
 
@@ -131,7 +131,7 @@ test('what was claimed and had not started is free to be claimed', async () => {
   expect(await stateOf(id)).toMatchObject({ ...free, unheld_due_at: new Date(AT) })
 })
 
-test('what ran is lost, and runs again as the next attempt', async () => {
+test('what was running is lost, and runs again as the next attempt', async () => {
   const id = await task()
   const running = await execution(id, 'running')
 
@@ -150,7 +150,7 @@ test('what ran is lost, and runs again as the next attempt', async () => {
   expect(state.unheld_due_at).toEqual(state.busy_until)
 })
 
-test('what ran and was asked to stop does not run again', async () => {
+test('what was running and was asked to stop does not run again', async () => {
   const id = await task()
   await execution(id, 'running', { cancel_requested_at: AT })
 
@@ -160,7 +160,7 @@ test('what ran and was asked to stop does not run again', async () => {
   expect(await stateOf(id)).toMatchObject({ status: null, unheld_due_at: null, paused_at: null })
 })
 
-test('what ran is not repeated beyond the crash_limit of its task', async () => {
+test('what was running is not repeated beyond its crash_limit', async () => {
   const once = await task({ crash_limit: 0 })
   await execution(once, 'running')
   const thrice = await task({ crash_limit: 2 })
@@ -175,7 +175,7 @@ test('what ran is not repeated beyond the crash_limit of its task', async () => 
   expect(await stateOf(thrice)).toMatchObject({ status: 'queued', attempt: 3, losses: 2, paused_at: null })
 })
 
-test('ids go on behind the greatest that was given, also to a task that is deleted', async () => {
+test('ids continue after the largest one ever used', async () => {
   const kept = await task()
   await execution(kept, 'success')
   const deleted = await task()

@@ -57,7 +57,7 @@ describe('sends', () => {
     expect(target.seen[0]?.headers['content-type']).toBe(type)
   })
 
-  test('headers, of which its own win', async () => {
+  test('headers, which win over the defaults', async () => {
     await using target = await startTarget(answer(200))
     const headers = { 'X-Own': 'é', 'Content-Type': 'application/vnd.a+json', 'Idempotency-Key': 'mine' }
     await call({ url: target.url, method: 'POST', headers, body: {} })
@@ -113,7 +113,7 @@ test.for<[status: number, retryable: boolean]>([
   expect(await call({ url: target.url })).toEqual(failure(status, retryable))
 })
 
-test('retry_status adds to what is tried again', async () => {
+test('retry_status adds statuses that are retried', async () => {
   await using target = await startTarget(answer(404))
   expect(await call({ url: target.url, retry_status: [404] })).toEqual(failure(404, true))
 })

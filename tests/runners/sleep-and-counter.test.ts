@@ -57,7 +57,7 @@ describe('counter', () => {
     expect(await counts()).toEqual([2 ** 31, 2 ** 52 + 1])
   })
 
-  test('goes on from a count that was patched, also when it was claimed already', async () => {
+  test('continues from a patched count, even if it was claimed already', async () => {
     await insertTask({ type: 'counter', params: { count: 5 } })
     const { claims } = await tickOnly(minute(0))
     const patched = await call(updateTask, {

@@ -36,7 +36,7 @@ async function claimAhead(aheadMs: number): Promise<Claim> {
   )
 }
 
-test('claims what is due within the coming second, and nothing later', async () => {
+test('claims what is due within a second, and nothing later', async () => {
   await insertDueIn(900)
   expect((await claimAhead(500)).executions).toEqual([])
   const claim = await claimAhead(1000)
@@ -78,7 +78,7 @@ test('an occurrence that a new schedule takes back is still to come', async () =
   expect(task.next_run_at).toEqual(before.next_run_at)
 })
 
-test('a shutdown gives back what waits for its instant, at once', async () => {
+test('a shutdown frees what waits for its instant at once', async () => {
   await insertDueIn(5000)
   const claim = await claimAhead(10_000)
   const executor = newExecutor()
@@ -91,7 +91,7 @@ test('a shutdown gives back what waits for its instant, at once', async () => {
   ])
 })
 
-test('releases in the order of the instants, together what is due together', async () => {
+test('fires in the order of the instants, and together what is due together', async () => {
   const since = performance.now()
   const released: { id: number; after: number }[][] = []
   const { promise: all, resolve } = Promise.withResolvers<void>()
@@ -119,7 +119,7 @@ test('a once task that is paused in that second runs when it is resumed', async 
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('what is freed by a change and claimed again by the same process runs once', async () => {
+test('an execution that a change frees and the same process claims again runs once', async () => {
   await using target = await startTarget((response) => response.end())
   const once = { schedule_type: 'once', interval_seconds: null, next_run_at: null }
   await insertTask({ type: 'http', params: { url: target.url }, ...once })

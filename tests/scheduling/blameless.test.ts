@@ -13,7 +13,7 @@ beforeEach(emptyTables)
 
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 
-/** Starts what is due, and gives what its worker would tell of it when its leases have ended. */
+/** Starts what is due, and returns what its worker would tell of it when its leases have ended. */
 async function cutOff() {
   const [claim] = (await tickOnly(DUE)).claims
   if (!claim) throw new Error('nothing was claimed')
@@ -44,7 +44,7 @@ test('a pause for a loss is taken back when its worker tells that it was cut off
   })
 })
 
-test('a loss that is told of before it is found does not count', async () => {
+test('a loss that is reported before it is recovered does not count', async () => {
   await insertTask({ crash_limit: 0 })
   const givenUp = await cutOff()
   await takeBackLosses(db(), givenUp)
@@ -69,7 +69,7 @@ test('a pause that a person asked for stays', async () => {
   expect(await state()).toMatchObject({ status: null, losses: 0, pause_reason: 'maintenance' })
 })
 
-test('what was started with a claim that no worker got runs as the same attempt, and is not lost', async () => {
+test('an execution that started with a claim which no worker received runs as the same attempt', async () => {
   await insertTask({ next_run_at: await nowPlus(-1), crash_limit: 0 })
   const since = performance.now()
   const [claim] = (await tickOnly()).claims
@@ -107,7 +107,7 @@ test('a loss does not count whose worker could not renew its lease in time', asy
   expect(await state()).toMatchObject({ losses: 0, paused: false, attempt: 2 })
 })
 
-test('a loss counts whose worker was blocked by what it ran', async () => {
+test('a loss counts if the run had blocked its worker', async () => {
   await loseIn(async () => {
     const until = performance.now() + 1500
     while (performance.now() < until);

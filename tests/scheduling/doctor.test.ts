@@ -69,7 +69,7 @@ const damages: [string, (id: number) => Promise<unknown>][] = [
   ],
 ]
 
-test.each(damages)('names what breaks the rule that %s', async (invariant, damage) => {
+test.each(damages)('finds rows that break the rule that %s', async (invariant, damage) => {
   leavesBroken(invariant)
   await damage(await insertTask())
   const { code, lines } = await runDoctor()

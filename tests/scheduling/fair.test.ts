@@ -41,7 +41,7 @@ const queue = (id: number, trigger: string, attempt: number) =>
       next_run_at = now() + interval '1 h'
     where task_id = ${id}`
 
-test('what has just come due and what has waited for longest share the room', async () => {
+test('what has just come due and what has waited longest share the capacity', async () => {
   for (const [name, seconds] of [
     ['oldest', 50],
     ['old', 40],
@@ -53,7 +53,7 @@ test('what has just come due and what has waited for longest share the room', as
   expect(await claimedWith({ now: 0, ahead: 2 })).toEqual([['latest', 'oldest']])
 })
 
-test('retries get half of the room while anything else is due, and the rest when nothing is', async () => {
+test('retries get half of the capacity while anything else is due, and otherwise all of it', async () => {
   for (const name of ['r1', 'r2', 'r3', 'r4']) await queue(await due(name, 60), 'schedule', 2)
   for (const name of ['d1', 'd2', 'd3', 'd4']) await due(name, 20)
   const both = (await claimedWith({ now: 0, ahead: 4 })).flat()
@@ -62,7 +62,7 @@ test('retries get half of the room while anything else is due, and the rest when
   expect((await claimedWith({ now: 0, ahead: 4 })).flat()).toHaveLength(4)
 })
 
-test('the only place that is free goes to a retry and to what is due in turns', async () => {
+test('a single free slot goes to a retry and to what is due in turn', async () => {
   for (const name of ['r1', 'r2']) await queue(await due(name, 60), 'schedule', 2)
   for (const name of ['d1', 'd2']) await due(name, 20)
   const first = await claimedWith({ now: 0, ahead: 1 })
@@ -70,7 +70,7 @@ test('the only place that is free goes to a retry and to what is due in turns', 
   expect([...first.flat(), ...second.flat()].map(([kind]) => kind).toSorted()).toEqual(['d', 'r'])
 })
 
-test('a worker without a free place takes what is quick, what is new, and what a person asked for', async () => {
+test('a full worker claims quick tasks, new tasks and runs by hand', async () => {
   await ranFor(await due('quick', 20), 100)
   await ranFor(await due('slow', 20), 5000)
   await due('new', 20)
@@ -79,7 +79,7 @@ test('a worker without a free place takes what is quick, what is new, and what a
   expect(await claimedWith({ now: 0, ahead: 0, quick: 10 })).toEqual([['by hand'], ['new', 'quick']])
 })
 
-test('what such a worker gave back for want of a place is claimed again: quick and new tasks, and no others', async () => {
+test('quick and new tasks that a full worker freed are claimed again, and no others', async () => {
   const quick = await due('quick', 20)
   const slow = await due('slow', 20)
   const retry = await due('retry', 20)

@@ -26,13 +26,13 @@ async function claimDue(aheadMs = 0): Promise<Claim> {
 const lateOf = async (id: number) =>
   (await historyOf(id)).map(({ late_ms: ms, late_reason: reason }) => ({ ms, reason }))
 
-test('what begins in time says nothing', async () => {
+test('a run that begins on time has no late reason', async () => {
   const id = await sleep(0, { next_run_at: await nowPlus(0) })
   await tickAndRun(undefined, executorWith())
   expect(await lateOf(id)).toEqual([{ ms: null, reason: null }])
 })
 
-test('what was due before anyone looked catches up', async () => {
+test('a run that was due before any tick is a catch-up', async () => {
   const id = await sleep(0, { next_run_at: await nowPlus(-5) })
   await tickAndRun(undefined, executorWith())
   const [late] = await lateOf(id)
@@ -55,7 +55,7 @@ test.for([
   expect(await lateOf(id)).toEqual([{ ms: expect.any(Number), reason }])
 })
 
-test('what the database was away for says so', async () => {
+test('a run that waited for the database says so', async () => {
   const id = await sleep(0, { next_run_at: await nowPlus(-5) })
   const overdue = new Overdue(30)
   overdue.failed('tick', Object.assign(new Error('gone'), { code: 'ECONNREFUSED' }))
@@ -70,7 +70,7 @@ test('another process than the one that claimed it knows how late it is, and not
   expect(await lateOf(id)).toEqual([{ ms: expect.any(Number), reason: null }])
 })
 
-test('the start of an execution stays what it was when it ends', async () => {
+test('the start of an execution does not change when it ends', async () => {
   const id = await sleep(0.3, { next_run_at: await nowPlus(0.5) })
   const ended = executorWith().execute(await claimDue(1000), NO_LIMIT_MS)
   const before = await vi.waitUntil(async () => (await historyOf(id))[0]?.started_at ?? false)

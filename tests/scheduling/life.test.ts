@@ -86,7 +86,7 @@ test('a failed attempt is tried again as the same occurrence, after its backoff'
   ])
 })
 
-test('a task pauses itself after so many failures in a row, which a success ends', async () => {
+test('a task pauses itself after failures in a row, and a success starts the count again', async () => {
   await insertTask({ params: db().json({ duration: -1 }), pause_after_failures: 2 })
   const minutes = (count: number) => new Date(DUE.getTime() + count * 60_000)
   await tickAndRun(minutes(0))
@@ -124,7 +124,7 @@ test('jitter moves the start, not the occurrence', async () => {
   expect(task.next_run_at.getTime() - due).toBe(60_000)
 })
 
-test('a shutdown gives back what runs, and no attempt is counted', async () => {
+test('a shutdown hands back what is running, without counting an attempt', async () => {
   await insertTask({ params: { duration: 3600 } })
   const executor = newExecutor()
   const { claims } = await tickOnly(DUE)
@@ -145,7 +145,7 @@ test('a shutdown gives back what runs, and no attempt is counted', async () => {
   })
 })
 
-test('a shutdown gives back what is only just starting', async () => {
+test('a shutdown hands back what is just starting', async () => {
   await insertTask({ params: { duration: 3600 } })
   const executor = newExecutor()
   const { claims } = await tickOnly(DUE)
@@ -164,7 +164,7 @@ test('a shutdown gives back what is only just starting', async () => {
   expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1, started_at: null }])
 })
 
-test('a shutdown lets what ends within the grace end', async () => {
+test('a shutdown lets runs end within the grace', async () => {
   await insertTask({ params: { duration: 0.2 } })
   const executor = newExecutor()
   const { claims } = await tickOnly(DUE)

@@ -31,7 +31,7 @@ test('skip: nothing older than the grace runs', async () => {
   expect(await stopForAnHour({ misfire_policy: 'skip' })).toEqual(['misfire 00:00-01:00 x13'])
 })
 
-test('skip: what is within the grace runs', async () => {
+test('skip runs what is within the grace', async () => {
   expect(await stopForAnHour({ misfire_policy: 'skip', misfire_grace_seconds: 300 })).toEqual([
     'misfire 00:00-00:55 x12',
     'success 01:00',

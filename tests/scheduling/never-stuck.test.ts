@@ -128,7 +128,7 @@ test('an end that the database refuses is an end, and holds up no other', async 
   expect(await db()`select from task_state where status is not null`).toEqual([])
 })
 
-test('what is given back and runs on overlaps from its first start', async () => {
+test('a run that was handed back and continues overlaps from its first start', async () => {
   await insertTask({ interval_seconds: 10, params: { duration: 3600 }, next_run_at: await nowPlus(-1) })
   const executor = newExecutor()
   const work = (await tickOnly()).claims.map((claim) => executor.execute(claim, NO_LIMIT_MS))
@@ -144,7 +144,7 @@ test('what is given back and runs on overlaps from its first start', async () =>
   await Promise.all(more)
 })
 
-test('a lock on the tasks that lasts longer than a lease ends no lease, whatever else waits for a connection', async () => {
+test('a lock on the tasks that outlasts a lease ends no lease', async () => {
   await insertTask({ params: { duration: 3600 } })
   const sql = connect(process.env.DATABASE_URL ?? '', { max: 1, limits: limitsOf(1.5) })
   const executor = new Executor(sql, { ...options, leaseSeconds: 1.5 })

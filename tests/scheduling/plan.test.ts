@@ -55,7 +55,7 @@ test('keeps the rate of an interval, however late it is', () => {
   expect(planned(task('10:00:07'), '10:00:59')).toEqual({ run: '10:00:07', skips: [], next: '10:01:07' })
 })
 
-test('records what came due while it ran as an overlap, and runs at the next instant', () => {
+test('records what came due during the run as an overlap, and runs at the next instant', () => {
   const due = task('10:01:00', { busy: busy('10:00:00', '10:02:30') })
   expect(planned(due, '10:02:31')).toEqual({
     run: null,
@@ -73,7 +73,7 @@ test('runs one of the overlapped occurrences at once with overlap_policy queue',
   })
 })
 
-test('runs what is due after the end of a long run, and skips what came due in it', () => {
+test('runs what is due after a long run, and skips what came due during it', () => {
   const due = task('10:01:00', { busy: busy('10:00:00', '10:01:30') })
   expect(planned(due, '10:02:00')).toEqual({
     run: '10:02:00',
@@ -82,7 +82,7 @@ test('runs what is due after the end of a long run, and skips what came due in i
   })
 })
 
-test('fire_once runs the latest of what was missed', () => {
+test('fire_once runs the latest missed occurrence', () => {
   expect(planned(task('10:00:00'), '11:00:30')).toEqual({
     run: '11:00:00',
     skips: ['misfire 10:00:00-10:59:00 x60'],
@@ -204,12 +204,12 @@ test('ends with end_at, which is inclusive', () => {
   })
 })
 
-test('records what was missed up to the end as ended, once its grace is over', () => {
+test('records what was missed before the end as ended, once the grace is over', () => {
   const due = task('10:00:00', { fields: { end_at: at('10:01:00') } })
   expect(planned(due, '11:00:00')).toEqual({ run: null, skips: ['ended 10:00:00-10:01:00 x2'], next: null })
 })
 
-test('ends after max_runs, and says so of what was still due', () => {
+test('ends after max_runs, and records what was still due', () => {
   const due = task('10:00:00', { runsLeft: 1, policies: { misfire_policy: 'fire_all' } })
   expect(planned(due, '10:02:30')).toEqual({
     run: '10:00:00',

@@ -34,7 +34,7 @@ async function settled(outcome: Outcome) {
 const circular: Record<string, unknown> = {}
 circular.self = circular
 
-test('NUL and halves of characters are replaced, and nothing else', async () => {
+test('replaces NUL and halves of surrogate pairs, and nothing else', async () => {
   const result = { 'a\0': 'b\0', half: '\ud800', whole: '😀', text: '\\u0000 \\ud800', quoted: '"\\' }
   expect(await settled({ status: 'success', result })).toEqual({
     status: 'success',

@@ -15,7 +15,7 @@ async function crash(): Promise<void> {
   await expireLeases()
 }
 
-test('gives a lost execution back after its lease, as the next attempt of the same occurrence', async () => {
+test('requeues a lost execution after its lease, as the next attempt', async () => {
   await insertTask({ params: { duration: 0 } })
   await crash()
   await tickAndRun(DUE)
@@ -40,7 +40,7 @@ test('a lost lease is no attempt: it leaves max_attempts as it is', async () => 
   ])
 })
 
-test('what was claimed and never started is claimed again, as the same attempt', async () => {
+test('what was claimed and never started is claimed again as the same attempt', async () => {
   await insertTask({ params: { duration: 0 } })
   await tickOnly(DUE)
   await expireLeases()

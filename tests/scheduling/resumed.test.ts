@@ -10,7 +10,7 @@ beforeEach(emptyTables)
 const pause = () => pauseTasks(db(), [1], { until: null, reason: null })
 const statuses = async () => (await historyOf(1)).map(({ status, attempt }) => `${attempt} ${status}`)
 
-test('a task that runs once and is paused in its backoff goes on when it is resumed', async () => {
+test('a once task that is paused in its backoff continues when it is resumed', async () => {
   await insertTask({
     type: 'http',
     schedule_type: 'once',

@@ -59,7 +59,7 @@ test('a settlement of others leaves the claim of runs that lost their lease here
   expect((await historyOf(3)).map(({ status }) => status)).toEqual(['lost', 'queued'])
 })
 
-test('what waits for its instant when its lease ends here keeps its claim too', async () => {
+test('an execution that waits for its instant keeps its claim when its lease ends here', async () => {
   const later = { ...sleep(60), next_run_at: '2027-03-10T00:00:00.900Z' }
   const claim = await claimOf({ first: sleep(0), second: sleep(0.05), later }, 1000)
   expect(claim.executions).toHaveLength(3)

@@ -49,7 +49,7 @@ test('a queued one is free again after one lease, as the same attempt', async ()
   expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 1 }])
 })
 
-test('a worker that is still at it settles as if nothing had happened', async () => {
+test('a worker that is still alive settles as usual', async () => {
   await insertTask({ params: { duration: 0 } })
   const claim = await strand(true)
   await sweepNow()
@@ -61,7 +61,7 @@ test('a worker that is still at it settles as if nothing had happened', async ()
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('a claim that does not name what it holds names it again, and keeps its lease', async () => {
+test('a claim that does not name what it holds gets it back, and keeps its lease', async () => {
   for (const name of ['a', 'b']) await insertTask({ name })
   const [claim] = (await tickOnly(DUE)).claims
   await db()`update claims set task_ids = array[2]`
@@ -69,7 +69,7 @@ test('a claim that does not name what it holds names it again, and keeps its lea
   expect(await claims()).toEqual([{ id: claim?.id, task_ids: [2, 1], held: true }])
 })
 
-test('what is in order, and what waits for a claim, is left alone', async () => {
+test('leaves alone what is in order and what waits for a claim', async () => {
   for (const name of ['a', 'b']) await insertTask({ name })
   await tickOnly(DUE)
   await db()`update task_state set claim_id = null, unheld_due_at = due_at where task_id = 2`
@@ -78,7 +78,7 @@ test('what is in order, and what waits for a claim, is left alone', async () => 
   expect(await claims()).toEqual(before)
 })
 
-test('a pass goes on where the last slice ended, whoever does the next one, and rests when it is through', async () => {
+test('a pass continues where the last slice ended, in any replica, and rests at its end', async () => {
   leavesBroken('held by a claim')
   for (let i = 0; i < 200; i += 1) await insertTask({ name: `t${i}` })
   const pages: number[] = []

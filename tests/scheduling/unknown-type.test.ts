@@ -35,7 +35,7 @@ test('so is what is queued of it', async () => {
   expect(await historyOf(id)).toMatchObject([{ status: 'queued', attempt: 2 }])
 })
 
-test('it is said each minute while nobody runs it for longer than its misfire grace', () => {
+test('it is logged each minute while nobody runs it beyond its misfire grace', () => {
   vi.useFakeTimers({ now: 0, toFake: ['performance'] })
   const warnings = vi.spyOn(logger, 'warn')
   const leave = (dueForMs: number) => leaveToOthers({ taskId: 99, type: 'beam', dueForMs, graceSeconds: 60 })

@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 const POLL_MS = 50
 
 /**
- * Asks until `check` no longer throws, and gives its answer; throws its last error when that takes longer than
+ * Asks until `check` no longer throws, and returns its answer; throws its last error when that takes longer than
  * `seconds`.
  */
 export async function eventually<T>(check: () => T | Promise<T>, seconds = 10): Promise<T> {

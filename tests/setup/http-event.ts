@@ -23,7 +23,7 @@ export type HttpCall = {
 /** Of every call, so that responses can be compared as a whole. */
 export const REQUEST_ID = '8f6e2c31-5a0b-4d57-9c55-0a1b2c3d4e5f'
 
-/** Calls a handler as API Gateway's HTTP API does (payload 2.0); gives its response with the JSON parsed. */
+/** Calls a handler as API Gateway's HTTP API does (payload 2.0); returns its response with the JSON parsed. */
 export async function call(handler: HttpHandler, request: HttpCall) {
   return await respondTo(handler, toEvent(request), request)
 }

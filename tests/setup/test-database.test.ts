@@ -2,7 +2,7 @@ import postgres from 'postgres'
 import { expect, test } from 'vitest'
 import { createTestDatabase } from './test-database.ts'
 
-test('gives each caller a migrated database of its own, however many ask at once', async () => {
+test('each caller gets a migrated database of its own, even at once', async () => {
   const first = await createTestDatabase()
   const others = await Promise.all(Array.from({ length: 12 }, () => createTestDatabase()))
   const databases = [first, ...others]

@@ -31,7 +31,7 @@ test('takes an empty value for none, as docker compose passes it', () => {
   expect(readConfig(Object.fromEntries(keys.map((key) => [key, ' '])))).toEqual(defaults)
 })
 
-test('leaves what it does not know to others', () => {
+test('ignores variables that it does not know', () => {
   expect(readConfig({ PATH: '/bin', AWS_REGION: 'eu-central-1' })).toEqual(defaults)
 })
 

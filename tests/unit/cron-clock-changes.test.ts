@@ -144,7 +144,7 @@ describe('nextOccurrence', () => {
   })
 })
 
-test('a zone or a date that is none is a RangeError, never a wrong run', () => {
+test('an unknown zone or an invalid date is a RangeError, never a wrong run', () => {
   const cron = parseCron('0 0 * * *')
   expect(() => nextOccurrence(cron, 'Mars/Olympus', new Date(0))).toThrow(RangeError)
   expect(() => nextOccurrence(cron, '', new Date(0))).toThrow(RangeError)

@@ -87,7 +87,7 @@ describe('parseCron', () => {
     expect(nextDays(expression, '2025-12-31T12:00:00Z')).toEqual(days)
   })
 
-  test('gives InvalidCron and nothing else for any text, and quickly', () => {
+  test('throws InvalidCron and nothing else for any text, quickly', () => {
     const alphabet = [
       ...'0123456789*,-/#LWHlw? @?\t\n%~()[]{}"\'\\.+_$^&|<>:;=!٣０①é\u0000\u200b',
       'MON',
@@ -128,7 +128,7 @@ describe('parseCron', () => {
     console.log(`20000 junk expressions, ${accepted} of them happen to be valid`)
   })
 
-  test('refuses what is no text at all', () => {
+  test('refuses what is not a string', () => {
     for (const value of [null, undefined, 5, {}, ['* * * * *']])
       expect(() => parseCron(value as unknown as string)).toThrow(InvalidCron)
   })

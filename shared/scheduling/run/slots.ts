@@ -98,7 +98,7 @@ export class Slots {
     this.#noteFull()
   }
 
-  /** Gives each work a common slot. */
+  /** Puts each work into a common slot. */
   take(works: Work[]): void {
     const since = performance.now()
     for (const work of works) this.#add(work, 'common', since)
@@ -106,7 +106,7 @@ export class Slots {
   }
 
   /**
-   * Gives the work a kept slot if it may have one. `hanging`: targets of slow runs, from `hanging()`. Returns whether
+   * Puts the work into a kept slot if it may have one. `hanging`: targets of slow runs, from `hanging()`. Returns whether
    * it did.
    */
   takeKept(work: Work, hanging: Set<string>): boolean {

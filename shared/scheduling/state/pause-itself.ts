@@ -23,7 +23,7 @@ export const resumedWhere = (sql: Queryable, when: Fragment): Fragment => sql`
   paused_until = case when ${when} then null else s.paused_until end,
   pause_reason = case when ${when} then null else s.pause_reason end`
 
-/** Gives tasks a new version, since their pause has changed. */
+/** Raises the version of tasks, since their pause has changed. */
 export async function touch(tx: Queryable, taskIds: number[]): Promise<void> {
   if (taskIds.length === 0) return
   await tx`update tasks set version = version + 1, updated_at = now() where id = any(${taskIds}::int[])`

@@ -120,6 +120,6 @@ test.for(['1', '9007199254740991'])('knows no execution %s', async (id) => {
   expect(await cancel(id)).toEqual(problem('not_found', `execution ${id} does not exist`))
 })
 
-test('refuses an id that is none', async () => {
+test('refuses a malformed id', async () => {
   expect(await cancel('x')).toEqual(invalidParameter('id', 'Invalid input: expected number, received string'))
 })

@@ -17,7 +17,7 @@ test('gives an execution', async () => {
   expect(await get('2')).toEqual(json(200, anExecution({ id: 2, ...cancelled })))
 })
 
-test('answers an event with nulls for what is absent', async () => {
+test('answers an event that has null for absent values', async () => {
   await insertTask()
   await insertExecution('2027-03-10T00:00:00Z')
   const request = { method: 'GET', path: '/executions/{id}', pathParameters: { id: '1' } }

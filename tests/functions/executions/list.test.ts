@@ -18,7 +18,7 @@ beforeEach(async () => {
   await insertTask({ name: 'b' })
 })
 
-test('gives the executions of all tasks, newest first', async () => {
+test('lists the executions of all tasks, newest first', async () => {
   await insertExecution('2027-03-10T00:00:00Z', { task_id: 2 })
   await insertExecution('2027-03-10T00:00:00Z', { trigger: 'manual' })
   expect(await list()).toEqual(
@@ -26,7 +26,7 @@ test('gives the executions of all tasks, newest first', async () => {
   )
 })
 
-test('gives one that is running, without an end', async () => {
+test('shows one that is running, without an end', async () => {
   await insertOpen('running')
   const at = '2020-03-10T00:00:00.000Z'
   const open = {
@@ -40,11 +40,11 @@ test('gives one that is running, without an end', async () => {
   expect(await list()).toEqual(json(200, [anExecution(open)]))
 })
 
-test('answers an event with nulls for what is absent', async () => {
+test('answers an event that has null for absent values', async () => {
   expect(await callOffline(handler, { method: 'GET', path: '/executions' })).toEqual(json(200, []))
 })
 
-test('gives every execution once when the links are followed', async () => {
+test('lists every execution once when the links are followed', async () => {
   for (const date of [14, 13, 12, 11, 10]) await insertExecution(`2027-03-${date}T00:00:00Z`)
   const pages = await walk(handler, { method: 'GET', path: '/executions', query: 'limit=2' })
   expect(pages).toEqual([withIds(5, 4), withIds(3, 2), withIds(1)])

@@ -27,7 +27,7 @@ beforeEach(async () => {
   runNothingHere()
 })
 
-test('runs the task once more, at once, and names what it repeats', async () => {
+test('runs the task again at once, and names the execution that it repeats', async () => {
   await insertTask(later)
   await insertExecution(at)
   const here = runHere()
@@ -36,7 +36,7 @@ test('runs the task once more, at once, and names what it repeats', async () => 
   expect(await shownHistory()).toEqual([old, aRun({ ...again, result: { slept_seconds: 0 } })])
 })
 
-test.for(['failed', 'timeout', 'lost', 'cancelled'])('repeats what has ended as %s', async (status) => {
+test.for(['failed', 'timeout', 'lost', 'cancelled'])('repeats an execution that ended as %s', async (status) => {
   await insertTask(later)
   await insertExecution(at, { status })
   expect(await rerun()).toEqual(json(201, aQueued(again)))
@@ -50,7 +50,7 @@ test('repeats the run of a paused task', async () => {
   expect(await shownHistory()).toEqual([old, aRun({ ...again, result: { slept_seconds: 0 } })])
 })
 
-test('a further attempt of it still names what it repeats: after a failure, and when its worker is lost', async () => {
+test('its next attempt still names the execution that it repeats, after a failure and after a loss', async () => {
   const refused = { type: 'http', params: { url: 'http://127.0.0.1:1/' } }
   await insertTask({ ...later, ...refused, max_attempts: 2, retry_backoff_seconds: 0 })
   await insertExecution(at)
@@ -83,6 +83,6 @@ test.for(['1', '9007199254740991'])('knows no execution %s', async (id) => {
   expect(await rerun(id)).toEqual(problem('not_found', `execution ${id} does not exist`))
 })
 
-test('refuses an id that is none', async () => {
+test('refuses a malformed id', async () => {
   expect(await rerun('x')).toEqual(invalidParameter('id', 'Invalid input: expected number, received string'))
 })

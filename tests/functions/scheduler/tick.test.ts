@@ -48,7 +48,7 @@ test('ticks once when it is not told to loop', async () => {
   expect(claims).toHaveLength(1)
 })
 
-test('ticks at each interval for as long as it is told, and leaves the next beat to the next loop', async () => {
+test('ticks at each interval for the given time, and leaves the next beat to the next loop', async () => {
   await insertTask({ next_run_at: await nowPlus(0.6) })
   const looped = await invoke(LOOP)
   expect(looped).toMatchObject({ claimed: 1 })
@@ -69,7 +69,7 @@ test('looks further ahead at its last tick, so that the next loop may come late'
   expect(waitOf(claims[0])).toBeGreaterThan(2000)
 })
 
-test('goes on after ticks that throw', async () => {
+test('continues after ticks that throw', async () => {
   workersThat((question) => {
     if (question <= 2) throw new Error('the workers are away')
     return 1000

@@ -185,14 +185,14 @@ test.for([
   )
 })
 
-test('answers an event with nulls for what is absent', async () => {
+test('answers an event that has null for absent values', async () => {
   const body = { ...interval, next_run_at: '2999-01-01T00:00:00Z', count: 1 }
   expect(await callOffline(handler, { ...request, body })).toEqual(
     shown('Every 3600 seconds', ['2999-01-01T00:00:00.000Z', '2999-01-01T00:00:00+00:00']),
   )
 })
 
-describe('is what a task of the same fields shows', () => {
+describe('matches a task with the same fields', () => {
   beforeEach(emptyTables)
 
   test.for<[what: string, fields: object]>([

@@ -6,7 +6,7 @@ import { call, callOffline, REQUEST_ID } from '../../setup/http-event.ts'
 
 const headers = { 'x-content-type-options': 'nosniff', 'x-request-id': REQUEST_ID }
 
-test('gives a page that asks no other server for anything', async () => {
+test('serves a page that loads nothing from other servers', async () => {
   const response = await call(handler, { method: 'GET', path: '/docs' })
   expect(response).toEqual({
     statusCode: 200,

@@ -44,7 +44,7 @@ test.for([
   expect(await anything('GET', path)).toEqual(problem('not_found', `there is no ${path}`))
 })
 
-test('answers an event with nulls for what is absent', async () => {
+test('answers an event that has null for absent values', async () => {
   expect(await callOffline(handler, { method: 'GET', path: '/nothing' })).toEqual(
     problem('not_found', 'there is no /nothing'),
   )

@@ -4,7 +4,7 @@ import { buildDocument } from '../../../infra/generate/openapi.ts'
 import { json } from '../../setup/expected.ts'
 import { call } from '../../setup/http-event.ts'
 
-test('gives the document that the handlers of today make', async () => {
+test('serves the document of the current handlers', async () => {
   const document = JSON.parse(JSON.stringify(await buildDocument()))
   expect(await call(handler, { method: 'GET', path: '/openapi.json' })).toEqual(json(200, document))
 })

@@ -105,13 +105,13 @@ test.for(verbs)('%s asks for what it means', async (verb) => {
   expect(await everything()).toEqual(before)
 })
 
-test.for(verbs)('%s takes no tasks for an answer, and nulls for what is absent', async (verb) => {
+test.for(verbs)('%s answers when there are no tasks, and when absent values are null', async (verb) => {
   expect(await apply(verb, 'all=true')).toEqual(done([]))
   const { handler, ...request } = calls[verb]
   expect(await callOffline(handler, { ...request, query: 'all=true&ids=true' })).toEqual(done([]))
 })
 
-test('pauses with the reason and the end that are given, and cancels what is queued', async () => {
+test('pauses with a reason and an end, and cancels what is queued', async () => {
   await insertTask()
   await insertOpen('queued')
   const until = '2999-01-01T00:00:00.000Z'
@@ -166,7 +166,7 @@ test.for(verbs)('%s tells the ids only on request', async (verb) => {
   expect(body).toEqual({ matched: 1, changed: 1, remaining: 0, next: null, dry_run: false })
 })
 
-test.for(verbs)('%s goes on where it ended, until nothing remains', { timeout: 30_000 }, async (verb) => {
+test.for(verbs)('%s continues where it stopped, until nothing remains', { timeout: 30_000 }, async (verb) => {
   await db()`
     with t as (
       insert into tasks (name, type, schedule_type, interval_seconds)

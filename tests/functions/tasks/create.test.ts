@@ -29,7 +29,7 @@ describe('creates', () => {
     expect(row).toEqual({ due: true })
   })
 
-  test('a task from the nulls that the original client sends for what is unset', async () => {
+  test('a task with the nulls that the original client sends for unset fields', async () => {
     const nulls = { next_run_at: null, cron_expression: null, params: null, timeout_seconds: null }
     expect(await post({ ...minimal, ...nulls })).toEqual(created())
   })
@@ -118,7 +118,7 @@ describe('creates', () => {
     expect(await post({ ...minimal, name })).toEqual(created({ name }))
   })
 
-  test('a task with 200 KB of params, and gives them back as they came', async () => {
+  test('a task with 200 KB of params, which it returns unchanged', async () => {
     const params = { body: `\\"\u{1f996}\u2028'`.repeat(20_000) }
     expect(await post({ ...minimal, type: 'http', params })).toEqual(created({ type: 'http', params }))
   })
@@ -142,7 +142,7 @@ describe('creates', () => {
     },
   )
 
-  test('a task from an event with nulls for what is absent', async () => {
+  test('a task from an event that has null for absent values', async () => {
     expect(await callOffline(handler, { method: 'POST', path: '/tasks', body: minimal })).toEqual(created())
   })
 
@@ -251,7 +251,7 @@ describe('refuses a body', () => {
   })
 })
 
-describe('refuses what PostgreSQL could not hold:', () => {
+describe('refuses what PostgreSQL cannot store:', () => {
   const withParams = (params: string) =>
     `{"name":"a","type":"http","schedule_type":"interval","interval_seconds":60,"params":${params}}`
 

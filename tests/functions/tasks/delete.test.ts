@@ -32,7 +32,7 @@ test('tells one of many that it deleted a task, and the others that there is non
 const at = '2027-03-11T00:00:00Z'
 const settled = { status: 'success', scheduled_for: at, due_at: at, started_at: at, finished_at: at }
 
-test('deletes what is settled meanwhile, too', async () => {
+test('also deletes what is settled meanwhile', async () => {
   await insertTask({ type: 'counter' })
   await insertExecution('2027-03-10T00:00:00Z')
   const { removed } = await db().begin(async (settling) => {

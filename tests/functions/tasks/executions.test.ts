@@ -31,7 +31,7 @@ test("gives a task's executions, oldest first", async () => {
   )
 })
 
-test('gives one that was skipped, and why', async () => {
+test('shows one that was skipped, and why', async () => {
   const skipped = { skip_reason: 'overlap', skipped_count: 3 }
   const never = { started_at: null, result: null }
   await insertExecution(day(10), { status: 'skipped', ...never, ...skipped, skipped_until: day(12) })
@@ -42,7 +42,7 @@ test('gives one that was skipped, and why', async () => {
   )
 })
 
-test('gives an empty list for a task without executions', async () => {
+test('returns an empty list for a task without executions', async () => {
   expect(await list()).toEqual(json(200, []))
 })
 

@@ -28,7 +28,7 @@ const stateOf = async (id: number) => {
   return row
 }
 
-test('a change that no run needs takes back no claim, and makes no new definition', async () => {
+test('a change that no run needs keeps the claim and the definition', async () => {
   const id = await insertTask()
   await db()`
     update task_state
@@ -43,7 +43,7 @@ test('a change that no run needs takes back no claim, and makes no new definitio
   expect(await stateOf(id)).toMatchObject({ status: null, version: before?.version + 2 })
 })
 
-test('every field that is given in a PATCH is changed', async () => {
+test('changes every field that a PATCH has', async () => {
   await insertTask({ type: 'sleep' })
   const given = Object.fromEntries(
     fieldsAffecting('runs', 'nothing').map((name) => [name, FIELDS[name].example]),

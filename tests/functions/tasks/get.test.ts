@@ -12,12 +12,12 @@ const notDigits = 'Invalid input: expected number, received string'
 
 beforeEach(emptyTables)
 
-test('gives a task, its instants in UTC', async () => {
+test('shows a task, with instants in UTC', async () => {
   await insertTask({ next_run_at: '2027-03-28T01:00:00+02:00', timezone: 'Europe/Berlin' })
   expect(await get('1')).toEqual(got({ next_run_at: '2027-03-27T23:00:00.000Z', timezone: 'Europe/Berlin' }))
 })
 
-test('gives a paused task, and why it is paused', async () => {
+test('shows a paused task, and why it is paused', async () => {
   const paused = { paused_at: '2027-03-10T00:00:00.000Z', pause_reason: 'crashed 3 times' }
   await insertTask(paused)
   expect(await get('1')).toEqual(got(paused))
@@ -35,7 +35,7 @@ test('tells whether a task is running', async () => {
   expect(await get('3')).toEqual(got({ id: 3, name: 'done', running: false }))
 })
 
-test('answers an event with nulls for what is absent', async () => {
+test('answers an event that has null for absent values', async () => {
   await insertTask()
   const request = { method: 'GET', path: '/tasks/{id}', pathParameters: { id: '1' } }
   expect(await callOffline(handler, request)).toEqual(got())

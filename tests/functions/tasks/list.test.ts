@@ -12,7 +12,7 @@ const named = (...names: string[]) => names.map((name) => expect.objectContainin
 
 beforeEach(emptyTables)
 
-test('gives no tasks when there are none', async () => {
+test('returns an empty list when there are no tasks', async () => {
   expect(await list()).toEqual(json(200, []))
 })
 
@@ -23,7 +23,7 @@ test('gives tasks, oldest first', async () => {
   expect(await list()).toEqual(json(200, [aTask({ id: 1, name: 'b' }), aTask({ id: 2, name: 'a' })]))
 })
 
-test('answers an event with nulls for what is absent', async () => {
+test('answers an event that has null for absent values', async () => {
   expect(await callOffline(handler, { method: 'GET', path: '/tasks' })).toEqual(json(200, []))
 })
 
@@ -144,7 +144,7 @@ test.for([[-5], [0]])('reads on from any id, also %s', async ([id]) => {
   expect((await list(`cursor=${cursorOf(id)}`)).body).toEqual(named('a'))
 })
 
-test('gives nothing after the last id there can be', async () => {
+test('returns nothing after the largest possible id', async () => {
   await insertTask()
   expect(await list(`cursor=${cursorOf(Number.MAX_SAFE_INTEGER)}`)).toEqual(json(200, []))
 })

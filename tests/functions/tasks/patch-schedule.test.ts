@@ -89,7 +89,7 @@ test('of the jitter of a task that runs once: its occurrence stays where it is',
   expect(await moved({ jitter_seconds: 0 })).toBe(at)
 })
 
-test('of an end leaves a next_run_at that was given where it is', async () => {
+test('of an end keeps a given next_run_at', async () => {
   const [ran, given] = [await nowPlus(-10), await nowPlus(86_400)]
   await insertTask({ next_run_at: given })
   await insertExecution(ran)
@@ -110,27 +110,27 @@ test.for([
   expect(await skips()).toEqual(left)
 })
 
-test('of a next_run_at ahead: what was due by then is a row', async () => {
+test('of a next_run_at ahead records what was due by then', async () => {
   await insertTask({ ...quick, next_run_at: await nowPlus(-130) })
   await moved({ next_run_at: '2990-01-01T00:00:00Z' })
   expect(await skips()).toEqual([{ status: 'skipped', skip_reason: 'ended', skipped_count: 3 }])
 })
 
-test('of an end that was over: it goes on at its rate', async () => {
+test('of an end that has passed continues at the same rate', async () => {
   const ran = await nowPlus(-90)
   await insertTask({ next_run_at: null, end_at: await nowPlus(-80) })
   await insertExecution(ran)
   expect(await moved({ end_at: null })).toBe(plus(ran, 120))
 })
 
-test('of a start: nothing runs before it, also not what is due', async () => {
+test('of a start lets nothing run before it, even if it is due', async () => {
   await insertTask({ ...quick, next_run_at: await nowPlus(-1) })
   expect(await moved({ start_at: '2990-01-01T00:00:00Z' })).toBe('2990-01-01T00:00:00.000Z')
   await tickAndRun()
   expect(await skips()).toEqual([{ status: 'skipped', skip_reason: 'ended', skipped_count: 1 }])
 })
 
-test.for([[3], [null]])('of max_runs to %s: a task that had used them up goes on', async ([max_runs]) => {
+test.for([[3], [null]])('of max_runs to %s continues a task that had used them up', async ([max_runs]) => {
   const ran = await nowPlus(-90)
   await insertTask({ next_run_at: null, max_runs: 2, runs: 2 })
   await insertExecution(ran)

@@ -44,7 +44,7 @@ test.for([
   expect(await pause(body, { headers: { 'content-type': 'application/json' } })).toEqual(paused())
 })
 
-test('answers an event with nulls for what is absent', async () => {
+test('answers an event that has null for absent values', async () => {
   await insertTask({ next_run_at: at })
   expect(await callOffline(handler, request)).toEqual(paused())
 })
@@ -57,7 +57,7 @@ test('nothing of a paused task is claimed, and the others are', async () => {
   expect(await db()`select distinct task_id from all_executions`).toEqual([{ task_id: 2 }])
 })
 
-test('what is queued is cancelled, and says so', async () => {
+test('cancels what is queued, and says so', async () => {
   await insertTask(due)
   await insertOpen('queued', { attempt: 2 })
   await pause()
@@ -65,7 +65,7 @@ test('what is queued is cancelled, and says so', async () => {
   expect(await shownHistory()).toEqual([left(cancelled)])
 })
 
-test('what was claimed and has not started is cancelled too: its worker is refused', async () => {
+test('cancels what is claimed and has not started, and refuses its worker', async () => {
   await insertTask({ next_run_at: await nowPlus(-1) })
   const { claims } = await tickOnly()
   await pause()
@@ -76,7 +76,7 @@ test('what was claimed and has not started is cancelled too: its worker is refus
   ])
 })
 
-test('what was asked for by hand, and what runs, goes on', async () => {
+test('keeps runs by hand, and what is running', async () => {
   await insertTask({ name: 'a', next_run_at: at })
   await insertTask({ name: 'b', next_run_at: at })
   await insertOpen('queued', { trigger: 'manual' })
@@ -89,7 +89,7 @@ test('what was asked for by hand, and what runs, goes on', async () => {
   ])
 })
 
-test('until: a tick resumes it then, and what came due meanwhile is skipped', async () => {
+test('a tick resumes it at `until`, and skips what came due', async () => {
   await insertTask({ ...due, interval_seconds: 1_000_000_000 })
   const until = '2999-01-01T00:00:00.000Z'
   expect(await pause({ until })).toEqual(

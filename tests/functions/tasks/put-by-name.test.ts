@@ -32,7 +32,7 @@ test('creates a task that there is not', async () => {
   expect(await put({ ...minimal, tags: ['a'] })).toEqual(created({ tags: ['a'] }))
 })
 
-test('answers an event with nulls for what is absent', async () => {
+test('answers an event that has null for absent values', async () => {
   const request = { method: 'PUT', path: '/tasks/by-name/{name}', pathParameters: { name: 'a' } }
   expect(await callOffline(handler, { ...request, body: minimal })).toEqual(created())
 })
@@ -55,7 +55,7 @@ const own = {
   end_at: '2999-12-31T00:00:00.000Z',
 }
 
-test('replaces the task: what is left out goes back to its default', async () => {
+test('replaces the task, with defaults for fields that are left out', async () => {
   await insertTask({ ...own, params: db().json(own.params), next_run_at: at })
   expect(await put(minimal)).toEqual(replaced({ next_run_at: at }))
 })
@@ -66,14 +66,14 @@ test('a null is a default as well', async () => {
   expect(await put({ ...minimal, ...nulls })).toEqual(replaced({ next_run_at: at }))
 })
 
-test('replaces with everything that is given, and again with the same', async () => {
+test('replaces every field, and again with the same', async () => {
   await insertTask({ next_run_at: at })
   const given = { ...minimal, ...own }
   expect(await put(given)).toEqual(replaced({ ...given, next_run_at: at }))
   expect(await put(given)).toEqual(replaced({ ...given, next_run_at: at }, 3))
 })
 
-test('keeps what the task has been through', async () => {
+test('keeps the history of the task', async () => {
   const past = { paused_at: at, pause_reason: 'by hand', runs: 3, consecutive_failures: 2 }
   await insertTask({ ...past, next_run_at: at })
   await insertOpen('running')

@@ -57,7 +57,7 @@ test.for([
   expect((await tickOnly()).ticked.claimed).toBe(0)
 })
 
-test('answers an event with nulls for what is absent', async () => {
+test('answers an event that has null for absent values', async () => {
   await insertTask({ ...paused, next_run_at: at })
   expect(await callOffline(handler, request)).toEqual(resumed({ next_run_at: at }))
 })
@@ -83,7 +83,7 @@ describe('with skip', () => {
     expect(row.until).toBe(120)
   })
 
-  test('cron goes on at its next instant', async () => {
+  test('cron continues at its next instant', async () => {
     const yearly = { schedule_type: 'cron', interval_seconds: null, cron_expression: '0 0 1 1 *' }
     await insertTask({ ...paused, ...yearly, next_run_at: '2020-01-01T00:00:00Z' })
     const next = expect.stringMatching(/^20\d\d-01-01T00:00:00\.000Z$/)
@@ -172,7 +172,7 @@ test('a schedule that can not be read stops no tick: it pauses itself again, and
   })
 })
 
-test('refuses what it does not know', async () => {
+test('refuses unknown fields', async () => {
   expect(await resume()).toEqual(problem('not_found', 'task 1 does not exist'))
   await insertTask(paused)
   expect(await resume({ missed: 'all' })).toEqual(

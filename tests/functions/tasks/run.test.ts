@@ -44,7 +44,7 @@ test.for([
   expect(await run(body, { headers })).toEqual(open)
 })
 
-test('answers an event with nulls for what is absent', async () => {
+test('answers an event that has null for absent values', async () => {
   await insertTask(later)
   expect(await callOffline(handler, request)).toEqual(json(201, aQueued()))
 })
@@ -139,7 +139,7 @@ test('finds no task that is deleted meanwhile', async () => {
   expect(await answer.running).toEqual(problem('not_found', 'task 1 does not exist'))
 })
 
-test('refuses what it does not know', async () => {
+test('refuses unknown fields', async () => {
   const option = 'Invalid option: expected one of "refuse"|"queue"'
   expect(await run({ overlap: 'allow' })).toEqual(invalidFields(['#/overlap', option]))
   expect(await run({ now: true })).toEqual(invalidFields(['#/now', 'is unknown']))

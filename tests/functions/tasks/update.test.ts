@@ -44,7 +44,7 @@ describe('changes', () => {
     expect(row).toEqual({ max_attempts: 7, fresh: true })
   })
 
-  test('nothing when nothing is given', async () => {
+  test('changes nothing if nothing is given', async () => {
     await insertTask()
     expect(await patch({})).toEqual(changed({ next_run_at: at }, 1))
     expect(await patch({ interval_seconds: 60, timezone: 'UTC', max_attempts: null })).toEqual(
@@ -99,7 +99,7 @@ describe('changes', () => {
   })
 })
 
-test('decides on what the change before it left, not on what it saw first', async () => {
+test('works on what the previous change left, not on what it saw first', async () => {
   await insertTask()
   const [toCron, toInterval] = await db().begin(async (tx) => {
     await tx`select from task_state for update`
@@ -131,7 +131,7 @@ describe('a changed schedule', () => {
     expect(await patch({ interval_seconds: 1 })).toEqual(changed({ interval_seconds: 1, next_run_at }))
   })
 
-  test.for([{ interval_seconds: 5 }, cron])('leaves what is due due: %j', async (given) => {
+  test.for([{ interval_seconds: 5 }, cron])('keeps what is due: %j', async (given) => {
     const next_run_at = await nowPlus(-1)
     await insertTask({ next_run_at })
     expect(await patch(given)).toEqual(changed({ ...given, next_run_at }))

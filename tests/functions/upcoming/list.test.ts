@@ -11,7 +11,7 @@ const named = (...names: string[]) => names.map((name) => expect.objectContainin
 
 beforeEach(emptyTables)
 
-test('gives the tasks that will run, soonest first', async () => {
+test('lists tasks by their next run, soonest first', async () => {
   const once = { schedule_type: 'once', interval_seconds: null }
   await insertTask({ name: 'later', next_run_at: '2027-03-11T00:00:00Z' })
   await insertTask({ name: 'sooner', next_run_at: '2027-03-10T00:00:00Z' })
@@ -25,7 +25,7 @@ test('gives the tasks that will run, soonest first', async () => {
   )
 })
 
-test('gives every task once when the links are followed, also those of one instant', async () => {
+test('lists every task once when the links are followed, even with equal instants', async () => {
   for (const name of ['a', 'b', 'c']) await insertTask({ name })
   await insertTask({ name: 'sooner', next_run_at: '2027-03-09T23:59:59.999Z' })
   const pages = await walk(handler, { method: 'GET', path: '/upcoming', query: 'limit=2' })
