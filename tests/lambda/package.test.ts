@@ -35,7 +35,7 @@ async function readZips(): Promise<Map<string, Buffer>> {
   return new Map(await Promise.all(names.map(read)))
 }
 
-test('each zip has the function's module, the files it reads, and nothing else', async () => {
+test('each zip has the module of its function, the files that it reads, and nothing else', async () => {
   const { functions } = await readService(fileURLToPath(new URL('serverless.yml', ROOT)))
   expect([...zips.keys()]).toEqual(functions.map((fn) => fn.name).sort())
   const migrations = (await readdir(new URL('infra/migrations/', ROOT))).filter((it) => it.endsWith('.sql'))

@@ -2,9 +2,10 @@ import { BatchSize } from '../../batch-size.ts'
 import { type Clock, readClock } from '../../clock.ts'
 import { type Database, wasTooSlow } from '../../db.ts'
 import type { ClaimOptions, Taken } from './claim.ts'
-import { claimDue, type Locked, type Position } from './claim-due.ts'
+import { claimDue, type Locked } from './claim-due.ts'
 import { claimByHand, claimQueued, claimQueuedQuick } from './claim-queued.ts'
 import { type Dispatcher, dispatch } from './dispatch.ts'
+import type { Position } from './lock-due.ts'
 
 /** Executions per claim. Larger batches gain little and hold their locks longer. */
 const batch = new BatchSize(2000)

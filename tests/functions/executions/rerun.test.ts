@@ -36,11 +36,14 @@ test('runs the task again at once, and names the execution that it repeats', asy
   expect(await shownHistory()).toEqual([old, aRun({ ...again, result: { slept_seconds: 0 } })])
 })
 
-test.for(['failed', 'timeout', 'lost', 'cancelled'])('repeats an execution that ended as %s', async (status) => {
-  await insertTask(later)
-  await insertExecution(at, { status })
-  expect(await rerun()).toEqual(json(201, aQueued(again)))
-})
+test.for(['failed', 'timeout', 'lost', 'cancelled'])(
+  'repeats an execution that ended as %s',
+  async (status) => {
+    await insertTask(later)
+    await insertExecution(at, { status })
+    expect(await rerun()).toEqual(json(201, aQueued(again)))
+  },
+)
 
 test('repeats the run of a paused task', async () => {
   await insertTask({ ...later, paused_at: at })

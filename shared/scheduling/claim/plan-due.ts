@@ -1,0 +1,68 @@
+import type { Queryable } from '../../db.ts'
+import { AppError, messageOf } from '../../errors.ts'
+import { Turn } from '../../turn.ts'
+import { type DueTask, type Plan, plan } from '../schedule/plan.ts'
+import { type Schedule, shift } from '../schedule/schedule.ts'
+import { type Definition, isRunnable, readDefinitions } from './definition.ts'
+import type { DueRow } from './lock-due.ts'
+
+/**
+ * Counting a long backlog of a cron schedule takes time. What isn't planned within this limit is left to the next
+ * claim.
+ */
+const PLANNING_MS = 500
+
+/** `unreadable`: why, by task id. `seen`: how many rows there was time for. */
+export type Plans = { planned: Planned[]; unreadable: Map<number, Error>; seen: number }
+
+/** Plans every locked task that this process can run, until its time is up. Reads their definitions. */
+export async function planAll(tx: Queryable, rows: DueRow[], now: Date): Promise<Plans> {
+  const { found: definitions, left } = await readDefinitions(tx, rows)
+  const plans: Plans = { planned: [], unreadable: new Map(), seen: 0 }
+  const since = performance.now()
+  const turn = new Turn()
+  for (const row of rows) {
+    if (performance.now() - since > PLANNING_MS) break
+    if (turn.isOver) await turn.next()
+    if (left.has(row.task_id)) continue
+    plans.seen += 1
+    planOne(plans, row, definitions.get(row.task_id), now)
+  }
+  return plans
+}
+
+function planOne(plans: Plans, row: DueRow, task: Definition | undefined, now: Date): void {
+  if (!task || !isRunnable(task, now.getTime() - row.next_run_at)) return
+  const outcome = tryPlan(row, task, now)
+  if (outcome instanceof Error) plans.unreadable.set(row.task_id, outcome)
+  else plans.planned.push({ row, task, plan: outcome })
+}
+
+export type Planned = { row: DueRow; task: Definition; plan: Plan }
+
+/** A row that can't be planned must not stop the tasks that are claimed with it. */
+function tryPlan(row: DueRow, task: Definition, now: Date): Plan | Error {
+  const { schedule } = task
+  if (schedule instanceof AppError) return schedule
+  try {
+    return planRow(row, task, schedule, now)
+  } catch (error) {
+    return error instanceof Error ? error : new Error(messageOf(error))
+  }
+}
+
+/** Plans know nothing of jitter: they get instants without it, and it is added to what they return. */
+function planRow(row: DueRow, task: Definition, schedule: Schedule, now: Date): Plan {
+  const { jitter } = task
+  const { busy_from: from, busy_until: until } = row
+  const unjittered = (ms: number): Date => new Date(ms - jitter)
+  const due: DueTask = {
+    schedule,
+    cursor: unjittered(row.next_run_at),
+    policies: task,
+    busy: from === null || until === null ? null : { from: unjittered(from), until: unjittered(until) },
+    runsLeft: task.max_runs === null ? null : task.max_runs - row.runs,
+    isFirst: row.last === null,
+  }
+  return plan(due, shift(now, -jitter))
+}
