@@ -1,7 +1,7 @@
 import { median } from './measure/quantile.ts'
 import type { Values } from './trial/trial.ts'
 
-/** One system in one repetition of one case. */
+/** The result of one system in one repetition of one case. */
 export type Result = {
   row: string
   case: string
@@ -35,11 +35,11 @@ const spreadOf = (values: readonly number[]): Spread | null => {
   return { median: median(known), min: Math.min(...known), max: Math.max(...known), count: known.length }
 }
 
-/** One metric of one system in a case, over the repetitions. */
+/** One metric of one system in a case, over all repetitions. */
 export const metricOf = (results: readonly Result[], system: string, key: string): Spread | null =>
   spreadOf(results.filter((it) => it.system === system).map((it) => it.values[key] ?? Number.NaN))
 
-/** What a system has of ours, in the same repetition each: the machine's noise falls out. */
+/** The ratio to ours within a repetition, which removes the machine's noise. */
 export function ratioToOurs(results: readonly Result[], system: string, key: string): Spread | null {
   const ratios = results
     .filter((it) => it.system === system)

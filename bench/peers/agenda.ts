@@ -24,11 +24,11 @@ export const open: OpenSystem = async (settings): Promise<System> => {
     async start(recorder) {
       agenda = new Agenda({ backend, ...options(settings) })
       agenda.on('error', (error: Error) => {
-        // What is still running when it stops meets a closed pool.
+        // What still runs when it stops finds a closed pool.
         if (!stopped) process.stderr.write(`agenda: ${error.message}\n`)
       })
       agenda.define<Payload>(JOB, async ({ attrs }) => {
-        // By now nextRunAt is the next run's: what this one's was is kept from the last time, or in the data.
+        // By now nextRunAt is the next run's. This run's is kept from the last time, or in the data.
         const id = String(attrs._id)
         recorder.started(due.get(id) ?? attrs.data.dueMs)
         if (attrs.nextRunAt) due.set(id, attrs.nextRunAt.getTime())
@@ -44,7 +44,7 @@ export const open: OpenSystem = async (settings): Promise<System> => {
   }
 }
 
-/** As `schedule` and `every` write them; one statement for all. */
+/** Writes them as `schedule` and `every` do, in one statement for all. */
 async function insertJobs(connectionString: string, seed: Seed): Promise<void> {
   const { count, firstMs, stepMs, recurring, holdMs } = seed
   const client = new pg.Client({ connectionString })

@@ -48,8 +48,8 @@ export const open: OpenSystem = async (settings): Promise<System> => {
 }
 
 /**
- * By its own SQL function, many at once: `addJobs` of the library sends the same call, a hundred thousand times as
- * long.
+ * Uses its own SQL function, for many jobs at once. `addJobs` of the library sends the same call, and takes a hundred
+ * thousand times as long.
  */
 async function addJobs(connectionString: string, { count, firstMs, stepMs, holdMs }: Seed): Promise<void> {
   const client = new pg.Client({ connectionString })
@@ -89,7 +89,7 @@ function preset({ best, goal, concurrency }: Settings): GraphileConfig.Preset {
 const handler =
   (recorder: Recorder, recurring: boolean): Task =>
   async (payload, helpers) => {
-    // What addJobs() above, or the line below, has written.
+    // What addJobs() above or the line below has written.
     const { dueMs, holdMs } = payload as Payload
     recorder.started(dueMs)
     if (holdMs > 0) await wait(holdMs)

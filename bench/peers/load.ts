@@ -1,7 +1,7 @@
 import autocannon from 'autocannon'
 import type { Load, LoadResult } from '../worker/protocol.ts'
 
-/** Sends requests as fast as the answers come, `[<id>]` in a body being replaced by an id of each request's own. */
+/** Sends requests as fast as answers come. `[<id>]` in a body is replaced by an id of the request's own. */
 export async function sendLoad({ url, method, body, connections, seconds }: Load): Promise<LoadResult> {
   const result = await autocannon({
     url,

@@ -16,7 +16,7 @@ type Bar = { system: string; spread: Spread; ratio: Spread | null }
 type Panel = { title: string; bars: Bar[] }
 
 /**
- * Bars of the medians, by the first metric of each row, a panel for each case; with the range, and the ratio to ours.
+ * Returns bars of the medians of each row's first metric, a panel for each case, with the range and the ratio to ours.
  */
 export function chart(rows: Row[], results: readonly Result[]): string {
   const panels = rows.flatMap((row) => panelsOf(row, results))

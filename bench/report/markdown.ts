@@ -51,7 +51,7 @@ What was done about the largest parts: batches of 2,000 in three lanes, so that 
 remembered; no promise, signal, key or clock is made that nobody asks for; the ledger is written once, and the state by HOT updates. Of the server's checks of the state
 machine no cost could be measured. A larger young generation of the heap, plans that are kept, and batches of 4,000 gained nothing that could be told from noise.`
 
-/** docs/benchmarks.md; without results, all but the numbers. */
+/** Returns docs/benchmarks.md; without results, everything but the numbers. */
 export function markdown(results: Results | null): string {
   const settings = systems.map((it) => `| ${it.name} | ${it.settings} |`)
   return `${[

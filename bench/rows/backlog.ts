@@ -10,7 +10,7 @@ const drainBeside = (jobs: number, waiting: number): Case => ({
     inDatabase(trial, async (database) => {
       const later = () => seedOf({ count: waiting, firstMs: Date.now() + YEAR_MS, stepMs: 10 })
       const due = () => seedOf({ count: jobs })
-      // What waits was there first, as in a life of its own: it must not be in the way of what was added later.
+      // What waits was there first, as in real life. It must not get in the way of what was added later.
       await fill(trial, database, waiting === 0 ? [due] : [later, due])
       const settings = settingsOf(trial, database, { target: jobs })
       return await runAll(trial, database, { settings, jobs, limitSeconds: 60 })

@@ -20,7 +20,7 @@ const body =
   '{"name":"load-[<id>]","type":"sleep","schedule_type":"interval","interval_seconds":86400,"next_run_at":"2099-01-01T00:00:00Z"}'
 
 /**
- * The main routes; 7 is one of the tasks, and a page has twenty rows, as a list on a screen. The last one answers
+ * The main routes. 7 is one of the tasks, and a page has twenty rows, like a list on a screen. The last route answers
  * without the database.
  */
 const routes: Pick<Load, 'method' | 'url' | 'body'>[] = [
@@ -63,7 +63,7 @@ async function serve(
       connections: CONNECTIONS,
       ...(body !== undefined && { body }),
     }
-    // The process that sends is none of the server's, and its system has nothing to do.
+    // The process that sends isn't the server's, and its system has nothing to do.
     return await withWorkers(trial, { ...settings, role: 'fill' }, 1, async ([sender]) => {
       const warmUp = seconds > 1 ? [{ ...load, seconds: 1 }] : []
       const results = await sender?.load([...warmUp, { ...load, seconds }])

@@ -21,7 +21,7 @@ const idleBeside = (waiting: number, times: number): Case => ({
         values: {
           p50: quantile(sorted, 0.5),
           p99: quantile(sorted, 0.99),
-          // What a process does once, at its start, falls out.
+          // What a process does once, at its start, isn't counted.
           buffers: (all - once - (once - before)) / times,
         },
       }
@@ -32,8 +32,8 @@ const look = (trial: Trial, database: Database, times: number): Promise<number[]
   withWorkers(trial, settingsOf(trial, database), 1, async ([worker]) => (await worker?.idle(times)) ?? [])
 
 /**
- * Pages of tables and their indexes that statements have asked for so far, in memory or not; the catalogue's are not
- * among them.
+ * Returns how many pages of its tables and indexes statements have asked for so far, in memory or not, without the
+ * catalogue's.
  */
 async function readBuffers({ url, name }: Database): Promise<number> {
   return await asAdmin(url, async (admin) => {

@@ -17,7 +17,7 @@ const held = (jobs: number): Case => ({
         const [worker] = workers
         await worker?.start()
         const all = await reach(workers, jobs, performance.now() + LIMIT_SECONDS * 1000)
-        // Garbage of the start goes, and heartbeats come.
+        // By then the garbage of the start is gone, and heartbeats have come.
         await wait(2_000)
         const summary = await worker?.summary()
         const values = { rss_mb: (summary?.rssBytes ?? 0) / 1e6 }

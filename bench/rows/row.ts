@@ -6,28 +6,28 @@ export type Metric = {
   key: string
   label: string
   unit: string
-  /** Which way is better. */
+  /** Which direction is better. */
   better: 'more' | 'less'
 }
 
 export type Case = {
   name: string
-  /** Of the row's systems only these: for what would take the others too long to prepare. */
+  /** Only these systems of the row. For what would take others too long to prepare. */
   only?: string[]
   run(trial: Trial): Promise<Outcome>
 }
 
-/** One question, in several cases. The first metric is the one that systems are compared by. */
+/** One question, in several cases. Systems are compared by the first metric. */
 export type Row = {
   name: string
   title: string
-  /** What is done, and what the numbers mean: for the report. */
+  /** What it does and what the numbers mean, for the report. */
   about: string
   metrics: [Metric, ...Metric[]]
   systems: string[]
-  /** How often, when the command line doesn't say: less where a row takes long, or its numbers hardly vary. */
+  /** How often, if the command line doesn't say. Fewer if a row takes long or varies little. */
   repetitions: number
-  /** Those of `--quick`, when it names none. */
+  /** The systems of `--quick`, if it names none. */
   quick: string[]
   cases(size: Size): Case[]
 }
@@ -47,7 +47,7 @@ export const eventLoopMetrics: Metric[] = [
   { key: 'event_loop_own_max_ms', label: 'most own CPU at a stretch', unit: 'ms', better: 'less' },
 ]
 
-/** What every row on throughput says besides its rate. */
+/** What every throughput row reports besides its rate. */
 export const costMetrics: Metric[] = [
   { key: 'client_us', label: 'client CPU', unit: 'us/run', better: 'less' },
   { key: 'server_us', label: 'server CPU', unit: 'us/run', better: 'less' },

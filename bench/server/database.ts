@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import postgres, { type Sql } from 'postgres'
 
-/** A database of its own, for one system in one repetition. */
+/** A database for one system in one repetition. */
 export type Database = { name: string; url: string; drop(): Promise<void> }
 
 let made = 0
@@ -11,9 +11,8 @@ export async function createDatabase(url: string, system: string): Promise<Datab
   made += 1
   const name = `bench_${system.replaceAll('-', '_')}_${process.pid}_${made}`
   await asAdmin(url, async (admin) => {
-    // What others left to write doesn't fall into this one's time, and its own pages are new, so that the WAL of a
-    // short row isn't mostly whole pages. Only a superuser, or a member of pg_checkpoint, may; without it a row is
-    // noisier.
+    // What others left to write isn't counted here, and new pages keep the WAL of a short row from being mostly whole
+    // pages. Only a superuser or a member of pg_checkpoint may do this; without it a row is noisier.
     await admin`checkpoint`.catch(() => {})
     await admin`create database ${admin(name)}`
   })
@@ -26,7 +25,7 @@ export async function createDatabase(url: string, system: string): Promise<Datab
   }
 }
 
-/** Runs one piece of work on a connection of its own. */
+/** Runs work on a connection of its own. */
 export async function asAdmin<T>(url: string, work: (admin: Sql) => Promise<T>): Promise<T> {
   const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} })
   try {
@@ -37,8 +36,7 @@ export async function asAdmin<T>(url: string, work: (admin: Sql) => Promise<T>):
 }
 
 /**
- * A session reports what it did as it ends, and it ends a little after its client: waits until this is the only one
- * left.
+ * A session reports its statistics as it ends, a little after its client. Waits until this is the only session left.
  */
 export async function whenAlone(admin: Sql, database: string): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) {
@@ -52,8 +50,8 @@ export async function whenAlone(admin: Sql, database: string): Promise<void> {
 }
 
 /**
- * What a server that has run for a while would know. Empty tables are left out:
- * the planner believes their zero pages, and takes any plan for them until the next analyze.
+ * Gives the planner what it would know on a server that has run for a while. Empty tables are left out: the planner
+ * believes their zero pages, and takes any plan for them until the next analyze.
  */
 export async function settleDown(url: string): Promise<void> {
   await asAdmin(url, async (admin) => {

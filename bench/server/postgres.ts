@@ -6,10 +6,10 @@ import { startPostgres } from '../../infra/postgres/postgres.ts'
 
 export type Server = { url: string; kind: string; stop(): Promise<void> }
 
-/** Durable, as in production, and with a cache that holds the tables; all else is PostgreSQL's default. */
+/** Durable, as in production, with a cache that holds the tables. Everything else is PostgreSQL's default. */
 const SHARED_BUFFERS = '1GB'
 
-/** The server that everything is measured on: the one of DATABASE_URL, else an embedded one in a temporary folder. */
+/** Returns the server for all measurements: the one of DATABASE_URL, or an embedded one in a temporary folder. */
 export async function findServer(): Promise<Server> {
   const given = process.env.DATABASE_URL
   if (given) return { url: given, kind: 'the server of DATABASE_URL', stop: async () => {} }

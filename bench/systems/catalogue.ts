@@ -3,16 +3,16 @@ import { ALWAYS_DUE_SINCE_MS, countRuns } from './ours-store.ts'
 
 export type SystemEntry = {
   name: string
-  /** Its module, which a worker imports. */
+  /** Its module; a worker imports it. */
   module: string
   best: boolean
-  /** How many of the seeded one-time jobs its tables say are done. */
+  /** Returns how many of the seeded one-time jobs are done, by its tables. */
   done(sql: Sql, seeded: number): Promise<number>
-  /** The same where runs repeat; null when its tables don't keep them, and the handlers' own count has to do. */
+  /** Returns the same where runs repeat. Null if its tables don't keep them; then the handlers' own count is used. */
   runs: ((sql: Sql) => Promise<number>) | null
-  /** How far back a job that recurs each second has to begin, to be due at any time. */
+  /** How far back a job that recurs each second must begin to be due at any time. */
   alwaysDueSinceMs: number
-  /** Its settings, and why these: for the report. */
+  /** Its settings and the reasons, for the report. */
   settings: string
 }
 
@@ -41,7 +41,7 @@ const pgBoss: Kind = {
   alwaysDueSinceMs: DAY_MS,
 }
 
-/** A job that is done is deleted; what waits for another year is not counted as left. */
+/** It deletes a job that is done. Jobs that are due in another year don't count as left. */
 const graphile: Kind = {
   module: module('../peers/graphile-worker.ts'),
   done: async (sql, seeded) =>

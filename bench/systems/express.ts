@@ -11,11 +11,11 @@ import { listTasks, taskQuery } from '../../shared/tasks/list.ts'
 import { listUpcoming, upcomingQuery } from '../../shared/tasks/upcoming.ts'
 import type { OpenSystem, System } from './system.ts'
 
-/** The product's queries behind a bare Express: no checks of what comes in, no schemas, no errors, no request ids. */
+/** The product's queries behind a bare Express, without checks, schemas, errors and request ids. */
 export const open: OpenSystem = async (settings): Promise<System> => {
-  // The product's own number of connections.
+  // As many connections as the product has.
   const sql = connect(settings.databaseUrl, { max: 10 })
-  // Read once, and not for each request.
+  // Read once, not for each request.
   const page = { limit: '20' }
   const defaults = {
     tasks: taskQuery.parse(page),

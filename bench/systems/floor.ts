@@ -7,12 +7,12 @@ import type { Recorder } from '../worker/recorder.ts'
 import type { Settings } from './settings.ts'
 import type { OpenSystem, System } from './system.ts'
 
-/** The claims and settlements of pgbench's script: no faster scheduler can be written with this SQL. */
+/** The claims and settlements of a pgbench script. No scheduler with this SQL can be faster. */
 
 const BATCH = 500
 const CLIENTS = 2
 
-/** Plans that stay right while the ledger grows from nothing: cached ones, made for empty tables, go quadratic. */
+/** Plans that stay good while the ledger grows from nothing. Cached plans, made for empty tables, become quadratic. */
 const PGOPTIONS = [
   'plan_cache_mode=force_custom_plan',
   'random_page_cost=1',
@@ -58,10 +58,10 @@ export const openFloor =
 export const open = openFloor('floor')
 
 function spawnPgbench({ databaseUrl, target }: Settings, script: URL): ChildProcess {
-  // Both clients come short of a full batch once in a while, when they look at the same rows.
+  // Both clients sometimes get less than a full batch, when they look at the same rows.
   const transactions = Math.ceil((target / BATCH / CLIENTS) * 1.1) + 2
   const url = new URL(databaseUrl)
-  // Not in the arguments, which everybody on the machine can read.
+  // Not as arguments, which everybody on the machine can read.
   const password = decodeURIComponent(url.password)
   url.password = ''
   const args = ['-n', '-M', 'prepared', '-c', CLIENTS, '-j', CLIENTS, '-t', transactions, '-P', 1]
@@ -71,7 +71,7 @@ function spawnPgbench({ databaseUrl, target }: Settings, script: URL): ChildProc
   })
 }
 
-/** Counts what pgbench says of each second, and the rest when it has ended. */
+/** Counts what pgbench reports each second, and the rest at its end. */
 function follow(child: ChildProcess, recorder: Recorder, target: number): void {
   let counted = 0
   const count = (runs: number) => {

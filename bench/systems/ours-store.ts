@@ -2,11 +2,11 @@ import type { Sql } from 'postgres'
 import type { Database } from '../../shared/db.ts'
 import type { Seed } from './settings.ts'
 
-/** All that the benchmark knows of the product's tables. */
+/** Everything that the benchmark knows of the product's tables. */
 
 let seeded = 0
 
-/** `fire_all`, so that what a recurring task missed is run and not skipped: then it is always due. */
+/** With `fire_all`, a recurring task runs what it missed instead of skipping it, so it is always due. */
 export async function seedTasks(sql: Database, seed: Seed): Promise<void> {
   const { count, firstMs, stepMs, recurring, holdMs } = seed
   seeded += 1
@@ -28,20 +28,20 @@ export async function seedTasks(sql: Database, seed: Seed): Promise<void> {
 }
 
 /**
- * Since when recurring tasks of one second are due, for the row on recurring runs. Of what is missed at most the latest
- * 100 are run (`fire_all`), and the rest becomes skipped rows: there is room for a minute in which a task runs more
- * slowly than it comes due.
+ * Since when recurring tasks of one second are due, for the row on recurring runs. Of what was missed at most the
+ * latest 100 run (`fire_all`), and the rest become skipped rows. That leaves room for a minute in which a task runs
+ * more slowly than it comes due.
  */
 export const ALWAYS_DUE_SINCE_MS = 35_000
 
-/** How many runs have ended. */
+/** Returns how many runs have ended. */
 export async function countRuns(sql: Sql): Promise<number> {
   const [row] = await sql<[{ runs: number }]>`
     select count(*)::int as runs from executions where status = 'success'`
   return row.runs
 }
 
-/** So many executions of each task that have ended, a minute apart. */
+/** Inserts so many ended executions of each task, a minute apart. */
 export async function fillHistory(sql: Sql, perTask: number): Promise<void> {
   await sql`
     insert into executions (task_id, scheduled_for, due_at, status, started_at, finished_at, result)

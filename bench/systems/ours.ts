@@ -3,9 +3,7 @@ import { seedTasks } from './ours-store.ts'
 import type { Settings } from './settings.ts'
 import type { OpenSystem, System } from './system.ts'
 
-/**
- * The product as it is: `serve()` of the container, with its API, its tick and its executor, set by the environment.
- */
+/** The product as it is: `serve()` of the container, with its API, tick and executor, configured by the environment. */
 export const open: OpenSystem = async (settings): Promise<System> => {
   Object.assign(process.env, environment(settings))
   return settings.role === 'fill' ? await openTables(settings.databaseUrl) : await openProduct()
@@ -51,7 +49,7 @@ async function openProduct(): Promise<System> {
   }
 }
 
-/** Only what a person would set: the defaults are for a process that shares its machine. */
+/** Only what a person would set. The defaults are for a process that shares its machine. */
 function environment({ databaseUrl, best, concurrency, role }: Settings): Record<string, string> {
   const most = concurrency ?? (best ? 60_000 : null)
   return {
@@ -71,7 +69,7 @@ function environment({ databaseUrl, best, concurrency, role }: Settings): Record
 
 type Runs = { run(params: unknown, run: { scheduledFor: Date; signal: AbortSignal }): Promise<unknown> }
 
-/** The runner stays the real one; its start is told first, as a peer's handler tells its own. */
+/** The runner stays the real one. Its start is reported first, as a peer's handler does. */
 function tellStarts(recorder: Recorder, runner: Runs | undefined): void {
   if (!runner) throw new Error('there is no runner sleep')
   const { run } = runner

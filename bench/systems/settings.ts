@@ -1,10 +1,10 @@
-/** What runs: job `i` is due at `firstMs + i * stepMs` of the wall clock. */
+/** What to run. Job `i` is due at `firstMs + i * stepMs` of the wall clock. */
 export type Seed = {
   count: number
   firstMs: number
   stepMs: number
   /**
-   * Each run is followed by the next one, a second after it was due: such a job is always due when it begins far enough
+   * Each run is followed by the next one, a second after it was due. Such a job is always due if it begins far enough
    * back.
    */
   recurring: boolean
@@ -14,16 +14,16 @@ export type Seed = {
 
 export type Settings = {
   databaseUrl: string
-  /** Its best settings, found by a sweep; else what it does by itself. */
+  /** Its best settings, found by a sweep; otherwise its defaults. */
   best: boolean
   /** What the best settings are for: runs a second, or runs at their instant. */
   goal: 'throughput' | 'timeliness'
-  /** Runs that may be open at once; null leaves it to the settings. */
+  /** How many runs may be open at once. Null: as in the settings. */
   concurrency: number | null
-  /** How many runs to make, where the system itself has to be told (pgbench). */
+  /** How many runs to make, for systems that must be told (pgbench). */
   target: number
   /** A handler schedules the next run of its job. */
   recurring: boolean
-  /** What the process is for: to make and fill the tables, to run what is due, or to serve the API and run nothing. */
+  /** What the process does: create and fill the tables, run what is due, or serve the API and run nothing. */
   role: 'fill' | 'run' | 'serve'
 }

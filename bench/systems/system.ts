@@ -3,15 +3,16 @@ import type { Seed, Settings } from './settings.ts'
 
 /** A scheduler in a process of its own. */
 export type System = {
-  /** Makes its schema in an empty database. */
+  /** Creates its schema in an empty database. */
   install(): Promise<void>
   seed(seed: Seed): Promise<void>
   /**
-   * Begins to work, and tells the recorder of each run as its handler starts. Returns the URL of its API, if it has one.
+   * Starts to work, and tells the recorder of each run as its handler starts. Returns the URL of its API, if it has
+   * one.
    */
   start(recorder: Recorder): Promise<string | null>
   stop(): Promise<void>
-  /** Looks once for work that isn't there. */
+  /** Looks once for work while there is none. */
   idle?(): Promise<void>
 }
 

@@ -10,17 +10,17 @@ type Sql = postgres.Sql
 
 /** A crowd that is late or slow, beside tasks of every second that take no time. */
 export type Crowd = {
-  /** Inserts it, due. `target` never answers once `hang` was called, `fast` answers at once. */
+  /** Inserts the crowd, due. `target` never answers once `hang` was called; `fast` answers at once. */
   insert(sql: Sql, urls: { target: string; fast: string }): Promise<unknown>
-  /** It is quick for so many seconds, and hangs from then on; else its target hangs from the start. */
+  /** It is quick for so many seconds, and hangs from then on. Otherwise its target hangs from the start. */
   quickSeconds?: number
-  /** Probes are made before it only: a new one can't be told from the crowd. */
+  /** Probes are only made before it, since a new one can't be told from the crowd. */
   knownOnly?: true
 }
 
-/** Of each kind so many: those that the scheduler has seen, and those that come after the crowd. */
+/** So many of each kind: those that the scheduler knows, and those that come after the crowd. */
 const PROBES = 20
-/** After the crowd came, known probes count from so many seconds on, and new ones this long after they were made. */
+/** Known probes count from so many seconds after the crowd, and new ones this long after they were made. */
 const FILLS_SECONDS = 5
 const NEW_SECONDS = 15
 const MEASURED_SECONDS = 20
@@ -28,7 +28,7 @@ const BY_HAND_EACH_MS = 5000
 
 type Beside = { sql: Sql; url: string; target: Target; fast: Target; crowd: Crowd; seconds: number }
 
-/** Shares of the probes' instants, and of the runs that were asked for by hand, that started within a second. */
+/** The shares of the probes' instants, and of the runs by hand, that started within a second. */
 export async function besideCrowd(trial: Trial, crowd: Crowd, seconds = MEASURED_SECONDS): Promise<Outcome> {
   return await inDatabase(trial, async (database) => {
     await fill(trial, database, [])
@@ -76,7 +76,7 @@ async function measure(beside: Beside): Promise<Values> {
   }
 }
 
-/** The crowd comes, and has filled the places when this resolves. */
+/** Starts the crowd. Resolves when it has filled the slots. */
 async function comes({ sql, crowd, target, fast }: Beside): Promise<void> {
   if (crowd.quickSeconds === undefined) target.hang()
   await crowd.insert(sql, { target: target.url, fast: fast.url })
@@ -111,7 +111,7 @@ async function insertProbes(sql: Sql, kind: string, count: number, url: string):
   }
 }
 
-/** Of the instants of these probes in so many seconds, those that started within a second. */
+/** Returns the share of these probes' instants that started within a second. */
 async function share(sql: Sql, kind: string, from: Date, seconds: number): Promise<number> {
   const until = new Date(from.getTime() + seconds * 1000 - 1000)
   const [{ hits, probes }] = await sql<[{ hits: number; probes: number }]>`
@@ -144,7 +144,7 @@ async function shareByHand(sql: Sql, id: number, asked: number): Promise<number>
 
 type Target = { url: string; hang(): void; close(): void }
 
-/** Answers at once, until it hangs. */
+/** A server that answers at once, until it hangs. */
 async function startTarget(): Promise<Target> {
   let hangs = false
   const server: Server = createServer((request, response) => {

@@ -9,18 +9,18 @@ import { reach, runsOf, until } from './wait.ts'
 export type Repeat = {
   warmUpSeconds: number
   seconds: number
-  /** Ends before that when so many runs are done. */
+  /** Ends earlier when so many runs are done. */
   target: number
 }
 
 const LIMIT_SECONDS = 20
 
-/** The fastest system there is runs no more in a second: pgbench has to be told how many to make. */
+/** No system runs more in a second. pgbench must be told how many to make. */
 const MOST_PER_SECOND = 60_000
 
 type Mark = Usage & { runs: number; cpuUs: number; commits: number }
 
-/** Lets a system run jobs that are always due, and returns the rate after a while of warming up. */
+/** Lets a system run jobs that are always due. Returns the rate after a warm-up. */
 export async function repeat(trial: Trial, database: Database, options: Repeat): Promise<Outcome> {
   const { warmUpSeconds, seconds, target } = options
   const most = Math.min(target * 1.5, (warmUpSeconds + seconds) * MOST_PER_SECOND)
@@ -34,13 +34,13 @@ export async function repeat(trial: Trial, database: Database, options: Repeat):
         return { values: { rate: 0 }, note: `no run in ${LIMIT_SECONDS} s` }
       }
       await wait(warmUpSeconds * 1000)
-      // A worker counts its CPU from when it has started.
+      // A worker counts its CPU time from its start.
       const from =
         warmUpSeconds === 0
           ? { ...start, atMs: beganMs(workers), cpuUs: 0 }
           : await mark(trial, database, sql, workers)
       await runOn(workers, from.runs + target, seconds)
-      // Started is not done yet.
+      // Started isn't done.
       if (runsOf(workers) >= from.runs + target) await settleAll(trial, sql, from.runs + target)
       const to = await mark(trial, database, sql, workers)
       const summaries = await Promise.all(workers.map((worker) => worker.summary()))
@@ -87,12 +87,12 @@ function rates(from: Mark, to: Mark): Values {
     runs: to.runs - from.runs,
     seconds,
     ...costs(from, to, runs, to.cpuUs - from.cpuUs),
-    // Open sessions report once a second, which a run of many seconds forgives.
+    // Open sessions report once a second, which doesn't matter for a run of many seconds.
     commits_per_1000: (to.commits - from.commits) / (runs / 1000),
   }
 }
 
-/** Whether it slows down: the rate of the last fifth of the time over that of the first. */
+/** Whether it slows down: the rate of the last fifth of the time divided by that of the first. */
 function fifths(workers: Worker[], from: Usage, to: Usage): Values {
   const progress = workers.flatMap((worker) => worker.progress)
   const by = (atMs: number): number => progress.findLast((it) => it.atMs <= atMs)?.runs ?? 0

@@ -10,16 +10,14 @@ import { begin, reach, until } from './wait.ts'
 export type RunAll = {
   settings: Settings
   processes?: number
-  /** One-time jobs that are due, each to be run once. */
+  /** How many one-time jobs are due, each to be run once. */
   jobs: number
   limitSeconds: number
 }
 
 type Ended = { from: Usage; to: Usage; done: number; inTime: boolean; summaries: Summary[]; asked: number }
 
-/**
- * Has a system run all that is due, and returns the rate from when it has started until its tables say that all is done.
- */
+/** Lets a system run everything that is due. Returns the rate from its start until its tables say that all is done. */
 export async function runAll(trial: Trial, database: Database, options: RunAll): Promise<Outcome> {
   const commits = () =>
     asAdmin(trial.server.url, async (admin) => {
@@ -45,7 +43,7 @@ export async function runAll(trial: Trial, database: Database, options: RunAll):
   return inTime ? { values } : { values, note: came(done, options.jobs, seconds) }
 }
 
-/** Says how far a system came that was not done in time. */
+/** Returns how far a system came that wasn't done in time. */
 export const came = (done: number, of: number, seconds: number): string =>
   `${done.toLocaleString('en')} of ${of.toLocaleString('en')} in ${seconds.toFixed(0)} s`
 
@@ -63,7 +61,7 @@ async function watch(
   const sql = postgres(database.url, { max: 1, fetch_types: false })
   let asked = 3
   try {
-    // Before the first claim: it writes and works too, and for a whole batch.
+    // Before the first claim, which writes a whole batch.
     const before = await readUsage(sql)
     const deadline = performance.now() + limitSeconds * 1000
     const starting = Promise.all(workers.map((worker) => worker.start()))

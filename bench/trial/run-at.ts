@@ -18,7 +18,7 @@ import { reach, until } from './wait.ts'
 
 export type RunAt = {
   jobs: number
-  /** From one job to the next. */
+  /** Milliseconds from one job to the next. */
   stepMs: number
   /** A second from one run of a job to its next; 1 for jobs that run once. */
   runsOfEach: number
@@ -30,8 +30,8 @@ export type RunAt = {
 }
 
 /**
- * Has a system run jobs that are due in a while, each at its instant, and returns how late they started. A machine that
- * is too busy for the lead gets twice as much.
+ * Lets a system run jobs that are due in a while, each at its instant. Returns how late they started. A machine that is
+ * too busy for the lead gets twice as much.
  */
 export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
   const outcome = await inDatabase(trial, async (database) => {
@@ -55,10 +55,10 @@ export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
 
 const MOST_LEAD_MS = 60_000
 
-/** Usage is read so long before the first job is due, as that takes time too. */
+/** Usage is read so long before the first job is due, since that takes time too. */
 const AHEAD_MS = 300
 
-/** Null: it wasn't ready when the first job was due. */
+/** Null: the system wasn't ready when the first job was due. */
 async function watch(
   trial: Trial,
   database: Database,
@@ -81,7 +81,7 @@ async function watch(
       const deadline = performance.now() + AHEAD_MS + lastsMs + options.limitSeconds * 1000
       const started = await reach([worker], runs, deadline)
       const isDone = async () => (await trial.system.done(sql, runs)) >= runs
-      // Those that recur have no end.
+      // Recurring jobs have no end.
       const done = started && (runsOfEach > 1 || (await until(isDone, deadline)))
       const to = await readUsage(sql)
       const summary = await worker.summary()

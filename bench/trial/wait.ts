@@ -5,11 +5,11 @@ const LOOK_MS = 5
 
 export const runsOf = (workers: Worker[]): number => workers.reduce((sum, worker) => sum + worker.runs, 0)
 
-/** Waits until a system has begun to run. False when that hasn't happened by `deadlineMs` of the monotonic clock. */
+/** Waits until a system has begun to run. Returns false if it hasn't by `deadlineMs` of the monotonic clock. */
 export const begin = (workers: Worker[], deadlineMs: number): Promise<boolean> =>
   until(() => alive(workers).some((worker) => worker.hasBegun), deadlineMs)
 
-/** The same until so many runs have started. */
+/** Waits until so many runs have started. Returns false if they haven't by then. */
 export const reach = (workers: Worker[], runs: number, deadlineMs: number): Promise<boolean> =>
   until(() => runsOf(alive(workers)) >= runs, deadlineMs)
 
@@ -18,7 +18,10 @@ function alive(workers: Worker[]): Worker[] {
   return workers
 }
 
-/** Asks again and again, and returns no more of its time to asking than to waiting. False when the deadline passed. */
+/**
+ * Asks until the answer is true, without spending more time on asking than on waiting. Returns false once the deadline
+ * has passed.
+ */
 export async function until(is: () => boolean | Promise<boolean>, deadlineMs: number): Promise<boolean> {
   for (;;) {
     const from = performance.now()

@@ -5,25 +5,23 @@ import type { Answer, Load, LoadResult, Request, Summary } from './protocol.ts'
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 
-/** What a system's process gets of this one's environment: its settings come from nowhere else. */
+/** What a system's process inherits from this one's environment. Its settings come from nowhere else. */
 const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'SystemRoot', 'LD_LIBRARY_PATH']
 
 const alive = new Set<ChildProcess>()
 
-/** Ends every worker at once. */
+/** Kills every worker. */
 export function killWorkers(): void {
   for (const child of alive) child.kill('SIGKILL')
 }
 
-/**
- * A system in a process of its own. Every call rejects when that process ends, or when it takes longer than its limit.
- */
+/** A system in a process of its own. Every call rejects if that process ends, or takes longer than its limit. */
 export class Worker {
   readonly #child: ChildProcess
   readonly #ended: Promise<void>
   #answer: ((answer: Answer) => void) | undefined
   runs = 0
-  /** The instants at which progress was told, and the runs by then. */
+  /** When progress was reported, and the runs by then. */
   readonly progress: { runs: number; atMs: number }[] = []
   hasBegun = false
   hasEnded = false
@@ -54,18 +52,18 @@ export class Worker {
   start = () => this.#call<string | null>({ call: 'start' }, 60_000)
   idle = (times: number) => this.#call<number[]>({ call: 'idle', times }, 120_000)
   load = (loads: Load[]) => this.#call<LoadResult[]>({ call: 'load', loads }, 600_000)
-  /** Microseconds since it began. */
+  /** Microseconds since it started. */
   cpuUs = () => this.#call<number>({ call: 'cpu' }, 60_000)
   summary = () => this.#call<Summary>({ call: 'summary' }, 60_000)
 
-  /** Lets it stop by itself, for so long; then it is killed. Resolves when it has gone, and its connections with it. */
+  /** Lets it stop by itself for so long, then kills it. Resolves when it is gone, and its connections with it. */
   async end(graceMs: number): Promise<void> {
     if (graceMs > 0) await this.#call<null>({ call: 'stop' }, graceMs).catch(() => {})
     this.#child.kill('SIGKILL')
     await this.#ended
   }
 
-  /** The guarantee of `Result`: worker/main.ts answers each call with what it is named for. */
+  /** The cast: worker/main.ts answers each call with its own result. */
   #call<Result>(request: Request, limitMs: number): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
       if (!this.#child.connected) return reject(new Error(`${request.call}: the worker has ended`))

@@ -1,6 +1,6 @@
 import type { Seed, Settings } from '../systems/settings.ts'
 
-/** What the benchmark asks of a worker process; each is answered, and one at a time. */
+/** What the benchmark asks a worker process. Each request is answered, one at a time. */
 export type Request =
   | { call: 'open'; module: string; settings: Settings }
   | { call: 'install' }
@@ -27,7 +27,7 @@ export type LoadResult = { perSecond: number; p99Ms: number; failed: number }
 export type Summary = {
   runs: number
   beganMs: number
-  /** 0 when there was none. */
+  /** 0 if there was none. */
   firstStartMs: number
   lastStartMs: number
   /** Milliseconds from the instant that a run was due until its handler started; `early` counts those before it. */

@@ -8,8 +8,7 @@ import { type Replica, startReplica } from './replica.ts'
 import { startTarget, type Target } from './target.ts'
 
 /**
- * CHAOS_SEED repeats the choices of a run, CHAOS_SECONDS makes it longer. What the processes make of them is up to
- * them.
+ * CHAOS_SEED repeats the choices of a run, and CHAOS_SECONDS makes it longer. What the processes make of them varies.
  */
 const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const seconds = Number(process.env.CHAOS_SECONDS ?? 12)
@@ -70,7 +69,7 @@ async function insertTasks(): Promise<void> {
   await db()`insert into task_state (task_id, definition, next_run_at) select id, definition, start_at from tasks`
 }
 
-/** Ends one of the replicas, or cuts connections to the database. */
+/** Kills one of the replicas, or cuts connections to the database. */
 async function disturb(): Promise<void> {
   const index = Math.floor(random() * replicas.length)
   const what = random()

@@ -9,18 +9,18 @@ const MOST_WARNINGS = 1000
 
 export type Replica = {
   url: string
-  /** Stops it where it stands, and lets it go on: as a machine does that is suspended. */
+  /** Stops it, and lets it continue: like a machine that is suspended. */
   freeze(): void
   thaw(): void
-  /** Lines that it logged at WARN or above. */
+  /** Its log lines at WARN or above. */
   warnings: string[]
-  /** Ends it at once, as a crash does. */
+  /** Kills it, like a crash. */
   kill(): Promise<void>
-  /** Ends it as an orchestrator does; returns its exit code. */
+  /** Ends it like an orchestrator. Returns its exit code. */
   stop(): Promise<number | null>
 }
 
-/** A real process of the container, on any free port. Resolves once it serves. */
+/** Starts a real process of the container, on any free port. Resolves once it serves. */
 export async function startReplica(databaseUrl: string, env: Record<string, string>): Promise<Replica> {
   const child = spawn(process.execPath, [MAIN], {
     env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl, PORT: '0', API_KEY: 'chaos', ...env },
@@ -51,7 +51,7 @@ export async function startReplica(databaseUrl: string, env: Record<string, stri
   }
 }
 
-/** Returns its URL, once it says that. */
+/** Returns its URL once it prints it. */
 function serving(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = ''

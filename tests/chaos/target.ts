@@ -3,12 +3,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** `performance.now()` when it came, and when it was answered or its caller went away. */
+/** `performance.now()` when the call arrived, and when it was answered or its caller went away. */
 export type Call = { key: string; from: number; until: number }
 
 export type Target = { url: string; calls: Call[]; close(): void }
 
-/** What the http tasks call: it keeps who called, and for how long. */
+/** The server that http tasks call. It records who called, and for how long. */
 export async function startTarget(answerMs: number): Promise<Target> {
   const calls: Call[] = []
   const server = createServer((request, response) => {

@@ -42,7 +42,7 @@ type Ran = { code: number | null; out: string; err: string }
 
 const apiUrl = () => server.url.replace('0.0.0.0', '127.0.0.1')
 
-/** Runs the command line as a process of its own, against the server unless `env` says otherwise. */
+/** Runs the command line in a process of its own, against the server unless `env` says otherwise. */
 async function client(
   args: string[],
   env: Record<string, string> = { API_URL: apiUrl(), API_KEY },

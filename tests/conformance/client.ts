@@ -3,21 +3,18 @@ import { text } from 'node:stream/consumers'
 
 export type Call = {
   method?: string
-  /** With its query, sent as it is: fetch would put a bad one right. */
+  /** With its query, sent as it is. fetch would correct a bad one. */
   path: string
   headers?: Record<string, string>
   body?: string | Buffer
 }
 
-/** `body` is parsed when it is JSON. */
+/** `body` is parsed if it is JSON. */
 export type Answer = { status: number; headers: IncomingHttpHeaders; body: unknown }
 
 const TIMEOUT_MS = 15_000
 
-/**
- * Sends one request, on a connection of its own that may be kept: the answer to a body that is refused gets lost
- * otherwise.
- */
+/** Sends one request, on a connection of its own that may be kept. Otherwise the answer to a refused body is lost. */
 export function send(url: string, { method = 'GET', path, headers = {}, body }: Call): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(url)

@@ -16,7 +16,7 @@ type Execution = { id: number; task_id: number; status: string; detail: string |
 const anId = expect.any(Number)
 const anInstant = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
-/** What every runtime has to do, over HTTP. Each case makes its own tasks. */
+/** What every runtime must do, over HTTP. Each case creates its own tasks. */
 export function conformance(name: string, startRuntime: StartRuntime): void {
   describe(name, { timeout: 30_000 }, () => {
     let database: Awaited<ReturnType<typeof createTestDatabase>>
@@ -45,7 +45,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
     const get = async <T>(path: string): Promise<T> => {
       const { status, body } = await call({ path })
       expect({ path, status }).toEqual({ path, status: 200 })
-      // What the schema of the route says; each test looks at what it uses.
+      // As the route's schema says. Each test reads what it needs.
       return body as T
     }
 

@@ -5,13 +5,13 @@ import { eventually } from '../setup/eventually.ts'
 
 export type Runtime = {
   url: string
-  /** What this machine is called in there; 127.0.0.1 when left out. */
+  /** The name of this machine from inside the runtime. Default: 127.0.0.1. */
   hostName?: string
-  /** Nothing can stop what runs there: at its end it lets executions finish, where others give them back. */
+  /** Nothing can stop what runs there: at its end it lets executions finish, where others hand them back. */
   finishes?: true
   /** Everything it has printed so far. */
   log(): string
-  /** Sends the signal, and returns the exit code; null when it had to be killed, or died of a signal. */
+  /** Sends the signal, and returns the exit code; null if it had to be killed, or died of a signal. */
   stop(signal: NodeJS.Signals): Promise<number | null>
   /** For the end of a test, whatever has happened before. */
   kill(): Promise<void>
@@ -23,10 +23,10 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 const START_SECONDS = 30
 const STOP_MS = 15_000
-/** Longer than any test file takes: a process that is left over goes by itself. */
+/** Longer than any test file takes. A process that is left over ends by itself. */
 const LIFETIME_MS = 180_000
 
-/** Starts a runtime as a process of its own, and resolves when it says where its API is. */
+/** Starts a runtime in a process of its own. Resolves when it prints where its API is. */
 export async function startProcess(args: string[], env: Record<string, string>): Promise<Runtime> {
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, args, {

@@ -109,7 +109,7 @@ const open = async (text: string, to = server) => {
   return { socket, closed }
 }
 
-/** What a server sends to raw bytes, until it or `Connection: close` ends the connection. */
+/** Returns what a server sends in answer to raw bytes, until it or `Connection: close` ends the connection. */
 const raw = async (text: string): Promise<string> => (await open(text)).closed
 
 const lines = (...all: string[]) => `${all.join('\r\n')}\r\n\r\n`

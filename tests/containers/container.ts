@@ -7,12 +7,12 @@ import { eventually } from '../setup/eventually.ts'
 import { compose, docker } from './docker.ts'
 
 const START_SECONDS = 30
-/** This machine's name for a container that was told so. */
+/** This machine's name inside a container that was told so. */
 const HOST_NAME = 'host.docker.internal'
 
 type Env = Record<string, string>
 
-/** A container of the image, as locked up as it can be, on the network of the stack. */
+/** Starts a container of the image, as restricted as possible, in the network of the stack. */
 export async function startContainer(env: Env): Promise<Runtime> {
   const { project, image } = inject('stack')
   const locked = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges']
@@ -23,7 +23,7 @@ export async function startContainer(env: Env): Promise<Runtime> {
   return await follow(id)
 }
 
-/** The api of the compose stack, with PostgreSQL beside it. */
+/** Starts the api of the compose stack, with PostgreSQL beside it. */
 export async function startCompose(env: Env): Promise<Runtime> {
   const { project } = inject('stack')
   const settings = Object.entries(inNetwork(env)).map(([key, value]) => [`TEST_${key}`, value])
@@ -31,7 +31,7 @@ export async function startCompose(env: Env): Promise<Runtime> {
   return await follow(await compose(project, ['ps', '--quiet', 'api']))
 }
 
-/** The same settings, as they are to be inside: where PostgreSQL is, and that others than itself may connect. */
+/** Returns the settings as they must be inside: where PostgreSQL is, and that others may connect. */
 function inNetwork({ DATABASE_URL, HOST, PORT, ...env }: Env): Env {
   if (!DATABASE_URL) return env
   const url = Object.assign(new URL(DATABASE_URL), { host: 'postgres:5432' })

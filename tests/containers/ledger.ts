@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type { Database } from '../../shared/db.ts'
 
-/** Nothing lost and nothing doubled, whatever happened: for tasks of type counter (each second) and sleep (once). */
+/** Checks that nothing is lost and nothing doubled, for tasks of type counter (each second) and sleep (once). */
 export async function checkLedger(sql: Database): Promise<void> {
   const failures = await sql`
     select status, detail, count(*) from executions

@@ -38,7 +38,7 @@ async function post(path: string, body: object): Promise<void> {
   expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300)
 }
 
-/** The executions of which a replica has logged this. */
+/** Returns the executions of which a replica has logged this. */
 function logged(replica: Runtime, message: string): number[] {
   const lines = replica.log().split('\n')
   return lines
@@ -49,7 +49,7 @@ function logged(replica: Runtime, message: string): number[] {
 test('three replicas share the work, and recover what a killed one leaves', async () => {
   const soon = Date.now() + 1500
   for (let n = 0; n < COUNTERS; n += 1) {
-    // Spread over a second, so that the ticks of all three meet some.
+    // Spread over a second, so that the ticks of all three find some.
     const next_run_at = new Date(soon + (n * 1000) / COUNTERS).toISOString()
     const counter = { type: 'counter', schedule_type: 'interval', interval_seconds: 1 }
     await post('/tasks', { name: `counter ${n}`, ...counter, next_run_at })
@@ -70,7 +70,7 @@ test('three replicas share the work, and recover what a killed one leaves', asyn
   }
   await eventually(async () => expect(await sleeping()).toHaveLength(SLEEPS), 5)
   const asleep = await sleeping()
-  // Not the first one, which the test talks to.
+  // Not the first one, which the test calls.
   const victim = replicas
     .slice(1)
     .find((replica) => logged(replica, 'execution started').some((id) => asleep.includes(id)))

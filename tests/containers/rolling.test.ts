@@ -38,7 +38,7 @@ async function post(replica: Runtime | undefined, path: string, body: object): P
 }
 
 test('replacing every replica under load loses nothing and doubles nothing', async () => {
-  /** Those that a balancer would send to: the ready ones, without any that is about to stop. */
+  /** Those that a load balancer would use: ready, and not about to stop. */
   let serving = [await start(), await start()]
   const soon = Date.now() + 1000
   for (let n = 0; n < COUNTERS; n += 1) {

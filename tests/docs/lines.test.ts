@@ -20,7 +20,7 @@ afterAll(async () => {
   await emptyTables()
 })
 
-/** The shell lines of a page, from a heading on, as they stand there. */
+/** Returns the shell lines of a page, from a heading on, as they are. */
 async function linesOf(page: string, from = ''): Promise<string> {
   const text = await readFile(new URL(`../../${page}`, import.meta.url), 'utf8')
   const blocks = text.slice(text.indexOf(from)).matchAll(/```sh\n([\s\S]*?)```/g)

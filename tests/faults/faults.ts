@@ -7,17 +7,17 @@ type Stage = { link: Link; replicas: Replica[]; leaseSeconds: number }
 export type Fault = {
   name: string
   replicas: number
-  /** Losses of one occurrence that pause nothing: none, where no worker is to blame. */
+  /** How many losses of one occurrence pause its task; 0 where no worker is to blame. */
   crashLimit: number
-  /** Resolves when it is over. */
+  /** Causes the fault. Resolves when it is over. */
   happen(stage: Stage): Promise<void>
-  /** Its processes run on in the middle of their calls: for a second after that, targets may see two at once. */
+  /** Its processes continue in the middle of their calls, so for a second after that targets may see two at once. */
   isFrozen?: true
   /** Over `sslmode=verify-full`. */
   tls?: true
 }
 
-/** How long it lasts: half as long again as a lease. */
+/** How long it lasts: one and a half leases. */
 const longer = ({ leaseSeconds }: Stage): Promise<void> => delay(leaseSeconds * 1500)
 
 export const FAULTS: Fault[] = [

@@ -8,7 +8,7 @@ import { createTestDatabase } from '../setup/test-database.ts'
 import { findViolations } from '../setup/violations.ts'
 import type { Fault } from './faults.ts'
 
-/** What was found after a fault: rows that break a promise, and how long it took. */
+/** What was found after a fault: rows that break a promise, and how long it took to recover. */
 export type Report = {
   fault: string
   executions: number
@@ -25,7 +25,7 @@ export type Report = {
 
 const TASKS = 30
 
-/** Lets a fault happen to real processes at work, and returns what is left of it once all is well again. */
+/** Lets a fault happen to real processes at work. Returns what is left of it once all is well again. */
 export async function runFault(fault: Fault, leaseSeconds: number): Promise<Report> {
   const database = await createTestDatabase()
   const link = await startLink(database.url, { tls: fault.tls === true })
@@ -88,7 +88,7 @@ const SETTINGS = {
   LOG_LEVEL: 'WARN',
 }
 
-/** Counters, calls, short sleeps, and sleeps that last for most of a lease. */
+/** Counters, calls, short sleeps, and sleeps that take most of a lease. */
 async function insertTasks(sql: Database, url: string, crashLimit: number): Promise<void> {
   const kinds = [
     { type: 'counter', params: {} },
@@ -114,7 +114,7 @@ async function insertTasks(sql: Database, url: string, crashLimit: number): Prom
     insert into task_state (task_id, definition, next_run_at) select id, definition, start_at from tasks`
 }
 
-/** Resolves when every task has run since, and nothing is held by a lease that is over. */
+/** Resolves when every task has run since, and no ended lease holds anything. */
 async function allRunSince(sql: Database, since: string): Promise<void> {
   const missing = () => sql`
     select t.id from tasks t

@@ -4,14 +4,14 @@ import { problem } from '../setup/expected.ts'
 import { call } from '../setup/http-event.ts'
 import { guarded } from '../setup/routes.ts'
 
-// What a bug does here: a statement that the database refuses.
+// Simulates a bug: a statement that the database refuses.
 beforeAll(async () => {
   await db()`alter table executions rename to executions_gone`
   await db()`alter table task_state rename to task_state_gone`
   await db()`alter table tasks rename to tasks_gone`
 })
 
-// A preview asks the database for nothing but the time.
+// A preview only asks the database for the time.
 test.for(guarded.filter(({ request }) => request.path !== '/schedules/preview'))(
   '$request.method $request.path shows nothing of a bug but the request id',
   async ({ handler, request }) => {

@@ -16,7 +16,7 @@ beforeEach(async () => {
   await insertTask()
 })
 
-/** Whatever comes in, what goes out is an answer to it: never a bug's 500, nor a database that is said to be away. */
+/** Whatever comes in, what goes out is an answer to it: never a 500, and never a database that is said to be down. */
 async function expectAnswer(handler: Parameters<typeof call>[0], request: HttpCall): Promise<void> {
   const { statusCode, headers, body } = await call(handler, request)
   expect(statusCode, JSON.stringify(body)).toBeLessThan(500)
@@ -100,7 +100,7 @@ function isoOrNot(date: Date): string {
   return Number.isNaN(date.getTime()) ? String(date) : date.toISOString()
 }
 
-/** Good but for one field, so that what is wrong with it is what decides. */
+/** Valid except for one field, so that its fault decides the answer. */
 const mutated = fc.tuple(fields, fc.nat(), fc.uuid()).map(([all, pick, name]) => {
   const changes = Object.entries(all)
   const good = { name, type: 'http', schedule_type: 'interval', interval_seconds: 60 }
@@ -267,7 +267,7 @@ test('any id, query, body and header is answered by every route that does someth
         },
         { requiredKeys: [] },
       )
-      // One field of the right route, most of the time.
+      // Usually one field of the right route.
       .chain((all) => fc.constantFrom(...Object.entries(all).map(([key, one]) => ({ [key]: one })), {}))
       .map((it) => JSON.stringify(it)),
   )
@@ -288,7 +288,7 @@ test('any id, query, body and header is answered by every route that does someth
       headers,
       async ({ handler, request }, id, query, given, headers) => {
         const { body: _, ...bare } = request as HttpCall
-        // A case before may have deleted it.
+        // An earlier case may have deleted it.
         await db()`
           insert into tasks (id, name, type, schedule_type, interval_seconds) overriding system value
           values (1, 'a', 'sleep', 'interval', 60) on conflict do nothing`

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 const CLIENT = createRequire(import.meta.url).resolve('aws-lambda-ric')
 const NATIVE = fileURLToPath(new URL('native-client.ts', import.meta.url))
 
-/** What an environment is started with: the unpacked zip, and what the template says of the function. */
+/** What an environment is started with: the unpacked zip, and the function's part of the template. */
 export type Build = {
   name: string
   folder: string
@@ -26,8 +26,8 @@ type Invocation = {
 }
 
 /**
- * An execution environment of Lambda: one process of AWS's runtime client, behind a Runtime API of its own. One
- * invocation at a time; between them the process is stopped (SIGSTOP), as Lambda freezes it.
+ * An execution environment of Lambda: a process of AWS's runtime client, behind a Runtime API of its own. It takes one
+ * invocation at a time, and is stopped (SIGSTOP) in between, as Lambda freezes it.
  */
 export class Environment {
   readonly #build: Build
@@ -55,8 +55,8 @@ export class Environment {
   }
 
   /**
-   * Returns the handler's answer. Rejects with its error, or when the function's timeout is over; the process ends then,
-   * as on Lambda.
+   * Returns the handler's answer. Rejects with its error, or at the function's timeout, which also ends the process, as
+   * on Lambda.
    */
   invoke(id: string, event: string): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
@@ -124,7 +124,7 @@ export class Environment {
     else this.#child?.kill('SIGSTOP')
   }
 
-  /** The invocation to the process, once there are both. */
+  /** Passes the invocation to the process, once there are both. */
   #hand(): void {
     const { name, timeoutSeconds } = this.#build
     if (!this.#asking || !this.#current) return

@@ -6,14 +6,14 @@ export type LambdaFunction = Build & { reservedConcurrency: number | undefined }
 /** Lambda's limit for the payload of an asynchronous invocation. */
 const EVENT_LIMIT = 262_144
 
-/** The functions, each with as many environments as are busy at once; idle ones are used again, the latest first. */
+/** The functions, each with as many environments as are busy at once. Idle ones are reused, the latest first. */
 export class Lambda {
   readonly #functions: Map<string, LambdaFunction>
   readonly #environments = new Map<string, Environment[]>()
   readonly #asynchronous = new Set<Promise<void>>()
   readonly #chunks: string[] = []
   /**
-   * What an on-failure destination would have got: asynchronous invocations that failed. Each is tried once, as the
+   * What an on-failure destination would have received: failed asynchronous invocations. Each is tried once, as the
    * template says.
    */
   readonly failures: string[] = []
@@ -32,7 +32,7 @@ export class Lambda {
     return this.#functions.has(name)
   }
 
-  /** Rejects with what the handler threw, and when the function runs as often as it may. */
+  /** Rejects with what the handler threw, and if the function already runs as often as it may. */
   async invoke(name: string, event: unknown, id: string = randomUUID()): Promise<unknown> {
     const environment = this.#environmentOf(name)
     const isCold = environment.initMs === undefined
@@ -55,7 +55,7 @@ export class Lambda {
     this.#asynchronous.add(work)
   }
 
-  /** When no asynchronous invocation runs any more. */
+  /** Resolves when no asynchronous invocation is running. */
   async idle(): Promise<void> {
     while (this.#asynchronous.size > 0) await Promise.all(this.#asynchronous)
   }
@@ -67,7 +67,7 @@ export class Lambda {
 
   readonly #all = (): Environment[] => [...this.#environments.values()].flat()
 
-  /** A frozen process doesn't notice that its parent has gone. */
+  /** A frozen process doesn't notice that its parent is gone. */
   readonly #killAll = (): void => {
     for (const environment of this.#all()) environment.kill()
   }

@@ -3,8 +3,8 @@ import { registerHooks } from 'node:module'
 import { text } from 'node:stream/consumers'
 
 /**
- * Stands in for the compiled half of aws-lambda-ric, which takes two minutes and a C++ compiler to build, and does no
- * more than this: it speaks HTTP with the Runtime API. Everything else is AWS's own. Loaded with --import.
+ * Replaces the compiled half of aws-lambda-ric, which takes two minutes and a C++ compiler to build. It only speaks
+ * HTTP with the Runtime API; everything else is AWS's own. Loaded with --import.
  */
 registerHooks({
   resolve: (specifier, context, next) =>
@@ -17,7 +17,7 @@ const RUNTIME = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime
 
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 
-/** The answer to the last invocation, which has to be there before the next one is asked for. */
+/** The answer to the last invocation, which must arrive before the next one is requested. */
 let answered: Promise<unknown> = Promise.resolve()
 
 export async function next(): Promise<{ bodyJson: string; headers: IncomingHttpHeaders }> {

@@ -9,8 +9,8 @@ import { ROOT } from './start.ts'
 const FOLDER = new URL('.serverless/', ROOT)
 
 /**
- * Bytes. The largest function has the AWS SDK, undici and the cron parsers; /docs has Swagger UI. A package that isn't
- * shaken shows here.
+ * In bytes. The largest function has the AWS SDK, undici and the cron parsers; /docs has Swagger UI. A package that
+ * isn't tree-shaken shows here.
  */
 const LIMIT = 600_000
 

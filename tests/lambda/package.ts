@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Packages the service, as `npm run package` does. Throws when something is missing here that these tests need. */
+/** Packages the service like `npm run package`. Throws if something is missing that these tests need. */
 export default async function packageService(): Promise<void> {
   requireLambda()
   const { PATH = '', HOME = '' } = process.env

@@ -1,6 +1,6 @@
 import type { Template } from './template.ts'
 
-/** The names that a part of a template refers to, by Ref, Fn::GetAtt, Fn::Sub and DependsOn. */
+/** Returns the names that a part of a template refers to, by Ref, Fn::GetAtt, Fn::Sub and DependsOn. */
 function namesIn(part: unknown): string[] {
   if (typeof part !== 'object' || part === null) return []
   return Object.entries(part).flatMap(([key, value]) => {
@@ -13,13 +13,13 @@ function namesIn(part: unknown): string[] {
   })
 }
 
-/** What is referred to, and isn't there. */
+/** Returns what is referred to and doesn't exist. */
 export function dangling({ Resources, Parameters, Outputs }: Template): string[] {
   const known = new Set([...Object.keys(Resources), ...Object.keys(Parameters)])
   return namesIn({ Resources, Outputs }).filter((name) => !known.has(name) && !name.startsWith('AWS::'))
 }
 
-/** The resources that wait for each other, in a circle: CloudFormation can create none of them. */
+/** Returns the resources that wait for each other in a circle, which CloudFormation can't create. */
 export function circle({ Resources }: Template): string[] {
   const left = new Map(
     Object.entries(Resources).map(([name, resource]) => [

@@ -10,9 +10,9 @@ const resourceNamed = (type: string) =>
   specification.lookup('resource', 'cloudFormationType', 'equals', type)[0]
 
 /**
- * What CloudFormation would refuse of a template, by AWS's own resource specification: unknown types and properties,
- * missing ones, and values of the wrong kind. What an intrinsic function (`Ref`, `Fn::GetAtt`) gives isn't known here,
- * and taken.
+ * Returns what CloudFormation would refuse in a template, by AWS's own resource specification: unknown types and
+ * properties, missing ones, and values of the wrong kind. The results of intrinsic functions (`Ref`, `Fn::GetAtt`) are
+ * unknown here, and accepted.
  */
 export function complaints({ Resources }: Template): string[] {
   return Object.entries(Resources).flatMap(([name, { Type, Properties = {} }]) => {
@@ -74,6 +74,6 @@ const isIntrinsic = (value: unknown): boolean => {
   return others.length === 0 && (key === 'Ref' || key.startsWith('Fn::'))
 }
 
-/** Of alternatives, what is wrong with the best one. */
+/** Of several alternatives, what is wrong with the best one. */
 const fewest = (alternatives: string[][]): string[] =>
   alternatives.toSorted((a, b) => a.length - b.length)[0] ?? []

@@ -18,7 +18,7 @@ export const ROOT = new URL('../../', import.meta.url)
 
 const ANYWHERE = { host: '127.0.0.1', port: 0 }
 
-/** A minute of EventBridge, and what its event says of it, both shorter. */
+/** A minute of EventBridge, and what its event says of it, both shortened. */
 const PERIOD_MS = 3000
 const LOOP_SECONDS = 2.5
 
@@ -28,8 +28,8 @@ const NOT_OF_FUNCTIONS = ['HOST', 'PORT', 'SHUTDOWN_GRACE_SECONDS']
 type Deployed = { lambda: Lambda; template: Template; url: string; end(): Promise<void> }
 
 /**
- * The packaged functions as on AWS: an HTTP API in front of them, and Lambda's Invoke API between them. `env` takes the
- * place of what the template leaves to Secrets Manager, and adds to the rest.
+ * The packaged functions as on AWS, with an HTTP API in front of them and Lambda's Invoke API between them. `env`
+ * replaces what the template takes from Secrets Manager, and adds to the rest.
  */
 export async function deploy(env: Record<string, string>): Promise<Deployed> {
   const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-lambda-'))
@@ -59,7 +59,7 @@ export async function startLambda(env: Record<string, string>): Promise<Runtime>
     url,
     finishes: true,
     log: () => lambda.log(),
-    // Nobody can stop an invocation: a stack that is taken down schedules nothing more, and what runs ends by itself.
+    // Nobody can stop an invocation. A stack that is removed schedules nothing more, and what runs ends by itself.
     async stop() {
       await schedule.stop()
       await lambda.idle()
@@ -96,7 +96,7 @@ async function createFront(lambda: Lambda) {
   return createApp(service, Object.fromEntries(handlers), { onError })
 }
 
-/** Each period, and never two at once, as Lambda makes a second one wait. */
+/** Fires each period, never two at once, as Lambda makes a second one wait. */
 function startSchedule(template: Template, lambda: Lambda): { stop(): Promise<void> } {
   const { Target } = only(resourcesOf(template, 'AWS::Scheduler::Schedule'))
   const [target] = Target.Arn['Fn::GetAtt']
@@ -155,7 +155,7 @@ async function unpack(
   }
 }
 
-/** The template's, what Lambda adds, and `env`. The certificates are a file that only Lambda has. */
+/** The template's variables, what Lambda adds, and `env`. The certificates are a file that only Lambda has. */
 function environmentOf(fn: FunctionProperties, env: Record<string, string>): Record<string, string> {
   const { NODE_EXTRA_CA_CERTS, ...variables } = fn.Environment.Variables
   const given = Object.entries(env).filter(([key]) => !NOT_OF_FUNCTIONS.includes(key))

@@ -46,7 +46,7 @@ export async function readTemplate(root: URL): Promise<Template> {
   return JSON.parse(await readFile(path, 'utf8')) as Template
 }
 
-/** The cast: that resources have the properties which AWS's specification gives their type is a test of its own. */
+/** The cast: another test checks that resources have the properties which AWS's specification gives their type. */
 export const resourcesOf = <Type extends keyof Read>(
   template: Template,
   type: Type,

@@ -43,7 +43,7 @@ const start: typeof startPostgres = async (directory, options) => {
   return server
 }
 
-/** Another process that uses the local PostgreSQL. A group of its own, so that a kill takes its initdb along. */
+/** Starts another process that uses the local PostgreSQL, in a group of its own, so that a kill includes its initdb. */
 function startApp(directory: string): ChildProcess {
   const app = fork(join(import.meta.dirname, 'start-postgres.ts'), [directory], {
     execArgv: [],
@@ -127,7 +127,7 @@ test('starts after a crash although another process has the number in its lock f
   await stop()
   const data = join(home, 'data')
   const { uid, gid } = await stat(data)
-  // PostgreSQL ignores a process of another user by itself, so this one is of the same.
+  // PostgreSQL ignores processes of other users, so this one has the same user.
   const stranger = spawn('/bin/sh', ['-c', 'echo up; read _'], { cwd: '/', ...(isRoot && { uid, gid }) })
   onTestFinished(() => {
     stranger.kill()

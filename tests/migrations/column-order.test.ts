@@ -20,7 +20,7 @@ afterEach(() => drop())
 
 const AT = '2026-03-10T00:00:00.125Z'
 
-/** Open, waiting to be tried again, paused, and new: between them every column has a value that is no other's. */
+/** Open, waiting for a retry, paused, and new: together every column has a value of its own. */
 const insertStates = () => sql`
   insert into task_state (
     task_id, definition, next_run_at, execution_id, scheduled_for, due_at, started_at, cancel_requested_at, claim_id, busy_from, busy_until,
@@ -45,7 +45,7 @@ const insertStates = () => sql`
     consecutive, status, trigger, unheld, paused, until, reason
   ) on s.name = t.name`
 
-/** As `jsonb`, which has the keys in an order of its own. */
+/** As `jsonb`, which orders the keys itself. */
 const states = async () =>
   (await sql<{ row: unknown }[]>`select to_jsonb(s) as row from task_state s order by task_id`).map(
     ({ row }) => row,

@@ -14,7 +14,7 @@ const answer =
   (response: ServerResponse) =>
     response.writeHead(status, headers).end()
 
-/** Runs the runner alone, with params as a task's are. */
+/** Runs the runner alone, with params as a task has them. */
 async function call(params: object, signal: AbortSignal = new AbortController().signal) {
   const run = {
     taskId: 1,

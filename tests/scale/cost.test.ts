@@ -21,11 +21,11 @@ async function insertDue(): Promise<void> {
     insert into task_state (task_id, definition, next_run_at) select id, definition, now() - interval '1 s' from t`
 }
 
-/** Lets them be due again, at a later instant than before, which no run covers. */
+/** Makes them due again, at a later instant that no run covers. */
 const dueAgain = () => db()`
   update task_state set next_run_at = now() - interval '1 s', busy_from = null, busy_until = null`
 
-// Of one connection, since others write to the same server. Records, since bytes depend on when a checkpoint comes; the
+// Of one connection, since others write to the same server. It counts records, since bytes depend on checkpoints; the
 // benchmark has those.
 test('a run that was claimed ahead writes fewer than twelve records to the log', async () => {
   await using pool = onlyConnection()
@@ -42,7 +42,7 @@ test('a run that was claimed ahead writes fewer than twelve records to the log',
     { n: 3 * RUNS },
   ])
   expect(await db()`select from claims`).toEqual([])
-  // New pages, pruned ones and hints add records now and then: the quietest round tells what a run itself writes.
+  // New pages, pruned ones and hints add records now and then. The quietest round shows what a run itself writes.
   expect(Math.min(...records)).toBeLessThan(12)
 })
 

@@ -9,7 +9,7 @@ import { listTasks, taskQuery } from '../../shared/tasks/list.ts'
 import { listUpcoming, upcomingQuery } from '../../shared/tasks/upcoming.ts'
 import { watchPlans } from '../setup/plans.ts'
 
-/** Enough that a plan which reads a whole table costs more than one that doesn't, whatever the settings. */
+/** Enough for a plan that reads a whole table to cost more than one that doesn't, whatever the settings. */
 const TASKS = 50_000
 const RUNS_EACH = 6
 
@@ -63,7 +63,7 @@ const asked: [string, (sql: Database) => Promise<unknown>][] = [
 describe('never reads a whole table:', () => {
   test.for(asked)('%s', async ([, ask]) => {
     await using watched = await watchPlans(process.env.DATABASE_URL ?? '')
-    // Later calls may get a plan that is made for any parameters.
+    // Later calls may get a generic plan.
     for (let call = 0; call < 7; call += 1) await ask(watched.sql)
     const plans = watched.plans()
     expect(plans.length).toBeGreaterThanOrEqual(7)

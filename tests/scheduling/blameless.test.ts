@@ -13,7 +13,7 @@ beforeEach(emptyTables)
 
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 
-/** Starts what is due, and returns what its worker would tell of it when its leases have ended. */
+/** Starts what is due. Returns what its worker would report after its leases have ended. */
 async function cutOff() {
   const [claim] = (await tickOnly(DUE)).claims
   if (!claim) throw new Error('nothing was claimed')
@@ -81,7 +81,7 @@ test('an execution that started with a claim which no worker received runs as th
   expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1, started_at: null }])
 })
 
-/** Takes on what is due under a lease of one second, and resolves when it has lost it in `meanwhile`. */
+/** Executes what is due under a lease of one second, and resolves when it has lost it in `meanwhile`. */
 async function loseIn(meanwhile: (lost: Promise<void>) => Promise<void>): Promise<void> {
   await insertTask({ params: db().json({ duration: 60 }), crash_limit: 0 })
   const [claim] = (await tickOnly(DUE)).claims
@@ -112,7 +112,7 @@ test('a loss counts if the run had blocked its worker', async () => {
     const until = performance.now() + 1500
     while (performance.now() < until);
   })
-  // A renewal may still have been on its way.
+  // A renewal may still have been in flight.
   await eventually(async () => {
     await expireLeases()
     await tickOnly(DUE)

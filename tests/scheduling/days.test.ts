@@ -12,7 +12,7 @@ const DAY = 1440 * MINUTE
 type Change = { zone: string; day: string; expected: Record<string, number> }
 
 /**
- * Runs in the three days around each change; a fixed time runs once a day, what follows the clock has 23, 24.5 or 25
+ * Runs in the three days around each change. A fixed time runs once a day; what follows the clock has 23, 24.5 or 25
  * hours.
  */
 const changes: Change[] = [
@@ -53,7 +53,7 @@ const offset = (zone: string, at: number): number => {
   return Date.parse(`${shown.replace(' ', 'T')}Z`) - at
 }
 
-/** The instant when the zone's clock shows midnight: no zone above changes then. */
+/** Returns when the zone's clock shows midnight. No zone above changes then. */
 function midnight(zone: string, day: number): number {
   const guess = day - offset(zone, day)
   return day - offset(zone, guess)
@@ -74,11 +74,11 @@ test.each(changes)(
         timezone: zone,
         params: { duration: 0 },
         next_run_at: new Date(first),
-        // The cursor is set by hand, to an instant that may be none of the schedule's: it is not counted below.
+        // The cursor is set by hand to an instant that may not belong to the schedule, so it isn't counted below.
       })
       tasks.set(expression, id)
     }
-    // Begins a second before the first day: that instant, which may be none of the schedule's, isn't counted below.
+    // Begins a second before the first day. That instant may not belong to the schedule, so it isn't counted below.
     const before = first - 1000
     await db()`update task_state set next_run_at = ${new Date(before)} where task_id = any(${[...tasks.values()]}::int[])`
     const executor = newExecutor()

@@ -6,7 +6,7 @@ import { emptyTables, insertExecution, insertOpen, insertTask } from '../setup/r
 
 beforeEach(emptyTables)
 
-/** `npm run doctor` on this file's database. */
+/** Runs `npm run doctor` on this file's database. */
 const runDoctor = (): Promise<{ code: number; lines: string[] }> =>
   new Promise((resolve) => {
     const child = execFile('node', ['infra/doctor/main.ts'], { env: process.env }, (_error, stdout) =>
@@ -17,7 +17,7 @@ const runDoctor = (): Promise<{ code: number; lines: string[] }> =>
 const state = (id: number, columns: object) =>
   db()`update task_state set ${db()({ ...columns })} where task_id = ${id}`
 
-/** By what the doctor says: how a hand in the database brings it about. */
+/** By what the doctor says: how a change by hand causes it. */
 const damages: [string, (id: number) => Promise<unknown>][] = [
   [
     'an open execution is held by a claim that names its task',

@@ -9,7 +9,7 @@ beforeEach(emptyTables)
 
 type Room = { now: number; ahead: number; quick?: number }
 
-/** What one tick hands to a worker that has this much room, as the names of its tasks by claim. */
+/** Returns what one tick dispatches to a worker with this capacity, as task names by claim. */
 async function claimedWith(room: Room): Promise<string[][]> {
   const claims: Claim[] = []
   let left = room

@@ -6,12 +6,12 @@ import { historyOf, tickAndRun } from '../setup/scheduler.ts'
 
 beforeEach(emptyTables)
 
-/** A task that is due each five minutes stands still from 00:00 to 01:02: thirteen occurrences. */
+/** A task that is due every five minutes stands still from 00:00 to 01:02, for thirteen occurrences. */
 const AFTER_AN_HOUR = new Date('2027-03-10T01:02:00Z')
 
 async function stopForAnHour(policies: object): Promise<unknown[]> {
   await insertTask({ interval_seconds: 300, params: { duration: 0 }, ...policies })
-  // As often as fire_all needs: a tick each second.
+  // Ticks as often as fire_all needs: each second.
   for (let second = 0; second < 15; second += 1) {
     await tickAndRun(new Date(AFTER_AN_HOUR.getTime() + second * 1000))
   }

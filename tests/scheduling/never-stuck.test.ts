@@ -24,7 +24,7 @@ const DUE = new Date('2027-03-10T00:00:00.400Z')
 const NO_LIMIT_MS = 3_600_000
 const options = { leaseSeconds: 30, defaultTimeoutSeconds: 30, maxRunning: 10 }
 
-/** A statement with its parts put in, and a space for each value. */
+/** Returns a statement with its parts inserted, and a space for each value. */
 function textOf(strings: unknown, parts: unknown[]): string {
   if (!Array.isArray(strings)) return ''
   return strings.map((text, index) => `${text}${textOfPart(parts[index])}`).join('')
@@ -35,7 +35,7 @@ const textOfPart = (part: unknown): string =>
     ? textOf(part.strings, part.args)
     : ' '
 
-/** The same database, but the answer to the first statement that begins so and has this text gets lost on its way. */
+/** Returns the database, but the answer to the first statement that begins so and contains this text is lost. */
 function losing(text: string, begins = /^\s*(with|update)/): Database {
   let lost = false
   return new Proxy(db(), {
@@ -117,7 +117,7 @@ test('an end that the database refuses is an end, and holds up no other', async 
   await insertTask({ params: { duration: 0 } })
   await insertTask({ name: 'b', params: { duration: 0 } })
   const claim = await claimOne()
-  // The ledger has it already, by whatever mistake.
+  // The ledger has it already, by some mistake.
   await db()`
     insert into executions (task_id, scheduled_for, due_at, status, started_at, finished_at, attempt)
     values (1, '2027-03-10T00:00:00Z', now(), 'success', now(), now(), 1)`

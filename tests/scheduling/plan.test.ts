@@ -31,7 +31,7 @@ function task(cursor: string, given: Given = {}): DueTask {
 
 const busy = (from: string, until: string) => ({ from: at(from), until: at(until) })
 
-/** As text, so that a failure can be read. */
+/** As text, so that a failure is readable. */
 function read({ run, skips, next }: Plan) {
   const time = (date: Date | null) => date?.toISOString().slice(11, 19) ?? null
   return {

@@ -24,7 +24,7 @@ beforeEach(async () => {
   workersThat(() => 1000)
 })
 
-/** The workers that ticks hand their claims to; a tick that has something for them asks how much room they have. */
+/** The workers to which ticks dispatch their claims. A tick that has something for them asks for their capacity. */
 function workersThat(answer: (question: number) => number): void {
   provideDispatcher({
     capacity: async () => {
@@ -54,7 +54,7 @@ test('ticks at each interval for the given time, and leaves the next beat to the
   expect(looped).toMatchObject({ claimed: 1 })
   const { ticks, worked } = looped as { ticks: number; worked: number }
   expect(worked).toBe(ticks)
-  // A busy machine may lose beats, and may not add any.
+  // A busy machine may skip beats, but not add any.
   expect(ticks).toBeGreaterThan(5)
   expect(ticks).toBeLessThanOrEqual(10)
   expect(waitOf(claims[0]), 'claimed ahead by no more than the setting').toBeLessThanOrEqual(200)

@@ -39,7 +39,7 @@ test('does not wait longer than a second for the database', async () => {
   })
 })
 
-// The last one: no process comes back from it.
+// This test comes last, since no process recovers from it.
 test('is not ready once the process shuts down', async () => {
   startDraining()
   expect(await call(handler, request)).toEqual(

@@ -14,7 +14,7 @@ const plus = (at: string, seconds: number) => new Date(Date.parse(at) + seconds 
 const quick = { params: { duration: 0 } }
 const yearly = { schedule_type: 'cron', cron_expression: '@yearly' }
 
-/** What the patch makes of the cursor. */
+/** Returns where the patch moves the cursor. */
 async function moved(body: unknown): Promise<string | null> {
   const { statusCode, body: task } = await call(handler, {
     method: 'PATCH',
