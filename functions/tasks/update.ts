@@ -18,7 +18,7 @@ export const handler = httpHandler(
     responses: {
       200: { description: 'The task', body: taskOut },
       412: { description: 'The task has another version than `If-Match` says' },
-      409: { description: '`next_run_at` is an occurrence that was handled already' },
+      409: { description: '`next_run_at` was handled already' },
     },
   },
   async ({ path, body }, { sql, event }) => {

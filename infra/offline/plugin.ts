@@ -136,7 +136,7 @@ export default class OfflinePlugin {
       this.#scheduler = startOfflineScheduler(sql, tickUrl, settings)
     }
     if (!apiUrl.includes(LOOPBACK)) {
-      logger.warn('the emulated Lambda API asks for no key, and can be reached as the API can', { lambdaUrl })
+      logger.warn('the emulated Lambda API requires no key, and is reachable like the API', { lambdaUrl })
     }
     welcome(apiUrl, settings.apiKey !== undefined, postgres)
     await this.#exitIfAsked(() => this.#stop())

@@ -143,15 +143,15 @@ function keepAlive(
     // Another server: someone who shares it was faster, and this process must hold that one too.
     if ((await findPostmaster(data))?.pid === entered().pid) return
     const logger = await loadLogger()
-    logger.warn('the embedded PostgreSQL died, and is started again')
+    logger.warn('the embedded PostgreSQL died, and is being restarted')
     await restart()
-    logger.warn('the embedded PostgreSQL runs again')
+    logger.warn('the embedded PostgreSQL is running again')
   }
   const timer = setInterval(() => {
     looking ??= look()
       .catch(async (error: Error) => {
         const logger = await loadLogger()
-        logger.error('the embedded PostgreSQL does not start', { error })
+        logger.error('the embedded PostgreSQL could not be restarted', { error })
       })
       .finally(() => {
         looking = undefined

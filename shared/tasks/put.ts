@@ -17,7 +17,7 @@ export async function putTask(
 ): Promise<{ task: Task; created: boolean }> {
   const replaced = await replaceTask(sql, input, precondition)
   if (replaced) return { task: replaced, created: false }
-  if (precondition !== null) throw new AppError('precondition_failed', 'there is no task of this name yet')
+  if (precondition !== null) throw new AppError('precondition_failed', 'there is no task with this name')
   try {
     return { task: await createTask(sql, input), created: true }
   } catch (error) {

@@ -15,7 +15,7 @@ type Current = Scheduled & { type: string; version: number }
 
 /**
  * Changes a task. If its schedule changes, the cursor is set anew; what is due already stays due. Throws `invalid`,
- * `not_found`, `conflict` if `next_run_at` is an occurrence that was handled already, and `precondition_failed` if
+ * `not_found`, `conflict` if `next_run_at` was handled already, and `precondition_failed` if
  * `precondition` (If-Match) doesn't allow the task's version.
  */
 export async function updateTask(
@@ -64,7 +64,7 @@ export async function replaceTask(
 
 function requireVersion(version: number, precondition: Precondition): void {
   if (precondition === null || precondition === '*' || precondition.includes(version)) return
-  throw new AppError('precondition_failed', `the task has version ${version} by now`)
+  throw new AppError('precondition_failed', `the task is at version ${version}`)
 }
 
 /** Locks the task's state first, so that nothing claims it and no other change is in progress. */
@@ -132,7 +132,7 @@ async function isHandled(tx: Queryable, id: number, occurrence: Date): Promise<b
 
 function handled(occurrence: Date): AppError {
   return new AppError('conflict', `the occurrence ${occurrence.toISOString()} was handled already`, {
-    problems: [{ pointer: '#/next_run_at', detail: 'is an occurrence that was handled already' }],
+    problems: [{ pointer: '#/next_run_at', detail: 'was handled already' }],
   })
 }
 

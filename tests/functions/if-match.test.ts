@@ -30,7 +30,7 @@ test.for(['"7"', '*', ' * ', '"6","7"', '"6" , W/"7", "7"', '"a,b", "7"', '"", "
 )
 
 test.for(['"6"', '"77"', 'W/"7"', '"x"', '"6", "8"', '"07 "', '""', '"6,7"'])('%s does not', async (tag) => {
-  expect(await patch(tag)).toEqual(problem('precondition_failed', 'the task has version 7 by now'))
+  expect(await patch(tag)).toEqual(problem('precondition_failed', 'the task is at version 7'))
   expect(await db()`select version, max_attempts from whole_tasks`).toEqual([{ version: 7, max_attempts: 1 }])
 })
 

@@ -60,7 +60,7 @@ test.each([
 ])('a success with %s for a result stays one, and says what is missing', async (_name, result, why) => {
   expect(await settled({ status: 'success', result })).toMatchObject({
     status: 'success',
-    detail: expect.stringMatching(new RegExp(`^its result is not kept: .*${why}`)),
+    detail: expect.stringMatching(new RegExp(`^its result could not be kept: .*${why}`)),
     result: null,
   })
 })
@@ -68,7 +68,7 @@ test.each([
 test('a failure keeps its detail when its result is lost', async () => {
   const outcome: Outcome = { status: 'failed', detail: 'no', result: circular, retryable: false }
   expect(await settled(outcome)).toMatchObject({
-    detail: expect.stringMatching(/^no; its result is not kept: /),
+    detail: expect.stringMatching(/^no; its result could not be kept: /),
   })
 })
 

@@ -21,7 +21,7 @@ export function leaveToOthers({ taskId, type, dueForMs, graceSeconds }: Unknown)
   const isNew = !unknownTypes().includes(type)
   const nobodyHas = dueForMs > graceSeconds * 1000
   if (isNew && nobodyHas) {
-    const detail = `due for longer than its misfire grace: no process that ticks has a runner for ${type}`
+    const detail = `due for longer than its misfire grace: no process has a runner for ${type}`
     logger.warn('task does not run', {
       task_id: taskId,
       type,
@@ -29,7 +29,7 @@ export function leaveToOthers({ taskId, type, dueForMs, graceSeconds }: Unknown)
       detail,
     })
   } else if (isNew) {
-    const detail = 'no runner for this type here: its tasks wait for a process that has one'
+    const detail = 'this process has no runner for the type, so its tasks wait for one that has'
     logger.warn('tasks are left to others', { type, task_id: taskId, detail })
   }
   if (left.size >= REMEMBERED) left.clear()

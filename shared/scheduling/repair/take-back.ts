@@ -29,7 +29,7 @@ export async function takeBackLosses(sql: Database, { claimIds, executionIds }: 
         resumed.map((it) => ({ ...it, inSeconds: 0, failed: false })),
       )
       for (const { task_id } of resumed) {
-        logger.warn('task goes on: its worker had not crashed, but could not reach the database', { task_id })
+        logger.warn('task resumed: its worker had not crashed, but could not reach the database', { task_id })
       }
       return resumed.length
     }),

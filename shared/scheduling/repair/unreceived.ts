@@ -26,5 +26,5 @@ export async function freeAllUnreceived(sql: Database, leaseSeconds: number): Pr
   const ids = unreceived.flatMap((it) => it.ids)
   const freed = await freeUnreceived(sql, ids)
   unreceived = unreceived.filter(({ since }) => since > until)
-  if (freed > 0) logger.warn('executions freed: the answer to their claim got lost', { count: freed })
+  if (freed > 0) logger.warn('executions freed: the answer to their claim was lost', { count: freed })
 }

@@ -207,7 +207,7 @@ export class Heartbeat {
         }
       }
     } catch (error) {
-      logger.warn('runs that were cancelled could not be looked for', { error: error as Error })
+      logger.warn('could not check for cancelled runs', { error: error as Error })
     }
   }
 }

@@ -71,7 +71,10 @@ function ruleProblems(fields: ScheduleFields): Problem[] {
       })
     }
     if (key !== needed && fields[key] !== null) {
-      problems.push({ pointer: `#/${key}`, detail: `does not go with schedule_type ${fields.schedule_type}` })
+      problems.push({
+        pointer: `#/${key}`,
+        detail: `is not allowed when schedule_type is ${fields.schedule_type}`,
+      })
     }
   }
   if (!isTimeZone(fields.timezone)) {
@@ -88,12 +91,12 @@ function boundProblems({ schedule_type, interval_mode, start_at, end_at }: Sched
   const problems: Problem[] = []
   if (start_at && end_at && end_at < start_at) problems.push(wrong('end_at', 'lies before start_at'))
   if (schedule_type !== 'interval' && interval_mode !== 'fixed_rate') {
-    problems.push(wrong('interval_mode', `does not go with schedule_type ${schedule_type}`))
+    problems.push(wrong('interval_mode', `is not allowed when schedule_type is ${schedule_type}`))
   }
   if (schedule_type === 'once' && start_at)
-    problems.push(wrong('start_at', 'does not go with schedule_type once'))
+    problems.push(wrong('start_at', 'is not allowed when schedule_type is once'))
   if (schedule_type === 'once' && end_at)
-    problems.push(wrong('end_at', 'does not go with schedule_type once'))
+    problems.push(wrong('end_at', 'is not allowed when schedule_type is once'))
   return problems
 }
 
@@ -115,7 +118,7 @@ const YEAR_MS = 31_557_600_000
  */
 export function requireWithin(schedule: Schedule, at: Date, now: Date): void {
   if (schedule.kind === 'cron' && now.getTime() - at.getTime() > CRON_YEARS_BACK * YEAR_MS) {
-    throw invalid([{ pointer: '#/next_run_at', detail: `lies more than ${CRON_YEARS_BACK} years back` }])
+    throw invalid([{ pointer: '#/next_run_at', detail: `is more than ${CRON_YEARS_BACK} years ago` }])
   }
   if (isWithin(schedule, at)) return
   throw invalid([{ pointer: '#/next_run_at', detail: whyOutside(schedule, at) }])

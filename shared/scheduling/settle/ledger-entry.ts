@@ -19,7 +19,9 @@ export function toLedgerEntry(outcome: Outcome, committed?: unknown): LedgerEntr
     return { detail, result: toJson(committed ?? ('result' in outcome ? outcome.result : undefined)) }
   } catch (error) {
     return {
-      detail: cleanText([detail, `its result is not kept: ${messageOf(error)}`].filter(Boolean).join('; ')),
+      detail: cleanText(
+        [detail, `its result could not be kept: ${messageOf(error)}`].filter(Boolean).join('; '),
+      ),
       result: null,
     }
   }

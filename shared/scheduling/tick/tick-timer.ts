@@ -21,7 +21,7 @@ export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number)
   const beat = async (): Promise<void> => {
     try {
       await tick()
-      if (failures > 0) logger.info('tick works again', { failures })
+      if (failures > 0) logger.info('tick succeeds again', { failures })
       failures = 0
     } catch (error) {
       if (failures % LOG_EVERY === 0)

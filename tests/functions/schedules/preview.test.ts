@@ -262,9 +262,9 @@ test.for<[body: object, ...fields: [string, string][]]>([
   ],
   [
     { schedule_type: 'once', interval_mode: 'fixed_delay', start_at: '2027-01-01', end_at: '2027-01-02' },
-    ['#/interval_mode', 'does not go with schedule_type once'],
-    ['#/start_at', 'does not go with schedule_type once'],
-    ['#/end_at', 'does not go with schedule_type once'],
+    ['#/interval_mode', 'is not allowed when schedule_type is once'],
+    ['#/start_at', 'is not allowed when schedule_type is once'],
+    ['#/end_at', 'is not allowed when schedule_type is once'],
   ],
 ])('refuses %j', async ([body, ...fields]) => {
   expect(await preview(body)).toEqual(invalidFields(...fields))

@@ -367,7 +367,7 @@ describe('refuses a field that is wrong:', () => {
 
 describe('refuses fields that do not go together:', () => {
   const required = (type: string) => `is required when schedule_type is ${type}`
-  const foreign = (type: string) => `does not go with schedule_type ${type}`
+  const foreign = (type: string) => `is not allowed when schedule_type is ${type}`
   const interval = { ...minimal, interval_seconds: undefined }
 
   test.for<[what: string, body: object, ...fields: [string, string][]]>([

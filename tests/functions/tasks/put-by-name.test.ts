@@ -131,18 +131,18 @@ describe('with If-Match', () => {
   test('replaces the version that it names', async () => {
     await insertTask({ next_run_at: at })
     expect(await only('"1"')).toEqual(replaced({ next_run_at: at }))
-    expect(await only('"1"')).toEqual(problem('precondition_failed', 'the task has version 2 by now'))
+    expect(await only('"1"')).toEqual(problem('precondition_failed', 'the task is at version 2'))
     expect(await only('*')).toEqual(replaced({ next_run_at: at }, 3))
   })
 
   test.for(['"1"', '*'])('%s creates nothing', async (tag) => {
-    expect(await only(tag)).toEqual(problem('precondition_failed', 'there is no task of this name yet'))
+    expect(await only(tag)).toEqual(problem('precondition_failed', 'there is no task with this name'))
     expect(await db()`select from whole_tasks`).toHaveLength(0)
   })
 
   test('of none of our making changes nothing', async () => {
     await insertTask()
-    expect(await only('"x"')).toEqual(problem('precondition_failed', 'the task has version 1 by now'))
+    expect(await only('"x"')).toEqual(problem('precondition_failed', 'the task is at version 1'))
     expect(await only('3')).toEqual(
       problem('bad_request', 'If-Match is not a list of entity tags, such as "3"'),
     )

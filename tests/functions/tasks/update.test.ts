@@ -111,7 +111,7 @@ test('works on what the previous change left, not on what it saw first', async (
   })
   expect((await toCron).statusCode).toBe(200)
   expect(await toInterval).toEqual(
-    invalidFields(['#/interval_seconds', 'does not go with schedule_type cron']),
+    invalidFields(['#/interval_seconds', 'is not allowed when schedule_type is cron']),
   )
 })
 
@@ -212,7 +212,7 @@ describe('a given next_run_at', () => {
     await insertExecution(at)
     expect(await patch({ next_run_at: '2027-03-10T01:00:00+01:00', max_attempts: 9 })).toEqual(
       problem('conflict', `the occurrence ${at} was handled already`, {
-        errors: [{ pointer: '#/next_run_at', detail: 'is an occurrence that was handled already' }],
+        errors: [{ pointer: '#/next_run_at', detail: 'was handled already' }],
       }),
     )
     expect(await db()`select max_attempts, version from whole_tasks`).toEqual([
@@ -230,7 +230,7 @@ describe('a given next_run_at', () => {
 })
 
 describe('refuses', () => {
-  const foreign = (type: string) => `does not go with schedule_type ${type}`
+  const foreign = (type: string) => `is not allowed when schedule_type is ${type}`
   const required = (type: string) => `is required when schedule_type is ${type}`
 
   test.for<[what: string, body: object, pointer: string, detail: string]>([
