@@ -52,7 +52,7 @@ export const addTaskCommands: AddCommands = (program, session) => {
   withSchedule(program.command('create'))
     .description('create a task')
     .argument('<name>', 'its name, which no other task has')
-    .option('--task-type <sleep|counter|http>', 'what it does', 'sleep')
+    .option('--task-type <type>', 'what it does', 'sleep')
     .option('--duration <seconds>', 'of a sleep task', decimal)
     .option('--url <url>', 'of an http task')
     .option('--timeout-seconds <seconds>', 'a run that takes longer is stopped', decimal)

@@ -36,7 +36,7 @@ export const SETTINGS = {
     schema: z.string().min(1).optional(),
     isSecret: true,
     about:
-      'If set, every route but /healthz, /readyz, /docs and /openapi.json requires it in the header x-api-key',
+      'If set, every route but /, /healthz, /readyz, /docs and /openapi.json requires it in the header x-api-key',
   },
   SCHEDULER_ENABLE: {
     schema: flag.default(true),

@@ -59,5 +59,5 @@ const toContext = (fn: ServiceFunction, awsRequestId: string, deadline: number):
 
 // The type requires them, but the Node 24 runtime no longer has them.
 const refuseCallback = (): never => {
-  throw new Error('handlers answer with a promise; context.done, fail and succeed are gone')
+  throw new Error('handlers must return a promise; context.done, fail and succeed are not supported')
 }

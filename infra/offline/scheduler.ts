@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Config } from '../../shared/config.ts'
 import type { Database } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
-import { handBackClaims, openClaims } from '../../shared/scheduling/repair/hand-back-claims.ts'
+import { claimsInUse, handBackClaims } from '../../shared/scheduling/repair/hand-back-claims.ts'
 import type { Ticked } from '../../shared/scheduling/tick/tick.ts'
 import { startTickTimer } from '../../shared/scheduling/tick/tick-timer.ts'
 
@@ -34,14 +34,14 @@ export function startOfflineScheduler(
   const tick = async (): Promise<void> => {
     const { claimIds } = await invokeTick(tickUrl)
     claims.push(...claimIds)
-    if (claims.length > REMEMBERED) claims = await openClaims(sql, claims)
+    if (claims.length > REMEMBERED) claims = await claimsInUse(sql, claims)
   }
   const ticker = startTickTimer(tick, tickIntervalMs)
   return {
     async drain(graceSeconds, hurry) {
       await ticker.stop()
       const deadline = performance.now() + graceSeconds * 1000
-      while ((await openClaims(sql, claims)).length > 0) {
+      while ((await claimsInUse(sql, claims)).length > 0) {
         if (hurry.aborted || performance.now() >= deadline) return
         await wait(POLL_MS)
       }

@@ -95,7 +95,7 @@ const parseYaml = (path: string, text: string): unknown => {
   try {
     return parse(text, { logLevel: 'error', merge: true })
   } catch (cause) {
-    throw new Error(`${path} is no valid YAML: ${cause instanceof Error ? cause.message : cause}`, { cause })
+    throw new Error(`${path} is not valid YAML: ${cause instanceof Error ? cause.message : cause}`, { cause })
   }
 }
 

@@ -34,9 +34,7 @@ const params = z.strictObject({
   retry_status: z
     .array(status)
     .default([])
-    .describe(
-      'Also tried again, if the task has attempts left: of 4xx only 408, 409, 425 and 429 are otherwise',
-    ),
+    .describe('Additional statuses to retry. Among 4xx only 408, 409, 425 and 429 are retried by default'),
 })
 
 type Params = z.infer<typeof params>

@@ -10,7 +10,7 @@ export type RunInfo = {
   attempt: number
   /** The same for each attempt at an occurrence, and for no other, so that targets needn't act twice. */
   idempotencyKey: string
-  /** Aborts at the timeout, on a cancel and at a shutdown. The runner must stop then. */
+  /** Aborts at the timeout, on a cancel, at a shutdown and when the claim is lost. The runner must stop then. */
   signal: AbortSignal
 }
 

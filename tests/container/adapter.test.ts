@@ -195,7 +195,7 @@ describe('readService', () => {
   })
 
   it('names the file that is no YAML, or is missing', async () => {
-    await expect(read('a: [')).rejects.toThrow(/other\.yml is no valid YAML/)
+    await expect(read('a: [')).rejects.toThrow(/other\.yml is not valid YAML/)
     await expect(readService('/nowhere/serverless.yml')).rejects.toThrow('/nowhere/serverless.yml')
   })
 

@@ -105,7 +105,7 @@ test('no claim takes more params than a statement should carry, and none is left
   expect(claims.flat()).toHaveLength(70)
 })
 
-test('nor does one of what is queued', async () => {
+test('no claim of queued executions takes more params than a statement should carry', async () => {
   const body = 'x1y2'.repeat(62_500)
   for (let number = 0; number < 40; number += 1) {
     const params = { url: 'http://localhost/', body }

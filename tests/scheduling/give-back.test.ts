@@ -2,7 +2,7 @@ import '../setup/doctor.ts'
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, type Database } from '../../shared/db.ts'
-import { handBackClaims, openClaims } from '../../shared/scheduling/repair/hand-back-claims.ts'
+import { claimsInUse, handBackClaims } from '../../shared/scheduling/repair/hand-back-claims.ts'
 import { createTestDatabase } from '../setup/test-database.ts'
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>
@@ -52,12 +52,12 @@ test('leaves other claims and ended executions alone', async () => {
   const [mine, other] = [randomUUID(), randomUUID()]
   const ids = [await insert(null, mine), await insert('running', other), await insert('queued', other)]
   const before = await Promise.all(ids.map(statusOf))
-  expect(await openClaims(sql, [mine, other])).toEqual([other])
+  expect(await claimsInUse(sql, [mine, other])).toEqual([other])
   expect(await handBackClaims(sql, [mine])).toBe(0)
   expect(await Promise.all(ids.map(statusOf))).toEqual(before)
 })
 
 test('takes no claims at all', async () => {
-  expect(await openClaims(sql, [])).toEqual([])
+  expect(await claimsInUse(sql, [])).toEqual([])
   expect(await handBackClaims(sql, [])).toBe(0)
 })

@@ -71,7 +71,8 @@ export async function claimAll(
 }
 
 /**
- * Of an odd capacity each side gets the extra one in turn. Otherwise one of them would never get a single free slot.
+ * When the capacity is odd, the two sides take turns getting the extra slot. Otherwise one of them would never get the
+ * only one that is free.
  */
 let oddOneIsTheirs = false
 

@@ -2,7 +2,7 @@ import type { Queryable } from '../../db.ts'
 import { noneQueuedByHand, openedByHand } from '../state/open.ts'
 
 /** The rest waits for the next tick. */
-const RELEASED_PER_TICK = 1000
+const OPENED_PER_TICK = 1000
 
 /** Opens the runs by hand that were asked for while another execution was open, once that has ended. */
 export async function openQueuedRuns(sql: Queryable): Promise<void> {
@@ -11,7 +11,7 @@ export async function openQueuedRuns(sql: Queryable): Promise<void> {
       select task_id from task_state
       where run_queued_at is not null and status is null
       order by run_queued_at
-      limit ${RELEASED_PER_TICK}
+      limit ${OPENED_PER_TICK}
       for no key update skip locked
     )
     update task_state s

@@ -4,7 +4,7 @@ import { freeNeverRun, freeUnstarted } from '../state/free.ts'
 import { handBack } from '../state/hand-back.ts'
 
 /** Returns those claims that still hold an execution. */
-export async function openClaims(sql: Queryable, claimIds: string[]): Promise<string[]> {
+export async function claimsInUse(sql: Queryable, claimIds: string[]): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     select c.id
     from claims c

@@ -67,7 +67,7 @@ async function recoverSome(tx: Queryable): Promise<Batch> {
     tx,
     open.filter(({ status }) => status === 'running'),
   )
-  await pauseTired(
+  await pauseOverLimit(
     tx,
     lost.filter((it) => it.gives_up),
   )
@@ -112,9 +112,9 @@ async function lockOpen(
 }
 
 /** These tasks are probably what kills the workers. */
-async function pauseTired(tx: Queryable, tired: Lost[]): Promise<void> {
-  if (tired.length === 0) return
-  const taskIds = tired.map((it) => it.task_id)
+async function pauseOverLimit(tx: Queryable, overLimit: Lost[]): Promise<void> {
+  if (overLimit.length === 0) return
+  const taskIds = overLimit.map((it) => it.task_id)
   await tx`
     update task_state s
     set ${pausedItself(tx, tx`true`, lossReason(tx))}

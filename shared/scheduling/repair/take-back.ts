@@ -11,8 +11,8 @@ const CUT_OFF = 'its worker could not reach the database: its lease ran out'
 export type GivenUp = { claimIds: string[]; executionIds: number[] }
 
 /**
- * Takes back that these losses count for `crash_limit`, and the pauses that came of it: they didn't kill the worker.
- * Losses that are recovered later won't count either. May be repeated. Returns how many tasks were resumed.
+ * Stops these losses from counting towards `crash_limit`, and ends the pauses that they caused: they didn't kill the
+ * worker. Losses that are recovered later won't count either. May be repeated. Returns how many tasks were resumed.
  */
 export async function takeBackLosses(sql: Database, { claimIds, executionIds }: GivenUp): Promise<number> {
   return await retryDeadlock(() =>
@@ -37,8 +37,8 @@ export async function takeBackLosses(sql: Database, { claimIds, executionIds }: 
 }
 
 /**
- * The detail in the ledger shows what was taken back already. Returns the executions whose tasks had paused themselves
- * because of them.
+ * Changing the `detail` marks a loss as uncounted, so repeating this is safe. Returns the executions whose tasks had
+ * paused themselves because of them.
  */
 async function uncount(tx: Queryable, executionIds: number[]): Promise<{ id: number; task_id: number }[]> {
   return await tx<{ id: number; task_id: number }[]>`

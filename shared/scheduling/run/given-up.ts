@@ -50,7 +50,7 @@ export class GivenUp {
         claims += batch.length
         executions += executionIds.length
       } catch (error) {
-        logger.debug('claims given up could not be told', { error: error as Error })
+        logger.debug('could not report the claims that were given up; will retry', { error: error as Error })
         await wait(RETRY_MS, undefined, { ref: false })
       }
     }

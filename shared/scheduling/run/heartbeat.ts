@@ -120,7 +120,7 @@ export class Heartbeat {
    * first case it gives the claim up. A task that blocks its process is exactly what `crash_limit` is for.
    */
   #expire(held: HeldClaim): void {
-    lose(held)
+    markLost(held)
     void this.#giveUpUnlessBlocked(held)
   }
 
@@ -190,7 +190,7 @@ export class Heartbeat {
   #keep(claim: HeldClaim, isRenewed: boolean, since: number): void {
     if (this.#held.get(claim.id) !== claim || claim.lost) return
     if (isRenewed) this.#expireAt(claim, since + this.#leaseMs)
-    else lose(claim)
+    else markLost(claim)
   }
 
   /** Someone may have locked the tasks. Then the next beat asks again; the leases are renewed regardless. */
@@ -212,7 +212,7 @@ export class Heartbeat {
   }
 }
 
-function lose(held: HeldClaim): void {
+function markLost(held: HeldClaim): void {
   held.lost = true
   for (const run of held.runs) run.stop('claim_lost')
 }

@@ -15,9 +15,8 @@ type Late = {
 }
 
 /**
- * Returns why a run began late, or null when its process can't know. What it waited for is what was in the way since it
- * was due: the database, a place (a retry has but a share of them), or nothing at all: then it was in the past when a
- * scheduler first saw it.
+ * Returns why a run began late, or null if its process can't know: it waited for the database, or for a slot (of which
+ * retries only get a share). If neither was in the way it was already overdue when a scheduler first saw it.
  */
 export function whyLate({ dueAt, attempt, isOwn }: Late, slots: Slots, watch: Overdue): LateReason | null {
   if (watch.wasUnreachableSince(dueAt)) return 'database'

@@ -164,7 +164,7 @@ export function firstOccurrence(schedule: Schedule, now: Date): Date {
   const ended = schedule.endAt !== null
   throw invalid([
     ended
-      ? { pointer: '#/end_at', detail: 'leaves no occurrence: the schedule never fires' }
+      ? { pointer: '#/end_at', detail: 'the schedule has no occurrences' }
       : { pointer: '#/cron_expression', detail: 'never fires' },
   ])
 }

@@ -47,9 +47,9 @@ function report(dropped: ClaimedExecution[], found: Map<number, Found> | null): 
   const isDeleted = ({ id }: ClaimedExecution): boolean => found?.get(id)?.is_deleted ?? false
   const deleted = dropped.filter(isDeleted)
   if (deleted.length > 0)
-    logger.info('executions dropped: their tasks were deleted', { count: deleted.length })
+    logger.info('outcomes discarded: their tasks were deleted', { count: deleted.length })
   warnOfEach(
-    'execution dropped: its claim has passed on',
+    'outcome discarded: its worker no longer holds the claim',
     dropped.filter((it) => !isDeleted(it)),
   )
 }

@@ -123,12 +123,12 @@ async function write(
 ): Promise<Settled> {
   if (settlements.length === 0 && doneClaims.length === 0) return { ids: new Set(), gone: new Set() }
   // Planning the parts that most settlements don't need would take a good part of the server's time.
-  const mayTire = settlements.some((it) => (pauseAt(it) ?? NEVER) < NEVER)
+  const mayPause = settlements.some((it) => (pauseAt(it) ?? NEVER) < NEVER)
   const mayRemove = doneClaims.length > 0
   const [{ ids, gone }] = await sql<[{ ids: number[] | null; gone: string[] | null }]>`
     with ended as (${endAll(sql, settlements, committed)}),
     recorded as (${recorded(sql)})
-    ${mayTire ? changed(sql) : nothing(sql)}
+    ${mayPause ? changed(sql) : nothing(sql)}
     ${mayRemove ? removeDone(sql, doneClaims, settlements.length) : nothing(sql)}
     select json_agg(execution_id) as ids, ${mayRemove ? goneIds(sql) : noIds(sql)} as gone
     from ended`
@@ -136,7 +136,7 @@ async function write(
 }
 
 /**
- * Returns the update that ends executions, with what the ledger needs of each, and whether its task is `tired`: it has
+ * Returns the update that ends executions, with what the ledger needs of each, and whether its task is `over_limit`: it has
  * failed as often in a row as its `pause_after_failures` allows.
  */
 function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number, Result>): Fragment {
@@ -173,7 +173,7 @@ const recorded = reusable((sql) =>
 const changed = reusable(
   (sql) => sql`
   , changed as (
-    update tasks t set version = t.version + 1, updated_at = now() from ended where tired and t.id = ended.task_id
+    update tasks t set version = t.version + 1, updated_at = now() from ended where over_limit and t.id = ended.task_id
   )`,
 )
 
@@ -183,7 +183,7 @@ const noIds = reusable((sql) => sql`null`)
 
 const endedOrPaused = reusable((sql) => {
   const failuresNow = sql`s.consecutive_failures + 1`
-  const isTired = sql`${failuresNow} >= c.pause_at`
+  const isOverLimit = sql`${failuresNow} >= c.pause_at`
   return sql`
     ${ended(sql)}, ${ranUntilNow(sql)},
     consecutive_failures = case
@@ -191,13 +191,13 @@ const endedOrPaused = reusable((sql) => {
       when c.pause_at is not null then ${failuresNow}
       else s.consecutive_failures
     end,
-    ${pausedItself(sql, isTired, sql`'failed ' || (${failuresNow}) || ' times in a row'`)}`
+    ${pausedItself(sql, isOverLimit, sql`'failed ' || (${failuresNow}) || ' times in a row'`)}`
 })
 
 const endedRow = reusable(
   (sql) => sql`
   ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_reason,
-  s.started_at + c.since_start_ms * interval '1 ms' as began_at, s.consecutive_failures >= c.pause_at as tired`,
+  s.started_at + c.since_start_ms * interval '1 ms' as began_at, s.consecutive_failures >= c.pause_at as over_limit`,
 )
 
 /**

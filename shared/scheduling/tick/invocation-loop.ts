@@ -34,6 +34,6 @@ export async function loopTicks(
   await wait(end - performance.now())
   await ticker.stop()
   logger.info('tick loop ended', looped)
-  if (looped.worked === 0) throw new Error(`none of ${looped.ticks} ticks worked`)
+  if (looped.worked === 0) throw new Error(`all ${looped.ticks} ticks failed`)
   return looped
 }

@@ -254,7 +254,7 @@ test.for<[body: object, ...fields: [string, string][]]>([
   [{ ...interval, max_runs: 0 }, ['#/max_runs', 'Too small: expected number to be >=1']],
   [{ ...interval, type: 'sleep' }, ['#/type', 'is unknown']],
   [{ ...interval, start_at: '2027-01-02', end_at: '2027-01-01' }, ['#/end_at', 'lies before start_at']],
-  [{ ...interval, end_at: '2001-01-01' }, ['#/end_at', 'leaves no occurrence: the schedule never fires']],
+  [{ ...interval, end_at: '2001-01-01' }, ['#/end_at', 'the schedule has no occurrences']],
   [{ ...interval, next_run_at: '2990-01-02', end_at: '2990-01-01' }, ['#/next_run_at', 'lies after end_at']],
   [
     { ...interval, next_run_at: '2990-01-01', start_at: '2990-01-02' },
