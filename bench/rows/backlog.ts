@@ -23,7 +23,7 @@ export const backlog: Row = {
   name: 'backlog',
   title: 'A drain beside a million jobs that wait',
   about:
-    'The same drain in a table that holds nothing else, and in one with a million jobs that are due in a year. It lasts less than a second, so the CPU of the server is what to compare.',
+    "The same drain in an otherwise empty table, and in one with a million jobs that are due in a year. It takes less than a second, so compare the server's CPU.",
   metrics: [server, rate, client, ...others].filter((metric): metric is Metric => metric !== undefined) as [
     Metric,
     ...Metric[],

@@ -16,7 +16,7 @@ export const drain: Row = {
   name: 'drain',
   title: 'Drain of what is due',
   about:
-    'So many one-time jobs are due; each is a no-op. From when the system has started until its tables say that all are done.',
+    'One-time jobs are due, and each does nothing. Measured from the start of the system until its tables say that all are done.',
   metrics: [rate, ...costMetrics],
   systems: [...allSystems, 'floor', 'floor-open-index'],
   repetitions: 5,

@@ -103,7 +103,7 @@ export const fairness: Row = {
   name: 'fairness',
   title: 'Beside a crowd',
   about:
-    'At the default 64 places: of the instants of 20 tasks of every second, half of them made after the crowd, and of runs by hand each 5 s, the share that started within a second. The crowd’s own successes a second, and the memory of the process.',
+    'At the default of 64 slots: 20 tasks of every second, half of them created after the crowd, and a run by hand every 5 s. The share of their instants that started within a second, the crowd’s own successes a second, and the memory of the process.',
   metrics: [
     { key: 'known_share', label: 'known', unit: 'share', better: 'more' },
     { key: 'new_share', label: 'new', unit: 'share', better: 'more' },

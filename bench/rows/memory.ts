@@ -29,8 +29,7 @@ const held = (jobs: number): Case => ({
 export const memory: Row = {
   name: 'memory',
   title: 'Memory with runs open',
-  about:
-    'Resident memory of the process while so many runs are open at once, all of them waiting for a timer.',
+  about: 'Resident memory of the process while this many runs are open at once, all waiting for a timer.',
   metrics: [{ key: 'rss_mb', label: 'RSS', unit: 'MB', better: 'less' }],
   systems: bestSystems,
   repetitions: 2,

@@ -17,7 +17,7 @@ export const recurring: Row = {
   name: 'recurring',
   title: 'Recurring runs, sustained',
   about:
-    "Jobs that recur each second are all behind, so that there always is something due; every run also schedules its job's next one. It is what a scheduler does.",
+    'Jobs that recur every second are all behind, so something is always due, and every run also schedules the next one. It is what a scheduler does.',
   metrics: [rate, ...costMetrics, { key: 'kept', label: 'last fifth / first', unit: 'x', better: 'more' }],
   systems: [...bestSystems, 'floor'],
   repetitions: 3,

@@ -172,7 +172,7 @@ test('asynchronous invocations run once, soon or never, and a failed execute is 
   ])
 })
 
-test('three alarms tell the topic', () => {
+test('three alarms notify the topic', () => {
   const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm')
   expect(alarms.map(([name]) => name).sort()).toEqual(['ExecuteFailed', 'StartsLate', 'TickMissing'])
   for (const [, alarm] of alarms) expect(alarm.AlarmActions).toEqual([{ Ref: 'AlarmTopic' }])

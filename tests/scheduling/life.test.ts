@@ -194,7 +194,7 @@ test('a schedule that cannot be read pauses its task, and no other one waits for
   expect(broken?.pause_reason).toMatch(/^unreadable schedule: #\/cron_expression: /)
 })
 
-test('a schedule that cannot be read ends no pause, and stops no tick', async () => {
+test('a schedule that cannot be read keeps its pause, and does not stop the tick', async () => {
   const paused = { paused_at: '2027-01-01T00:00:00Z', paused_until: '2020-01-01T00:00:00Z' }
   const broken = { schedule_type: 'cron', interval_seconds: null, cron_expression: 'not cron' }
   await insertTask({ ...broken, ...paused, name: 'broken' })

@@ -60,14 +60,14 @@ test.for<[what: string, body: object]>([
   expect(await occurrences()).toEqual([ran])
 })
 
-test('to a shorter interval: the next one is the first of the new rate that lies ahead', async () => {
+test('a shorter interval continues at the first instant of the new rate that lies ahead', async () => {
   const ran = await nowPlus(-100)
   await insertTask({ next_run_at: plus(ran, 3600), interval_seconds: 3600 })
   await insertExecution(ran)
   expect(await moved({ interval_seconds: 30 })).toBe(plus(ran, 120))
 })
 
-test('of the jitter: an occurrence whose delay is running is not lost', async () => {
+test('changing the jitter does not lose an occurrence that is being delayed', async () => {
   const cursor = await nowPlus(3)
   await insertTask({
     ...yearly,
@@ -82,14 +82,14 @@ test('of the jitter: an occurrence whose delay is running is not lost', async ()
   expect(new Date(String(await moved({ jitter_seconds: 86_400 }))).toISOString()).toBe(cursor)
 })
 
-test('of the jitter of a task that runs once: its occurrence stays where it is', async () => {
+test('changing the jitter of a once task keeps its occurrence', async () => {
   const at = '2990-01-01T00:00:00.000Z'
   await insertTask({ schedule_type: 'once', interval_seconds: null, next_run_at: at })
   expect(await moved({ jitter_seconds: 3600 })).not.toBe(at)
   expect(await moved({ jitter_seconds: 0 })).toBe(at)
 })
 
-test('of an end keeps a given next_run_at', async () => {
+test('changing the end keeps a given next_run_at', async () => {
   const [ran, given] = [await nowPlus(-10), await nowPlus(86_400)]
   await insertTask({ next_run_at: given })
   await insertExecution(ran)
@@ -110,20 +110,20 @@ test.for([
   expect(await skips()).toEqual(left)
 })
 
-test('of a next_run_at ahead records what was due by then', async () => {
+test('a next_run_at ahead records what was due before it', async () => {
   await insertTask({ ...quick, next_run_at: await nowPlus(-130) })
   await moved({ next_run_at: '2990-01-01T00:00:00Z' })
   expect(await skips()).toEqual([{ status: 'skipped', skip_reason: 'ended', skipped_count: 3 }])
 })
 
-test('of an end that has passed continues at the same rate', async () => {
+test('changing an end that has passed continues at the same rate', async () => {
   const ran = await nowPlus(-90)
   await insertTask({ next_run_at: null, end_at: await nowPlus(-80) })
   await insertExecution(ran)
   expect(await moved({ end_at: null })).toBe(plus(ran, 120))
 })
 
-test('of a start lets nothing run before it, even if it is due', async () => {
+test('a new start lets nothing run before it, even if it is due', async () => {
   await insertTask({ ...quick, next_run_at: await nowPlus(-1) })
   expect(await moved({ start_at: '2990-01-01T00:00:00Z' })).toBe('2990-01-01T00:00:00.000Z')
   await tickAndRun()
@@ -138,7 +138,7 @@ test.for([[3], [null]])('of max_runs to %s continues a task that had used them u
   expect(await moved({ max_runs })).toBe(plus(ran, 120))
 })
 
-test('of a next_run_at to the instant that is claimed ahead takes it back, and it runs once', async () => {
+test('a next_run_at that is claimed ahead is withdrawn, and runs once', async () => {
   const at = await nowPlus(0.8)
   await insertTask({ ...quick, next_run_at: at })
   const { claims } = await tickOnly(undefined, 1000)

@@ -28,7 +28,7 @@ const replaced = (given: object = {}, version = 2) => json(200, aTask({ version,
 
 beforeEach(emptyTables)
 
-test('creates a task that there is not', async () => {
+test('creates a task that does not exist', async () => {
   expect(await put({ ...minimal, tags: ['a'] })).toEqual(created({ tags: ['a'] }))
 })
 
@@ -60,7 +60,7 @@ test('replaces the task, with defaults for fields that are left out', async () =
   expect(await put(minimal)).toEqual(replaced({ next_run_at: at }))
 })
 
-test('a null is a default as well', async () => {
+test('a null means the default too', async () => {
   await insertTask({ ...own, params: db().json(own.params), next_run_at: at })
   const nulls = Object.fromEntries(Object.keys(own).map((key) => [key, null]))
   expect(await put({ ...minimal, ...nulls })).toEqual(replaced({ next_run_at: at }))
@@ -81,7 +81,7 @@ test('keeps the history of the task', async () => {
 })
 
 describe('next_run_at', () => {
-  test('stays with a schedule that is the same, and moves with another one', async () => {
+  test('stays if the schedule stays, and moves with another one', async () => {
     await insertTask({ next_run_at: at })
     expect(await put({ ...minimal, max_attempts: 2 })).toEqual(replaced({ next_run_at: at, max_attempts: 2 }))
     const cron = { schedule_type: 'cron', interval_seconds: null, cron_expression: '0 0 1 1 *' }
@@ -90,7 +90,7 @@ describe('next_run_at', () => {
     )
   })
 
-  test('that is due stays due', async () => {
+  test('stays due if it is due', async () => {
     const due = await nowPlus(-1)
     await insertTask({ next_run_at: due })
     expect(await put({ ...minimal, interval_seconds: 5 })).toEqual(
@@ -98,7 +98,7 @@ describe('next_run_at', () => {
     )
   })
 
-  test('that was handled stays so: the same body may come again', async () => {
+  test('stays handled, so that the same body may be repeated', async () => {
     const done = { schedule_type: 'once', interval_seconds: null, next_run_at: null }
     await insertTask(done)
     await insertExecution(once_.next_run_at)
@@ -110,7 +110,7 @@ describe('next_run_at', () => {
     )
   })
 
-  test('of another instant runs a task again that is done', async () => {
+  test('at another instant runs a finished task again', async () => {
     await insertTask({ schedule_type: 'once', interval_seconds: null, next_run_at: null })
     await insertExecution('2019-01-01T00:00:00Z')
     expect(await put(once_)).toEqual(replaced({ ...once_, interval_seconds: null }))
@@ -140,7 +140,7 @@ describe('with If-Match', () => {
     expect(await db()`select from whole_tasks`).toHaveLength(0)
   })
 
-  test('of none of our making changes nothing', async () => {
+  test('that is not ours changes nothing', async () => {
     await insertTask()
     expect(await only('"x"')).toEqual(problem('precondition_failed', 'the task is at version 1'))
     expect(await only('3')).toEqual(
@@ -149,7 +149,7 @@ describe('with If-Match', () => {
   })
 })
 
-test('of many at once one creates the task, and the others replace it', async () => {
+test('many at once: one creates the task, and the others replace it', async () => {
   const answers = await Promise.all(Array.from({ length: 10 }, () => put(minimal)))
   expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([...Array(9).fill(200), 201])
   expect(await db()`select version from whole_tasks`).toEqual([{ version: 10 }])
