@@ -17,6 +17,7 @@ type CreateOptions = ScheduleOptions & {
   duration?: number
   url?: string
   timeoutSeconds?: number
+  description?: string
 }
 
 const columns = [
@@ -56,6 +57,7 @@ export const addTaskCommands: AddCommands = (program, session) => {
     .option('--duration <seconds>', 'of a sleep task', decimal)
     .option('--url <url>', 'of an http task')
     .option('--timeout-seconds <seconds>', 'a run that takes longer is stopped', decimal)
+    .option('--description <text>', 'why it exists')
     .action(async (name: string, options: CreateOptions) => {
       const { api, output } = session()
       const task = await api.call<Task>('POST', '/tasks', {
@@ -64,6 +66,7 @@ export const addTaskCommands: AddCommands = (program, session) => {
         ...toSchedule(options),
         params: { duration: options.duration, url: options.url },
         timeout_seconds: options.timeoutSeconds,
+        description: options.description,
       })
       output.say(`created task ${task.id}, next run ${shortInstant(task.next_run_at)} UTC`, task)
     })

@@ -33,7 +33,13 @@ export const SETTINGS = {
   },
   PORT: { schema: whole(0, 65_535).default(8000), about: 'Port of the API. 0 takes any free one' },
   API_KEY: {
-    schema: z.string().min(1).optional(),
+    schema: z
+      .string()
+      .regex(
+        /^[!-~]([ -~]*[!-~])?$/,
+        'must be printable ASCII without spaces at its ends, as it travels in a header',
+      )
+      .optional(),
     isSecret: true,
     about:
       'If set, every route but /, /healthz, /readyz, /docs and /openapi.json requires it in the header x-api-key',
@@ -75,6 +81,7 @@ export const SETTINGS = {
   },
   HTTP_TASK_URL: {
     schema: webUrl.default('https://httpbin.org/status/200'),
+    isSecret: true,
     about: 'What an http task without params.url calls',
   },
   EXECUTE_FUNCTION_NAME: {
@@ -111,10 +118,12 @@ export const environment = z.object(
  */
 export function misspeltSettings(env: Record<string, string | undefined>): { name: string; meant: string }[] {
   const known = Object.keys(SETTINGS)
+  // HOST and PORT are close to variables of other programs.
+  const long = known.filter((name) => name.length > 5)
   return Object.keys(env)
     .filter((name) => !known.includes(name))
     .flatMap((name) => {
-      const meant = nearest(name, known)
+      const meant = nearest(name.toUpperCase(), long)
       return meant === undefined ? [] : [{ name, meant }]
     })
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
 
 type Reply = { statusCode: number; headers: Record<string, string | string[]>; body: string | Buffer }
@@ -69,9 +70,28 @@ export const send = (res: ServerResponse, { statusCode, headers, body }: Reply):
 }
 
 /** Sends an RFC 9457 problem. The client sees `detail`, so it must not show internals. */
-export const sendProblem = (res: ServerResponse, status: number, detail: string): void =>
+export function sendProblem(res: ServerResponse, status: number, detail: string): void {
+  const request_id = randomUUID()
+  const code = CODES[status] ?? 'internal'
   send(res, {
     statusCode: status,
-    headers: { 'content-type': 'application/problem+json' },
-    body: JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail }),
+    headers: { 'content-type': 'application/problem+json', 'x-request-id': request_id },
+    body: JSON.stringify({
+      type: 'about:blank',
+      title: STATUS_CODES[status],
+      status,
+      code,
+      detail,
+      request_id,
+    }),
   })
+}
+
+/** The codes of the answers that come before any handler. */
+const CODES: Record<number, string> = {
+  400: 'bad_request',
+  404: 'not_found',
+  413: 'payload_too_large',
+  415: 'unsupported_media_type',
+  504: 'timeout',
+}

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Database, isUnreachable, type Queryable } from '../../shared/db.ts'
+import { messageOf } from '../../shared/errors.ts'
 import { logger } from '../../shared/logger.ts'
 
 const FOLDER = new URL('.', import.meta.url)
@@ -50,6 +51,15 @@ export async function migrate(sql: Database, folder = FOLDER): Promise<string[]>
   }
 }
 
+async function apply(sql: Queryable, name: string, text: string): Promise<void> {
+  try {
+    await sql.unsafe(text)
+  } catch (error) {
+    if (isUnreachable(error)) throw error
+    throw new Error(`the migration ${name} failed: ${messageOf(error)}`, { cause: error })
+  }
+}
+
 type Step = { done: string[]; next: File | undefined }
 
 /**
@@ -69,7 +79,7 @@ async function applyTogether(sql: Database, files: File[]): Promise<Step> {
     const alone = pending.findIndex(({ text }) => text.startsWith(ALONE))
     const together = alone === -1 ? pending : pending.slice(0, alone)
     for (const { name, text, sha256 } of together) {
-      await tx.unsafe(text)
+      await apply(tx, name, text)
       await tx`insert into schema_migrations (name, sha256) values (${name}, ${sha256})`
     }
     return { done: together.map(({ name }) => name), next: pending[together.length] }
@@ -100,7 +110,7 @@ async function applyAlone(sql: Database, { name, text, sha256 }: File): Promise<
   try {
     const [known] = await sql`select from schema_migrations where name = ${name}`
     if (known) return false
-    await sql.unsafe(text)
+    await apply(sql, name, text)
     await sql`insert into schema_migrations (name, sha256) values (${name}, ${sha256})`
     return true
   } finally {

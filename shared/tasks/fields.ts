@@ -200,7 +200,7 @@ export const FIELDS = {
     affects: 'nothing',
     nullClears: false,
     select: 'to_jsonb(t.tags) as tags',
-    description: 'Labels to find tasks by',
+    description: 'Labels to find tasks by, each of 1 to 64 letters, digits, or any of _ . : / -',
     example: ['reports'],
   },
 } as const satisfies Record<string, Field> &

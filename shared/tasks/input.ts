@@ -10,7 +10,8 @@ const name = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^[^\p{Cc}]*$/u, 'has a control character')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: tools in other languages can't compile \p{Cc}
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'has a control character')
   .refine((text) => text.trim() === text, 'starts or ends with white space')
 
 /**

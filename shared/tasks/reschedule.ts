@@ -117,8 +117,7 @@ function nextRun(
     if (sameKind) return cursor
     throw invalid([{ pointer: '#/next_run_at', detail: 'is required when schedule_type is once' }])
   }
-  const anchor = fields.start_at ?? last ?? (sameKind ? cursor : null) ?? now
-  const next = nextFrom(schedule, anchor, now, last)
+  const next = nextFrom(schedule, anchorOf(current, fields, last), now, last)
   return next && shift(next, jitter)
 }
 
@@ -127,6 +126,13 @@ function nextFrom(schedule: Schedule, anchor: Date, now: Date, last: Date | null
   const claimed = last !== null && anchor <= last
   const waits = schedule.kind === 'interval' && anchor >= now && !claimed && isWithin(schedule, anchor)
   return waits ? anchor : nextAfter(schedule, anchor, claimed && last > now ? last : now)
+}
+
+/** Returns the instant from which an interval counts. A cursor that stood at a start which is removed says nothing. */
+function anchorOf(current: Scheduled, fields: ScheduleFields, last: Date | null): Date {
+  const keepsCursor =
+    fields.schedule_type === current.schedule_type && !(current.start_at && !fields.start_at)
+  return fields.start_at ?? last ?? (keepsCursor ? nominal(current) : null) ?? current.now
 }
 
 function nominal(current: Scheduled): Date | null {

@@ -114,11 +114,22 @@ const raw = async (text: string): Promise<string> => (await open(text)).closed
 
 const lines = (...all: string[]) => `${all.join('\r\n')}\r\n\r\n`
 
+const CODES: Record<number, string> = {
+  400: 'bad_request',
+  404: 'not_found',
+  413: 'payload_too_large',
+  415: 'unsupported_media_type',
+  500: 'internal',
+  504: 'timeout',
+}
+
 const problem = (status: number, title: string, detail: string) => ({
   type: 'about:blank',
   title,
   status,
+  code: CODES[status],
   detail,
+  request_id: expect.any(String),
 })
 
 const expectProblem = async (response: Response, body: ReturnType<typeof problem>) => {

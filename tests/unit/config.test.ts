@@ -166,3 +166,15 @@ test('a name that looks like a misspelt setting is found, with the one that it p
     { name: 'MAX_CONCURENT_EXECUTIONS', meant: 'MAX_CONCURRENT_EXECUTIONS' },
   ])
 })
+
+test('a key that no header can carry is refused', () => {
+  expect(() => readConfig({ API_KEY: 'schlüssel' })).toThrow(
+    /^bad configuration: API_KEY: must be printable ASCII/,
+  )
+})
+
+test('variables of other programs are no misspelt settings, but those in lower case are', () => {
+  expect(misspeltSettings({ PGHOST: 'x', POST: '1', lease_seconds: '4' })).toEqual([
+    { name: 'lease_seconds', meant: 'LEASE_SECONDS' },
+  ])
+})

@@ -2,18 +2,22 @@ import type { ClaimedExecution } from '../claim/claimed-execution.ts'
 import type { Share, Slot, Work } from './work.ts'
 
 /**
- * The share of all slots that is kept for quick work, its upper limit, and how many slots there must be to keep any.
+ * The share of all slots that is kept for quick work, and its upper limit. From 8 slots on two are kept: a single one
+ * would be taken by one long run. Of fewer than 4 slots none is kept.
  */
 const KEPT_SHARE = 8
 const KEPT_MAX = 16
+const TWO_KEPT_FROM = 8
 const KEPT_FROM = 4
 
 /** A run that lasts longer is slow, whatever was known of its task. */
 const SLOW_MS = 1000
 
 /** Returns how many of `slots` are kept for quick work. */
-export const keptSlots = (slots: number): number =>
-  slots < KEPT_FROM ? 0 : Math.min(KEPT_MAX, Math.max(1, Math.floor(slots / KEPT_SHARE)))
+export function keptSlots(slots: number): number {
+  if (slots < KEPT_FROM) return 0
+  return Math.min(KEPT_MAX, Math.max(slots < TWO_KEPT_FROM ? 1 : 2, Math.floor(slots / KEPT_SHARE)))
+}
 
 /**
  * A linked list, oldest slot first: a slot can be removed from anywhere in constant time, a hundred thousand times a
@@ -105,29 +109,27 @@ export class Slots {
     this.#noteFull()
   }
 
-  /**
-   * Puts the work into a kept slot if it may have one. `hanging`: targets of slow runs, from `hanging()`. Returns whether
-   * it did.
-   */
+  /** Puts the work into a kept slot if it may have one. `hanging`: from `hanging()`. Returns whether it did. */
   takeKept(work: Work, hanging: Set<string>): boolean {
     if (this.keptFree <= 0 || !mayUseKept(work.execution, hanging)) return false
     const others = [...this.#taken.kept]
     const sameTarget = others.filter((slot) => targetOf(slot) === work.execution.task.target)
-    if (sameTarget.length >= Math.ceil(this.#keptTotal / 2)) return false
+    if (sameTarget.length >= Math.max(1, Math.floor(this.#keptTotal / 2))) return false
     if (isNew(work.execution) && !this.#hasRoomForNew(others)) return false
     this.#add(work, 'kept', performance.now())
     return true
   }
 
   /**
-   * Nobody knows whether a new task is quick. New ones get a quarter of the kept slots at a time, and those that turn
-   * out to be slow hold three quarters at most, whatever their targets.
+   * Nobody knows whether a new task is quick. New ones get a quarter of the kept slots at a time, at least one, and
+   * those that turn out to be slow leave as many to others, whatever their targets. A single kept slot is not for new
+   * ones.
    */
   #hasRoomForNew(others: Slot[]): boolean {
     const before = performance.now() - SLOW_MS
     const newOnes = others.filter(({ work }) => isNew(work.execution))
     const stillQuick = newOnes.filter(({ since }) => since > before)
-    const quarter = Math.floor(this.#keptTotal / 4)
+    const quarter = Math.max(1, Math.floor(this.#keptTotal / 4))
     return stillQuick.length < quarter && newOnes.length < this.#keptTotal - quarter
   }
 
@@ -155,14 +157,16 @@ export class Slots {
     this.#taken.common.add(oldest)
   }
 
-  /** Returns the targets of the runs that have been slow so far. */
+  /**
+   * Returns the targets that hang, or may: those of runs that have been slow so far, and of new tasks that are running,
+   * since nobody knows yet whether they are quick.
+   */
   hanging(): Set<string> {
     const before = performance.now() - SLOW_MS
     const targets = new Set<string>()
     for (const taken of Object.values(this.#taken)) {
       for (const slot of taken) {
-        if (slot.since > before) break
-        targets.add(targetOf(slot))
+        if (slot.since <= before || isNew(slot.work.execution)) targets.add(targetOf(slot))
       }
     }
     return targets

@@ -90,6 +90,13 @@ describe('next_run_at', () => {
     )
   })
 
+  test('is now when a start that has not come is left out', async () => {
+    const interval = { type: 'counter', schedule_type: 'interval', interval_seconds: 9 }
+    await put({ ...interval, start_at: '2099-06-01T00:00:00Z' })
+    const { body } = await put(interval)
+    expect(Date.parse(body.next_run_at)).toBeLessThanOrEqual(Date.now() + 1000)
+  })
+
   test('stays due if it is due', async () => {
     const due = await nowPlus(-1)
     await insertTask({ next_run_at: due })
