@@ -62,7 +62,7 @@ function withoutMissing(chosen: SystemEntry[]): SystemEntry[] {
   return chosen.filter(({ name }) => name !== 'floor')
 }
 
-/** The first signal ends the trial that runs, and everything after it; databases and server go in the ordinary way. */
+/** The first signal ends the current trial and everything after it; databases and the server are shut down as usual. */
 function stopOnSignals(): AbortSignal {
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

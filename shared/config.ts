@@ -24,7 +24,7 @@ export const SETTINGS = {
   DATABASE_POOL_SIZE: {
     schema: whole(1, 1000).default(10),
     about:
-      'Connections for the requests of one process. Its scheduler has as many more, at most 10. Always 1 per worker under serverless offline',
+      'Connections for the requests of one process. Its scheduler has as many more, at most 9, plus three. Always 1 per worker under serverless offline',
   },
   HOST: {
     schema: z.string().optional(),

@@ -105,8 +105,8 @@ const serverSettings = ({ silenceMs, statementMs, lockMs }: Limits) => ({
 })
 
 /**
- * Whatever the text form of a value or the meaning of a statement depends on. The server, the database or the role may
- * have set each to something else. `search_path` stays theirs.
+ * The settings on which the text form of a value or the meaning of a statement depends. The server, the database or the
+ * role may have changed any of them. `search_path` is left as it is.
  */
 const MEANING = {
   TimeZone: 'UTC',
@@ -123,8 +123,8 @@ const MEANING = {
 }
 
 /**
- * Everything that requests ask for has an index. A plan from when a table was empty would read the whole table until
- * its statistics catch up. And these statements are done sooner than compiled.
+ * Everything that requests ask for has an index. A plan made while a table was empty would read the whole table until
+ * its statistics catch up. And compiling these statements would take longer than running them.
  */
 const SHORT_READS = { enable_seqscan: 'off', jit: 'off' }
 

@@ -63,7 +63,7 @@ async function serve(
       connections: CONNECTIONS,
       ...(body !== undefined && { body }),
     }
-    // The process that sends isn't the server's, and its system has nothing to do.
+    // The requests come from a process of their own, whose system is idle.
     return await withWorkers(trial, { ...settings, role: 'fill' }, 1, async ([sender]) => {
       const warmUp = seconds > 1 ? [{ ...load, seconds: 1 }] : []
       const results = await sender?.load([...warmUp, { ...load, seconds }])

@@ -55,7 +55,7 @@ export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
 
 const MOST_LEAD_MS = 60_000
 
-/** Usage is read so long before the first job is due, since that takes time too. */
+/** How long before the first job is due usage is read, since reading it takes time too. */
 const AHEAD_MS = 300
 
 /** Null: the system wasn't ready when the first job was due. */

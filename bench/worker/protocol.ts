@@ -35,9 +35,9 @@ export type Summary = {
   /** Since it began. */
   cpuUs: number
   /**
-   * For how long the event loop was held up at most, whatever by; and the most CPU time that its thread used between
-   * two timers of 5 ms: what its own work holds up, also on a machine of its own. Not necessarily at the same time, and
-   * up to 5 ms too much.
+   * The longest delay of the event loop, whatever caused it; and the most CPU time that its thread used between two
+   * timers of 5 ms, which is the delay that its own work causes even on an idle machine. The two need not coincide, and
+   * the second may be up to 5 ms too high.
    */
   eventLoop: { maxMs: number; ownMaxMs: number }
   rssBytes: number

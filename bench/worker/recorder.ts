@@ -4,7 +4,7 @@ import { quantile } from '../measure/quantile.ts'
 import { nowMs } from '../measure/usage.ts'
 import type { Summary } from './protocol.ts'
 
-/** Enough for every row on lateness, and little enough not to weigh on the long ones. */
+/** Enough for every lateness row, and few enough not to burden the long ones. */
 const KEPT = 200_000
 
 const PROGRESS_MS = 20

@@ -186,7 +186,7 @@ export default class OfflinePlugin {
     const plugin = this.#framework.pluginManager
       .getPlugins()
       .find((it) => it.constructor.name === 'ServerlessOffline')
-    // serverless.yml names it, which is the guarantee.
+    // Not null, since serverless.yml declares it.
     return (plugin as Offline | undefined) ?? this.#refuse('serverless-offline is not among the plugins')
   }
 }

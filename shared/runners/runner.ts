@@ -25,9 +25,7 @@ export type Runner<Params = unknown> = {
    * with the error's message as its detail.
    */
   run(params: Params, run: RunInfo): Promise<Outcome>
-  /**
-   * Returns what the runs with these params share and may all be held up by, such as a server. Default: the task type.
-   */
+  /** Returns what runs with these params depend on, such as a server: if it hangs, they all do. Default: the task type. */
   target?(params: Params): string
   /**
    * Effects in this database, for tasks whose `run` succeeded. They happen in the transaction that settles the

@@ -103,7 +103,7 @@ test('the ledger holds whatever dies', { timeout: 120_000 + seconds * 1000 }, as
   expect(successes).toBe(TASKS)
 })
 
-/** Nothing of what the last dead one held is left, and every task has run. */
+/** Nothing that the last dead replica held is left, and every task has run. */
 async function settled(): Promise<void> {
   const quiet = () => db()`
     select from whole_tasks t

@@ -69,7 +69,7 @@ describe('sends', () => {
   })
 })
 
-describe('takes for a success', () => {
+describe('which statuses are a success', () => {
   test.for<[status: number, expected: unknown, ok: boolean]>([
     [200, undefined, true],
     [204, undefined, true],

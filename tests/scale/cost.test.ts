@@ -25,8 +25,8 @@ async function insertDue(): Promise<void> {
 const dueAgain = () => db()`
   update task_state set next_run_at = now() - interval '1 s', busy_from = null, busy_until = null`
 
-// Of one connection, since others write to the same server. It counts records, since bytes depend on checkpoints; the
-// benchmark has those.
+// Counts for one connection, since others write to the same server. It counts records, since bytes depend on
+// checkpoints; the benchmark has those.
 test('a run that was claimed ahead writes fewer than twelve records to the log', async () => {
   await using pool = onlyConnection()
   const { sql } = pool

@@ -96,7 +96,7 @@ export async function statementsWaiting(count: number): Promise<void> {
   }
 }
 
-/** As if what is open had just succeeded. */
+/** Marks what is open as having just succeeded. */
 export async function endOpen(): Promise<void> {
   await db()`
     with ended as (

@@ -71,7 +71,7 @@ test('a running one stops at the next heartbeat, and is not tried again', async 
   ])
 })
 
-test('no attempt follows one that fails before its worker has heard of it', async () => {
+test('an execution that fails before its worker notices the request is not retried', async () => {
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>()
   const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
   await using target = await startTarget(async (response) => {

@@ -288,7 +288,7 @@ describe('refuses', () => {
     )
   })
 
-  test('an id that is none', async () => {
+  test('a malformed id', async () => {
     expect(await patch({}, { pathParameters: { id: 'x' } })).toEqual(
       invalidParameter('id', 'Invalid input: expected number, received string'),
     )
