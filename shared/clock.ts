@@ -14,7 +14,7 @@ export async function readClock(sql: Queryable): Promise<Clock> {
   return hearClock(row.ms, askedAt)
 }
 
-/** For so many milliseconds an answer says how far the clocks are apart: they drift by less than one in that time. */
+/** For how many milliseconds an answer says how far the clocks are apart: they drift by less than one in that time. */
 const RECENT_MS = 3000
 const RECENT_ANSWERS = 32
 const DRIFT_MS = 1

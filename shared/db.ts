@@ -55,7 +55,7 @@ const RECONNECT_SECONDS = 0.2
 
 /** How long this process and the server wait for each other, in milliseconds. */
 export type Limits = {
-  /** A connection that owes an answer for so long is dead. So is one that takes longer to open. */
+  /** A connection that owes an answer for this long is dead. So is one that takes longer to open. */
   silenceMs: number
   /**
    * The server ends a statement that takes longer. It is less than `silenceMs`, so that a slow statement isn't taken

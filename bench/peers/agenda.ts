@@ -24,7 +24,7 @@ export const open: OpenSystem = async (settings): Promise<System> => {
     async start(recorder) {
       agenda = new Agenda({ backend, ...options(settings) })
       agenda.on('error', (error: Error) => {
-        // What still runs when it stops finds a closed pool.
+        // Jobs that are still running when it stops find the pool closed.
         if (!stopped) process.stderr.write(`agenda: ${error.message}\n`)
       })
       agenda.define<Payload>(JOB, async ({ attrs }) => {

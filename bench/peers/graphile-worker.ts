@@ -89,7 +89,7 @@ function preset({ best, goal, concurrency }: Settings): GraphileConfig.Preset {
 const handler =
   (recorder: Recorder, recurring: boolean): Task =>
   async (payload, helpers) => {
-    // What addJobs() above or the line below has written.
+    // Written by addJobs() above or by the line below.
     const { dueMs, holdMs } = payload as Payload
     recorder.started(dueMs)
     if (holdMs > 0) await wait(holdMs)

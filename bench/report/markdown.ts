@@ -33,7 +33,7 @@ databases; else an embedded one, in a temporary folder, that is as durable as in
   that lasts for a minute meets all systems. Trust ratios first, then CPU and WAL per run, and single rates last.
 - A handler does nothing but note the time. Ours is the runner \`sleep\` with a duration of 0, in the container's own process with its API.
 - CPU of the server is that of all its processes, from \`/proc\`, in steps of 10 ms; of the client that of the system's process. WAL counts the whole
-  server. Foreign CPU is what others used of the machine: a row with much of it is worth little.
+  server. Foreign CPU is how much of the machine other processes used: don't trust a row where it is high.
 - Event loop max is how late a timer of the process came at most, for whatever reason: with as many busy processes as here more than half of that is waiting for a core. The most own
   CPU at a stretch is what its thread used between two timers 5 ms apart: what its own work holds up (garbage collection among it), and up to 5 ms more. Where a system does little in a second that
   sampling is much of its client CPU: some 25 ms a second on this machine.

@@ -5,7 +5,7 @@ import { bestSystems, type Case, costMetrics, type Metric, named, type Row, rate
 const YEAR_MS = 365 * 86_400_000
 
 const drainBeside = (jobs: number, waiting: number): Case => ({
-  name: waiting === 0 ? `${named(jobs)} due, alone` : `${named(jobs)} due, ${named(waiting)} waiting`,
+  name: waiting === 0 ? `${named(jobs)} due, none waiting` : `${named(jobs)} due, ${named(waiting)} waiting`,
   run: (trial) =>
     inDatabase(trial, async (database) => {
       const later = () => seedOf({ count: waiting, firstMs: Date.now() + YEAR_MS, stepMs: 10 })

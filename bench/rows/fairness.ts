@@ -4,7 +4,7 @@ import type { Case, Row } from './row.ts'
 
 type Columns = { type: string; params: unknown; [column: string]: unknown }
 
-/** Inserts so many tasks of one kind, due now or when `cursor` says. */
+/** Inserts `count` tasks of one kind, due now or when `cursor` says. */
 const insert = async (
   sql: postgres.Sql,
   count: number,

@@ -50,7 +50,7 @@ async function readBuffers({ url, name }: Database): Promise<number> {
 
 export const idle: Row = {
   name: 'idle',
-  title: 'A look that finds nothing',
+  title: 'A poll that finds nothing',
   about:
     "One pass of the scheduler while nothing is due: a tick, a fetch. Pages are those of its tables and indexes that it asks for, by PostgreSQL's own counters; they don't depend on the machine. graphile-worker's pass is runOnce(), with its start and end.",
   metrics: [

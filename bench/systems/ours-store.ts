@@ -41,7 +41,7 @@ export async function countRuns(sql: Sql): Promise<number> {
   return row.runs
 }
 
-/** Inserts so many ended executions of each task, a minute apart. */
+/** Inserts this many ended executions of each task, a minute apart. */
 export async function fillHistory(sql: Sql, perTask: number): Promise<void> {
   await sql`
     insert into executions (task_id, scheduled_for, due_at, status, started_at, finished_at, result)

@@ -12,7 +12,7 @@ export type System = {
    */
   start(recorder: Recorder): Promise<string | null>
   stop(): Promise<void>
-  /** Looks once for work while there is none. */
+  /** Polls once while there is no work. */
   idle?(): Promise<void>
 }
 

@@ -12,7 +12,7 @@ type Sql = postgres.Sql
 export type Crowd = {
   /** Inserts the crowd, due. `target` never answers once `hang` was called; `fast` answers at once. */
   insert(sql: Sql, urls: { target: string; fast: string }): Promise<unknown>
-  /** It is quick for so many seconds, and hangs from then on. Otherwise its target hangs from the start. */
+  /** It is quick for this many seconds, and hangs from then on. Otherwise its target hangs from the start. */
   quickSeconds?: number
   /** Probes are only made before it, since a new one can't be told from the crowd. */
   knownOnly?: true
@@ -63,7 +63,7 @@ async function measure(beside: Beside): Promise<Values> {
   const added = await share(sql, 'new', new Date(at.getTime() + NEW_SECONDS * 1000), seconds)
   done.abort()
   const askedByHand = await asked
-  // The last of them is late by then, or has ended.
+  // By then the last run by hand has started, or counts as late.
   await wait(2000)
   const [{ rate }] = await sql<[{ rate: number }]>`
     select (count(*) / extract(epoch from now() - ${at}))::float8 as rate from executions e

@@ -9,13 +9,13 @@ import { reach, runsOf, until } from './wait.ts'
 export type Repeat = {
   warmUpSeconds: number
   seconds: number
-  /** Ends earlier when so many runs are done. */
+  /** Ends earlier once this many runs are done. */
   target: number
 }
 
 const LIMIT_SECONDS = 20
 
-/** No system runs more in a second. pgbench must be told how many to make. */
+/** More than any system runs in a second: pgbench must be told in advance how many to run. */
 const MOST_PER_SECOND = 60_000
 
 type Mark = Usage & { runs: number; cpuUs: number; commits: number }

@@ -20,7 +20,7 @@ export type RunAt = {
   jobs: number
   /** Milliseconds from one job to the next. */
   stepMs: number
-  /** A second from one run of a job to its next; 1 for jobs that run once. */
+  /** How many times each job runs, a second apart; 1 for jobs that run once. */
   runsOfEach: number
   /** From the moment that the jobs are written until the first is due. */
   leadMs: number

@@ -65,7 +65,7 @@ export async function fill(trial: Trial, database: Database, seeds: (() => Seed)
 
 const GRACE_MS = 5_000
 
-/** Opens a system in so many processes. They have ended when this resolves. */
+/** Opens a system in this many processes. They have ended when this resolves. */
 export async function withWorkers<T>(
   { system }: Pick<Trial, 'system'>,
   settings: Settings,

@@ -9,7 +9,7 @@ export const runsOf = (workers: Worker[]): number => workers.reduce((sum, worker
 export const begin = (workers: Worker[], deadlineMs: number): Promise<boolean> =>
   until(() => alive(workers).some((worker) => worker.hasBegun), deadlineMs)
 
-/** Waits until so many runs have started. Returns false if they haven't by then. */
+/** Waits until this many runs have started. Returns false if they haven't by then. */
 export const reach = (workers: Worker[], runs: number, deadlineMs: number): Promise<boolean> =>
   until(() => runsOf(alive(workers)) >= runs, deadlineMs)
 

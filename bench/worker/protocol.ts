@@ -12,7 +12,7 @@ export type Request =
   | { call: 'summary' }
   | { call: 'stop' }
 
-/** Requests to send to a server for so many seconds. */
+/** Requests to send to a server for a number of seconds. */
 export type Load = {
   url: string
   method: 'GET' | 'POST'

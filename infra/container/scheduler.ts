@@ -101,7 +101,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   }
 }
 
-/** After so many milliseconds without a free slot of a share a worker logs a warning, once a minute at most. */
+/** Milliseconds without a free slot of a share after which a worker logs a warning, once a minute at most. */
 const FULL_MS = 10_000
 const FULL_AGAIN_MS = 60_000
 const NAMED = 5

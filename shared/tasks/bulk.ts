@@ -43,7 +43,7 @@ export type BulkVerb =
 /** How many tasks one transaction changes. A longer one would hold its locks for too many ticks. */
 const batch = new BatchSize(1000)
 
-/** After so many milliseconds a call begins no further batch. The next call continues. */
+/** Milliseconds after which a call begins no further batch. The next call continues. */
 const ENOUGH_MS = 4000
 
 type Filters = Pick<BulkQuery, keyof typeof taskFilters>

@@ -22,7 +22,7 @@ export type TaskFilters = {
   [Key in keyof typeof taskFilters]?: z.output<(typeof taskFilters)[Key]>
 }
 
-/** Returns the condition of the filters, for a statement whose `tasks` is `t` and whose `task_state` is `s`. */
+/** Returns the filters as a condition, for a statement that aliases `tasks` as `t` and `task_state` as `s`. */
 export function matching(sql: Queryable, filters: TaskFilters): Fragment {
   const { type, schedule_type, paused, name_prefix, tag, due_before } = filters
   const conditions = [

@@ -1,7 +1,7 @@
 import type { Database } from '../../shared/db.ts'
 import type { Call } from './target.ts'
 
-/** What the ledger must show, whatever happened: each question gives the rows that break a promise. */
+/** What the ledger must show, whatever happened: each query returns the rows that break a promise. */
 export async function audit(sql: Database, calls: Call[]): Promise<Record<string, readonly unknown[]>> {
   return {
     overlapping: await sql`

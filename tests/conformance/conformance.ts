@@ -232,7 +232,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       })
     })
 
-    test('previews a schedule across a change of the clock', async () => {
+    test('previews a schedule across a clock change', async () => {
       const preview = await write('POST', '/schedules/preview', {
         schedule_type: 'cron',
         cron_expression: '30 2 * * *',
@@ -340,7 +340,7 @@ function isProblem({ status, headers, body }: Answer, expected: number): boolean
   )
 }
 
-/** Of our logger, of serverless-offline's, and stacks. */
+/** Returns the error lines of our logger and of serverless-offline, and the lines of stack traces. */
 function errorLines(log: string): string[] {
   return log.split('\n').filter((line) => /"level":"(ERROR|CRITICAL)"|^\s*×|^\s+at .+:\d+:\d+/.test(line))
 }

@@ -43,11 +43,11 @@ test.for(['7', '"7', '7"', '"7" "8"', '"7",', ',"7"', '*, "7"', 'w/"7"', "'7'", 
   },
 )
 
-test('of a task that does not exist is of no matter', async () => {
+test('is ignored for a task that does not exist', async () => {
   expect(await patch('*', '2')).toEqual(problem('not_found', 'task 2 does not exist'))
 })
 
-test('of many that saw the same version one changes it', async () => {
+test('of many requests with the same version only one changes the task', async () => {
   const answers = await Promise.all(Array.from({ length: 10 }, () => patch('"7"')))
   expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([200, ...Array(9).fill(412)])
   expect(await db()`select version from whole_tasks`).toEqual([{ version: 8 }])

@@ -13,7 +13,7 @@ function namesIn(part: unknown): string[] {
   })
 }
 
-/** Returns what is referred to and doesn't exist. */
+/** Returns the names that are referenced but not defined. */
 export function dangling({ Resources, Parameters, Outputs }: Template): string[] {
   const known = new Set([...Object.keys(Resources), ...Object.keys(Parameters)])
   return namesIn({ Resources, Outputs }).filter((name) => !known.has(name) && !name.startsWith('AWS::'))

@@ -27,7 +27,7 @@ const dueAgain = () => db()`
 
 // Counts for one connection, since others write to the same server. It counts records, since bytes depend on
 // checkpoints; the benchmark has those.
-test('a run that was claimed ahead writes fewer than twelve records to the log', async () => {
+test('a run that was claimed ahead writes fewer than twelve WAL records', async () => {
   await using pool = onlyConnection()
   const { sql } = pool
   await insertDue()

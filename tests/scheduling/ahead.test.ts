@@ -15,7 +15,7 @@ beforeEach(emptyTables)
 
 const quick = { params: { duration: 0 } }
 
-/** Inserts a task that is due in so many milliseconds, by the database's clock. */
+/** Inserts a task that is due in this many milliseconds, by the database's clock. */
 async function insertDueIn(milliseconds: number, given: object = {}): Promise<void> {
   await insertTask({ ...quick, ...given })
   await db()`update task_state set next_run_at = now() + make_interval(secs => ${milliseconds / 1000})`

@@ -9,7 +9,7 @@ beforeEach(emptyTables)
 
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 
-test('a full worker claims nothing, and never more than it has room for', async () => {
+test('no worker claims more than it has room for', async () => {
   for (const name of ['a', 'b', 'c']) await insertTask({ name })
   let room = 2
   const send = async (claim: Claim) => {

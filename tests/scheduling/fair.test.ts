@@ -27,7 +27,7 @@ const ago = (seconds: number) => new Date(Date.now() - seconds * 1000)
 const due = (name: string, seconds: number, given: object = {}) =>
   insertTask({ name, interval_seconds: 86_400, next_run_at: ago(seconds), ...given })
 
-/** As if its last run had taken so many milliseconds. */
+/** Makes it look as if the task's last run took this long, in milliseconds. */
 const ranFor = (id: number, ms: number) =>
   db()`
     update task_state set started_at = now() - interval '1 h', busy_from = now() - interval '1 h',

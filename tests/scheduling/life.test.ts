@@ -180,7 +180,7 @@ test('an instant that is infinite, written by hand, stops no task', async () => 
   expect(ticked).toMatchObject({ claimed: 2 })
 })
 
-test('a schedule that cannot be read pauses its task, and no other one waits for it', async () => {
+test('a schedule that cannot be read pauses its task, and holds up no other', async () => {
   await insertTask({
     schedule_type: 'cron',
     interval_seconds: null,

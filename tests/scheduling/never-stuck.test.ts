@@ -57,7 +57,7 @@ async function claimOne() {
   return claim
 }
 
-test('a start whose answer is lost counts at the second try, and runs', async () => {
+test('a start whose answer is lost is recognized when it is repeated, and the execution runs', async () => {
   await insertTask({ params: { duration: 0 } })
   await new Executor(losing("set status = 'running'"), options).execute(await claimOne(), NO_LIMIT_MS)
   expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 1 }])

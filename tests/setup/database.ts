@@ -9,13 +9,14 @@ import { findPostgres } from './find-postgres.ts'
 declare module 'vitest' {
   export interface ProvidedContext {
     /**
-     * `url`: for creating databases; `prefix`: of the name of every database of this run, which the run's end removes.
+     * `url`: where databases are created. `prefix`: what the names of all databases of this test run start with; they
+     * are dropped at its end.
      */
     testDatabase: { url: string; prefix: string; template: string }
   }
 }
 
-/** Makes one migrated database a run, that every test file clones. */
+/** Creates one migrated database per test run, which every test file clones. */
 export default async function setup(project: TestProject) {
   const server = await findPostgres()
   const admin = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} })

@@ -22,12 +22,12 @@ export type Link = {
   /** Nothing comes through on any connection, new ones included, until `resume`; nothing gets lost. */
   stall(): void
   resume(): void
-  /** From now on each piece takes so many milliseconds longer, each way. */
+  /** Delays each piece by this many more milliseconds from now on, each way. */
   delay(ms: number): void
   close(): void
 }
 
-/** Of what a client has sent so much is remembered. */
+/** How much of what a client has sent is remembered. */
 const REMEMBERED = 20_000
 
 type Pair = Wire & { client: Socket; server: Socket; dead: boolean; heard: string; waiting: (() => void)[] }

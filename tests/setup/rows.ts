@@ -86,7 +86,7 @@ export async function insertOpen(
   }
 }
 
-/** Resolves when so many statements of this database wait for a lock. */
+/** Resolves when this many statements of this database wait for a lock. */
 export async function statementsWaiting(count: number): Promise<void> {
   for (;;) {
     const rows = await db()`

@@ -49,7 +49,7 @@ describe('the numbers of a benchmark', () => {
     ])
   })
 
-  it('are drawn as bars, as long as their medians', () => {
+  it('are drawn as bars, in proportion to their medians', () => {
     const svg = chart([drain], results)
     expect(svg).toContain('>&lt;peer&gt;</text><rect x="150" y="80" width="90.0"')
     expect(svg).toContain('75.0 (x 0.38)')

@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { InvalidCron, nextOccurrence, parseCron } from '../../shared/scheduling/schedule/cron/cron.ts'
 import { anyExpression, clockFollowing, fixedTime, oncePerDay } from './cron-arbitraries.ts'
 
-// They compute for seconds, and on a busy machine for many times that.
+// These tests take seconds, and many times that on a busy machine.
 vi.setConfig({ testTimeout: 180_000 })
 
 const HOUR = 3_600_000

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 const LOGGER = new URL('../../shared/logger.ts', import.meta.url)
 
-/** What a process of its own prints, since the form of the lines is settled when the module is loaded. */
+/** Returns what a separate process prints, since the log format is fixed when the module is loaded. */
 async function print(json: boolean, message: string, extra: object): Promise<string> {
   const script = `import { logger } from '${LOGGER}'
     logger.info(${JSON.stringify(message)}, ${JSON.stringify(extra)})`

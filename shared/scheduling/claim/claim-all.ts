@@ -15,15 +15,15 @@ const batch = new BatchSize(2000)
  */
 const MAX_IN_FLIGHT = 3
 
-/** A long tick reads the clock again after so many milliseconds, since more has come due. */
+/** Milliseconds after which a long tick reads the clock again, since more has come due. */
 const CLOCK_MS = 250
 
-/** A tick claims for so many milliseconds at most. Repairs and retries must not wait for the end of a backlog. */
+/** The most milliseconds for which a tick claims. Repairs and retries must not wait for the end of a backlog. */
 const LIMIT_MS = 5000
 
 type Options = {
   leaseSeconds: number
-  /** What falls due within so many milliseconds is claimed too. Default 0. */
+  /** Milliseconds ahead of now up to which due tasks are claimed too. Default 0. */
   aheadMs?: number
   clock: Clock
   /** The clock stands still: for tests that go through days. */

@@ -17,7 +17,7 @@ export type ClaimOptions = {
   /** The most executions to claim. */
   limit: number
   leaseSeconds: number
-  /** What falls due within so many milliseconds is claimed too. Default 0. */
+  /** Milliseconds ahead of now up to which due tasks are claimed too. Default 0. */
   aheadMs?: number
   /** What is due starts with its claim. For workers in this process, which have it as soon as it is committed. */
   startsDue?: boolean

@@ -168,7 +168,7 @@ function toDefinition(rows: Columns<Row>, index: number): Definition {
   }
 }
 
-/** Checks the params ahead of the instant, and once for all runs. */
+/** Validates the params before the task is due, and once for all runs. */
 function toWork(type: string, params: unknown): Definition['work'] {
   const runner = runnerOf(type)
   if (!runner) return { problem: `no runner for type ${type}`, unknownType: type }

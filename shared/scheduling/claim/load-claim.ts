@@ -44,7 +44,7 @@ export async function loadClaim(
   const since = performance.now()
   const renewed = await sql`
     update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
-  // No row: its lease ended, or all of it did. Another worker may have what it held.
+  // No row: the lease has expired, or all executions have ended. Another worker may have taken them over.
   const executions = renewed.count > 0 ? await loadClaimed(sql, id, taskIds) : []
   return { id, executions, clock, since, isExclusive: false }
 }

@@ -4,7 +4,7 @@ import { noneQueuedByHand, openedByHand } from '../state/open.ts'
 /** The rest waits for the next tick. */
 const OPENED_PER_TICK = 1000
 
-/** Opens the runs by hand that were asked for while another execution was open, once that has ended. */
+/** Opens the runs by hand that were requested while another execution was open, once that execution has ended. */
 export async function openQueuedRuns(sql: Queryable): Promise<void> {
   await sql`
     with ready as (

@@ -1,7 +1,7 @@
 import { isUnreachable } from '../../db.ts'
 import { logger } from '../../logger.ts'
 
-/** What must be done again and again, or executions are late. */
+/** What must be done regularly, or executions are late. */
 export type Duty = 'tick' | 'heartbeat' | 'settle'
 
 type Owed = { since: number; dueAt: number; isLate: boolean; failure: unknown }
@@ -30,7 +30,7 @@ export class Overdue {
     this.#isWatching = true
   }
 
-  /** Records that a duty is done, and due again within so many milliseconds. */
+  /** Records that a duty is done, and due again within `withinMs`. */
   owe(duty: Duty, withinMs: number): void {
     const now = performance.now()
     this.#end(duty, now)
@@ -38,7 +38,7 @@ export class Overdue {
     this.#look()
   }
 
-  /** Records that a duty is due within so many milliseconds, unless it is due already. */
+  /** Records that a duty is due within `withinMs`, unless it is due already. */
   oweAtLeast(duty: Duty, withinMs: number): void {
     if (!this.#owed.has(duty)) this.owe(duty, withinMs)
   }

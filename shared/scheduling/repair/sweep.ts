@@ -1,11 +1,11 @@
 import type { Database, Queryable } from '../../db.ts'
 import { warnOfEach } from '../../warn-of-each.ts'
 
-/** How many seconds one pass over all tasks takes, and how many lie between the starts of two. */
+/** How many seconds one pass over all tasks is spread over, and the fewest between the starts of two passes. */
 const PASS_SECONDS = 900
 const REST_SECONDS = 30
 
-/** A slice has at least so many pages, so that a small table is read at once. */
+/** The fewest pages of a slice, so that a small table is read at once. */
 const LEAST_PAGES = 256
 
 /**

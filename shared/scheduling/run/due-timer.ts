@@ -3,7 +3,7 @@ type Due = {
   at: number
 }
 
-/** Items due within so many milliseconds of each other fire together: nobody can tell which was meant to be first. */
+/** Items due within this many milliseconds of each other fire together: nobody can tell which was meant to be first. */
 const TOGETHER_MS = 1
 
 /** When a timer fires early by less than this, the rest is spent in turns of the event loop. */

@@ -13,7 +13,7 @@ const RETRY_MS = 250
 /** Milliseconds between two checks of how late the event loop is. */
 const WATCH_MS = 100
 
-/** How many claims one statement renews, and how many runs one asks about. */
+/** The most claims that one statement renews, and the most runs that one statement checks. */
 const BATCH = 2000
 
 type Options = { leaseSeconds: number; overdue: Overdue; givenUp: GivenUp }

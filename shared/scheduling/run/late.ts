@@ -2,7 +2,7 @@ import type { Overdue } from '../health/overdue.ts'
 import type { LateReason } from '../state/late-reason.ts'
 import type { Slots } from './slots.ts'
 
-/** What begins within so many milliseconds is not late. */
+/** What begins within this many milliseconds is not late. */
 export const LATE_MS = 1000
 
 /** A run that has begun late. */

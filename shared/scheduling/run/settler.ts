@@ -9,7 +9,7 @@ import { explain, reportDropped } from '../settle/dropped.ts'
 import { type DoneClaim, type Settlement, settle } from '../settle/settle.ts'
 import type { HeldClaim, Work } from './work.ts'
 
-/** Endings are gathered for so many milliseconds, or until there are enough for a batch. */
+/** For how many milliseconds endings are gathered, unless there are enough for a batch sooner. */
 const GATHER_MS = 2
 const BATCH = 2000
 /** Bytes of results in one statement. A single larger result still gets one. */
@@ -18,7 +18,7 @@ const BATCH_BYTES = 4 * 2 ** 20
 const MAX_IN_FLIGHT = 3
 const RETRY_MS = 250
 
-/** Dropped executions are gathered for so many milliseconds before the database is asked why. */
+/** For how many milliseconds dropped executions are gathered before the database is asked why. */
 const DROPPED_MS = 100
 
 /** An execution that has ended in this process. */

@@ -8,7 +8,7 @@ const MOST_MS = 50
 const EACH_MS = 0.03
 const ALL_MS = 1500
 
-/** A slow start is forgotten slowly: after so many quick ones, a third of it remains. */
+/** A slow start is forgotten slowly: after this many quick ones, a third of it remains. */
 const MEMORY = 50
 
 /**

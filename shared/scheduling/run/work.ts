@@ -36,7 +36,7 @@ export type Work = {
   readonly clock: Clock
   /** When it is due, or when it starts if that is later. On the monotonic clock, like the other instants here. */
   at: number
-  /** When it must have stopped, since its invocation ends. */
+  /** When it must have stopped, because its invocation ends then. */
   readonly deadline: number
   /** No other worker can have its claim. */
   readonly isExclusive: boolean

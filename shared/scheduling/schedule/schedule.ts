@@ -31,7 +31,7 @@ export type Schedule = Rule & { startAt: Date | null; endAt: Date | null; lastAt
 /** The end of the calendar. PostgreSQL refuses the way in which JavaScript writes the year 10000. */
 const LAST_INSTANT = new Date('9999-12-31T23:59:59.999Z')
 
-/** Returns the schedule of a task's columns. Throws `invalid`, naming each field that is wrong. */
+/** Returns the schedule that a task's columns describe. */
 export function readSchedule(fields: ScheduleFields): Schedule {
   const problems = [...ruleProblems(fields), ...boundProblems(fields)]
   if (problems.length > 0) throw invalid(problems)

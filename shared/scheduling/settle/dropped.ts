@@ -4,7 +4,7 @@ import { warnOfEach } from '../../warn-of-each.ts'
 import type { ClaimedExecution } from '../claim/claimed-execution.ts'
 import type { Settlement } from './settle.ts'
 
-/** What the database has of an execution that lost its claim. */
+/** What the database knows about an execution that lost its claim. */
 type Found = {
   id: number
   /** How it ended, by the ledger; null when it isn't there. */

@@ -11,7 +11,7 @@ export type TickTimer = {
 
 const NUDGE_MS = 25
 
-/** While ticks keep failing, one in so many is logged. */
+/** While ticks keep failing, one in this many is logged. */
 const LOG_EVERY = 30
 
 /** Ticks at each interval, one at a time. A tick that takes longer than the interval skips the beats that it covers. */

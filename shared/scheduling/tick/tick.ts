@@ -16,7 +16,7 @@ export type Ticked = Recovered & { claimed: number; claimIds: string[] }
 
 export type TickOptions = {
   leaseSeconds: number
-  /** What falls due within so many milliseconds is claimed too. Default 0. */
+  /** Milliseconds ahead of now up to which due tasks are claimed too. Default 0. */
   aheadMs?: number
   /** Decides what is due, instead of the database's clock: for tests that go through days. */
   now?: Date

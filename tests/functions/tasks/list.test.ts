@@ -139,7 +139,7 @@ test('names every parameter that is wrong', async () => {
   })
 })
 
-test.for([[-5], [0]])('reads on from any id, also %s', async ([id]) => {
+test.for([[-5], [0]])('continues from any id, even %s', async ([id]) => {
   await insertTask()
   expect((await list(`cursor=${cursorOf(id)}`)).body).toEqual(named('a'))
 })

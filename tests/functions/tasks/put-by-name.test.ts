@@ -66,7 +66,7 @@ test('a null means the default too', async () => {
   expect(await put({ ...minimal, ...nulls })).toEqual(replaced({ next_run_at: at }))
 })
 
-test('replaces every field, and again with the same', async () => {
+test('replaces every field, also a second time', async () => {
   await insertTask({ next_run_at: at })
   const given = { ...minimal, ...own }
   expect(await put(given)).toEqual(replaced({ ...given, next_run_at: at }))
@@ -90,7 +90,7 @@ describe('next_run_at', () => {
     )
   })
 
-  test('is now when a start that has not come is left out', async () => {
+  test('becomes now when a start_at in the future is left out', async () => {
     const interval = { type: 'counter', schedule_type: 'interval', interval_seconds: 9 }
     await put({ ...interval, start_at: '2099-06-01T00:00:00Z' })
     const { body } = await put(interval)

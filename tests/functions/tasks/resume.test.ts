@@ -122,7 +122,7 @@ describe('with skip', () => {
 describe('with policy', () => {
   const policy = { missed: 'policy' }
 
-  test('leaves what came due to the misfire policy', async () => {
+  test('leaves missed occurrences to the misfire policy', async () => {
     const first = await nowPlus(-150)
     await insertTask({ ...paused, next_run_at: first, params: { duration: 0 } })
     expect(await resume(policy)).toEqual(resumed({ next_run_at: first, params: { duration: 0 } }))

@@ -185,7 +185,7 @@ describe('a changed schedule', () => {
     )
   })
 
-  test('that is the same leaves the next instant where it is', async () => {
+  test('to the values that it has keeps next_run_at', async () => {
     const next_run_at = '2999-06-01T00:00:00.000Z'
     await insertTask({ ...cron, next_run_at })
     expect(await patch({ ...cron, timezone: 'UTC' })).toEqual(changed({ ...cron, next_run_at }, 1))

@@ -16,7 +16,7 @@ export function dayNumber({ year, month, day }: Civil): number {
   return era * DAYS_OF_ERA + dayOfEra - 719_468
 }
 
-/** Returns the date so many days after 1970-01-01. After Howard Hinnant's civil_from_days. */
+/** Returns the date that is `days` days after 1970-01-01. After Howard Hinnant's civil_from_days. */
 export function civilOf(days: number): Civil {
   const shifted = days + 719_468
   const era = Math.floor(shifted / DAYS_OF_ERA)

@@ -117,7 +117,7 @@ function matches({ fields: { dayOfMonth, dayOfWeek }, matchesDay }: Calendar, da
   return matchesDay === null || matchesDay(date)
 }
 
-/** Returns the first matching time of a day at or after so many milliseconds, or null. */
+/** Returns the first matching time of day at or after `time`, in milliseconds, or null. */
 function timeFrom({ fields }: Calendar, time: number): number | null {
   const seconds = time / SECOND
   const [hour, minute, second] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
@@ -138,7 +138,7 @@ function timeFrom({ fields }: Calendar, time: number): number | null {
 const timesADay = ({ fields }: Calendar): number =>
   fields.hour.values.length * fields.minute.values.length * fields.second.values.length
 
-/** Returns how many of a day's times come before so many milliseconds. */
+/** Returns how many matching times of a day come before a time, in milliseconds. */
 function timesBefore({ fields }: Calendar, time: number): number {
   const seconds = time / SECOND
   const [hour, minute, second] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
