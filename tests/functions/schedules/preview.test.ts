@@ -162,7 +162,7 @@ describe('once', () => {
     )
   })
 
-  test('also if it is in the past, since it would run late; but not if `after` is later', async () => {
+  test('also if it is in the past, since it would run late; but only if `after` is before it', async () => {
     const past = { ...once, next_run_at: '2001-01-01T00:00:00Z' }
     const description = 'Once, at 2001-01-01T00:00:00.000Z'
     expect(await preview(past)).toEqual(
