@@ -49,44 +49,44 @@ export function readCursor<Schema extends z.ZodType>(
 /** Rows of a list, and whether there may be more. */
 export type Page<Row> = { rows: Row[]; more: boolean }
 
-/** The most bytes of large values in a page. Reading and writing them blocks the event loop. */
+/** A page ends at this size of its large values. Reading and writing them blocks the event loop. */
 const PAGE_BYTES = 2 ** 20
 
+/** Sizes in bytes: of a row, and of the page up to and including that row. */
+type Size = { row_bytes: number; page_bytes: number }
+
 /**
- * Returns the page that `select` selects, in its order, but no more rows than have 1 MiB together, and at least one.
- * `bytes`: an SQL expression for the size of a row; `limit`: how many rows `select` asks for; `show`: makes what the
- * API shows of a row.
+ * Returns the page that `select` selects, in its order. The row with which it reaches 1 MiB is its last one.
+ * `bytes`: an SQL expression for the size of a row; `limit`: how many rows `select` asks for; `show`: returns a row as
+ * the API shows it.
  */
 export async function readPage<Row extends object, Shown>(
   sql: Queryable,
   { select, bytes, limit }: { select: Fragment; bytes: Fragment; limit: number },
   show: (row: Row) => Shown,
 ): Promise<Page<Shown>> {
-  const found = await sql<(Row & Place)[]>`
+  const found = await sql<(Row & Size)[]>`
     select * from (
-      select *, sum(page_bytes) over (order by page_place) as page_sum
-      from (
-        select *, row_number() over () as page_place, count(*) over ()::int as page_rows, ${bytes} as page_bytes
-        from (${select}) selected
-      ) placed
+      select *, sum(row_bytes) over (rows unbounded preceding)::int as page_bytes
+      from (select *, ${bytes} as row_bytes from (${select}) selected) sized
     ) summed
-    where page_sum <= ${PAGE_BYTES} or page_place = 1
-    order by page_place`
+    where page_bytes - row_bytes < ${PAGE_BYTES}`
+  const more = found.length === limit || (found.at(-1)?.page_bytes ?? 0) >= PAGE_BYTES
   const rows: Shown[] = []
   const turn = new Turn()
   for (const row of found) {
     if (turn.isOver) await turn.next()
-    rows.push(show(withoutPlace(row)))
+    rows.push(show(withoutSize(row)))
   }
-  // Writing them takes as long again.
-  await turn.next()
-  return { rows, more: rows.length === limit || rows.length < (found[0]?.page_rows ?? 0) }
+  return { rows, more }
 }
 
-type Place = { page_place: number; page_rows: number; page_bytes: number; page_sum: number }
-
-/** The cast: without the place's columns it is the row, which TypeScript can't tell of a type that it doesn't know. */
-function withoutPlace<Row extends object>(row: Row & Place): Row {
-  const { page_place: _1, page_rows: _2, page_bytes: _3, page_sum: _4, ...rest } = row
-  return rest as unknown as Row
+/**
+ * Hides the sizes of a row from the API: JSON leaves out what is undefined. Deleting the columns, or copying the row
+ * without them, takes half as long as the whole request.
+ */
+function withoutSize<Row extends object>(row: Row & Partial<Record<keyof Size, number | undefined>>): Row {
+  row.row_bytes = undefined
+  row.page_bytes = undefined
+  return row
 }

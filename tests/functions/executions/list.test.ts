@@ -52,9 +52,9 @@ test('lists every execution once when the links are followed', async () => {
 
 test('cuts a page off when the results come to a megabyte', async () => {
   const result = db().json({ body: 'a'.repeat(400_000) })
-  for (const date of [14, 13, 12]) await insertExecution(`2027-03-${date}T00:00:00Z`, { result })
+  for (const date of [14, 13, 12, 11]) await insertExecution(`2027-03-${date}T00:00:00Z`, { result })
   const pages = await walk(handler, { method: 'GET', path: '/executions', query: 'limit=6' })
-  expect(pages).toMatchObject([[{ id: 3 }, { id: 2 }], [{ id: 1 }]])
+  expect(pages).toMatchObject([[{ id: 4 }, { id: 3 }, { id: 2 }], [{ id: 1 }]])
 })
 
 test('links to the next page', async () => {
