@@ -1,20 +1,29 @@
+import { BatchSize } from '../shared/batch-size.ts'
 import { config } from '../shared/config.ts'
 import { heartbeatDb, schedulerDb } from '../shared/db.ts'
 import type { Starting } from '../shared/executions/run-now.ts'
 import type { Dispatcher } from '../shared/scheduling/claim/dispatch.ts'
 import { Overdue } from '../shared/scheduling/health/overdue.ts'
 import { Executor } from '../shared/scheduling/run/executor.ts'
+import { TickMemory } from '../shared/scheduling/tick/tick.ts'
+import { BULK_BATCH } from '../shared/tasks/bulk.ts'
 import { lambdaDispatcher } from './scheduler/lambda-dispatcher.ts'
 
 /*
- * What the handlers of one process share. Runtimes import handlers by path and pass them nothing but an event, so this module holds it.
- * Only `functions/` and `infra/` may read it; everything in `shared/` takes arguments.
+ * What the handlers of one process share. Runtimes import handlers by path and pass them nothing but an event, so this
+ * module holds it. Only `functions/` and `infra/` may read it; everything in `shared/` takes arguments.
  */
 
 let provided: Dispatcher | undefined
 let ownExecutor: Executor | undefined
 let ownWatch: Overdue | undefined
 let draining = false
+
+/** What the claims and ticks of this process remember. */
+export const memory = new TickMemory()
+
+/** The size of the batches in which the bulk calls of this process change tasks. */
+export const bulkBatch = new BatchSize(BULK_BATCH)
 
 /** Makes this process run what it claims. The container calls it once, at its start. */
 export function provideDispatcher(dispatcher: Dispatcher): void {
@@ -43,7 +52,14 @@ function findDispatcher(): Dispatcher | undefined {
  */
 export function starting(): Starting | undefined {
   const found = findDispatcher()
-  return found && { sql: schedulerDb(), dispatcher: found, leaseSeconds: config().leaseSeconds }
+  return (
+    found && {
+      sql: schedulerDb(),
+      dispatcher: found,
+      memory,
+      leaseSeconds: config().leaseSeconds,
+    }
+  )
 }
 
 /** Asks for an early tick when a task that was just written is due before the next tick would claim it. */

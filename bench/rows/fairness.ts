@@ -4,7 +4,7 @@ import type { Case, Row } from './row.ts'
 
 type Columns = { type: string; params: unknown; [column: string]: unknown }
 
-/** Inserts `count` tasks of one kind, due now or when `cursor` says. */
+/** Inserts `count` identical tasks, due at `cursor`, an SQL expression. */
 const insert = async (
   sql: postgres.Sql,
   count: number,
@@ -34,16 +34,16 @@ const CASTS: Record<string, string> = {
 }
 
 const CROWDS: Record<string, Crowd> = {
-  'a 200 that hang, and retry': {
+  'a 200 that hang and are retried': {
     insert: (sql, { target }) =>
       insert(sql, 200, { type: 'http', params: { url: target }, max_attempts: 100 }),
   },
-  'b 64 sleeps of a day': {
+  'b 64 day-long sleeps': {
     knownOnly: true,
     insert: (sql) =>
       insert(sql, 64, { type: 'sleep', params: { duration: 86_000 }, timeout_seconds: 86_400 }),
   },
-  'c 1,000 × 100 of fire_all': {
+  'c 1,000 with fire_all, each 100 runs behind': {
     insert: (sql) =>
       insert(
         sql,
@@ -61,7 +61,7 @@ const CROWDS: Record<string, Crowd> = {
         `now() + interval '1 s'`,
       ),
   },
-  'e 1,000 crons, ten years back': {
+  'e 1,000 crons, ten years behind': {
     async insert(sql) {
       await insert(
         sql,
@@ -78,7 +78,7 @@ const CROWDS: Record<string, Crowd> = {
         update task_state s set definition = t.definition from t where s.task_id = t.id`
     },
   },
-  'f 2,000 of 250 KB': {
+  'f 2,000 with 250 KB of params': {
     insert: (sql, { fast }) =>
       insert(
         sql,
@@ -87,7 +87,7 @@ const CROWDS: Record<string, Crowd> = {
         `now() + interval '1 s'`,
       ),
   },
-  'g 200 that were quick, and hang': {
+  'g 200 that were quick, then hang': {
     quickSeconds: 20,
     insert: (sql, { target }) =>
       insert(sql, 200, { type: 'http', params: { url: target }, interval_seconds: 1 }),
@@ -101,13 +101,13 @@ const beside = ([name, crowd]: [string, Crowd]): Case => ({
 
 export const fairness: Row = {
   name: 'fairness',
-  title: 'Beside a crowd',
+  title: 'Fairness beside a crowd',
   about:
-    'At the default of 64 slots: 20 tasks of every second, half of them created after the crowd, and a run by hand every 5 s. The share of their instants that started within a second, the crowd’s own successes a second, and the memory of the process.',
+    'With the default of 64 slots: 20 tasks that are due every second, half of them created after the crowd, and a manual run every 5 s. Shows the share of their occurrences that started within a second, the crowd’s own successes per second, and the memory of the process.',
   metrics: [
     { key: 'known_share', label: 'known', unit: 'share', better: 'more' },
     { key: 'new_share', label: 'new', unit: 'share', better: 'more' },
-    { key: 'by_hand_share', label: 'by hand', unit: 'share', better: 'more' },
+    { key: 'manual_share', label: 'manual', unit: 'share', better: 'more' },
     { key: 'crowd_rate', label: 'crowd', unit: '/s', better: 'more' },
     { key: 'rss_mb', label: 'RSS', unit: 'MB', better: 'less' },
   ],

@@ -3,7 +3,7 @@ import { seedTasks } from './ours-store.ts'
 import type { Settings } from './settings.ts'
 import type { OpenSystem, System } from './system.ts'
 
-/** The product as it is: `serve()` of the container, with its API, tick and executor, configured by the environment. */
+/** The real product: the container's `serve()` with its API, tick and executor, configured by the environment. */
 export const open: OpenSystem = async (settings): Promise<System> => {
   Object.assign(process.env, environment(settings))
   return settings.role === 'fill' ? await openTables(settings.databaseUrl) : await openProduct()
@@ -18,19 +18,20 @@ async function openTables(url: string): Promise<System> {
       await migrate(sql)
     },
     seed: (seed) => seedTasks(sql, seed),
-    start: () => Promise.reject(new Error('opened to fill')),
+    start: () => Promise.reject(new Error('opened with role fill')),
     stop: () => sql.end(),
   }
 }
 
 async function openProduct(): Promise<System> {
-  // Imported here: they read the settings.
+  // Imported only now, since these modules read the settings.
   const { serve } = await import('../../infra/container/serve.ts')
   const { runnerOf } = await import('../../shared/runners/index.ts')
   const { closeDatabase, schedulerDb } = await import('../../shared/db.ts')
   const { tick } = await import('../../shared/scheduling/tick/tick.ts')
+  const { memory } = await import('../../functions/program.ts')
   let running: Awaited<ReturnType<typeof serve>> | undefined
-  const refuse = () => Promise.reject(new Error('not opened to fill'))
+  const refuse = () => Promise.reject(new Error('not opened with role fill'))
   return {
     install: refuse,
     seed: refuse,
@@ -44,20 +45,20 @@ async function openProduct(): Promise<System> {
     },
     async idle() {
       const nobody = { capacity: async () => ({ now: 500, ahead: 500 }), send: async () => {} }
-      await tick(schedulerDb(), nobody, { leaseSeconds: 15, aheadMs: 1000 })
+      await tick(schedulerDb(), nobody, memory, { leaseSeconds: 15, aheadMs: 1000 })
     },
   }
 }
 
-/** Only what a person would set. The defaults are for a process that shares its machine. */
+/** Changes only what an operator would set. The defaults suit a process that shares its machine. */
 function environment({ databaseUrl, best, concurrency, role }: Settings): Record<string, string> {
   const most = concurrency ?? (best ? 60_000 : null)
   return {
     DATABASE_URL: databaseUrl,
     PORT: '0',
-    // The peers log nothing either.
+    // The peers don't log either.
     LOG_LEVEL: 'WARN',
-    // As infra/container/main.ts sets it.
+    // The same value as in infra/container/main.ts.
     AWS_LAMBDA_MAX_CONCURRENCY: '2',
     SHUTDOWN_GRACE_SECONDS: '3',
     SCHEDULER_ENABLE: String(role === 'run'),
@@ -69,9 +70,9 @@ function environment({ databaseUrl, best, concurrency, role }: Settings): Record
 
 type Runs = { run(params: unknown, run: { scheduledFor: Date; signal: AbortSignal }): Promise<unknown> }
 
-/** The runner stays the real one. Its start is reported first, as a peer's handler does. */
+/** Wraps the real runner to report each start first, as the peers' handlers do. */
 function tellStarts(recorder: Recorder, runner: Runs | undefined): void {
-  if (!runner) throw new Error('there is no runner sleep')
+  if (!runner) throw new Error('there is no sleep runner')
   const { run } = runner
   runner.run = (params, of) => {
     recorder.started(of.scheduledFor.getTime())

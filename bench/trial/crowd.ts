@@ -8,27 +8,28 @@ import { fill, inDatabase, type Outcome, settingsOf, type Trial, type Values, wi
 
 type Sql = postgres.Sql
 
-/** A crowd that is late or slow, beside tasks of every second that take no time. */
+/** A crowd of late or slow tasks, next to quick tasks that are due every second (the probes). */
 export type Crowd = {
-  /** Inserts the crowd, due. `target` never answers once `hang` was called; `fast` answers at once. */
+  /** Inserts the crowd. `target` is a URL that stops responding once it hangs; `fast` always responds at once. */
   insert(sql: Sql, urls: { target: string; fast: string }): Promise<unknown>
-  /** It is quick for this many seconds, and hangs from then on. Otherwise its target hangs from the start. */
+  /** The target responds for this many seconds before it hangs. If unset, it hangs from the start. */
   quickSeconds?: number
-  /** Probes are only made before it, since a new one can't be told from the crowd. */
+  /** Creates all probes before the crowd, since the scheduler couldn't tell a new one from the crowd. */
   knownOnly?: true
 }
 
-/** So many of each kind: those that the scheduler knows, and those that come after the crowd. */
+/** Number of probes. Unless the crowd is `knownOnly`, half of them are created after it. */
 const PROBES = 20
-/** Known probes count from so many seconds after the crowd, and new ones this long after they were made. */
+/** Known probes are measured this long after the crowd came, when it has filled the slots. */
 const FILLS_SECONDS = 5
+/** New probes are measured this long after they were created. */
 const NEW_SECONDS = 15
 const MEASURED_SECONDS = 20
-const BY_HAND_EACH_MS = 5000
+const MANUAL_EACH_MS = 5000
 
 type Beside = { sql: Sql; url: string; target: Target; fast: Target; crowd: Crowd; seconds: number }
 
-/** The shares of the probes' instants, and of the runs by hand, that started within a second. */
+/** Returns the shares of the probes' occurrences, and of the manual runs, that started within a second. */
 export async function besideCrowd(trial: Trial, crowd: Crowd, seconds = MEASURED_SECONDS): Promise<Outcome> {
   return await inDatabase(trial, async (database) => {
     await fill(trial, database, [])
@@ -51,10 +52,10 @@ export async function besideCrowd(trial: Trial, crowd: Crowd, seconds = MEASURED
 async function measure(beside: Beside): Promise<Values> {
   const { sql, crowd, fast, seconds } = beside
   await insertProbes(sql, 'known', crowd.knownOnly ? PROBES : PROBES / 2, fast.url)
-  const id = await insertByHand(sql)
+  const id = await insertManual(sql)
   await wait(4000)
   const done = new AbortController()
-  const asked = askByHand(`${beside.url}/tasks/${id}/run`, done.signal)
+  const asked = requestRuns(`${beside.url}/tasks/${id}/run`, done.signal)
   await comes(beside)
   if (!crowd.knownOnly) await insertProbes(sql, 'new', PROBES / 2, fast.url)
   const [{ at }] = await sql<[{ at: Date }]>`select date_trunc('second', now()) as at`
@@ -62,8 +63,8 @@ async function measure(beside: Beside): Promise<Values> {
   const known = await share(sql, 'known', at, NEW_SECONDS + seconds)
   const added = await share(sql, 'new', new Date(at.getTime() + NEW_SECONDS * 1000), seconds)
   done.abort()
-  const askedByHand = await asked
-  // By then the last run by hand has started, or counts as late.
+  const requested = await asked
+  // By then the last manual run has started, or counts as late.
   await wait(2000)
   const [{ rate }] = await sql<[{ rate: number }]>`
     select (count(*) / extract(epoch from now() - ${at}))::float8 as rate from executions e
@@ -71,12 +72,12 @@ async function measure(beside: Beside): Promise<Values> {
   return {
     known_share: known,
     ...(!crowd.knownOnly && { new_share: added }),
-    by_hand_share: await shareByHand(sql, id, askedByHand),
+    manual_share: await manualShare(sql, id, requested),
     crowd_rate: rate,
   }
 }
 
-/** Starts the crowd. Resolves when it has filled the slots. */
+/** Starts the crowd, and waits until it has filled the slots. */
 async function comes({ sql, crowd, target, fast }: Beside): Promise<void> {
   if (crowd.quickSeconds === undefined) target.hang()
   await crowd.insert(sql, { target: target.url, fast: fast.url })
@@ -85,7 +86,7 @@ async function comes({ sql, crowd, target, fast }: Beside): Promise<void> {
   await wait(FILLS_SECONDS * 1000)
 }
 
-async function insertByHand(sql: Sql): Promise<number> {
+async function insertManual(sql: Sql): Promise<number> {
   const [{ id }] = await sql<[{ id: number }]>`
     insert into tasks (name, type, schedule_type, params) values ('by hand', 'sleep', 'once', '{"duration":0}')
     returning id`
@@ -111,7 +112,7 @@ async function insertProbes(sql: Sql, kind: string, count: number, url: string):
   }
 }
 
-/** Returns the share of these probes' instants that started within a second. */
+/** Returns the share of these probes' occurrences that started within a second. */
 async function share(sql: Sql, kind: string, from: Date, seconds: number): Promise<number> {
   const until = new Date(from.getTime() + seconds * 1000 - 1000)
   const [{ hits, probes }] = await sql<[{ hits: number; probes: number }]>`
@@ -124,10 +125,10 @@ async function share(sql: Sql, kind: string, from: Date, seconds: number): Promi
   return hits / (probes * (seconds - 1))
 }
 
-async function askByHand(url: string, signal: AbortSignal): Promise<number> {
+async function requestRuns(url: string, signal: AbortSignal): Promise<number> {
   let asked = 0
   while (!signal.aborted) {
-    await wait(BY_HAND_EACH_MS, undefined, { signal }).catch(() => {})
+    await wait(MANUAL_EACH_MS, undefined, { signal }).catch(() => {})
     if (signal.aborted) return asked
     asked += 1
     await fetch(url, { method: 'POST', signal: AbortSignal.timeout(4000) }).catch(() => {})
@@ -135,7 +136,7 @@ async function askByHand(url: string, signal: AbortSignal): Promise<number> {
   return asked
 }
 
-async function shareByHand(sql: Sql, id: number, asked: number): Promise<number> {
+async function manualShare(sql: Sql, id: number, asked: number): Promise<number> {
   const [{ hits }] = await sql<[{ hits: number }]>`
     select count(*)::int as hits from executions
     where task_id = ${id} and started_at - due_at < interval '1 s'`
@@ -144,7 +145,7 @@ async function shareByHand(sql: Sql, id: number, asked: number): Promise<number>
 
 type Target = { url: string; hang(): void; close(): void }
 
-/** A server that answers at once, until it hangs. */
+/** Starts a server that responds at once until `hang` is called. */
 async function startTarget(): Promise<Target> {
   let hangs = false
   const server: Server = createServer((request, response) => {

@@ -12,7 +12,8 @@ export const handler = httpHandler(
     query: executionQuery,
     responses: {
       200: {
-        description: 'A page, which ends early once its params or results reach 1 MiB; `Link` names the next one',
+        description:
+          'A page, which ends early once its params or results reach 1 MiB; `Link` names the next one',
         body: z.array(executionOut),
       },
     },

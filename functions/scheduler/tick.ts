@@ -6,7 +6,7 @@ import { schedulerDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { type Looped, loopTicks } from '../../shared/scheduling/tick/invocation-loop.ts'
 import { type Ticked, tick } from '../../shared/scheduling/tick/tick.ts'
-import { dispatcher } from '../program.ts'
+import { dispatcher, memory } from '../program.ts'
 
 /**
  * Without `loopSeconds` it ticks once. The schedule in serverless.yml sets it, since nothing on AWS fires more than
@@ -20,7 +20,7 @@ export const handler = middy()
   .handler(async (event: unknown): Promise<Ticked | Looped> => {
     const { loopSeconds } = beat.parse(event)
     const { leaseSeconds, claimAheadMs, tickIntervalMs } = config()
-    const tickOnce = (aheadMs: number) => tick(schedulerDb(), dispatcher(), { leaseSeconds, aheadMs })
+    const tickOnce = (aheadMs: number) => tick(schedulerDb(), dispatcher(), memory, { leaseSeconds, aheadMs })
     if (loopSeconds === undefined) return await tickOnce(claimAheadMs)
     return await loopTicks(tickOnce, { loopSeconds, tickIntervalMs, claimAheadMs, leaseSeconds })
   })

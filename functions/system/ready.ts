@@ -3,7 +3,7 @@ import { probeDb } from '../../shared/db.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { checkReadiness } from '../../shared/readiness.ts'
 import { schedulerState } from '../../shared/scheduling/health/health.ts'
-import { isDraining, watch } from '../program.ts'
+import { isDraining, memory, watch } from '../program.ts'
 
 const readyOut = z.object({
   status: z.literal('ready'),
@@ -36,6 +36,6 @@ export const handler = httpHandler(
   },
   async () => {
     await checkReadiness(probeDb(), isDraining())
-    return { status: 200, body: { status: 'ready', scheduler: schedulerState(watch()) } }
+    return { status: 200, body: { status: 'ready', scheduler: schedulerState(watch(), memory.unknownTypes) } }
   },
 )

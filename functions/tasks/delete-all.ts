@@ -1,5 +1,6 @@
 import { httpHandler } from '../../shared/http/handler.ts'
 import { applyToAll, bulkOut, bulkQuery } from '../../shared/tasks/bulk.ts'
+import { bulkBatch } from '../program.ts'
 
 export const handler = httpHandler(
   {
@@ -12,6 +13,6 @@ export const handler = httpHandler(
   },
   async ({ query }, { sql }) => ({
     status: 200,
-    body: await applyToAll(sql, query, { verb: 'delete' }),
+    body: await applyToAll({ sql, batch: bulkBatch }, query, { verb: 'delete' }),
   }),
 )

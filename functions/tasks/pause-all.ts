@@ -1,6 +1,7 @@
 import { httpHandler } from '../../shared/http/handler.ts'
 import { applyToAll, bulkOut, bulkQuery } from '../../shared/tasks/bulk.ts'
 import { pauseIn } from '../../shared/tasks/control.ts'
+import { bulkBatch } from '../program.ts'
 
 export const handler = httpHandler(
   {
@@ -15,6 +16,6 @@ export const handler = httpHandler(
   },
   async ({ query, body }, { sql }) => ({
     status: 200,
-    body: await applyToAll(sql, query, { verb: 'pause', ...body }),
+    body: await applyToAll({ sql, batch: bulkBatch }, query, { verb: 'pause', ...body }),
   }),
 )

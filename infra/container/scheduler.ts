@@ -34,14 +34,17 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   const kept = Math.floor(settings.maxClaimedExecutions / 8)
   let full = false
   const tellFull = watchFull(own, 'common', 'all slots are taken: what is due waits')
-  const tellKeptFull = watchFull(own, 'kept', 'the slots kept for quick tasks and runs by hand are taken too')
+  const tellKeptFull = watchFull(own, 'kept', 'the slots kept for quick tasks and manual runs are taken too')
   let stopping = false
   const handed = new Set<Promise<void>>()
   const run = async (claim: Claim): Promise<void> => {
     try {
-      await invoke(withoutLimit(execute.fn), execute.handler, { claim })
+      const taskIds = claim.executions.map((it) => it.task_id)
+      await invoke(withoutLimit(execute.fn), execute.handler, { claimId: claim.id, taskIds })
     } catch (error) {
       logger.error('executions could not be started', { claim_id: claim.id, error: error as Error })
+    } finally {
+      own.abandon(claim.id)
     }
   }
   const watch = ownWatch()
@@ -79,10 +82,9 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
     },
     reserve: (count) => own.reserve(count),
     async send(claim) {
-      const taken = own.accepted(claim.id)
+      own.accept(claim)
       const work = run(claim).finally(() => handed.delete(work))
       handed.add(work)
-      await Promise.race([taken, work])
     },
     nudge,
   })

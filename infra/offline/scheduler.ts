@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Config } from '../../shared/config.ts'
 import type { Database } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
-import { claimsInUse, handBackClaims } from '../../shared/scheduling/repair/hand-back-claims.ts'
+import { claimsInUse, handBackClaims } from '../../shared/scheduling/repair/drop-claims.ts'
 import type { Ticked } from '../../shared/scheduling/tick/tick.ts'
 import { startTickTimer } from '../../shared/scheduling/tick/tick-timer.ts'
 

@@ -1,16 +1,17 @@
 import type { Database, Queryable } from '../db.ts'
 import { AppError, notFound } from '../errors.ts'
 import { logger } from '../logger.ts'
+import type { ClaimMemory } from '../scheduling/claim/claim-memory.ts'
 import { claimOne } from '../scheduling/claim/claim-queued.ts'
 import { type Dispatcher, dispatch } from '../scheduling/claim/dispatch.ts'
-import { type ByHand, nothingOpen, openedByHand, queuedByHand } from '../scheduling/state/open.ts'
+import { type ManualTrigger, nothingOpen, openedManually, runQueued } from '../scheduling/state/open.ts'
 import { type Execution, openColumns } from './execution.ts'
 import { getExecution } from './get.ts'
 
 /** What starts a run at once instead of at the next tick. `sql` is the scheduler's pool. */
-export type Starting = { sql: Database; dispatcher: Dispatcher; leaseSeconds: number }
+export type Starting = { sql: Database; dispatcher: Dispatcher; memory: ClaimMemory; leaseSeconds: number }
 
-/** The execution of a run by hand, or that one will follow the open execution. */
+/** The execution of a manual run, or that one will follow the open execution. */
 export type Asked = { execution: Execution } | { queued: true }
 
 /**
@@ -26,7 +27,7 @@ export async function runNow(
   if (execution) return { execution: await startAtOnce(execution, starting) }
   if (overlap === 'refuse') throw new AppError('conflict', `task ${taskId} has an open execution`)
   const queued = await sql`
-    update task_state s set ${queuedByHand(sql)} where s.task_id = ${taskId}::bigint`
+    update task_state s set ${runQueued(sql)} where s.task_id = ${taskId}::bigint`
   if (queued.count === 0) throw notFound('task', taskId)
   return { queued: true }
 }
@@ -39,13 +40,13 @@ export async function rerun(sql: Database, executionId: number, starting?: Start
   return await startAtOnce(execution, starting)
 }
 
-type Run = { taskId: number; trigger: ByHand; rerunOf: number | null }
+type Run = { taskId: number; trigger: ManualTrigger; rerunOf: number | null }
 
 /** Returns undefined if an execution of the task is open. The row has room for only one, so two can't slip in. */
 async function openRun(sql: Queryable, { taskId, trigger, rerunOf }: Run): Promise<Execution | undefined> {
   const [execution] = await sql<[Execution?]>`
     update task_state s
-    set ${openedByHand(sql, trigger, rerunOf)}
+    set ${openedManually(sql, trigger, rerunOf)}
     where s.task_id = ${taskId}::bigint and ${nothingOpen(sql)}
     returning ${openColumns(sql)}`
   if (execution) return execution
@@ -57,11 +58,12 @@ async function openRun(sql: Queryable, { taskId, trigger, rerunOf }: Run): Promi
 /** Dispatches it now if there is a slot for it. Otherwise, and after a failure, the next tick claims it. */
 async function startAtOnce(execution: Execution, starting: Starting | undefined): Promise<Execution> {
   if (!starting) return execution
-  const { sql, dispatcher, leaseSeconds } = starting
+  const { sql, dispatcher, memory, leaseSeconds } = starting
   try {
     const { now, ahead, quick = 0 } = await dispatcher.capacity()
     if (Math.max(now, ahead, quick) <= 0) return execution
-    await dispatch(sql, dispatcher, await claimOne(sql, execution.task_id, leaseSeconds))
+    const claims = await claimOne(sql, memory, { taskId: execution.task_id, leaseSeconds })
+    await dispatch(sql, dispatcher, claims)
   } catch (error) {
     logger.warn('a run waits for the next tick', { execution_id: execution.id, error: error as Error })
   }

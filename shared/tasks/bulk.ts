@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { BatchSize } from '../batch-size.ts'
+import type { BatchSize } from '../batch-size.ts'
 import { type Database, wasTooSlow } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { readCursor, toCursor } from '../page.ts'
@@ -40,8 +40,11 @@ export type BulkVerb =
   | { verb: 'resume'; missed: 'skip' | 'policy' }
   | { verb: 'delete' }
 
-/** How many tasks one transaction changes. A longer one would hold its locks for too many ticks. */
-const batch = new BatchSize(1000)
+/** How many tasks one transaction changes at most. A longer one would hold its locks for too many ticks. */
+export const BULK_BATCH = 1000
+
+/** `batch` is shared by the calls of a process: when the database is slow, a call may end after one batch. */
+type Context = { sql: Database; batch: BatchSize }
 
 /** Milliseconds after which a call begins no further batch. The next call continues. */
 const ENOUGH_MS = 4000
@@ -52,7 +55,7 @@ type Filters = Pick<BulkQuery, keyof typeof taskFilters>
  * Applies an action to the tasks that the filters match, in the order of their ids, until its time is up. Throws
  * `bad_request` if nothing says which tasks, and `invalid` for a bad cursor.
  */
-export async function applyToAll(sql: Database, query: BulkQuery, verb: BulkVerb): Promise<Bulk> {
+export async function applyToAll({ sql, batch }: Context, query: BulkQuery, verb: BulkVerb): Promise<Bulk> {
   const { all, dry_run, ids: named, cursor, ...filters } = query
   // An empty prefix comes from a variable that wasn't set, and would match everything.
   if (!all && Object.values(filters).every((value) => value === undefined || value === '')) {
@@ -62,7 +65,7 @@ export async function applyToAll(sql: Database, query: BulkQuery, verb: BulkVerb
   const most = named ? IDS : Number.POSITIVE_INFINITY
   const done = dry_run
     ? await count(sql, filters, from, named)
-    : await applyFrom(sql, filters, from, most, verb)
+    : await applyFrom({ sql, batch }, filters, from, most, verb)
   const remaining = done.last === null ? 0 : await countAfter(sql, filters, done.last)
   return {
     matched: done.matched,
@@ -84,7 +87,7 @@ async function count(sql: Database, filters: Filters, from: number, named: boole
 }
 
 async function applyFrom(
-  sql: Database,
+  { sql, batch }: Context,
   filters: Filters,
   from: number,
   most: number,
@@ -95,7 +98,7 @@ async function applyFrom(
   while (done.last !== null && done.matched < most && performance.now() < until) {
     const limit = Math.min(batch.size, most - done.matched)
     const ids = await idsAfter(sql, filters, done.last, limit)
-    const changed = await apply(sql, ids, verb, until)
+    const changed = await apply({ sql, batch }, ids, verb, until)
     if (changed === null) continue
     done.matched += ids.length
     done.changed.push(...changed)
@@ -131,7 +134,12 @@ async function countAfter(sql: Database, filters: Filters, after: number): Promi
  * Returns the ids of the tasks that existed; null if it was too much at once, or if time is up, so that they are still
  * to be done.
  */
-async function apply(sql: Database, ids: number[], verb: BulkVerb, until: number): Promise<number[] | null> {
+async function apply(
+  { sql, batch }: Context,
+  ids: number[],
+  verb: BulkVerb,
+  until: number,
+): Promise<number[] | null> {
   try {
     const changed = await applyOnce(sql, ids, verb, until)
     batch.worked()

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { readClock } from '../clock.ts'
+import { DatabaseClock } from '../clock.ts'
 import type { Queryable } from '../db.ts'
 import { invalid } from '../errors.ts'
 import { instantIn, instantOut } from '../instant.ts'
@@ -53,7 +53,7 @@ export async function preview(
   const fields = scheduleFields(input)
   const schedule = readSchedule(fields)
   const first = input.next_run_at ?? null
-  const { now } = await readClock(sql)
+  const { now } = await new DatabaseClock().read(sql)
   if (first) requireWithin(schedule, first, now)
   const count = Math.min(input.count ?? 5, input.max_runs ?? 50)
   const instants = input.after

@@ -3,7 +3,7 @@ import { AppError, notFound } from '../errors.ts'
 import type { Precondition } from '../precondition.ts'
 import type { ScheduleFields } from '../scheduling/schedule/schedule.ts'
 import { scheduleColumns } from '../scheduling/state/schedule-columns.ts'
-import { isAhead, withdrawClaimed } from '../scheduling/state/withdraw.ts'
+import { isAhead, withdrawUnstarted } from '../scheduling/state/withdraw.ts'
 import { scheduleFields, withoutNulls } from './create.ts'
 import { CLEARED_BY_NULL, DEFAULTS, fieldsAffecting } from './fields.ts'
 import { getTask } from './get.ts'
@@ -100,7 +100,7 @@ async function change(
       where id = ${current.id}`
     return await getTask(tx, current.id)
   }
-  const next_run_at = await withdrawClaimed(tx, current.id)
+  const next_run_at = await withdrawUnstarted(tx, current.id)
   if (moves) await reschedule(tx, { ...current, next_run_at }, fields, patch)
   await tx`
     with changed as (

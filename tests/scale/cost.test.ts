@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import { readClock } from '../../shared/clock.ts'
+import { memory } from '../../functions/program.ts'
 import { connect, type Database, db } from '../../shared/db.ts'
 import { success } from '../../shared/runners/outcome.ts'
 import { claimDue } from '../../shared/scheduling/claim/claim-due.ts'
@@ -21,13 +21,13 @@ async function insertDue(): Promise<void> {
     insert into task_state (task_id, definition, next_run_at) select id, definition, now() - interval '1 s' from t`
 }
 
-/** Makes them due again, at a later instant that no run covers. */
+/** Makes the tasks due again, and clears their last runs so that none overlaps. */
 const dueAgain = () => db()`
   update task_state set next_run_at = now() - interval '1 s', busy_from = null, busy_until = null`
 
-// Counts for one connection, since others write to the same server. It counts records, since bytes depend on
-// checkpoints; the benchmark has those.
-test('a run that was claimed ahead writes fewer than twelve WAL records', async () => {
+// Counts only this connection's WAL, since others write to the same server. It counts records, since bytes depend on
+// checkpoints; the benchmark measures those.
+test('a run claimed ahead writes fewer than twelve WAL records', async () => {
   await using pool = onlyConnection()
   const { sql } = pool
   await insertDue()
@@ -42,13 +42,18 @@ test('a run that was claimed ahead writes fewer than twelve WAL records', async 
     { n: 3 * RUNS },
   ])
   expect(await db()`select from claims`).toEqual([])
-  // New pages, pruned ones and hints add records now and then. The quietest round shows what a run itself writes.
+  // New pages, page pruning and hint bits add records now and then. The quietest round shows what a run itself writes.
   expect(Math.min(...records)).toBeLessThan(12)
 })
 
 async function runAll(sql: Database): Promise<void> {
-  const options = { limit: RUNS, leaseSeconds: 15, clock: await readClock(sql), which: 'oldest' as const }
-  const { claims } = await claimDue(sql, options).taken
+  const options = {
+    limit: RUNS,
+    leaseSeconds: 15,
+    clock: await memory.clock.read(sql),
+    which: 'oldest' as const,
+  }
+  const { claims } = await claimDue(sql, memory, options).claimed
   const executions = claims.flatMap((claim) => claim.executions)
   expect(executions).toHaveLength(RUNS)
   const starting = executions.map((execution) => ({ execution, inMs: 0 }))

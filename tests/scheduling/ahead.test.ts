@@ -1,5 +1,6 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
+import { memory } from '../../functions/program.ts'
 import { db } from '../../shared/db.ts'
 import type { Claim } from '../../shared/scheduling/claim/claim.ts'
 import { pauseTasks, resumeTasks } from '../../shared/scheduling/control/pause.ts'
@@ -15,7 +16,7 @@ beforeEach(emptyTables)
 
 const quick = { params: { duration: 0 } }
 
-/** Inserts a task that is due in this many milliseconds, by the database's clock. */
+/** Inserts a task that is due in this many milliseconds by the database's clock. */
 async function insertDueIn(milliseconds: number, given: object = {}): Promise<void> {
   await insertTask({ ...quick, ...given })
   await db()`update task_state set next_run_at = now() + make_interval(secs => ${milliseconds / 1000})`
@@ -24,7 +25,10 @@ async function insertDueIn(milliseconds: number, given: object = {}): Promise<vo
 async function claimAhead(aheadMs: number): Promise<Claim> {
   const claims: Claim[] = []
   const send = async (claim: Claim) => void claims.push(claim)
-  await tick(db(), { capacity: async () => ({ now: 0, ahead: 100 }), send }, { leaseSeconds: 30, aheadMs })
+  await tick(db(), { capacity: async () => ({ now: 0, ahead: 100 }), send }, memory, {
+    leaseSeconds: 30,
+    aheadMs,
+  })
   return (
     claims[0] ?? {
       id: '',
@@ -36,7 +40,7 @@ async function claimAhead(aheadMs: number): Promise<Claim> {
   )
 }
 
-test('claims what is due within a second, and nothing later', async () => {
+test('claims tasks due within a second and nothing later', async () => {
   await insertDueIn(900)
   expect((await claimAhead(500)).executions).toEqual([])
   const claim = await claimAhead(1000)
@@ -46,7 +50,7 @@ test('claims what is due within a second, and nothing later', async () => {
   expect(wait).toBeLessThanOrEqual(900)
 })
 
-test('starts at the instant, never before it', async () => {
+test('never starts a run before it is due', async () => {
   await insertDueIn(300)
   await newExecutor().execute(await claimAhead(1000), 60_000)
   const [execution] = await historyOf(1)
@@ -59,7 +63,7 @@ test.each([
   ['paused', () => pauseTasks(db(), [1], { until: null, reason: null }), []],
   ['deleted', () => deleteTasks(db(), [1]), []],
   ['given another schedule', () => updateTask(db(), 1, { interval_seconds: 7200 }, null), []],
-])('what is %s in that second does not run', async (_what, change, left) => {
+])('a task %s after it was claimed ahead does not run', async (_what, change, left) => {
   await insertDueIn(400, { interval_seconds: 3600 })
   const claim = await claimAhead(1000)
   expect(claim.executions).toHaveLength(1)
@@ -70,7 +74,7 @@ test.each([
   expect(await historyOf(1)).toHaveLength(left.length)
 })
 
-test('an occurrence that a new schedule takes back is still to come', async () => {
+test('a new schedule withdraws an occurrence claimed ahead, and the cursor returns to it', async () => {
   await insertDueIn(900, { interval_seconds: 3600 })
   const [before] = await db()<[{ next_run_at: Date }]>`select next_run_at from whole_tasks`
   await claimAhead(1000)
@@ -78,7 +82,7 @@ test('an occurrence that a new schedule takes back is still to come', async () =
   expect(task.next_run_at).toEqual(before.next_run_at)
 })
 
-test('a shutdown frees what waits for its instant at once', async () => {
+test('a shutdown immediately frees executions that are not due yet', async () => {
   await insertDueIn(5000)
   const claim = await claimAhead(10_000)
   const executor = newExecutor()
@@ -91,7 +95,7 @@ test('a shutdown frees what waits for its instant at once', async () => {
   ])
 })
 
-test('fires in the order of the instants, and together what is due together', async () => {
+test('the due timer fires in due order, and releases items due at the same time together', async () => {
   const since = performance.now()
   const released: { id: number; after: number }[][] = []
   const { promise: all, resolve } = Promise.withResolvers<void>()
@@ -107,7 +111,7 @@ test('fires in the order of the instants, and together what is due together', as
     expect(after).toBeGreaterThanOrEqual([60, 0, 120, 0][id - 1] ?? 0)
 })
 
-test('a once task that is paused in that second runs when it is resumed', async () => {
+test('a once task paused after it was claimed ahead runs when resumed', async () => {
   await insertDueIn(300, { schedule_type: 'once', interval_seconds: null })
   const claim = await claimAhead(1000)
   await pauseTasks(db(), [1], { until: null, reason: null })
@@ -119,7 +123,7 @@ test('a once task that is paused in that second runs when it is resumed', async 
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('an execution that a change frees and the same process claims again runs once', async () => {
+test('an execution freed by an update and claimed again by the same process runs once', async () => {
   await using target = await startTarget((response) => response.end())
   const once = { schedule_type: 'once', interval_seconds: null, next_run_at: null }
   await insertTask({ type: 'http', params: { url: target.url }, ...once })

@@ -1,9 +1,9 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
+import { memory } from '../../functions/program.ts'
 import { db } from '../../shared/db.ts'
 import { pauseTasks } from '../../shared/scheduling/control/pause.ts'
-import { takeBackLosses } from '../../shared/scheduling/repair/take-back.ts'
-import { rememberUnreceived } from '../../shared/scheduling/repair/unreceived.ts'
+import { undoLosses } from '../../shared/scheduling/repair/undo-losses.ts'
 import { Executor } from '../../shared/scheduling/run/executor.ts'
 import { eventually } from '../setup/eventually.ts'
 import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
@@ -13,7 +13,7 @@ beforeEach(emptyTables)
 
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 
-/** Starts what is due. Returns what its worker would report after its leases have ended. */
+/** Starts the due task and expires its lease. Returns what its worker would report as given up. */
 async function cutOff() {
   const [claim] = (await tickOnly(DUE)).claims
   if (!claim) throw new Error('nothing was claimed')
@@ -28,15 +28,15 @@ const state = async () => {
   return row
 }
 
-test('a pause for a loss is taken back when its worker tells that it was cut off, once', async () => {
+test('a pause caused by a loss is undone once, when the worker reports that it was cut off', async () => {
   await insertTask({ crash_limit: 0 })
   const givenUp = await cutOff()
   await tickOnly(DUE)
   expect(await state()).toMatchObject({ status: null, paused: true, losses: 1 })
-  expect(await takeBackLosses(db(), givenUp)).toBe(1)
+  expect(await undoLosses(db(), givenUp)).toBe(1)
   const after = { status: 'queued', attempt: 2, losses: 0, paused: false, pause_reason: null }
   expect(await state()).toEqual(after)
-  expect(await takeBackLosses(db(), givenUp)).toBe(0)
+  expect(await undoLosses(db(), givenUp)).toBe(0)
   expect(await state()).toEqual(after)
   expect((await historyOf(1))[0]).toMatchObject({
     status: 'lost',
@@ -44,44 +44,44 @@ test('a pause for a loss is taken back when its worker tells that it was cut off
   })
 })
 
-test('a loss that is reported before it is recovered does not count', async () => {
+test('a loss reported before recover finds it does not count', async () => {
   await insertTask({ crash_limit: 0 })
   const givenUp = await cutOff()
-  await takeBackLosses(db(), givenUp)
+  await undoLosses(db(), givenUp)
   await tickOnly(DUE)
   expect(await state()).toMatchObject({ losses: 0, paused: false, attempt: 2 })
 })
 
-test('a loss of a worker that never tells counts, and others are left alone', async () => {
+test('a loss that its worker never reports counts, and an empty report changes nothing', async () => {
   await insertTask({ crash_limit: 0 })
   await cutOff()
   await tickOnly(DUE)
-  await takeBackLosses(db(), { claimIds: [], executionIds: [] })
+  await undoLosses(db(), { claimIds: [], executionIds: [] })
   expect(await state()).toMatchObject({ losses: 1, paused: true })
 })
 
-test('a pause that a person asked for stays', async () => {
+test('taking back losses leaves a manual pause in place', async () => {
   await insertTask({ crash_limit: 0 })
   const givenUp = await cutOff()
   await pauseTasks(db(), [1], { until: null, reason: 'maintenance' })
   await tickOnly(DUE)
-  await takeBackLosses(db(), givenUp)
+  await undoLosses(db(), givenUp)
   expect(await state()).toMatchObject({ status: null, losses: 0, pause_reason: 'maintenance' })
 })
 
-test('an execution that started with a claim which no worker received runs as the same attempt', async () => {
+test('an execution started by a claim that no worker received is queued again as the same attempt', async () => {
   await insertTask({ next_run_at: await nowPlus(-1), crash_limit: 0 })
   const since = performance.now()
   const [claim] = (await tickOnly()).claims
   if (!claim) throw new Error('nothing was claimed')
   await startAll(claim)
-  rememberUnreceived([claim.id], since)
+  memory.unreceived.add([claim.id], since)
   const { ticked } = await tickOnly()
   expect(ticked).toMatchObject({ lost: 0, claimed: 1 })
   expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1, started_at: null }])
 })
 
-/** Executes what is due under a lease of one second, and resolves when it has lost it in `meanwhile`. */
+/** Executes a due task with a lease of one second, and calls `meanwhile`. Resolves once the lease is lost. */
 async function loseIn(meanwhile: (lost: Promise<void>) => Promise<void>): Promise<void> {
   await insertTask({ params: db().json({ duration: 60 }), crash_limit: 0 })
   const [claim] = (await tickOnly(DUE)).claims
@@ -94,7 +94,7 @@ async function loseIn(meanwhile: (lost: Promise<void>) => Promise<void>): Promis
   await lost
 }
 
-test('a loss does not count whose worker could not renew its lease in time', async () => {
+test('a loss does not count if the worker could not renew its lease in time', async () => {
   await loseIn(async (lost) => {
     await db().begin(async (tx) => {
       await tx`select from claims for update`
@@ -107,12 +107,12 @@ test('a loss does not count whose worker could not renew its lease in time', asy
   expect(await state()).toMatchObject({ losses: 0, paused: false, attempt: 2 })
 })
 
-test('a loss counts if the run had blocked its worker', async () => {
+test('a loss counts if the run blocked its worker', async () => {
   await loseIn(async () => {
     const until = performance.now() + 1500
     while (performance.now() < until);
   })
-  // A renewal may still have been in flight.
+  // A renewal may still be in flight.
   await eventually(async () => {
     await expireLeases()
     await tickOnly(DUE)

@@ -12,8 +12,8 @@ const DAY = 1440 * MINUTE
 type Change = { zone: string; day: string; expected: Record<string, number> }
 
 /**
- * Runs in the three days around each change. A fixed time runs once a day; what follows the clock has 23, 24.5 or 25
- * hours.
+ * The expected runs in the three days around each clock change. A fixed time runs once a day. For a schedule that
+ * follows the clock, the day of the change has 23, 23.5, 24.5 or 25 hours.
  */
 const changes: Change[] = [
   {
@@ -53,14 +53,14 @@ const offset = (zone: string, at: number): number => {
   return Date.parse(`${shown.replace(' ', 'T')}Z`) - at
 }
 
-/** Returns when the zone's clock shows midnight. No zone above changes then. */
+/** Returns midnight in this zone, in ms since 1970. No zone above changes its clock at midnight. */
 function midnight(zone: string, day: number): number {
   const guess = day - offset(zone, day)
   return day - offset(zone, guess)
 }
 
 test.each(changes)(
-  'the ledger has each occurrence once: $zone, around $day',
+  'runs each occurrence exactly once: $zone, around $day',
   async ({ zone, day, expected }) => {
     const first = midnight(zone, Date.parse(`${day}T00:00:00Z`) - DAY)
     const end = midnight(zone, Date.parse(`${day}T00:00:00Z`) + 2 * DAY)
@@ -74,11 +74,10 @@ test.each(changes)(
         timezone: zone,
         params: { duration: 0 },
         next_run_at: new Date(first),
-        // The cursor is set by hand to an instant that may not belong to the schedule, so it isn't counted below.
       })
       tasks.set(expression, id)
     }
-    // Begins a second before the first day. That instant may not belong to the schedule, so it isn't counted below.
+    // Starts a second before the first day. That cursor may not match the schedule, so it isn't counted below.
     const before = first - 1000
     await db()`update task_state set next_run_at = ${new Date(before)} where task_id = any(${[...tasks.values()]}::int[])`
     const executor = newExecutor()

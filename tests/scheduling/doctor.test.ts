@@ -17,7 +17,7 @@ const runDoctor = (): Promise<{ code: number; lines: string[] }> =>
 const state = (id: number, columns: object) =>
   db()`update task_state set ${db()({ ...columns })} where task_id = ${id}`
 
-/** By what the doctor says: how a change by hand causes it. */
+/** Invariants as the doctor names them, each with a change that breaks it. */
 const damages: [string, (id: number) => Promise<unknown>][] = [
   [
     'an open execution is held by a claim that names its task',
@@ -69,7 +69,7 @@ const damages: [string, (id: number) => Promise<unknown>][] = [
   ],
 ]
 
-test.each(damages)('finds rows that break the rule that %s', async (invariant, damage) => {
+test.each(damages)('finds rows that break an invariant: %s', async (invariant, damage) => {
   leavesBroken(invariant)
   await damage(await insertTask())
   const { code, lines } = await runDoctor()
@@ -78,7 +78,7 @@ test.each(damages)('finds rows that break the rule that %s', async (invariant, d
   expect(lines[0]).toContain(invariant)
 })
 
-test('a healthy database breaks none', async () => {
+test('finds nothing wrong in a healthy database', async () => {
   await insertTask()
   await insertOpen('running')
   await insertTask({ name: 'ended', end_at: '2020-01-01T00:00:00Z', next_run_at: null })

@@ -1,5 +1,6 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
+import { memory } from '../../functions/program.ts'
 import { db } from '../../shared/db.ts'
 import type { Claim } from '../../shared/scheduling/claim/claim.ts'
 import { tick } from '../../shared/scheduling/tick/tick.ts'
@@ -9,7 +10,7 @@ beforeEach(emptyTables)
 
 type Room = { now: number; ahead: number; quick?: number }
 
-/** Returns what one tick dispatches to a worker with this capacity, as task names by claim. */
+/** Returns the task names in each claim that one tick dispatches to a worker with this capacity. */
 async function claimedWith(room: Room): Promise<string[][]> {
   const claims: Claim[] = []
   let left = room
@@ -18,7 +19,7 @@ async function claimedWith(room: Room): Promise<string[][]> {
     const count = claim.executions.length
     left = { now: left.now - count, ahead: left.ahead - count, quick: (left.quick ?? 0) - count }
   }
-  await tick(db(), { capacity: async () => left, send }, { leaseSeconds: 30 })
+  await tick(db(), { capacity: async () => left, send }, memory, { leaseSeconds: 30 })
   return claims.map(({ executions }) => executions.map(({ task }) => task.name).toSorted())
 }
 
@@ -27,7 +28,7 @@ const ago = (seconds: number) => new Date(Date.now() - seconds * 1000)
 const due = (name: string, seconds: number, given: object = {}) =>
   insertTask({ name, interval_seconds: 86_400, next_run_at: ago(seconds), ...given })
 
-/** Makes it look as if the task's last run took this long, in milliseconds. */
+/** Sets how long the task's last run took, in milliseconds. */
 const ranFor = (id: number, ms: number) =>
   db()`
     update task_state set started_at = now() - interval '1 h', busy_from = now() - interval '1 h',
@@ -41,7 +42,7 @@ const queue = (id: number, trigger: string, attempt: number) =>
       next_run_at = now() + interval '1 h'
     where task_id = ${id}`
 
-test('what has just come due and what has waited longest share the capacity', async () => {
+test('the newest and the longest-waiting due tasks share the capacity', async () => {
   for (const [name, seconds] of [
     ['oldest', 50],
     ['old', 40],
@@ -53,7 +54,7 @@ test('what has just come due and what has waited longest share the capacity', as
   expect(await claimedWith({ now: 0, ahead: 2 })).toEqual([['latest', 'oldest']])
 })
 
-test('retries get half of the capacity while anything else is due, and otherwise all of it', async () => {
+test('retries get half of the capacity while other tasks are due, and all of it otherwise', async () => {
   for (const name of ['r1', 'r2', 'r3', 'r4']) await queue(await due(name, 60), 'schedule', 2)
   for (const name of ['d1', 'd2', 'd3', 'd4']) await due(name, 20)
   const both = (await claimedWith({ now: 0, ahead: 4 })).flat()
@@ -62,7 +63,7 @@ test('retries get half of the capacity while anything else is due, and otherwise
   expect((await claimedWith({ now: 0, ahead: 4 })).flat()).toHaveLength(4)
 })
 
-test('a single free slot goes to a retry and to what is due in turn', async () => {
+test('a single free slot alternates between retries and other due tasks', async () => {
   for (const name of ['r1', 'r2']) await queue(await due(name, 60), 'schedule', 2)
   for (const name of ['d1', 'd2']) await due(name, 20)
   const first = await claimedWith({ now: 0, ahead: 1 })
@@ -70,16 +71,16 @@ test('a single free slot goes to a retry and to what is due in turn', async () =
   expect([...first.flat(), ...second.flat()].map(([kind]) => kind).toSorted()).toEqual(['d', 'r'])
 })
 
-test('a full worker claims quick tasks, new tasks and runs by hand', async () => {
+test('a full worker still claims quick tasks, new tasks and manual runs', async () => {
   await ranFor(await due('quick', 20), 100)
   await ranFor(await due('slow', 20), 5000)
   await due('new', 20)
   await queue(await due('retry', 60), 'schedule', 2)
-  await queue(await due('by hand', 60), 'manual', 1)
-  expect(await claimedWith({ now: 0, ahead: 0, quick: 10 })).toEqual([['by hand'], ['new', 'quick']])
+  await queue(await due('manual', 60), 'manual', 1)
+  expect(await claimedWith({ now: 0, ahead: 0, quick: 10 })).toEqual([['manual'], ['new', 'quick']])
 })
 
-test('quick and new tasks that a full worker freed are claimed again, and no others', async () => {
+test('a full worker claims quick and new tasks again after they were freed, and no others', async () => {
   const quick = await due('quick', 20)
   const slow = await due('slow', 20)
   const retry = await due('retry', 20)
@@ -95,7 +96,7 @@ test('quick and new tasks that a full worker freed are claimed again, and no oth
   expect(await claimedWith({ now: 0, ahead: 0, quick: 10 })).toEqual([['new', 'quick']])
 })
 
-test('no claim takes more params than a statement should carry, and none is left out', async () => {
+test('limits the size of the params in one claim, and leaves no task out', async () => {
   const body = 'x1y2'.repeat(62_500)
   for (let number = 0; number < 70; number += 1) {
     await due(`large ${number}`, 20, { type: 'http', params: { url: 'http://localhost/', body } })
@@ -105,7 +106,7 @@ test('no claim takes more params than a statement should carry, and none is left
   expect(claims.flat()).toHaveLength(70)
 })
 
-test('no claim of queued executions takes more params than a statement should carry', async () => {
+test('limits the size of the params in one claim of queued executions', async () => {
   const body = 'x1y2'.repeat(62_500)
   for (let number = 0; number < 40; number += 1) {
     const params = { url: 'http://localhost/', body }

@@ -2,7 +2,7 @@ import '../setup/doctor.ts'
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect, type Database } from '../../shared/db.ts'
-import { claimsInUse, handBackClaims } from '../../shared/scheduling/repair/hand-back-claims.ts'
+import { claimsInUse, handBackClaims } from '../../shared/scheduling/repair/drop-claims.ts'
 import { createTestDatabase } from '../setup/test-database.ts'
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>
@@ -18,7 +18,7 @@ afterAll(async () => {
   await database?.drop()
 })
 
-/** The task of an execution. */
+/** Inserts a task whose execution is held by this claim, or has ended if `status` is null. Returns the task's id. */
 async function insert(status: 'queued' | 'running' | null, claimId: string): Promise<number> {
   const [row] = await sql<[{ task_id: number }]>`
     with t as (
@@ -40,7 +40,7 @@ async function insert(status: 'queued' | 'running' | null, claimId: string): Pro
 const statusOf = async (id: number) =>
   (await sql`select status, claim_id, attempt from task_state where task_id = ${id}`)[0]
 
-test('frees what claims still hold, running or not, without counting an attempt', async () => {
+test('frees all executions that a claim still holds, running or not, without counting an attempt', async () => {
   const claim = randomUUID()
   const ids = [await insert('queued', claim), await insert('running', claim)]
   expect(await handBackClaims(sql, [claim])).toBe(2)
@@ -57,7 +57,7 @@ test('leaves other claims and ended executions alone', async () => {
   expect(await Promise.all(ids.map(statusOf))).toEqual(before)
 })
 
-test('takes no claims at all', async () => {
+test('accepts an empty list of claims', async () => {
   expect(await claimsInUse(sql, [])).toEqual([])
   expect(await handBackClaims(sql, [])).toBe(0)
 })

@@ -26,13 +26,13 @@ async function claimDue(aheadMs = 0): Promise<Claim> {
 const lateOf = async (id: number) =>
   (await historyOf(id)).map(({ late_ms: ms, late_reason: reason }) => ({ ms, reason }))
 
-test('a run that begins on time has no late reason', async () => {
+test('a run that starts on time has no late reason', async () => {
   const id = await sleep(0, { next_run_at: await nowPlus(0) })
   await tickAndRun(undefined, executorWith())
   expect(await lateOf(id)).toEqual([{ ms: null, reason: null }])
 })
 
-test('a run that was due before any tick is a catch-up', async () => {
+test('a run that was due before the first tick is a catch-up', async () => {
   const id = await sleep(0, { next_run_at: await nowPlus(-5) })
   await tickAndRun(undefined, executorWith())
   const [late] = await lateOf(id)
@@ -43,7 +43,7 @@ test('a run that was due before any tick is a catch-up', async () => {
 test.for([
   ['no_place', { attempt: 1 }],
   ['retry_share', { attempt: 2 }],
-] as const)('what waits for a place says so: %s', async ([reason, { attempt }]) => {
+] as const)('a run that waited for a slot records the reason: %s', async ([reason, { attempt }]) => {
   const executor = executorWith({ maxRunning: 1 })
   await sleep(0.8, { next_run_at: await nowPlus(0) })
   const first = executor.execute(await claimDue(), NO_LIMIT_MS)
@@ -55,7 +55,7 @@ test.for([
   expect(await lateOf(id)).toEqual([{ ms: expect.any(Number), reason }])
 })
 
-test('a run that waited for the database says so', async () => {
+test('a run that waited for the database records that reason', async () => {
   const id = await sleep(0, { next_run_at: await nowPlus(-5) })
   const overdue = new Overdue(30)
   overdue.failed('tick', Object.assign(new Error('gone'), { code: 'ECONNREFUSED' }))
@@ -63,14 +63,14 @@ test('a run that waited for the database says so', async () => {
   expect((await lateOf(id))[0]?.reason).toBe('database')
 })
 
-test('another process than the one that claimed it knows how late it is, and not why', async () => {
+test('a process other than the one that claimed a run records how late it is, but not why', async () => {
   const id = await sleep(0, { next_run_at: await nowPlus(-5) })
   const claim = await claimDue()
   await executorWith().execute({ ...claim, isExclusive: false }, NO_LIMIT_MS)
   expect(await lateOf(id)).toEqual([{ ms: expect.any(Number), reason: null }])
 })
 
-test('the start of an execution does not change when it ends', async () => {
+test('the start time of an execution does not change when it ends', async () => {
   const id = await sleep(0.3, { next_run_at: await nowPlus(0.5) })
   const ended = executorWith().execute(await claimDue(1000), NO_LIMIT_MS)
   const before = await vi.waitUntil(async () => (await historyOf(id))[0]?.started_at ?? false)

@@ -29,13 +29,13 @@ test('a due task is claimed, run and settled, and its cursor moves with the clai
   })
 })
 
-test('nothing is claimed before its instant', async () => {
+test('nothing is claimed before it is due', async () => {
   await insertTask(quick)
   const { ticked } = await tickOnly(new Date('2027-03-09T23:59:59.999Z'))
   expect(ticked).toEqual({ lost: 0, freed: 0, paused: 0, claimed: 0, claimIds: [] })
 })
 
-test('a delivery that comes twice runs once', async () => {
+test('a claim that is delivered twice runs once', async () => {
   await insertTask({ type: 'counter' })
   const { claims } = await tickOnly(DUE)
   const [claim] = claims
@@ -45,21 +45,21 @@ test('a delivery that comes twice runs once', async () => {
   expect(task).toEqual({ params: { count: 1 } })
 })
 
-test('an error of the runner fails the execution with its message', async () => {
+test('a runner error fails the execution with its message', async () => {
   await insertTask({ type: 'http', params: { url: 'http://127.0.0.1:1/' } })
   await tickAndRun(DUE)
   const [execution] = await historyOf(1)
   expect(execution).toMatchObject({ status: 'failed', detail: expect.stringContaining('ECONNREFUSED') })
 })
 
-test('a timeout stops the work', async () => {
+test('a timeout stops the run', async () => {
   await insertTask({ params: { duration: 3600 }, timeout_seconds: 0.05 })
   await tickAndRun(DUE)
   const [execution] = await historyOf(1)
   expect(execution).toMatchObject({ status: 'timeout', detail: 'stopped after its timeout of 0.05 seconds' })
 })
 
-test('the end of an invocation stops the work too', async () => {
+test('a run stops when its invocation runs out of time', async () => {
   await insertTask({ params: { duration: 3600 } })
   const { claims } = await tickOnly(DUE)
   for (const claim of claims) await newExecutor().execute(claim, 50)
@@ -67,7 +67,7 @@ test('the end of an invocation stops the work too', async () => {
   expect(execution).toMatchObject({ status: 'timeout' })
 })
 
-test('a failed attempt is tried again as the same occurrence, after its backoff', async () => {
+test('a failed attempt is retried for the same occurrence after its backoff', async () => {
   const params = db().json({ url: 'http://127.0.0.1:1/' })
   await insertTask({ type: 'http', params, max_attempts: 2, retry_backoff_seconds: 1000 })
   await tickAndRun(DUE)
@@ -86,7 +86,7 @@ test('a failed attempt is tried again as the same occurrence, after its backoff'
   ])
 })
 
-test('a task pauses itself after failures in a row, and a success starts the count again', async () => {
+test('a task pauses itself after consecutive failures, and a success resets the count', async () => {
   await insertTask({ params: db().json({ duration: -1 }), pause_after_failures: 2 })
   const minutes = (count: number) => new Date(DUE.getTime() + count * 60_000)
   await tickAndRun(minutes(0))
@@ -111,7 +111,7 @@ test('max_runs ends the schedule', async () => {
   expect(await db()`select next_run_at, runs from whole_tasks`).toEqual([{ next_run_at: null, runs: 1 }])
 })
 
-test('jitter moves the start, not the occurrence', async () => {
+test('jitter delays the start, not the occurrence', async () => {
   await insertTask({ ...quick, jitter_seconds: 50, next_run_at: '2027-03-10T00:00:20Z', name: 'j' })
   await tickAndRun(new Date('2027-03-10T00:00:20.100Z'))
   const [execution] = await historyOf(1)
@@ -124,7 +124,7 @@ test('jitter moves the start, not the occurrence', async () => {
   expect(task.next_run_at.getTime() - due).toBe(60_000)
 })
 
-test('a shutdown hands back what is running, without counting an attempt', async () => {
+test('a shutdown hands back running executions without counting an attempt', async () => {
   await insertTask({ params: { duration: 3600 } })
   const executor = newExecutor()
   const { claims } = await tickOnly(DUE)
@@ -145,7 +145,7 @@ test('a shutdown hands back what is running, without counting an attempt', async
   })
 })
 
-test('a shutdown hands back what is just starting', async () => {
+test('a shutdown hands back an execution that is just starting', async () => {
   await insertTask({ params: { duration: 3600 } })
   const executor = newExecutor()
   const { claims } = await tickOnly(DUE)
@@ -164,7 +164,7 @@ test('a shutdown hands back what is just starting', async () => {
   expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1, started_at: null }])
 })
 
-test('a shutdown lets runs end within the grace', async () => {
+test('a shutdown lets runs finish within the grace period', async () => {
   await insertTask({ params: { duration: 0.2 } })
   const executor = newExecutor()
   const { claims } = await tickOnly(DUE)
@@ -173,14 +173,14 @@ test('a shutdown lets runs end within the grace', async () => {
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('an instant that is infinite, written by hand, stops no task', async () => {
+test('an infinite end_at, set directly in the database, holds up no task', async () => {
   for (const name of ['endless', 'other']) await insertTask({ name })
   await db()`update tasks set end_at = 'infinity' where name = 'endless'`
   const { ticked } = await tickOnly(DUE)
   expect(ticked).toMatchObject({ claimed: 2 })
 })
 
-test('a schedule that cannot be read pauses its task, and holds up no other', async () => {
+test('an unreadable schedule pauses its task and holds up no other', async () => {
   await insertTask({
     schedule_type: 'cron',
     interval_seconds: null,
@@ -194,7 +194,7 @@ test('a schedule that cannot be read pauses its task, and holds up no other', as
   expect(broken?.pause_reason).toMatch(/^unreadable schedule: #\/cron_expression: /)
 })
 
-test('a schedule that cannot be read keeps its pause, and does not stop the tick', async () => {
+test('a paused task with an unreadable schedule stays paused and does not fail the tick', async () => {
   const paused = { paused_at: '2027-01-01T00:00:00Z', paused_until: '2020-01-01T00:00:00Z' }
   const broken = { schedule_type: 'cron', interval_seconds: null, cron_expression: 'not cron' }
   await insertTask({ ...broken, ...paused, name: 'broken' })
@@ -210,7 +210,7 @@ test('a schedule that cannot be read keeps its pause, and does not stop the tick
   })
 })
 
-test('a pause of years is one skipped row', async () => {
+test('a pause of many years is recorded as one skipped row', async () => {
   const paused = { paused_at: '2020-01-01T00:00:00Z', paused_until: '2020-01-02T00:00:00Z' }
   await insertTask({ ...quick, ...paused, interval_seconds: 1, next_run_at: '1900-01-01T00:00:00Z' })
   await resumeDue(db())
@@ -222,7 +222,7 @@ test('a pause of years is one skipped row', async () => {
   expect(skipped).toMatchObject({ skip_reason: 'paused', skipped_count: missed })
 })
 
-test('a task that was paused while it ran is not tried again', async () => {
+test('a task paused during its run is not retried', async () => {
   await insertTask({ type: 'http', params: { url: 'http://127.0.0.1:1/' }, max_attempts: 3 })
   const { claims } = await tickOnly(DUE)
   await db()`update task_state set paused_at = now()`
@@ -230,7 +230,7 @@ test('a task that was paused while it ran is not tried again', async () => {
   expect((await historyOf(1)).map(({ status }) => status)).toEqual(['failed'])
 })
 
-test('a fixed delay ends with max_runs too', async () => {
+test('max_runs ends a fixed delay too', async () => {
   await insertTask({ ...quick, interval_mode: 'fixed_delay', max_runs: 1 })
   await tickAndRun(DUE)
   expect(await db()`select next_run_at, runs from whole_tasks`).toEqual([{ next_run_at: null, runs: 1 }])

@@ -1,5 +1,6 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
+import { memory } from '../../functions/program.ts'
 import { connect, type Database, db, limitsOf } from '../../shared/db.ts'
 import { loadClaim } from '../../shared/scheduling/claim/load-claim.ts'
 import { Overdue } from '../../shared/scheduling/health/overdue.ts'
@@ -24,7 +25,7 @@ const DUE = new Date('2027-03-10T00:00:00.400Z')
 const NO_LIMIT_MS = 3_600_000
 const options = { leaseSeconds: 30, defaultTimeoutSeconds: 30, maxRunning: 10 }
 
-/** Returns a statement with its parts inserted, and a space for each value. */
+/** Returns the text of a statement, with its fragments inserted and a space for each value. */
 function textOf(strings: unknown, parts: unknown[]): string {
   if (!Array.isArray(strings)) return ''
   return strings.map((text, index) => `${text}${textOfPart(parts[index])}`).join('')
@@ -35,7 +36,7 @@ const textOfPart = (part: unknown): string =>
     ? textOf(part.strings, part.args)
     : ' '
 
-/** Returns the database, but the answer to the first statement that begins so and contains this text is lost. */
+/** Returns a database that loses the response to the first statement that matches `begins` and contains `text`. */
 function losing(text: string, begins = /^\s*(with|update)/): Database {
   let lost = false
   return new Proxy(db(), {
@@ -57,13 +58,13 @@ async function claimOne() {
   return claim
 }
 
-test('a start whose answer is lost is recognized when it is repeated, and the execution runs', async () => {
+test('a start whose response is lost is recognized when repeated, and the execution runs', async () => {
   await insertTask({ params: { duration: 0 } })
   await new Executor(losing("set status = 'running'"), options).execute(await claimOne(), NO_LIMIT_MS)
   expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 1 }])
 })
 
-test('of a claim that another worker may have too, it is found when its lease ends, and runs again', async () => {
+test('a start whose response is lost is recovered after its lease if another worker may have the claim', async () => {
   await insertTask({ params: { duration: 0 } })
   const claim = { ...(await claimOne()), isExclusive: false }
   await new Executor(losing("set status = 'running'"), options).execute(claim, NO_LIMIT_MS)
@@ -74,7 +75,7 @@ test('of a claim that another worker may have too, it is found when its lease en
   expect(await db()`select from claims`).toEqual([])
 })
 
-test('an end whose answer is lost is written once', async () => {
+test('a settlement whose response is lost is written once', async () => {
   await insertTask({ type: 'sleep', params: { duration: 0 } })
   await new Executor(losing('busy_until = greatest', /^\s*with/), options).execute(
     await claimOne(),
@@ -83,7 +84,7 @@ test('an end whose answer is lost is written once', async () => {
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('a give-back that fails is tried again', async () => {
+test('freeing executions at shutdown is retried when it fails', async () => {
   await insertTask({ params: { duration: 0 }, next_run_at: await nowPlus(20) })
   const [claim] = (await tickOnly(new Date(Date.now() + 10_000))).claims
   expect(claim).toBeUndefined()
@@ -96,14 +97,16 @@ test('a give-back that fails is tried again', async () => {
   expect(await db()`select status, claim_id from task_state`).toEqual([{ status: 'queued', claim_id: null }])
 })
 
-test('a claim that is delivered twice is held by who runs it, however soon the other one is done', async () => {
+test('a claim delivered twice stays with the worker that runs it, even if the other finishes first', async () => {
   await insertTask({ params: { duration: 0.3 }, next_run_at: await nowPlus(-1) })
   const [claim] = (await tickOnly()).claims
   if (!claim) throw new Error('nothing was claimed')
   const { id, executions } = claim
   const taskIds = executions.map((it) => it.task_id)
-  const [first, second] = await Promise.all([1, 2].map(() => loadClaim(db(), id, taskIds, 30)))
-  if (!first || !second) throw new Error('it was not loaded')
+  const [first, second] = await Promise.all(
+    [1, 2].map(() => loadClaim(db(), memory, { claimId: id, taskIds }, 30)),
+  )
+  if (!first || !second) throw new Error('the claim was not loaded')
   const running = newExecutor().execute(first, NO_LIMIT_MS)
   await until(async () => (await historyOf(1))[0]?.status === 'running')
   await newExecutor().execute(second, NO_LIMIT_MS)
@@ -113,11 +116,11 @@ test('a claim that is delivered twice is held by who runs it, however soon the o
   expect(await db()`select from claims`).toEqual([])
 })
 
-test('an end that the database refuses is an end, and holds up no other', async () => {
+test('an execution whose settlement the database rejects still ends, and holds up no other', async () => {
   await insertTask({ params: { duration: 0 } })
   await insertTask({ name: 'b', params: { duration: 0 } })
   const claim = await claimOne()
-  // The ledger has it already, by some mistake.
+  // The ledger already has a row for this execution, by some mistake.
   await db()`
     insert into executions (task_id, scheduled_for, due_at, status, started_at, finished_at, attempt)
     values (1, '2027-03-10T00:00:00Z', now(), 'success', now(), now(), 1)`
@@ -128,7 +131,7 @@ test('an end that the database refuses is an end, and holds up no other', async 
   expect(await db()`select from task_state where status is not null`).toEqual([])
 })
 
-test('a run that was handed back and continues overlaps from its first start', async () => {
+test('a run that continues after being handed back stays busy from its first start', async () => {
   await insertTask({ interval_seconds: 10, params: { duration: 3600 }, next_run_at: await nowPlus(-1) })
   const executor = newExecutor()
   const work = (await tickOnly()).claims.map((claim) => executor.execute(claim, NO_LIMIT_MS))
@@ -144,7 +147,7 @@ test('a run that was handed back and continues overlaps from its first start', a
   await Promise.all(more)
 })
 
-test('a lock on the tasks that outlasts a lease ends no lease', async () => {
+test('leases are renewed even if task_state is locked for longer than a lease', async () => {
   await insertTask({ params: { duration: 3600 } })
   const sql = connect(process.env.DATABASE_URL ?? '', { max: 1, limits: limitsOf(1.5) })
   const executor = new Executor(sql, { ...options, leaseSeconds: 1.5 })
@@ -164,7 +167,7 @@ test('a lock on the tasks that outlasts a lease ends no lease', async () => {
   await sql.end()
 })
 
-test('large results go in statements of some megabytes, and all are written', async () => {
+test('large results are split over several statements, and all are written', async () => {
   const count = 100
   const result = { text: 'x'.repeat(90_000) }
   for (let number = 0; number < count; number += 1) await insertTask({ name: `task ${number}` })

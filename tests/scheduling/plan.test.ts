@@ -31,7 +31,7 @@ function task(cursor: string, given: Given = {}): DueTask {
 
 const busy = (from: string, until: string) => ({ from: at(from), until: at(until) })
 
-/** As text, so that a failure is readable. */
+/** Returns a plan as text, so that a failed comparison is readable. */
 function read({ run, skips, next }: Plan) {
   const time = (date: Date | null) => date?.toISOString().slice(11, 19) ?? null
   return {
@@ -47,15 +47,15 @@ test('runs the one occurrence that is due', () => {
   expect(planned(task('10:00:00'), '10:00:00.900')).toEqual({ run: '10:00:00', skips: [], next: '10:01:00' })
 })
 
-test('hands out an occurrence that lies ahead', () => {
+test('runs an occurrence that is claimed ahead', () => {
   expect(planned(task('10:00:00'), '09:59:59.500')).toEqual({ run: '10:00:00', skips: [], next: '10:01:00' })
 })
 
-test('keeps the rate of an interval, however late it is', () => {
+test('keeps the rate of an interval however late it runs', () => {
   expect(planned(task('10:00:07'), '10:00:59')).toEqual({ run: '10:00:07', skips: [], next: '10:01:07' })
 })
 
-test('records what came due during the run as an overlap, and runs at the next instant', () => {
+test('records occurrences that came due during a run as overlaps, and runs the next one', () => {
   const due = task('10:01:00', { busy: busy('10:00:00', '10:02:30') })
   expect(planned(due, '10:02:31')).toEqual({
     run: null,
@@ -64,7 +64,7 @@ test('records what came due during the run as an overlap, and runs at the next i
   })
 })
 
-test('runs one of the overlapped occurrences at once with overlap_policy queue', () => {
+test('overlap_policy queue runs one of the overlapped occurrences right away', () => {
   const due = task('10:01:00', { busy: busy('10:00:00', '10:02:30'), policies: { overlap_policy: 'queue' } })
   expect(planned(due, '10:02:31')).toEqual({
     run: '10:02:00',
@@ -73,7 +73,7 @@ test('runs one of the overlapped occurrences at once with overlap_policy queue',
   })
 })
 
-test('runs what is due after a long run, and skips what came due during it', () => {
+test('runs the occurrence due after a long run, and skips those that came due during it', () => {
   const due = task('10:01:00', { busy: busy('10:00:00', '10:01:30') })
   expect(planned(due, '10:02:00')).toEqual({
     run: '10:02:00',
@@ -90,7 +90,7 @@ test('fire_once runs the latest missed occurrence', () => {
   })
 })
 
-test('skip runs the latest only within its grace', () => {
+test('skip runs the latest occurrence only within its grace period', () => {
   const policies = { misfire_policy: 'skip', misfire_grace_seconds: 20 }
   expect(planned(task('10:00:00', { policies }), '10:05:10')).toEqual({
     run: '10:05:00',
@@ -104,13 +104,13 @@ test('skip runs the latest only within its grace', () => {
   })
 })
 
-test('skip runs the first of a new task, which no tick could meet in time', () => {
+test('skip runs the first occurrence of a new task, which no tick could have met in time', () => {
   const policies = { misfire_policy: 'skip', misfire_grace_seconds: 0 }
   const run = (isFirst: boolean) => planned(task('10:00:00', { policies, isFirst }), '10:00:00.400').run
   expect([run(true), run(false)]).toEqual(['10:00:00', null])
 })
 
-test('fire_all runs the oldest and leaves the others due', () => {
+test('fire_all runs the oldest occurrence and leaves the others due', () => {
   const policies = { misfire_policy: 'fire_all' }
   expect(planned(task('10:00:00', { policies }), '10:02:30')).toEqual({
     run: '10:00:00',
@@ -119,7 +119,7 @@ test('fire_all runs the oldest and leaves the others due', () => {
   })
 })
 
-test('fire_all stops at a hundred: the latest', () => {
+test('fire_all runs only the latest hundred occurrences', () => {
   const policies = { misfire_policy: 'fire_all' }
   expect(planned(task('10:00:00', { policies }), '12:00:30')).toEqual({
     run: '10:21:00',
@@ -131,7 +131,7 @@ test('fire_all stops at a hundred: the latest', () => {
 const secondly = { interval_seconds: 1 }
 const cron = { schedule_type: 'cron', interval_seconds: null, cron_expression: '* * * * * *' }
 
-test('accounts for a backlog of any length with one row', () => {
+test('records a backlog of any length as one skip', () => {
   expect(planned(task('00:00:00', { fields: secondly }), '12:00:00')).toEqual({
     run: '12:00:00',
     skips: ['misfire 00:00:00-11:59:59 x43200'],
@@ -139,7 +139,7 @@ test('accounts for a backlog of any length with one row', () => {
   })
 })
 
-test.each([secondly, cron])('accounts for years of seconds at once: %o', (fields) => {
+test.each([secondly, cron])('plans years of missed seconds in one step: %o', (fields) => {
   const due = { ...task('00:00:00', { fields }), cursor: new Date('2020-03-10T00:00:00Z') }
   const [years, now] = [(at('00:00:00').getTime() - due.cursor.getTime()) / 1000, at('00:00:00.500')]
   const skips = [
@@ -157,7 +157,7 @@ test.each([secondly, cron])('separates a busy window from the misfires around it
   })
 })
 
-test.each([secondly, cron])('fire_all keeps the latest hundred of any backlog: %o', (fields) => {
+test.each([secondly, cron])('fire_all keeps the latest hundred occurrences of any backlog: %o', (fields) => {
   const due = task('00:00:00', { fields, policies: { misfire_policy: 'fire_all' } })
   expect(planned(due, '02:46:50')).toEqual({
     run: '02:45:11',
@@ -166,7 +166,7 @@ test.each([secondly, cron])('fire_all keeps the latest hundred of any backlog: %
   })
 })
 
-test('fire_all counts its hundred around a busy window', () => {
+test('fire_all does not count a busy window towards its hundred', () => {
   const policies = { misfire_policy: 'fire_all' }
   const due = task('00:00:00', { fields: secondly, policies, busy: busy('00:05:00', '00:10:00') })
   expect(planned(due, '00:10:39')).toEqual({
@@ -176,7 +176,7 @@ test('fire_all counts its hundred around a busy window', () => {
   })
 })
 
-test('a cursor that is no instant of its cron counts as one', () => {
+test('a cursor that does not match its cron expression counts as an occurrence', () => {
   const fields = { ...cron, cron_expression: '0 * * * *' }
   expect(planned(task('00:30:00', { fields }), '03:10:00')).toEqual({
     run: '03:00:00',
@@ -185,7 +185,7 @@ test('a cursor that is no instant of its cron counts as one', () => {
   })
 })
 
-test('once always runs, and never again', () => {
+test('a once task always runs, but only once', () => {
   const once = { schedule_type: 'once', interval_seconds: null }
   expect(planned(task('00:00:00', { fields: once }), '23:59:59')).toEqual({
     run: '00:00:00',
@@ -194,7 +194,7 @@ test('once always runs, and never again', () => {
   })
 })
 
-test('ends with end_at, which is inclusive', () => {
+test('ends at end_at, inclusive', () => {
   const fields = { end_at: at('10:01:00') }
   expect(planned(task('10:00:00', { fields }), '10:00:01').next).toBe('10:01:00')
   expect(planned(task('10:01:00', { fields }), '10:01:01')).toEqual({
@@ -204,12 +204,12 @@ test('ends with end_at, which is inclusive', () => {
   })
 })
 
-test('records what was missed before the end as ended, once the grace is over', () => {
+test('records occurrences missed before end_at as ended once the grace period is over', () => {
   const due = task('10:00:00', { fields: { end_at: at('10:01:00') } })
   expect(planned(due, '11:00:00')).toEqual({ run: null, skips: ['ended 10:00:00-10:01:00 x2'], next: null })
 })
 
-test('ends after max_runs, and records what was still due', () => {
+test('ends after max_runs, and records the occurrences that were still due', () => {
   const due = task('10:00:00', { runsLeft: 1, policies: { misfire_policy: 'fire_all' } })
   expect(planned(due, '10:02:30')).toEqual({
     run: '10:00:00',
@@ -230,7 +230,7 @@ test('a fixed delay counts from the end of the run', () => {
   expect(planned(due('10:02:20'), '10:02:20.500')).toEqual({ run: '10:02:20', skips: [], next: '10:03:20' })
 })
 
-test('a fixed delay runs once after a downtime', () => {
+test('a fixed delay runs once after downtime', () => {
   const due = task('10:01:00', {
     fields: { interval_mode: 'fixed_delay' },
     busy: busy('10:00:00', '10:00:10'),

@@ -20,7 +20,7 @@ async function claimOne(): Promise<Claim> {
   return claim
 }
 
-/** What the ledger keeps of an outcome. */
+/** Settles an outcome. Returns what the ledger stores. */
 async function settled(outcome: Outcome) {
   await insertTask()
   const [execution] = (await claimOne()).executions
@@ -34,7 +34,7 @@ async function settled(outcome: Outcome) {
 const circular: Record<string, unknown> = {}
 circular.self = circular
 
-test('replaces NUL and halves of surrogate pairs, and nothing else', async () => {
+test('replaces NUL and unpaired surrogates, and nothing else', async () => {
   const result = { 'a\0': 'b\0', half: '\ud800', whole: '😀', text: '\\u0000 \\ud800', quoted: '"\\' }
   expect(await settled({ status: 'success', result })).toEqual({
     status: 'success',
@@ -43,7 +43,7 @@ test('replaces NUL and halves of surrogate pairs, and nothing else', async () =>
   })
 })
 
-test('a detail is cleaned and cut', async () => {
+test('cleans and truncates a detail', async () => {
   const detail = `a\0\udc00${'😀'.repeat(5_000_000)}`
   const kept = await settled({ status: 'failed', detail, retryable: false })
   expect(kept).toMatchObject({
@@ -55,9 +55,9 @@ test('a detail is cleaned and cut', async () => {
 
 test.each([
   ['a BigInt', { big: 1n }, 'BigInt'],
-  ['a circle', circular, 'circular'],
-  ['too much', { text: 'x'.repeat(10_000_000) }, '10000011 characters of JSON are more than 100000'],
-])('a success with %s for a result stays one, and says what is missing', async (_name, result, why) => {
+  ['a circular reference', circular, 'circular'],
+  ['too much text', { text: 'x'.repeat(10_000_000) }, '10000011 characters of JSON are more than 100000'],
+])('a success whose result has %s stays a success without a result', async (_name, result, why) => {
   expect(await settled({ status: 'success', result })).toMatchObject({
     status: 'success',
     detail: expect.stringMatching(new RegExp(`^its result could not be kept: .*${why}`)),
@@ -65,14 +65,14 @@ test.each([
   })
 })
 
-test('a failure keeps its detail when its result is lost', async () => {
+test('a failure keeps its detail when its result could not be kept', async () => {
   const outcome: Outcome = { status: 'failed', detail: 'no', result: circular, retryable: false }
   expect(await settled(outcome)).toMatchObject({
     detail: expect.stringMatching(/^no; its result could not be kept: /),
   })
 })
 
-test('whatever is thrown has a text', () => {
+test('messageOf returns a text for anything that is thrown', () => {
   const thrown = [new Error('why'), new TypeError(), 'text', 1n, undefined, Object.create(null)]
   expect(thrown.map(messageOf)).toEqual([
     'why',

@@ -1,6 +1,6 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
-import { readClock } from '../../shared/clock.ts'
+import { memory } from '../../functions/program.ts'
 import { type Database, db, type Queryable } from '../../shared/db.ts'
 import { runNow } from '../../shared/executions/run-now.ts'
 import { claimDue } from '../../shared/scheduling/claim/claim-due.ts'
@@ -16,7 +16,7 @@ const DUE = new Date('2027-03-10T00:00:00.400Z')
 const times = <T>(count: number, make: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, i) => make(i))
 
-test('ten ticks at once make one execution of each of fifty tasks', async () => {
+test('ten concurrent ticks create exactly one execution for each of fifty tasks', async () => {
   for (let i = 0; i < 50; i += 1) await insertTask({ name: `task ${i}` })
   const ticks = await Promise.all(times(10, () => tickOnly(DUE)))
   expect(ticks.reduce((sum, { ticked }) => sum + ticked.claimed, 0)).toBe(50)
@@ -25,13 +25,13 @@ test('ten ticks at once make one execution of each of fifty tasks', async () => 
   expect(perTask.every(({ n }) => n === 1)).toBe(true)
 })
 
-test('a task has one state, with room for one open execution: the database refuses a second', async () => {
+test('the database rejects a second state for a task, so a task has at most one open execution', async () => {
   await insertTask()
   const open = () => db()`insert into task_state (task_id, definition) values (1, 1)`
   await expect(open()).rejects.toThrow('task_state_pkey')
 })
 
-test('ticks, runs and runs by hand at once count each success exactly once', async () => {
+test('concurrent ticks, runs and manual runs count each success exactly once', async () => {
   await insertTask({ type: 'counter', interval_seconds: 1 })
   const executor = newExecutor()
   for (let round = 0; round < 15; round += 1) {
@@ -44,19 +44,19 @@ test('ticks, runs and runs by hand at once count each success exactly once', asy
   await tickAndRun(new Date(DUE.getTime() + 100_000), executor)
   const [{ successes }] = await db()<[{ successes: number }]>`
     select count(*)::int as successes from all_executions where status = 'success'`
-  // A run by hand that comes between the ticks of a round is what the next round runs.
+  // If the ticks of a round miss its manual run, the next round runs it: at least every second round has a success.
   expect(successes).toBeGreaterThanOrEqual(8)
   expect(await db()`select params from whole_tasks`).toEqual([{ params: { count: successes } }])
 })
 
-test('of a hundred runs asked for at once one starts', async () => {
+test('only one of a hundred concurrent requests for a manual run succeeds', async () => {
   await insertTask()
   const asked = await Promise.allSettled(times(100, () => runNow(db(), { taskId: 1, overlap: 'refuse' })))
   expect(asked.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   expect(await db()`select count(*)::int as n from all_executions`).toEqual([{ n: 1 }])
 })
 
-test('who lost the claim cannot settle, nor count', async () => {
+test('a worker that lost its claim can neither settle nor increment the counter', async () => {
   await insertTask({ type: 'counter' })
   const { claims } = await tickOnly(DUE)
   const [claim] = claims
@@ -75,7 +75,7 @@ test('who lost the claim cannot settle, nor count', async () => {
   expect(await db()`select params from whole_tasks`).toEqual([{ params: { count: 1 } }])
 })
 
-test('deleting tasks while they run leaves nothing behind, and no one waits for ever', async () => {
+test('deleting tasks while they run leaves nothing behind, and nothing waits forever', async () => {
   for (let i = 0; i < 30; i += 1) await insertTask({ name: `c${i}`, type: 'counter', interval_seconds: 1 })
   const executor = newExecutor()
   const ids = times(30, (i) => i + 1)
@@ -90,7 +90,7 @@ test('deleting tasks while they run leaves nothing behind, and no one waits for 
   expect(executor.load).toBe(0)
 })
 
-test('a run asked for while its task is claimed waits for the claim, and neither ends in a deadlock', async () => {
+test('a manual run requested while its task is being claimed waits for the claim without a deadlock', async () => {
   await insertTask()
   let asked: Promise<unknown> = Promise.resolve()
   await db().begin(async (tx) => {
@@ -105,7 +105,7 @@ test('a run asked for while its task is claimed waits for the claim, and neither
   expect(await asked).toMatchObject({ code: 'conflict' })
 })
 
-/** The same database, but each of its transactions has begun some time before `work` is done. */
+/** Returns the database, with transactions that begin and then wait for `work` before they run. */
 const whenBegun = (work: () => Promise<unknown>): Database =>
   new Proxy(db(), {
     get: (target, key) =>
@@ -119,7 +119,7 @@ const whenBegun = (work: () => Promise<unknown>): Database =>
         : Reflect.get(target, key),
   })
 
-test('a run starts after the end of the one before it, though its claim had begun by then', async () => {
+test('a run starts after the previous one ends, even if its claim began earlier', async () => {
   await insertTask({
     params: { duration: 0.05 },
     misfire_policy: 'fire_all',
@@ -131,14 +131,15 @@ test('a run starts after the end of the one before it, though its claim had begu
   const options = {
     limit: 10,
     startsDue: true,
-    clock: await readClock(db()),
+    clock: await memory.clock.read(db()),
     leaseSeconds: 30,
     which: 'oldest',
   } as const
   const { claims } = await claimDue(
     whenBegun(() => executor.execute(first, 60_000)),
+    memory,
     options,
-  ).taken
+  ).claimed
   for (const claim of claims) await executor.execute(claim, 60_000)
   const [before, after] = await historyOf(1)
   expect([before?.status, after?.status]).toEqual(['success', 'success'])

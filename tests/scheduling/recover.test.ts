@@ -8,14 +8,14 @@ beforeEach(emptyTables)
 
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 
-/** Claims and starts what is due, and then falls silent. */
+/** Claims and starts the due task, then expires its lease. */
 async function crash(): Promise<void> {
   const { claims } = await tickOnly(DUE)
   for (const claim of claims) await startAll(claim)
   await expireLeases()
 }
 
-test('requeues a lost execution after its lease, as the next attempt', async () => {
+test('requeues a lost execution as the next attempt once its lease expires', async () => {
   await insertTask({ params: { duration: 0 } })
   await crash()
   await tickAndRun(DUE)
@@ -28,7 +28,7 @@ test('requeues a lost execution after its lease, as the next attempt', async () 
   expect(again).toMatchObject({ status: 'success', attempt: 2, scheduled_for: lost?.scheduled_for })
 })
 
-test('a lost lease is no attempt: it leaves max_attempts as it is', async () => {
+test('a loss does not count towards max_attempts', async () => {
   await insertTask({ type: 'http', params: { url: 'http://127.0.0.1:1/' }, max_attempts: 2 })
   await crash()
   await tickAndRun(DUE)
@@ -40,7 +40,7 @@ test('a lost lease is no attempt: it leaves max_attempts as it is', async () => 
   ])
 })
 
-test('what was claimed and never started is claimed again as the same attempt', async () => {
+test('an execution that was claimed but never started is claimed again as the same attempt', async () => {
   await insertTask({ params: { duration: 0 } })
   await tickOnly(DUE)
   await expireLeases()
@@ -49,7 +49,7 @@ test('what was claimed and never started is claimed again as the same attempt', 
   expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1 }])
 })
 
-test('a lease that holds is left alone', async () => {
+test('leaves a valid lease alone', async () => {
   await insertTask({ params: { duration: 0 } })
   const { claims } = await tickOnly(DUE)
   for (const claim of claims) await startAll(claim)
@@ -57,7 +57,7 @@ test('a lease that holds is left alone', async () => {
   expect(ticked).toMatchObject({ lost: 0, freed: 0, claimed: 0 })
 })
 
-test('an occurrence that takes its workers down pauses its task after crash_limit', async () => {
+test('an occurrence that is lost more often than crash_limit pauses its task', async () => {
   await insertTask({ crash_limit: 2 })
   for (let crashes = 0; crashes < 4; crashes += 1) await crash()
   const history = await historyOf(1)
@@ -69,7 +69,7 @@ test('an occurrence that takes its workers down pauses its task after crash_limi
   })
 })
 
-test('a run that was asked to stop does not come back when its worker dies', async () => {
+test('a run whose cancellation was requested is not requeued when its worker dies', async () => {
   await insertTask()
   const { claims } = await tickOnly(DUE)
   for (const claim of claims) await startAll(claim)

@@ -10,7 +10,7 @@ beforeEach(emptyTables)
 const pause = () => pauseTasks(db(), [1], { until: null, reason: null })
 const statuses = async () => (await historyOf(1)).map(({ status, attempt }) => `${attempt} ${status}`)
 
-test('a once task that is paused in its backoff continues when it is resumed', async () => {
+test('a once task paused during its backoff continues when resumed', async () => {
   await insertTask({
     type: 'http',
     schedule_type: 'once',
@@ -28,7 +28,7 @@ test('a once task that is paused in its backoff continues when it is resumed', a
   expect(await statuses()).toEqual(['1 failed', '2 cancelled', '3 failed', '4 queued'])
 })
 
-test('one that has run does not run again when it is resumed', async () => {
+test('a once task that has already run does not run again when resumed', async () => {
   const once = { schedule_type: 'once', interval_seconds: null, next_run_at: await nowPlus(-1) }
   await insertTask({ ...once, params: { duration: 0 } })
   await tickAndRun()
@@ -39,9 +39,9 @@ test('one that has run does not run again when it is resumed', async () => {
 })
 
 test.for([
-  ['that came due once', 5, 1],
-  ['that had not come due', 3600, 0],
-])('a fixed delay %s during a pause says just that', async ([, interval_seconds, skipped]) => {
+  ['one skip for a fixed delay that came due', 5, 1],
+  ['no skip for a fixed delay that did not come due', 3600, 0],
+])('records %s during a pause', async ([, interval_seconds, skipped]) => {
   await insertTask({ interval_mode: 'fixed_delay', interval_seconds, next_run_at: await nowPlus(-60) })
   await db()`
     update task_state set busy_from = now() - interval '50 s', busy_until = now() - interval '40 s',

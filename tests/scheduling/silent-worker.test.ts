@@ -2,7 +2,7 @@ import '../setup/doctor.ts'
 import { expect, test } from 'vitest'
 import { db } from '../../shared/db.ts'
 
-test('a worker that falls silent inside a transaction keeps its locks for seconds, not for hours', async () => {
+test('a worker that goes silent inside a transaction holds its locks for seconds, not hours', async () => {
   const [limits] = await db()`
     select current_setting('idle_in_transaction_session_timeout') as idle, current_setting('statement_timeout') as statement,
       current_setting('lock_timeout') as lock`

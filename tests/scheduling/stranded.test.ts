@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
+import { memory } from '../../functions/program.ts'
 import { db } from '../../shared/db.ts'
 import { loadClaim } from '../../shared/scheduling/claim/load-claim.ts'
 import { Executor } from '../../shared/scheduling/run/executor.ts'
@@ -28,8 +29,8 @@ async function claimOf(names: Record<string, object>, aheadMs = 0) {
 const sleep = (duration: number) => ({ params: db().json({ duration }) })
 
 /**
- * Runs `work` while the ledger takes nothing and no claim can be renewed, so that its first settlement waits, until
- * `isLost` resolves.
+ * Runs `work` while locks block writes to the ledger and renewals of claims. Releases the locks once `isLost` resolves.
+ * The first settlement waits until then.
  */
 async function whileNothingIsWritten(
   work: () => Promise<void>,
@@ -46,7 +47,7 @@ async function whileNothingIsWritten(
   await running
 }
 
-test('a settlement of others leaves the claim of runs that lost their lease here, and recover finds them', async () => {
+test('a settlement keeps the claim of other runs that lost their lease, and recover finds them', async () => {
   const claim = await claimOf({ first: sleep(0), second: sleep(0.05), long: sleep(60) })
   const executor = new Executor(db(), { leaseSeconds: 30, defaultTimeoutSeconds: 100, maxRunning: 1000 })
   const aged = { ...claim, since: performance.now() - 29_500 }
@@ -55,7 +56,7 @@ test('a settlement of others leaves the claim of runs that lost their lease here
   }
   await whileNothingIsWritten(() => executor.execute(aged, NO_LIMIT_MS), isLost)
   expect(await strandedRows()).toEqual([])
-  // The heartbeat's last renewal may still be on its way.
+  // The heartbeat's last renewal may still be in flight.
   await eventually(async () => {
     await expireLeases()
     await tickOnly(DUE)
@@ -63,7 +64,7 @@ test('a settlement of others leaves the claim of runs that lost their lease here
   })
 })
 
-test('an execution that waits for its instant keeps its claim when its lease ends here', async () => {
+test('an execution that is not due yet keeps its claim when its worker loses the lease', async () => {
   const later = { ...sleep(60), next_run_at: '2027-03-10T00:00:00.900Z' }
   const claim = await claimOf({ first: sleep(0), second: sleep(0.05), later }, 1000)
   expect(claim.executions).toHaveLength(3)
@@ -79,22 +80,22 @@ test('an execution that waits for its instant keeps its claim when its lease end
   expect(await historyOf(3)).toMatchObject([{ status: 'queued', attempt: 1 }])
 })
 
-test('a claim that is named as done stays while the database knows of something open', async () => {
+test('a claim reported as done stays while it still holds an open execution in the database', async () => {
   const claim = await claimOf({ a: sleep(0), b: sleep(0) })
   await startAll(claim)
   const [first, second] = claim.executions
-  if (!first || !second) throw new Error('two were due')
+  if (!first || !second) throw new Error('expected two executions')
   const partly = await settle(db(), [{ execution: first, outcome: success }], [{ id: claim.id, ends: null }])
   expect(partly).toEqual({ ids: new Set([first.id]), gone: new Set() })
   const wholly = await settle(db(), [{ execution: second, outcome: success }], [{ id: claim.id, ends: null }])
   expect(wholly).toEqual({ ids: new Set([second.id]), gone: new Set([claim.id]) })
 })
 
-test('a settlement that its fence refuses in part leaves the claim', async () => {
+test('a settlement that the fence rejects in part keeps the claim', async () => {
   const claim = await claimOf({ a: sleep(0), b: sleep(0) })
-  // b has not started: its end is refused.
+  // b hasn't started, so its settlement is rejected.
   const [first, second] = claim.executions
-  if (!first || !second) throw new Error('two were due')
+  if (!first || !second) throw new Error('expected two executions')
   await startAll({ ...claim, executions: [first] })
   const settlements = [first, second].map((execution) => ({ execution, outcome: success }))
   const { ids, gone } = await settle(db(), settlements, [{ id: claim.id, ends: null }])
@@ -102,10 +103,10 @@ test('a settlement that its fence refuses in part leaves the claim', async () =>
   expect(await strandedRows()).toEqual([])
 })
 
-test('a claim that is loaded after it is gone holds nothing', async () => {
+test('loading a claim whose row is gone returns no executions', async () => {
   leavesBroken('held by a claim')
   const claim = await claimOf({ a: sleep(0) })
   await db()`delete from claims`
   const taskIds = claim.executions.map((it) => it.task_id)
-  expect(await loadClaim(db(), claim.id, taskIds, 30)).toMatchObject({ executions: [] })
+  expect(await loadClaim(db(), memory, { claimId: claim.id, taskIds }, 30)).toMatchObject({ executions: [] })
 })

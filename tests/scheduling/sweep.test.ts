@@ -29,18 +29,18 @@ async function strand(isStarted: boolean) {
   return claim
 }
 
-test('a running execution whose claim is gone gets it back, and runs again after one lease', async () => {
+test('a running execution whose claim is missing gets it back, and runs again after one lease', async () => {
   await insertTask({ params: { duration: 0 }, crash_limit: 0 })
   const claim = await strand(true)
   await sweepNow()
   expect(await claims()).toEqual([{ id: claim.id, task_ids: [1], held: true }])
   await expireLeases()
   await tickAndRun(DUE)
-  // Its loss doesn't count: the crash_limit of 0 would have paused the task.
+  // The loss doesn't count: otherwise the crash_limit of 0 would have paused the task.
   expect((await historyOf(1)).map(({ status }) => status)).toEqual(['lost', 'success'])
 })
 
-test('a queued one is free again after one lease, as the same attempt', async () => {
+test('a queued execution whose claim is missing is freed after one lease, as the same attempt', async () => {
   await insertTask({ params: { duration: 0 } })
   await strand(false)
   await sweepNow()
@@ -49,7 +49,7 @@ test('a queued one is free again after one lease, as the same attempt', async ()
   expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 1 }])
 })
 
-test('a worker that is still alive settles as usual', async () => {
+test('a worker that is still alive settles its execution as usual', async () => {
   await insertTask({ params: { duration: 0 } })
   const claim = await strand(true)
   await sweepNow()
@@ -61,7 +61,7 @@ test('a worker that is still alive settles as usual', async () => {
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('a claim that does not name what it holds gets it back, and keeps its lease', async () => {
+test('a task missing from its claim is added back, and the claim keeps its lease', async () => {
   for (const name of ['a', 'b']) await insertTask({ name })
   const [claim] = (await tickOnly(DUE)).claims
   await db()`update claims set task_ids = array[2]`
@@ -69,7 +69,7 @@ test('a claim that does not name what it holds gets it back, and keeps its lease
   expect(await claims()).toEqual([{ id: claim?.id, task_ids: [2, 1], held: true }])
 })
 
-test('leaves alone what is in order and what waits for a claim', async () => {
+test('ignores executions with a valid claim or no claim', async () => {
   for (const name of ['a', 'b']) await insertTask({ name })
   await tickOnly(DUE)
   await db()`update task_state set claim_id = null, unheld_due_at = due_at where task_id = 2`
@@ -78,7 +78,7 @@ test('leaves alone what is in order and what waits for a claim', async () => {
   expect(await claims()).toEqual(before)
 })
 
-test('a pass continues where the last slice ended, in any replica, and rests at its end', async () => {
+test('a pass continues where the last slice ended, in any replica, and a pause follows it', async () => {
   leavesBroken('held by a claim')
   for (let i = 0; i < 200; i += 1) await insertTask({ name: `t${i}` })
   const pages: number[] = []
@@ -95,7 +95,7 @@ test('a pass continues where the last slice ended, in any replica, and rests at 
   expect(inMs.at(-1)).toBeGreaterThan(20_000)
 })
 
-test('before it is time, and while another one is at it, nothing is looked at', async () => {
+test('does nothing before it is due or while another replica is sweeping', async () => {
   leavesBroken('held by a claim')
   await insertTask()
   await strand(true)
@@ -109,7 +109,7 @@ test('before it is time, and while another one is at it, nothing is looked at', 
   expect(await claims()).toEqual([])
 })
 
-test('it reads its slice only, by position', async () => {
+test('reads only its own slice, by physical position', async () => {
   const plan = await db()<{ 'QUERY PLAN': string }[]>`
     explain select from task_state s where s.ctid >= ${'(5,0)'}::tid and s.ctid < ${'(9,0)'}::tid and s.status is not null`
   expect(plan.map((row) => row['QUERY PLAN']).join('\n')).toContain('Tid Range Scan')

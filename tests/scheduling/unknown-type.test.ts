@@ -1,8 +1,10 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test, vi } from 'vitest'
+import { memory } from '../../functions/program.ts'
 import { db } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
-import { leaveToOthers, leftToOthers, unknownTypes } from '../../shared/scheduling/claim/unknown-types.ts'
+import type { Definition } from '../../shared/scheduling/claim/definition.ts'
+import { UnknownTypes } from '../../shared/scheduling/claim/unknown-types.ts'
 import { emptyTables, insertTask } from '../setup/rows.ts'
 import { historyOf, tickAndRun } from '../setup/scheduler.ts'
 
@@ -10,7 +12,7 @@ beforeEach(emptyTables)
 
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 
-test('a task of a type that this process does not know is left to one that does, with its instant', async () => {
+test('a task of an unknown type is left to other processes, and keeps its due time', async () => {
   await insertTask({ type: 'teleport' })
   await insertTask({ name: 'b', params: { duration: 0 } })
   await tickAndRun(DUE)
@@ -20,11 +22,11 @@ test('a task of a type that this process does not know is left to one that does,
   expect(await db()`select status, next_run_at, claim_id from task_state where task_id = 1`).toEqual([
     { status: null, next_run_at: new Date('2027-03-10T00:00:00Z'), claim_id: null },
   ])
-  expect(unknownTypes()).toEqual(['teleport'])
+  expect(memory.unknownTypes.types()).toEqual(['teleport'])
 })
 
-test('so is what is queued of it', async () => {
-  // Not an id of the test before: this process remembers those.
+test('a queued execution of an unknown type is left to other processes', async () => {
+  // Avoids the previous test's ids, which this process remembers.
   await db()`select setval('tasks_id_seq', 10)`
   const id = await insertTask({ type: 'teleport' })
   await db()`
@@ -35,12 +37,17 @@ test('so is what is queued of it', async () => {
   expect(await historyOf(id)).toMatchObject([{ status: 'queued', attempt: 2 }])
 })
 
-test('it is logged each minute while nobody runs it beyond its misfire grace', () => {
+test('logs once a minute that no process runs a task, after its misfire grace', () => {
   vi.useFakeTimers({ now: 0, toFake: ['performance'] })
   const warnings = vi.spyOn(logger, 'warn')
-  const leave = (dueForMs: number) => leaveToOthers({ taskId: 99, type: 'beam', dueForMs, graceSeconds: 60 })
+  const unknownTypes = new UnknownTypes()
+  const task = {
+    id: 99,
+    work: { problem: 'no runner', unknownType: 'beam' },
+    misfire_grace_seconds: 60,
+  } as Definition
   const look = (dueForMs: number) => {
-    if (!leftToOthers().includes(99)) leave(dueForMs)
+    if (!unknownTypes.taskIds().includes(99)) unknownTypes.isRunnable(task, dueForMs)
   }
   try {
     for (const seconds of [0, 1, 59, 61, 62, 122]) {

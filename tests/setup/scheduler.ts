@@ -1,4 +1,4 @@
-import { provideDispatcher } from '../../functions/program.ts'
+import { memory, provideDispatcher } from '../../functions/program.ts'
 import { db } from '../../shared/db.ts'
 import { type Execution, executionColumns } from '../../shared/executions/execution.ts'
 import type { Claim } from '../../shared/scheduling/claim/claim.ts'
@@ -10,31 +10,35 @@ import { eventually } from './eventually.ts'
 
 const LEASE_SECONDS = 30
 
-/** An hour: no test waits for it. */
+/** An hour, which no test reaches. */
 const NO_LIMIT_MS = 3_600_000
 
 export const newExecutor = (): Executor =>
   new Executor(db(), { leaseSeconds: LEASE_SECONDS, defaultTimeoutSeconds: 30, maxRunning: 1000 })
 
-/** Ticks once; the claims are kept instead of being run. */
+/** Ticks once. Returns the claims instead of running them. */
 export async function tickOnly(now?: Date, aheadMs = 0): Promise<{ ticked: Ticked; claims: Claim[] }> {
   const claims: Claim[] = []
   const dispatcher: Dispatcher = {
     capacity: async () => ({ now: 0, ahead: 1000 }),
     send: async (claim) => void claims.push(claim),
   }
-  const ticked = await tick(db(), dispatcher, { leaseSeconds: LEASE_SECONDS, aheadMs, ...(now && { now }) })
+  const ticked = await tick(db(), dispatcher, memory, {
+    leaseSeconds: LEASE_SECONDS,
+    aheadMs,
+    ...(now && { now }),
+  })
   return { ticked, claims }
 }
 
-/** Ticks once and runs what was claimed to its end. */
+/** Ticks once, and runs the claimed executions until they end. */
 export async function tickAndRun(now?: Date, executor = newExecutor()): Promise<Ticked> {
   const { ticked, claims } = await tickOnly(now)
   for (const claim of claims) await executor.execute(claim, NO_LIMIT_MS)
   return ticked
 }
 
-/** What is run by hand runs in this process from now on; `ended` waits for all of it. */
+/** Executes manual runs in this process from now on. `ended` waits for all of them. */
 export function runHere(executor = newExecutor()): { ended(): Promise<unknown> } {
   const work: Promise<void>[] = []
   const send = async (claim: Claim) => void work.push(executor.execute(claim, NO_LIMIT_MS))
@@ -42,31 +46,31 @@ export function runHere(executor = newExecutor()): { ended(): Promise<unknown> }
   return { ended: () => Promise.all(work) }
 }
 
-/** What is run by hand waits for a tick from now on, as if this process were full. */
+/** Makes manual runs wait for a tick from now on, as if this process were full. */
 export function runNothingHere(): void {
   provideDispatcher({ capacity: async () => ({ now: 0, ahead: 0 }), send: async () => {} })
 }
 
-/** The ledger of a task, oldest first. */
+/** Returns a task's executions, open ones included, oldest first. */
 export async function historyOf(taskId: number): Promise<Execution[]> {
   return await db()<Execution[]>`
     select ${executionColumns(db())} from all_executions e where e.task_id = ${taskId} order by e.scheduled_for, e.id`
 }
 
-/** As if the worker that holds them had been silent for its whole lease. */
+/** Expires all leases, as if their workers had gone silent. */
 export async function expireLeases(): Promise<void> {
   await db()`update claims set lease_expires_at = now() - interval '1 second'`
 }
 
-/** Resolves with what `look` gives, once it gives something. */
+/** Repeats `look` until it returns something, and resolves with that. */
 export const until = <T>(look: () => Promise<T | undefined | false>): Promise<T> =>
   eventually(async () => {
     const found = await look()
-    if (!found) throw new Error('it did not come')
+    if (!found) throw new Error('nothing was found in time')
     return found
   })
 
-/** Starts all of a claim, as a worker would that then falls silent. */
+/** Starts all executions of a claim without running them, like a worker that then goes silent. */
 export const startAll = ({ executions }: Claim) =>
   start(
     db(),

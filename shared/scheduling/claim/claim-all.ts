@@ -1,14 +1,11 @@
-import { BatchSize } from '../../batch-size.ts'
-import { type Clock, readClock } from '../../clock.ts'
+import type { Clock } from '../../clock.ts'
 import { type Database, wasTooSlow } from '../../db.ts'
-import type { ClaimOptions, Taken } from './claim.ts'
+import type { Claimed, ClaimOptions } from './claim.ts'
 import { claimDue, type Locked } from './claim-due.ts'
-import { claimByHand, claimQueued, claimQueuedQuick } from './claim-queued.ts'
+import type { ClaimMemory } from './claim-memory.ts'
+import { claimManual, claimQueued, claimQueuedQuick } from './claim-queued.ts'
 import { type Dispatcher, dispatch } from './dispatch.ts'
 import type { Position } from './lock-due.ts'
-
-/** Executions per claim. Larger batches gain little and hold their locks longer. */
-const batch = new BatchSize(2000)
 
 /**
  * Claims in flight, each on a connection of its own: while one is planned and written here, the server locks the next.
@@ -43,7 +40,7 @@ export type Findings = {
 }
 
 /** A claim in flight. `locked` resolves earlier, with what it has locked. */
-type Claiming = { locked?: Promise<Locked>; taken: Promise<Taken> }
+type Claiming = { locked?: Promise<Locked>; claimed: Promise<Claimed> }
 
 /**
  * Claims in batches until nothing is left or the workers are full, and dispatches each claim. What is due comes first
@@ -53,11 +50,12 @@ type Claiming = { locked?: Promise<Locked>; taken: Promise<Taken> }
 export async function claimAll(
   sql: Database,
   dispatcher: Dispatcher,
+  memory: ClaimMemory,
   options: Options,
   { isDueNow, isDueSoon, hasQueued, hasScheduled }: Findings,
 ): Promise<{ claimed: number; claimIds: string[] }> {
-  const claimer = new Claimer(sql, dispatcher, options)
-  if (hasQueued) await claimer.byHand()
+  const claimer = new Claimer(sql, dispatcher, memory, options)
+  if (hasQueued) await claimer.manual()
   for (const startsDue of [true, false]) {
     if (!isDueNow && (startsDue || !isDueSoon)) continue
     // Retries and what was handed back leave half of the slots to what is due for the first time.
@@ -70,15 +68,10 @@ export async function claimAll(
   return { claimed: claimer.claimed, claimIds: claimer.claimIds }
 }
 
-/**
- * When the capacity is odd, the two sides take turns getting the extra slot. Otherwise one of them would never get the
- * only one that is free.
- */
-let oddOneIsTheirs = false
-
 class Claimer {
   readonly #sql: Database
   readonly #dispatcher: Dispatcher
+  readonly #memory: ClaimMemory
   readonly #options: Options
   /** On this process' monotonic clock. */
   readonly #until = performance.now() + LIMIT_MS
@@ -87,9 +80,10 @@ class Claimer {
   /** How many executions the claims in flight take at most. */
   #inFlight = 0
 
-  constructor(sql: Database, dispatcher: Dispatcher, options: Options) {
+  constructor(sql: Database, dispatcher: Dispatcher, memory: ClaimMemory, options: Options) {
     this.#sql = sql
     this.#dispatcher = dispatcher
+    this.#memory = memory
     this.#options = { ...options }
   }
 
@@ -98,12 +92,12 @@ class Claimer {
   }
 
   /** What people asked for comes first, even when only kept slots are free. */
-  async byHand(): Promise<void> {
+  async manual(): Promise<void> {
     const { now, ahead, quick } = await this.#dispatcher.capacity()
-    const limit = Math.min(batch.size, Math.max(now, ahead, quick ?? 0))
+    const limit = Math.min(this.#memory.batch.size, Math.max(now, ahead, quick ?? 0))
     if (limit <= 0) return
     const options = this.#claimOptions(limit, false)
-    await this.#finish(options, { taken: claimByHand(this.#sql, options) })
+    await this.#finish(options, { claimed: claimManual(this.#sql, this.#memory, options) })
   }
 
   /** Claims at most `share` of what is queued. */
@@ -113,16 +107,20 @@ class Claimer {
       const limit = Math.min(left, await this.#capacity(startsDue))
       if (limit <= 0) return
       const options = this.#claimOptions(limit, startsDue)
-      const hasMore = await this.#finish(options, { taken: claimQueued(this.#sql, options) })
+      const hasMore = await this.#finish(options, { claimed: claimQueued(this.#sql, this.#memory, options) })
       left = hasMore ? left - limit : 0
     }
   }
 
+  /**
+   * When the capacity is odd, queued and scheduled executions take turns getting the extra slot. Otherwise one side
+   * would never get the only one that is free.
+   */
   async halfOfCapacity(startsDue: boolean): Promise<number> {
     const capacity = await this.#capacity(startsDue)
     if (capacity % 2 === 0) return capacity / 2
-    oddOneIsTheirs = !oddOneIsTheirs
-    return (capacity + (oddOneIsTheirs ? 1 : -1)) / 2
+    this.#memory.isOddSlotQueued = !this.#memory.isOddSlotQueued
+    return (capacity + (this.#memory.isOddSlotQueued ? 1 : -1)) / 2
   }
 
   /** Tasks claimed early in a long scan may be due again by its end, so it scans again. */
@@ -145,8 +143,8 @@ class Claimer {
         const limit = await this.#waitForCapacity(startsDue, claims)
         if (limit <= 0) return false
         const options = this.#claimOptions(limit, startsDue)
-        const which = limit < batch.size ? 'both' : 'oldest'
-        const due = claimDue(this.#sql, { ...options, which, ...(after && { after }) })
+        const which = limit < this.#memory.batch.size ? 'both' : 'oldest'
+        const due = claimDue(this.#sql, this.#memory, { ...options, which, ...(after && { after }) })
         const claim = this.#finish(options, due).then((more) => {
           hasMore ||= more
           claims.delete(claim)
@@ -181,11 +179,15 @@ class Claimer {
   }
 
   async quickQueued(): Promise<void> {
-    await this.#inQuickCapacity((options) => ({ taken: claimQueuedQuick(this.#sql, options) }))
+    await this.#inQuickCapacity((options) => ({
+      claimed: claimQueuedQuick(this.#sql, this.#memory, options),
+    }))
   }
 
   async quickScheduled(): Promise<void> {
-    await this.#inQuickCapacity((options) => claimDue(this.#sql, { ...options, which: 'quick' }))
+    await this.#inQuickCapacity((options) =>
+      claimDue(this.#sql, this.#memory, { ...options, which: 'quick' }),
+    )
   }
 
   /** When everything else has left no common slot, some are still kept for quick work. */
@@ -193,19 +195,23 @@ class Claimer {
     const { ahead, quick = 0 } = await this.#dispatcher.capacity()
     if (quick <= 0 || ahead > 0) return
     await this.#refreshClock()
-    const options = this.#claimOptions(Math.min(batch.size, quick), false)
+    const options = this.#claimOptions(Math.min(this.#memory.batch.size, quick), false)
     await this.#finish(options, claim(options))
   }
 
   async #capacity(startsDue: boolean): Promise<number> {
     const { now, ahead } = await this.#dispatcher.capacity()
-    return Math.min(batch.size, startsDue ? now : batch.size, ahead - this.#inFlight)
+    return Math.min(
+      this.#memory.batch.size,
+      startsDue ? now : this.#memory.batch.size,
+      ahead - this.#inFlight,
+    )
   }
 
   async #refreshClock(): Promise<void> {
     const { isFixed, clock } = this.#options
     if (isFixed || performance.now() - clock.readAt <= CLOCK_MS) return
-    this.#options.clock = await readClock(this.#sql)
+    this.#options.clock = await this.#memory.clock.read(this.#sql)
   }
 
   #claimOptions(limit: number, startsDue: boolean): ClaimOptions {
@@ -216,7 +222,7 @@ class Claimer {
   }
 
   /** Dispatches what a claim takes, with slots reserved for it until then. Returns whether more is left. */
-  async #finish({ limit, startsDue }: ClaimOptions, { locked, taken }: Claiming): Promise<boolean> {
+  async #finish({ limit, startsDue }: ClaimOptions, { locked, claimed }: Claiming): Promise<boolean> {
     const reserve = (count: number): void => {
       this.#inFlight += count
       if (startsDue) this.#dispatcher.reserve?.(count)
@@ -229,14 +235,14 @@ class Claimer {
         reserve(count - limit)
         reserved = count
       }
-      const { claims, more } = await taken
+      const { claims, more } = await claimed
       this.claimed += claims.reduce((sum, { executions }) => sum + executions.length, 0)
       this.claimIds.push(...claims.map(({ id }) => id))
       await dispatch(this.#sql, this.#dispatcher, claims)
-      batch.worked()
+      this.#memory.batch.worked()
       return more
     } catch (error) {
-      if (wasTooSlow(error)) batch.tooSlow()
+      if (wasTooSlow(error)) this.#memory.batch.tooSlow()
       throw error
     } finally {
       reserve(-reserved)

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { type Database, isUnreachable, type Queryable } from '../../db.ts'
 import { logger } from '../../logger.ts'
-import { rememberUnreceived } from '../repair/unreceived.ts'
 import { pausedItself, touch } from '../state/pause-itself.ts'
-import { type ClaimOptions, type Taken, toClaims } from './claim.ts'
-import { type ClaimedExecution, lastRunOf } from './claimed-execution.ts'
+import { type Claimed, type ClaimedExecution, type ClaimOptions, lastRunOf, toClaims } from './claim.ts'
+import type { ClaimMemory } from './claim-memory.ts'
 import { type DueOptions, type DueRow, lockDue, type Position } from './lock-due.ts'
-import { handledAlready, openOccurrences, type TaskPlan } from './open-occurrences.ts'
+import { handledAlready, openExecutions, type TaskPlan } from './open-executions.ts'
 import { type Planned, planAll } from './plan-due.ts'
 
 /** How many tasks a claim has locked, and where the next claim continues if there may be more. */
@@ -17,32 +16,33 @@ export type Locked = { count: number; last: Position | undefined }
  * the cursors and opens the executions. A change of a task waits for the lock.
  *
  * Returns two promises. `locked` resolves first; from then on another claim may continue `after` those tasks.
- * `taken.more` is true when some locked tasks were left over, because there was no time for them or their params were
+ * `claimed.more` is true when some locked tasks were left over, because there was no time for them or their params were
  * too large.
  */
 export function claimDue(
   sql: Database,
-  options: DueOptions,
-): { locked: Promise<Locked>; taken: Promise<Taken> } {
+  memory: ClaimMemory,
+  options: Omit<DueOptions, 'except'>,
+): { locked: Promise<Locked>; claimed: Promise<Claimed> } {
   const since = performance.now()
   const { promise: locked, resolve, reject } = Promise.withResolvers<Locked>()
   const claimIds: string[] = []
-  const taken = sql.begin(async (tx) => {
-    const { rows, last } = await lockDue(tx, options)
+  const claimed = sql.begin(async (tx) => {
+    const { rows, last } = await lockDue(tx, { ...options, except: memory.unknownTypes.taskIds() })
     resolve({ count: rows.length, last })
-    const { planned, unreadable, seen } = await planAll(tx, rows, options.clock.now)
+    const { planned, unreadable, seen } = await planAll(tx, memory, rows, options.clock.now)
     for (const [taskId, error] of unreadable) await pauseUnreadable(tx, taskId, error)
     const executions = await open(tx, planned, options, claimIds)
     return { claims: toClaims(executions, options.clock, since), more: seen < rows.length }
   })
-  taken.catch((error: unknown) => {
+  claimed.catch((error: unknown) => {
     // The transaction may have been committed anyway.
-    if (isUnreachable(error)) rememberUnreceived(claimIds, since)
+    if (isUnreachable(error)) memory.unreceived.add(claimIds, since)
     reject(error)
   })
   // A caller that doesn't await it must not cause an unhandled rejection.
   locked.catch(() => {})
-  return { locked, taken }
+  return { locked, claimed }
 }
 
 /** Returns the opened executions, soonest first, and adds the ids of their claims to `claimIds`. */
@@ -69,7 +69,7 @@ async function open(
   })
   const claims = Math.ceil(runs / Math.min(claimSize, runs || 1))
   claimIds.push(...Array.from({ length: claims }, () => randomUUID()))
-  const executions = await openOccurrences(tx, plans, { ...options, claimIds })
+  const executions = await openExecutions(tx, plans, { ...options, claimIds })
   return executions.sort((a, b) => a.due_at.getTime() - b.due_at.getTime())
 }
 

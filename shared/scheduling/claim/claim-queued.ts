@@ -1,39 +1,60 @@
 import { randomUUID } from 'node:crypto'
-import { readClock } from '../../clock.ts'
 import { type Database, type Fragment, isUnreachable, type Queryable } from '../../db.ts'
-import { rememberUnreceived } from '../repair/unreceived.ts'
-import { take } from '../state/take.ts'
-import { type Claim, type ClaimOptions, horizon, type Taken, toClaims } from './claim.ts'
-import { type ClaimedExecution, QUICK_MS } from './claimed-execution.ts'
-import { isRunnable, readDefinitions } from './definition.ts'
+import { hold } from '../state/hold.ts'
+import {
+  type Claim,
+  type Claimed,
+  type ClaimedExecution,
+  type ClaimOptions,
+  horizon,
+  QUICK_MS,
+  toClaims,
+} from './claim.ts'
+import type { ClaimMemory } from './claim-memory.ts'
 import { loadClaimed } from './load-claim.ts'
-import { leftToOthers } from './unknown-types.ts'
 
 /**
- * Claims what is queued and held by nobody, oldest first: retries, runs by hand, executions that were freed or handed
+ * Claims what is queued and held by nobody, oldest first: retries, manual runs, executions that were freed or handed
  * back.
  */
-export async function claimQueued(sql: Database, options: ClaimOptions): Promise<Taken> {
-  // Scheduled work of a paused task waits until it is resumed. A run by hand doesn't.
+export async function claimQueued(
+  sql: Database,
+  memory: ClaimMemory,
+  options: ClaimOptions,
+): Promise<Claimed> {
+  // Scheduled work of a paused task waits until it is resumed. A manual run doesn't.
   const due = sql`
     s.unheld_due_at <= ${horizon(options)} and (s.paused_at is null or s.trigger <> 'schedule')`
-  return await takenFrom(sql, options, due)
+  return await claimWhere(sql, memory, options, due)
 }
 
 /** How many of the latest queued executions are considered for kept slots. Older ones have had their turn. */
 const LATEST = 1000
 
-/** Claims runs by hand among the latest queued executions, so that they wait behind no crowd. */
-export async function claimByHand(sql: Database, options: ClaimOptions): Promise<Taken> {
-  return await takenFrom(sql, options, sql`s.trigger <> 'schedule' and ${isOfTheLatest(sql, options)}`)
+/** Claims manual runs among the latest queued executions, so that they wait behind no crowd. */
+export async function claimManual(
+  sql: Database,
+  memory: ClaimMemory,
+  options: ClaimOptions,
+): Promise<Claimed> {
+  return await claimWhere(
+    sql,
+    memory,
+    options,
+    sql`s.trigger <> 'schedule' and ${isOfTheLatest(sql, options)}`,
+  )
 }
 
 /** Claims first attempts of quick and new tasks among the latest queued executions: those that a full worker freed. */
-export async function claimQueuedQuick(sql: Database, options: ClaimOptions): Promise<Taken> {
+export async function claimQueuedQuick(
+  sql: Database,
+  memory: ClaimMemory,
+  options: ClaimOptions,
+): Promise<Claimed> {
   const isQuick = sql`
     s.trigger = 'schedule' and s.paused_at is null and s.attempt = 1 and s.started_at is null
       and (s.busy_until is null or s.busy_until - s.busy_from <= ${QUICK_MS} * interval '1 ms')`
-  return await takenFrom(sql, options, sql`${isQuick} and ${isOfTheLatest(sql, options)}`)
+  return await claimWhere(sql, memory, options, sql`${isQuick} and ${isOfTheLatest(sql, options)}`)
 }
 
 const isOfTheLatest = (sql: Queryable, options: ClaimOptions): Fragment => sql`
@@ -44,60 +65,74 @@ const isOfTheLatest = (sql: Queryable, options: ClaimOptions): Fragment => sql`
     limit ${LATEST}
   )`
 
-async function takenFrom(sql: Database, options: ClaimOptions, which: Fragment): Promise<Taken> {
+async function claimWhere(
+  sql: Database,
+  memory: ClaimMemory,
+  options: ClaimOptions,
+  which: Fragment,
+): Promise<Claimed> {
   const since = performance.now()
-  const { executions, more } = await claimUnheld(sql, options, which)
+  const { executions, more } = await claimUnheld(sql, memory, options, which)
   return { claims: toClaims(executions, options.clock, since), more }
 }
 
-/** Claims one task's queued execution if nobody holds it, so that a run by hand needn't wait for a tick. */
-export async function claimOne(sql: Database, taskId: number, leaseSeconds: number): Promise<Claim[]> {
+/** Claims one task's queued execution if nobody holds it, so that a manual run needn't wait for a tick. */
+export async function claimOne(
+  sql: Database,
+  memory: ClaimMemory,
+  { taskId, leaseSeconds }: { taskId: number; leaseSeconds: number },
+): Promise<Claim[]> {
   const since = performance.now()
-  const options = { limit: 1, leaseSeconds, clock: await readClock(sql) }
+  const options = { limit: 1, leaseSeconds, clock: await memory.clock.read(sql) }
   const which = sql`s.task_id = ${taskId} and s.unheld_due_at is not null`
-  const { executions } = await claimUnheld(sql, options, which)
+  const { executions } = await claimUnheld(sql, memory, options, which)
   return toClaims(executions, options.clock, since)
 }
 
 type Unheld = { executions: ClaimedExecution[]; more: boolean }
 
-async function claimUnheld(sql: Database, options: ClaimOptions, which: Fragment): Promise<Unheld> {
+async function claimUnheld(
+  sql: Database,
+  memory: ClaimMemory,
+  options: ClaimOptions,
+  which: Fragment,
+): Promise<Unheld> {
   const since = performance.now()
   const claimIds: string[] = []
   try {
-    return await sql.begin((tx) => takeUnheld(tx, options, which, claimIds))
+    return await sql.begin((tx) => claimUnheldIn(tx, memory, { options, which, claimIds }))
   } catch (error) {
     // The transaction may have been committed anyway.
-    if (isUnreachable(error)) rememberUnreceived(claimIds, since)
+    if (isUnreachable(error)) memory.unreceived.add(claimIds, since)
     throw error
   }
 }
 
 /** Returns what was claimed, and adds the ids of its claims to `claimIds`. */
-async function takeUnheld(
+async function claimUnheldIn(
   tx: Queryable,
-  { limit, leaseSeconds, claimSize = Number.POSITIVE_INFINITY }: ClaimOptions,
-  which: Fragment,
-  claimIds: string[],
+  { definitions, unknownTypes }: ClaimMemory,
+  { options, which, claimIds }: { options: ClaimOptions; which: Fragment; claimIds: string[] },
 ): Promise<Unheld> {
+  const { limit, leaseSeconds, claimSize = Number.POSITIVE_INFINITY } = options
   const locked = await tx<{ task_id: number; definition: number; due_for: number }[]>`
     select s.task_id, s.definition, (extract(epoch from now() - s.due_at) * 1000)::float8 as due_for
     from task_state s
-    where ${which} and s.task_id <> all(${leftToOthers()}::int[])
+    where ${which} and s.task_id <> all(${unknownTypes.taskIds()}::int[])
     order by s.unheld_due_at
     limit ${limit}
     for no key update skip locked`
-  const { found, left } = await readDefinitions(tx, locked)
-  const taken = locked.filter(({ task_id, due_for }) => {
+  const { found, left } = await definitions.read(tx, locked)
+  const runnable = locked.filter(({ task_id, due_for }) => {
     const task = found.get(task_id)
-    return !left.has(task_id) && (!task || isRunnable(task, due_for))
+    return !left.has(task_id) && (!task || unknownTypes.isRunnable(task, due_for))
   })
   const executions: ClaimedExecution[] = []
-  for (const group of Map.groupBy(taken, (_, index) => Math.floor(index / claimSize)).values()) {
+  for (const group of Map.groupBy(runnable, (_, index) => Math.floor(index / claimSize)).values()) {
     const id = randomUUID()
     claimIds.push(id)
     const taskIds = group.map((row) => row.task_id)
-    await take(tx, { id, taskIds, leaseSeconds })
+    await hold(tx, { id, taskIds, leaseSeconds })
     executions.push(...(await loadClaimed(tx, id, taskIds, found)))
   }
   return { executions, more: locked.length === limit || left.size > 0 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import type { ClaimedExecution } from './claimed-execution.ts'
+import type { Definition } from './definition.ts'
 
 /** Executions held by one worker. Whoever knows `id` may start and settle them while the lease lasts. */
 export type Claim = {
@@ -11,6 +11,40 @@ export type Claim = {
   since: number
   /** No other worker can have it. An invocation may be delivered twice; a claim within a process can't. */
   isExclusive: boolean
+}
+
+/** An execution that a worker holds, with everything it needs to run it. */
+export type ClaimedExecution = {
+  id: number
+  claim_id: string
+  task_id: number
+  scheduled_for: Date
+  trigger: string
+  attempt: number
+  due_at: Date
+  /** Set when it started with its claim, because it was due. */
+  started_at: Date | null
+  /** When its task is due next. */
+  next_run_at: Date | null
+  /** How many earlier attempts of this occurrence failed or timed out. */
+  failures: number
+  /**
+   * How long the task's last occurrence took, from its first attempt to its last; `none` when it has not run before.
+   */
+  lastRun: LastRun
+  task: Definition
+}
+
+/** A run that takes a second is slow; `quick` is well below that. */
+export type LastRun = 'quick' | 'slow' | 'none'
+
+/** The longest quick run. Starting and settling it takes time too, and all of it stays well within a second. */
+export const QUICK_MS = 500
+
+/** `tookMs`: null when there was no run. */
+export function lastRunOf(tookMs: number | null): LastRun {
+  if (tookMs === null) return 'none'
+  return tookMs <= QUICK_MS ? 'quick' : 'slow'
 }
 
 export type ClaimOptions = {
@@ -27,7 +61,7 @@ export type ClaimOptions = {
   clock: Clock
 }
 
-export type Taken = {
+export type Claimed = {
   claims: Claim[]
   /** Whether there may be more. */
   more: boolean

@@ -1,16 +1,14 @@
-import { type Columns, cell, columns, epochMs, mapRows } from '../../columns.ts'
-import { type Queryable, textBytes } from '../../db.ts'
+import { type Columns, cell, epochMs } from '../../columns.ts'
 import { AppError } from '../../errors.ts'
 import { runnerOf } from '../../runners/index.ts'
 import type { Runner } from '../../runners/runner.ts'
 import { fieldsAffecting, type RunValues } from '../../tasks/fields.ts'
 import { jitterMs, readSchedule, type Schedule, type ScheduleFields } from '../schedule/schedule.ts'
-import { leaveToOthers } from './unknown-types.ts'
 
 type Instants = 'start_at' | 'end_at'
 
 /** What a run needs of a task. Instants are milliseconds since 1970. */
-type Row = Omit<RunValues, Instants> &
+export type DefinitionRow = Omit<RunValues, Instants> &
   Record<Instants, number | null> &
   Pick<ScheduleFields, 'schedule_type'> & {
     id: number
@@ -20,8 +18,8 @@ type Row = Omit<RunValues, Instants> &
     bytes: number
   }
 
-/** The cast: it has every key of `Row`, selected by its own name unless it says something else. */
-const COLUMNS = {
+/** An SQL expression for each. The cast: it has every key of `DefinitionRow`, selected by its own name unless it says something else. */
+export const DEFINITION_COLUMNS = {
   id: 'id',
   definition: 'definition',
   name: 'name',
@@ -31,10 +29,10 @@ const COLUMNS = {
   start_at: epochMs('start_at'),
   end_at: epochMs('end_at'),
   bytes: 'bytes',
-} as Record<keyof Row, string>
+} as Record<keyof DefinitionRow, string>
 
 /** What a run needs to know of a task: its schedule, what it does, and its policies. */
-export type Definition = Omit<Row, keyof ScheduleFields | 'type' | 'params'> & {
+export type Definition = Omit<DefinitionRow, keyof ScheduleFields | 'type' | 'params'> & {
   /** What runs it, with its checked params, or why nothing can. */
   work: { runner: Runner; params: unknown } | { problem: string; unknownType?: string }
   /** An error if it can't be read: it was written by hand, or this Node doesn't know its zone. */
@@ -47,103 +45,8 @@ export type Definition = Omit<Row, keyof ScheduleFields | 'type' | 'params'> & {
   bytes: number
 }
 
-/**
- * How many definitions a process remembers at least, at about a kilobyte each, and how many bytes of their params at
- * most. Larger ones are read each time.
- */
-const REMEMBERED = 10_000
-const REMEMBERED_BYTES = 16 * 2 ** 20
-const REMEMBERED_SIZE = 64 * 2 ** 10
-
-/** Params up to this size that aren't compressed are read for all tasks of a claim at once: a few megabytes. */
-const SMALL_BYTES = 2 ** 11
-
-/** How many bytes of larger params one statement reads. The next claim reads the rest. A single task has fewer. */
-const READ_BYTES = 8 * 2 ** 20
-
-/** Two generations. What was used while the newer one filled up survives when the older one is dropped. */
-let newer = new Map<number, Definition>()
-let older = new Map<number, Definition>()
-let newerBytes = 0
-
-/** `left`: ids of tasks whose params would have been too many bytes at once. */
-export type Definitions = { found: Map<number, Definition>; left: Set<number> }
-
-/**
- * Returns the definitions of tasks, by task id; none for tasks that are gone. Each change that a run needs gives a task
- * a new `definition` number, in its state too. So whoever has locked the state gets exactly the version that holds,
- * usually from memory.
- */
-export async function readDefinitions(
-  tx: Queryable,
-  wanted: { task_id: number; definition: number }[],
-): Promise<Definitions> {
-  const found = new Map<number, Definition>()
-  const missing: number[] = []
-  for (const { task_id, definition } of wanted) {
-    const known = newer.get(task_id) ?? older.get(task_id)
-    if (known?.definition === definition) found.set(task_id, remember(known))
-    else missing.push(task_id)
-  }
-  if (missing.length === 0) return { found, left: new Set() }
-  const small = await loadSmall(tx, missing)
-  keep(found, small)
-  if (small.length === missing.length) return { found, left: new Set() }
-  const large = missing.filter((id) => !found.has(id))
-  const { definitions, seen } = await loadLarge(tx, large)
-  keep(found, definitions)
-  return { found, left: new Set(large.slice(seen)) }
-}
-
-function keep(found: Map<number, Definition>, definitions: Definition[]): void {
-  for (const definition of definitions) {
-    found.set(definition.id, isOnce(definition) ? definition : remember(definition))
-  }
-}
-
-/** Nobody needs it again, unless it is retried. */
-const isOnce = ({ schedule }: Definition): boolean =>
-  !(schedule instanceof AppError) && schedule.kind === 'once'
-
-async function loadSmall(tx: Queryable, ids: number[]): Promise<Definition[]> {
-  const [found] = await tx<[Columns<Row>]>`
-    select ${columns<Row>(tx, { ...COLUMNS, bytes: 'pg_column_size(params)' })}
-    from tasks
-    where id = any(${ids}::int[])
-      and pg_column_size(params) <= ${SMALL_BYTES} and pg_column_compression(params) is null`
-  return mapRows(found, (index) => toDefinition(found, index))
-}
-
-/** Loads as many as READ_BYTES allows, in the order of the ids. Also returns how many ids it got through. */
-async function loadLarge(tx: Queryable, ids: number[]): Promise<{ definitions: Definition[]; seen: number }> {
-  const [{ seen, ...found }] = await tx<[Columns<Row> & { seen: number | null }]>`
-    select ${columns<Row>(tx, COLUMNS)}, max(place)::int as seen
-    from (
-      select *, sum(bytes) over (order by place) as sum
-      from (
-        select t.*, w.place, ${textBytes(tx, tx`t.params`)} as bytes
-        from unnest(${ids}::int[]) with ordinality as w (id, place)
-        join tasks t on t.id = w.id
-      ) sized
-    ) summed
-    where sum <= ${READ_BYTES} or sum = bytes`
-  const definitions = mapRows(found, (index) => toDefinition(found, index))
-  const isWhole = definitions.length === ids.length || seen === null
-  return { definitions, seen: isWhole ? ids.length : seen }
-}
-
-function remember(definition: Definition): Definition {
-  if (definition.bytes > REMEMBERED_SIZE || newer.get(definition.id) === definition) return definition
-  if (newer.size >= REMEMBERED || newerBytes >= REMEMBERED_BYTES) {
-    ;[newer, older] = [new Map(), newer]
-    newerBytes = 0
-  }
-  newerBytes += definition.bytes
-  newer.set(definition.id, definition)
-  return definition
-}
-
-function toDefinition(rows: Columns<Row>, index: number): Definition {
+/** Returns the definition in a row. */
+export function toDefinition(rows: Columns<DefinitionRow>, index: number): Definition {
   const name = cell(rows.name, index)
   const type = cell(rows.type, index)
   const work = toWork(type, cell(rows.params, index))
@@ -177,7 +80,7 @@ function toWork(type: string, params: unknown): Definition['work'] {
   return { problem: `bad params: ${checked.error.issues.map((it) => it.message).join('; ')}` }
 }
 
-function scheduleOf(rows: Columns<Row>, index: number): Schedule | AppError {
+function scheduleOf(rows: Columns<DefinitionRow>, index: number): Schedule | AppError {
   const [start_at, end_at] = [cell(rows.start_at, index), cell(rows.end_at, index)]
   try {
     return readSchedule({
@@ -194,15 +97,4 @@ function scheduleOf(rows: Columns<Row>, index: number): Schedule | AppError {
     if (error instanceof AppError) return error
     throw error
   }
-}
-
-/**
- * Returns whether this process has a runner for the task's type. If not, the task is left to other processes.
- * `dueForMs`: how long it has been due.
- */
-export function isRunnable(task: Definition, dueForMs: number): boolean {
-  const { id: taskId, work, misfire_grace_seconds: graceSeconds } = task
-  if (!('problem' in work) || work.unknownType === undefined) return true
-  leaveToOthers({ taskId, type: work.unknownType, dueForMs, graceSeconds })
-  return false
 }

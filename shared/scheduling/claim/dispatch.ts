@@ -6,7 +6,7 @@ import type { Claim } from './claim.ts'
 export type Dispatcher = {
   /**
    * Returns how many executions may be claimed: `now`, of those that are due and start with their claim; `ahead`, of
-   * those that wait for their instant; and, when that is 0, `quick`, of runs by hand and of tasks that are quick.
+   * those that wait for their instant; and, when that is 0, `quick`, of manual runs and of tasks that are quick.
    */
   capacity(): Promise<{ now: number; ahead: number; quick?: number }>
   /** Reserves `count` slots for claims in flight whose executions start with them; a negative count releases them. */

@@ -1,20 +1,20 @@
-import { readClock } from '../../clock.ts'
 import type { Queryable } from '../../db.ts'
-import type { Claim } from './claim.ts'
-import { type ClaimedExecution, lastRunOf } from './claimed-execution.ts'
-import { type Definition, readDefinitions } from './definition.ts'
+import { type Claim, type ClaimedExecution, lastRunOf } from './claim.ts'
+import type { ClaimMemory } from './claim-memory.ts'
+import type { Definition } from './definition.ts'
+import type { Definitions } from './definitions.ts'
 
 type Row = Omit<ClaimedExecution, 'task' | 'lastRun'> & { definition: number; took_ms: number | null }
 
 /**
- * Returns what a claim holds that has not started, soonest first. `known`: the definitions of its tasks, if they have
- * been read.
+ * Returns what a claim holds that has not started, soonest first. `known`: the definitions of its tasks, or what reads
+ * them.
  */
 export async function loadClaimed(
   sql: Queryable,
   claimId: string,
   taskIds: number[],
-  known?: Map<number, Definition>,
+  known: Map<number, Definition> | Definitions,
 ): Promise<ClaimedExecution[]> {
   const rows = await sql<Row[]>`
     select execution_id as id, claim_id, task_id, scheduled_for, trigger, attempt, due_at, null as started_at, next_run_at,
@@ -22,7 +22,7 @@ export async function loadClaimed(
     from task_state
     where task_id = any(${taskIds}::int[]) and claim_id = ${claimId} and status = 'queued'
     order by due_at, task_id`
-  const definitions = known ?? (await readDefinitions(sql, rows)).found
+  const definitions = known instanceof Map ? known : (await known.read(sql, rows)).found
   return rows.flatMap(({ definition: _, took_ms, ...row }) => {
     const task = definitions.get(row.task_id)
     return task ? [{ ...row, lastRun: lastRunOf(took_ms), task }] : []
@@ -36,15 +36,15 @@ export async function loadClaimed(
  */
 export async function loadClaim(
   sql: Queryable,
-  id: string,
-  taskIds: number[],
+  memory: ClaimMemory,
+  { claimId: id, taskIds }: { claimId: string; taskIds: number[] },
   leaseSeconds: number,
 ): Promise<Claim> {
-  const clock = await readClock(sql)
+  const clock = await memory.clock.read(sql)
   const since = performance.now()
   const renewed = await sql`
     update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
   // No row: the lease has expired, or all executions have ended. Another worker may have taken them over.
-  const executions = renewed.count > 0 ? await loadClaimed(sql, id, taskIds) : []
+  const executions = renewed.count > 0 ? await loadClaimed(sql, id, taskIds, memory.definitions) : []
   return { id, executions, clock, since, isExclusive: false }
 }

@@ -1,8 +1,6 @@
 import { type Columns, cell, columns, epochMs, mapRows } from '../../columns.ts'
 import type { Fragment, Queryable } from '../../db.ts'
-import { type ClaimOptions, horizon } from './claim.ts'
-import { QUICK_MS } from './claimed-execution.ts'
-import { leftToOthers } from './unknown-types.ts'
+import { type ClaimOptions, horizon, QUICK_MS } from './claim.ts'
 
 /** A due task's row of `task_state`. Instants are milliseconds since 1970. */
 export type DueRow = {
@@ -25,7 +23,12 @@ export type Position = { next_run_at: number; task_id: number }
  */
 type Which = 'oldest' | 'both' | 'quick'
 
-export type DueOptions = ClaimOptions & { after?: Position; which: Which }
+export type DueOptions = ClaimOptions & {
+  after?: Position
+  which: Which
+  /** Ids of tasks that are left to other processes. */
+  except: number[]
+}
 
 const DUE = {
   task_id: 'task_id',
@@ -58,13 +61,12 @@ export async function lockDue(
   return { rows: rest ? alternately(rows.slice(0, most), rows.slice(most)) : rows, last }
 }
 
-const isDue = (tx: Queryable, options: ClaimOptions) => tx`
-  next_run_at <= ${horizon(options)} and paused_at is null and status is null ${isForThisProcess(tx)}`
+const isDue = (tx: Queryable, options: DueOptions) => tx`
+  next_run_at <= ${horizon(options)} and paused_at is null and status is null
+    ${isNone(tx, options.except)}`
 
-function isForThisProcess(tx: Queryable): Fragment {
-  const left = leftToOthers()
-  return left.length === 0 ? tx`` : tx`and task_id <> all(${left}::int[])`
-}
+const isNone = (tx: Queryable, taskIds: number[]): Fragment =>
+  taskIds.length === 0 ? tx`` : tx`and task_id <> all(${taskIds}::int[])`
 
 const isAfter = (tx: Queryable, { after }: DueOptions) =>
   after ? tx`and (next_run_at, task_id) > (${new Date(after.next_run_at)}, ${after.task_id})` : tx``

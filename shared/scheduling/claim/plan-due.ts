@@ -3,7 +3,8 @@ import { AppError, messageOf } from '../../errors.ts'
 import { Turn } from '../../turn.ts'
 import { type DueTask, type Plan, plan } from '../schedule/plan.ts'
 import { type Schedule, shift } from '../schedule/schedule.ts'
-import { type Definition, isRunnable, readDefinitions } from './definition.ts'
+import type { ClaimMemory } from './claim-memory.ts'
+import type { Definition } from './definition.ts'
 import type { DueRow } from './lock-due.ts'
 
 /**
@@ -16,8 +17,8 @@ const PLANNING_MS = 500
 export type Plans = { planned: Planned[]; unreadable: Map<number, Error>; seen: number }
 
 /** Plans every locked task that this process can run, until its time is up. Reads their definitions. */
-export async function planAll(tx: Queryable, rows: DueRow[], now: Date): Promise<Plans> {
-  const { found: definitions, left } = await readDefinitions(tx, rows)
+export async function planAll(tx: Queryable, memory: ClaimMemory, rows: DueRow[], now: Date): Promise<Plans> {
+  const { found: definitions, left } = await memory.definitions.read(tx, rows)
   const plans: Plans = { planned: [], unreadable: new Map(), seen: 0 }
   const since = performance.now()
   const turn = new Turn()
@@ -26,13 +27,14 @@ export async function planAll(tx: Queryable, rows: DueRow[], now: Date): Promise
     if (turn.isOver) await turn.next()
     if (left.has(row.task_id)) continue
     plans.seen += 1
-    planOne(plans, row, definitions.get(row.task_id), now)
+    const task = definitions.get(row.task_id)
+    if (task && memory.unknownTypes.isRunnable(task, now.getTime() - row.next_run_at))
+      planOne(plans, row, task, now)
   }
   return plans
 }
 
-function planOne(plans: Plans, row: DueRow, task: Definition | undefined, now: Date): void {
-  if (!task || !isRunnable(task, now.getTime() - row.next_run_at)) return
+function planOne(plans: Plans, row: DueRow, task: Definition, now: Date): void {
   const outcome = tryPlan(row, task, now)
   if (outcome instanceof Error) plans.unreadable.set(row.task_id, outcome)
   else plans.planned.push({ row, task, plan: outcome })

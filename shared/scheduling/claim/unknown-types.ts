@@ -1,4 +1,5 @@
 import { logger } from '../../logger.ts'
+import type { Definition } from './definition.ts'
 
 /** How many tasks are remembered. Others are found again. */
 const REMEMBERED = 10_000
@@ -8,40 +9,53 @@ const LEFT_MS = 60_000
 
 type Left = { type: string; until: number }
 
-/** Tasks that this process has no runner for, by id. In a rolling deployment a newer process has it. */
-const left = new Map<number, Left>()
+/** The tasks that this process has no runner for. In a rolling deployment a newer process has it. */
+export class UnknownTypes {
+  readonly #left = new Map<number, Left>()
 
-type Unknown = { taskId: number; type: string; dueForMs: number; graceSeconds: number }
-
-/**
- * Leaves a task to other processes, and logs that once per type. Once the task has been due for longer than its misfire
- * grace, no other process has a runner for it either; that is logged each minute.
- */
-export function leaveToOthers({ taskId, type, dueForMs, graceSeconds }: Unknown): void {
-  const isNew = !unknownTypes().includes(type)
-  const nobodyHas = dueForMs > graceSeconds * 1000
-  if (isNew && nobodyHas) {
-    const detail = `due for longer than its misfire grace: no process has a runner for ${type}`
-    logger.warn('task does not run', {
-      task_id: taskId,
-      type,
-      due_for_s: Math.round(dueForMs / 1000),
-      detail,
-    })
-  } else if (isNew) {
-    const detail = 'this process has no runner for the type, so its tasks wait for one that has'
-    logger.warn('tasks are left to others', { type, task_id: taskId, detail })
+  /**
+   * Returns whether this process has a runner for the task's type. If not, leaves the task to other processes for a
+   * minute. `dueForMs`: how long it has been due.
+   */
+  isRunnable(task: Definition, dueForMs: number): boolean {
+    const { work } = task
+    if (!('problem' in work) || work.unknownType === undefined) return true
+    this.#leave(task, work.unknownType, dueForMs)
+    return false
   }
-  if (left.size >= REMEMBERED) left.clear()
-  left.set(taskId, { type, until: performance.now() + LEFT_MS })
-}
 
-/** Returns the ids of the tasks that this process leaves to others. */
-export function leftToOthers(): number[] {
-  const now = performance.now()
-  for (const [id, { until }] of left) if (until <= now) left.delete(id)
-  return [...left.keys()]
-}
+  /**
+   * Logs it once per type. Once the task has been due for longer than its misfire grace, no other process has a runner
+   * for it either, and that is logged each minute.
+   */
+  #leave({ id, misfire_grace_seconds: graceSeconds }: Definition, type: string, dueForMs: number): void {
+    const isNew = !this.types().includes(type)
+    const nobodyHas = dueForMs > graceSeconds * 1000
+    if (isNew && nobodyHas) {
+      const detail = `due for longer than its misfire grace: no process has a runner for ${type}`
+      logger.warn('task does not run', {
+        task_id: id,
+        type,
+        due_for_s: Math.round(dueForMs / 1000),
+        detail,
+      })
+    } else if (isNew) {
+      const detail = 'this process has no runner for the type, so its tasks wait for one that has'
+      logger.warn('tasks are left to others', { type, task_id: id, detail })
+    }
+    if (this.#left.size >= REMEMBERED) this.#left.clear()
+    this.#left.set(id, { type, until: performance.now() + LEFT_MS })
+  }
 
-/** Returns the types of those tasks. */
-export const unknownTypes = (): string[] => [...new Set([...left.values()].map(({ type }) => type))]
+  /** Returns the ids of the tasks that are left to other processes. */
+  taskIds(): number[] {
+    const now = performance.now()
+    for (const [id, { until }] of this.#left) if (until <= now) this.#left.delete(id)
+    return [...this.#left.keys()]
+  }
+
+  /** Returns the types of those tasks. */
+  types(): string[] {
+    return [...new Set([...this.#left.values()].map(({ type }) => type))]
+  }
+}

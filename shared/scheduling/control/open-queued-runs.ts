@@ -1,10 +1,10 @@
 import type { Queryable } from '../../db.ts'
-import { noneQueuedByHand, openedByHand } from '../state/open.ts'
+import { noRunQueued, openedManually } from '../state/open.ts'
 
 /** The rest waits for the next tick. */
 const OPENED_PER_TICK = 1000
 
-/** Opens the runs by hand that were requested while another execution was open, once that execution has ended. */
+/** Opens the manual runs that were requested while another execution was open, once that execution has ended. */
 export async function openQueuedRuns(sql: Queryable): Promise<void> {
   await sql`
     with ready as (
@@ -15,7 +15,7 @@ export async function openQueuedRuns(sql: Queryable): Promise<void> {
       for no key update skip locked
     )
     update task_state s
-    set ${openedByHand(sql, 'manual', null)}, ${noneQueuedByHand(sql)}
+    set ${openedManually(sql, 'manual', null)}, ${noRunQueued(sql)}
     from ready
     where s.task_id = ready.task_id`
 }

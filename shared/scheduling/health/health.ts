@@ -1,5 +1,5 @@
 import { connect, PROBE_LIMITS } from '../../db.ts'
-import { unknownTypes } from '../claim/unknown-types.ts'
+import type { UnknownTypes } from '../claim/unknown-types.ts'
 import type { Duty, Overdue } from './overdue.ts'
 
 /** The reasons why a scheduler is degraded. */
@@ -17,10 +17,10 @@ export type SchedulerState = {
 }
 
 /** Returns how the scheduler of this process is doing; null if it has none. */
-export function schedulerState(watch: Overdue): SchedulerState | null {
+export function schedulerState(watch: Overdue, unknownTypes: UnknownTypes): SchedulerState | null {
   if (!watch.isWatching) return null
   const reasons = watch.late().map((duty) => REASONS[duty])
-  const unknown = unknownTypes()
+  const unknown = unknownTypes.types()
   const state = reasons.length > 0 ? 'degraded' : 'ok'
   return { state, reasons, ...(unknown.length > 0 && { unknown_types: unknown }) }
 }

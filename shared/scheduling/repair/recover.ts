@@ -1,4 +1,4 @@
-import { BatchSize } from '../../batch-size.ts'
+import type { BatchSize } from '../../batch-size.ts'
 import { type Database, type Queryable, retryDeadlock, wasTooSlow } from '../../db.ts'
 import { logger } from '../../logger.ts'
 import { warnOfEach } from '../../warn-of-each.ts'
@@ -21,17 +21,20 @@ export type Recovered = {
  * recovered as a whole.
  */
 const CLAIMS = 200
-const executions = new BatchSize(5000)
+export const RECOVERED_AT_ONCE = 5000
 
 /** How many milliseconds a call continues while there is more. */
 const ENOUGH_MS = 2000
 
-/** Recovers claims whose lease has ended, by the database's clock. Returns what it did. */
-export async function recover(sql: Database): Promise<Recovered> {
+/**
+ * Recovers claims whose lease has expired, by the database's clock. `executions`: the size of a batch. Returns what it
+ * did.
+ */
+export async function recover(sql: Database, executions: BatchSize): Promise<Recovered> {
   const until = performance.now() + ENOUGH_MS
   const all: Recovered = { lost: 0, freed: 0, paused: 0 }
   for (let more = true; more && performance.now() < until; ) {
-    const batch = await recoverBatch(sql)
+    const batch = await recoverBatch(sql, executions)
     all.freed += batch.freed
     all.lost += batch.lost.length
     all.paused += batch.lost.filter((it) => it.gives_up).length
@@ -41,9 +44,9 @@ export async function recover(sql: Database): Promise<Recovered> {
   return all
 }
 
-async function recoverBatch(sql: Database): Promise<Batch> {
+async function recoverBatch(sql: Database, executions: BatchSize): Promise<Batch> {
   try {
-    const batch = await retryDeadlock(() => sql.begin(recoverSome))
+    const batch = await retryDeadlock(() => sql.begin((tx) => recoverSome(tx, executions.size)))
     executions.worked()
     return batch
   } catch (error) {
@@ -54,8 +57,8 @@ async function recoverBatch(sql: Database): Promise<Batch> {
 
 type Batch = { lost: Lost[]; freed: number; more: boolean }
 
-async function recoverSome(tx: Queryable): Promise<Batch> {
-  const { ids, more } = await takeExpired(tx)
+async function recoverSome(tx: Queryable, most: number): Promise<Batch> {
+  const { ids, more } = await lockExpired(tx, most)
   if (ids.length === 0) return { lost: [], freed: 0, more: false }
   const open = await lockOpen(tx, ids)
   await tx`delete from claims where id = any(${ids}::uuid[])`
@@ -78,8 +81,8 @@ async function recoverSome(tx: Queryable): Promise<Batch> {
   return { lost, freed, more }
 }
 
-/** Locks expired claims, oldest first, until they hold enough executions. */
-async function takeExpired(tx: Queryable): Promise<{ ids: string[]; more: boolean }> {
+/** Locks expired claims, oldest first, until they hold `most` executions. */
+async function lockExpired(tx: Queryable, most: number): Promise<{ ids: string[]; more: boolean }> {
   const claims = await tx<{ id: string; size: number }[]>`
     select id, cardinality(task_ids) as size from claims
     where lease_expires_at <= now()
@@ -90,7 +93,7 @@ async function takeExpired(tx: Queryable): Promise<{ ids: string[]; more: boolea
   let size = 0
   for (const claim of claims) {
     size += claim.size
-    if (ids.length > 0 && size > executions.size) break
+    if (ids.length > 0 && size > most) break
     ids.push(claim.id)
   }
   return { ids, more: ids.length < claims.length || claims.length === CLAIMS }

@@ -36,17 +36,17 @@ export async function sweep(
   { leaseSeconds, leastPages = LEAST_PAGES }: Options,
 ): Promise<number> {
   const { repaired, askInMs } = await sql.begin(async (tx) => {
-    const slice = await takeTurn(tx, leastPages)
+    const slice = await claimSlice(tx, leastPages)
     if (slice === undefined) return { repaired: [], askInMs: SLICE_MS }
     const repaired = await giveRowsBack(tx, slice, leaseSeconds)
-    return { repaired, askInMs: await leaveTurn(tx, slice, repaired.length === REPAIRED) }
+    return { repaired, askInMs: await finishSlice(tx, slice, repaired.length === REPAIRED) }
   })
   warnOfEach('execution had no claim: gave it one, with a new lease', repaired)
   return askInMs
 }
 
 /** Returns undefined if another replica is sweeping, or if it isn't time yet. */
-async function takeTurn(tx: Queryable, leastPages: number): Promise<Slice | undefined> {
+async function claimSlice(tx: Queryable, leastPages: number): Promise<Slice | undefined> {
   const [turn] = await tx<[{ from: number; pages: number; late: number }?]>`
     select next_page as from, pg_relation_size('task_state') / current_setting('block_size')::int as pages,
       least(extract(epoch from now() - due_at), ${MOST_SECONDS})::float8 as late
@@ -83,7 +83,7 @@ async function giveRowsBack(
 }
 
 /** Returns in how many milliseconds the next slice is due. */
-async function leaveTurn(tx: Queryable, { from, to, pages }: Slice, again: boolean): Promise<number> {
+async function finishSlice(tx: Queryable, { from, to, pages }: Slice, again: boolean): Promise<number> {
   const isLast = to >= pages
   const next = again ? from : isLast ? 0 : to
   const [{ inMs }] = await tx<[{ inMs: number }]>`

@@ -1,30 +1,33 @@
 import type { Database } from '../../db.ts'
 import { logger } from '../../logger.ts'
-import { freeUnreceived } from './hand-back-claims.ts'
+import { freeUnreceived } from './drop-claims.ts'
 
-/** Claims whose statement failed without an answer. It may be committed anyway, now or once it gets its locks. */
-type Unreceived = { ids: string[]; since: number }
-
-/** How many claims are remembered. The others are recovered when their leases end. */
+/** How many claims are remembered. The others are recovered when their leases expire. */
 const REMEMBERED = 1000
 
-let unreceived: Unreceived[] = []
-
-/** Remembers claims that no worker received. `since`: `performance.now()` before they were asked for. */
-export function rememberUnreceived(ids: string[], since: number): void {
-  unreceived.push({ ids, since })
-  while (unreceived.reduce((count, it) => count + it.ids.length, 0) > REMEMBERED) unreceived.shift()
-}
-
 /**
- * Frees what those claims hold, so that it doesn't count as lost. It looks for each of them until its lease would have
- * ended, since the server may commit late.
+ * Claims that no worker received, because the response to their statement was lost. The statement may be committed
+ * anyway, now or once it gets its locks.
  */
-export async function freeAllUnreceived(sql: Database, leaseSeconds: number): Promise<void> {
-  if (unreceived.length === 0) return
-  const until = performance.now() - leaseSeconds * 1000
-  const ids = unreceived.flatMap((it) => it.ids)
-  const freed = await freeUnreceived(sql, ids)
-  unreceived = unreceived.filter(({ since }) => since > until)
-  if (freed > 0) logger.warn('executions freed: the answer to their claim was lost', { count: freed })
+export class UnreceivedClaims {
+  #claims: { ids: string[]; since: number }[] = []
+
+  /** Remembers claims. `since`: `performance.now()` before they were asked for. */
+  add(ids: string[], since: number): void {
+    this.#claims.push({ ids, since })
+    while (this.#claims.reduce((count, it) => count + it.ids.length, 0) > REMEMBERED) this.#claims.shift()
+  }
+
+  /**
+   * Frees what those claims hold, so that it doesn't count as lost. It looks for each of them until its lease would
+   * have expired, since the server may commit late.
+   */
+  async freeAll(sql: Database, leaseSeconds: number): Promise<void> {
+    if (this.#claims.length === 0) return
+    const until = performance.now() - leaseSeconds * 1000
+    const ids = this.#claims.flatMap((it) => it.ids)
+    const freed = await freeUnreceived(sql, ids)
+    this.#claims = this.#claims.filter(({ since }) => since > until)
+    if (freed > 0) logger.warn('executions freed: the answer to their claim was lost', { count: freed })
+  }
 }

@@ -3,8 +3,7 @@ import { instantOn } from '../../clock.ts'
 import type { Database } from '../../db.ts'
 import { logger, logsInfo } from '../../logger.ts'
 import type { Outcome } from '../../runners/outcome.ts'
-import type { Claim } from '../claim/claim.ts'
-import type { ClaimedExecution } from '../claim/claimed-execution.ts'
+import type { Claim, ClaimedExecution } from '../claim/claim.ts'
 import { Overdue } from '../health/overdue.ts'
 import { bytesOf, cleanText, toLedgerEntry } from '../settle/ledger-entry.ts'
 import { GivenUp } from './given-up.ts'
@@ -32,12 +31,18 @@ type Options = {
   overdue?: Overdue
 }
 
+/** A claim that waits for `execute`. */
+type Accepted = { claim: Claim; held: HeldClaim; works: Work[]; over: Promise<void> }
+
+/** A claim may have started an execution that was due. */
+const hasStarted = ({ execution }: Work): boolean => execution.started_at !== null
+
 /**
  * Runs the executions of claims. There is one in a process, since its heartbeat renews all leases. The methods from
- * `execute` to `#done` are the way of a claim, in this order:
+ * `accept` to `#done` are the way of a claim, in this order:
  *
- *  1. `execute`: the heartbeat holds the claim; its executions become works.
- *  2. The starter waits for each work's instant and for a slot, and writes that it starts.
+ *  1. `accept`: the heartbeat holds the claim; its executions become works.
+ *  2. `execute`: what the claim has started begins; the starter waits for each work's instant and for a slot, and writes that it starts.
  *  3. `#runAll`: runs begin.
  *  4. `#onEnd`: a run has ended; its slot is free.
  *  5. `#settle`: the settler writes outcomes, many at once.
@@ -51,7 +56,7 @@ export class Executor {
   readonly #slots: Slots
   readonly #overdue: Overdue
   readonly #executing = new Set<Promise<void>>()
-  readonly #expected = new Map<string, () => void>()
+  readonly #accepted = new Map<string, Accepted>()
   #load = 0
   #bytes = 0
   #dueSoon: { withinMs: number; callback: () => void } | undefined
@@ -73,32 +78,60 @@ export class Executor {
   }
 
   /**
-   * Runs a claim's executions, each at its own instant. Resolves when all of them are settled, freed, or have lost
-   * their claim. No run lasts longer than `limitMs` milliseconds from now.
+   * Accepts a claim: from now on its lease is renewed, and `load` and the slots count its executions. They begin when
+   * `execute` is called.
    */
-  async execute(claim: Claim, limitMs: number): Promise<void> {
-    this.#expected.get(claim.id)?.()
-    this.#expected.delete(claim.id)
-    if (claim.executions.length === 0) return
-    const over = this.#accept(claim, performance.now() + limitMs)
-    this.#executing.add(over)
-    await over.finally(() => this.#executing.delete(over))
+  accept(claim: Claim): void {
+    if (claim.executions.length > 0) this.#accept(claim)
   }
 
-  #accept({ id, executions, clock, since, isExclusive }: Claim, deadline: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
+  /** Returns a claim that was accepted and that `execute` hasn't been called with. */
+  accepted(claimId: string): Claim | undefined {
+    return this.#accepted.get(claimId)?.claim
+  }
+
+  /** Gives up an accepted claim that can't be executed. It is recovered once its lease expires. */
+  abandon(claimId: string): void {
+    const accepted = this.#accepted.get(claimId)
+    if (!accepted) return
+    this.#accepted.delete(claimId)
+    accepted.held.lost = true
+    for (const work of accepted.works) {
+      this.#starter.leave(work)
+      this.#leave(work)
+    }
+  }
+
+  /**
+   * Runs a claim's executions, each at its own due time. Accepts the claim unless that was done. Resolves when all of
+   * them are settled, freed, or have lost their claim. No run lasts longer than `limitMs` milliseconds from now.
+   */
+  async execute(claim: Claim, limitMs: number): Promise<void> {
+    if (claim.executions.length === 0) return
+    const { works, over } = this.#accepted.get(claim.id) ?? this.#accept(claim)
+    this.#accepted.delete(claim.id)
+    const deadline = performance.now() + limitMs
+    for (const work of works) work.deadline = deadline
+    void this.#runAll(works.filter(hasStarted))
+    this.#starter.add(works.filter((work) => !hasStarted(work)))
+    await over
+  }
+
+  #accept(claim: Claim): Accepted {
+    const { id, executions, clock, since, isExclusive } = claim
+    const { promise: over, resolve } = Promise.withResolvers<void>()
     const ids = executions.map((execution) => execution.id)
-    const claim = this.#heartbeat.hold(id, ids, since, resolve)
+    const held = this.#heartbeat.hold(id, ids, since, resolve)
     this.#load += executions.length
     const works = executions.map((execution): Work => {
       this.#bytes += execution.task.bytes
       const at = instantOn(clock, execution.started_at ?? execution.due_at)
       return {
         execution,
-        claim,
+        claim: held,
         clock,
         at,
-        deadline,
+        deadline: 0,
         isExclusive,
         mayBeStarted: false,
         slot: undefined,
@@ -106,11 +139,12 @@ export class Executor {
         lateReason: null,
       }
     })
-    const started = works.filter(({ execution }) => execution.started_at !== null)
-    this.#slots.take(started)
-    void this.#runAll(started)
-    this.#starter.add(works.filter(({ execution }) => execution.started_at === null))
-    return promise
+    this.#slots.take(works.filter(hasStarted))
+    const accepted = { claim, held, works, over }
+    this.#accepted.set(id, accepted)
+    this.#executing.add(over)
+    void over.finally(() => this.#executing.delete(over))
+    return accepted
   }
 
   /** Begins runs in turns, so that a thousand at one instant don't hold up everything else. */
@@ -192,13 +226,6 @@ export class Executor {
     if (instantOn(clock, next_run_at) - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.callback()
   }
 
-  /** Resolves once `execute` was called with this claim. From then on `load` counts its executions. */
-  async accepted(claimId: string): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#expected.set(claimId, resolve)
-    await promise
-  }
-
   /** Calls back when a run ends whose task is due again within so many milliseconds: a tick may have passed it over. */
   onDueSoon(withinMs: number, callback: () => void): void {
     this.#dueSoon = { withinMs, callback }
@@ -238,7 +265,7 @@ export class Executor {
     return this.#starter.freeSlots
   }
 
-  /** How many runs by hand and quick runs may be claimed while no common slot is free. */
+  /** How many manual runs and quick runs may be claimed while no common slot is free. */
   get quickCapacity(): number {
     return this.#starter.quickCapacity
   }

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Database } from '../../db.ts'
 import { logger } from '../../logger.ts'
-import { takeBackLosses } from '../repair/take-back.ts'
+import { undoLosses } from '../repair/undo-losses.ts'
 
 type Claim = { id: string; executionIds: number[] }
 
@@ -44,7 +44,7 @@ export class GivenUp {
       const batch = this.#claims.slice(0, BATCH)
       const executionIds = batch.flatMap((it) => it.executionIds)
       try {
-        await takeBackLosses(this.#sql, { claimIds: batch.map(({ id }) => id), executionIds })
+        await undoLosses(this.#sql, { claimIds: batch.map(({ id }) => id), executionIds })
         this.#claims = this.#claims.filter((claim) => !batch.includes(claim))
         this.#executions = this.#claims.reduce((count, claim) => count + claim.executionIds.length, 0)
         claims += batch.length

@@ -4,23 +4,23 @@ import type { Work } from './work.ts'
 const CONSIDERED = 200
 
 /**
- * What is due in this process and waits for a slot. Runs by hand go first. Retries get at most half of the free slots
+ * What is due in this process and waits for a slot. Manual runs go first. Retries get at most half of the free slots
  * while anything else waits. The rest is split between those that have waited longest and those that have just come
  * due, so that nobody waits behind a crowd.
  */
 export class ReadyQueue {
-  #byHand: Work[] = []
+  #manual: Work[] = []
   #firstAttempts: Work[] = []
   #retries: Work[] = []
   #oddOneIsTheirs = false
 
   get size(): number {
-    return this.#byHand.length + this.#firstAttempts.length + this.#retries.length
+    return this.#manual.length + this.#firstAttempts.length + this.#retries.length
   }
 
   add(works: Work[]): void {
     for (const work of works) {
-      if (work.execution.trigger !== 'schedule') this.#byHand.push(work)
+      if (work.execution.trigger !== 'schedule') this.#manual.push(work)
       else if (work.execution.attempt > 1) this.#retries.push(work)
       else this.#firstAttempts.push(work)
     }
@@ -28,27 +28,27 @@ export class ReadyQueue {
 
   /** Takes up to `count` works, for common slots. */
   take(count: number): Work[] {
-    const byHand = this.#byHand.splice(0, count)
-    const left = count - byHand.length
+    const manual = this.#manual.splice(0, count)
+    const left = count - manual.length
     const share = Math.max(left - this.#firstAttempts.length, this.#half(left))
     const retries = this.#retries.splice(0, Math.min(this.#retries.length, share))
-    return [...byHand, ...retries, ...this.#takeFirstAttempts(left - retries.length)]
+    return [...manual, ...retries, ...this.#takeFirstAttempts(left - retries.length)]
   }
 
-  /** Takes the works for which `takeSlot` returns true: runs by hand, then first attempts, latest first. */
+  /** Takes the works for which `takeSlot` returns true: manual runs, then first attempts, latest first. */
   takeKept(takeSlot: (work: Work) => boolean): Work[] {
     const latest = this.#firstAttempts.slice(-CONSIDERED).reverse()
-    const taken = new Set([...this.#byHand, ...latest].filter(takeSlot))
+    const taken = new Set([...this.#manual, ...latest].filter(takeSlot))
     if (taken.size === 0) return []
-    this.#byHand = this.#byHand.filter((work) => !taken.has(work))
+    this.#manual = this.#manual.filter((work) => !taken.has(work))
     this.#firstAttempts = this.#firstAttempts.filter((work) => !taken.has(work))
     return [...taken]
   }
 
   /** Takes every work that matches. */
   remove(matches: (work: Work) => boolean): Work[] {
-    const all = [...this.#byHand, ...this.#retries, ...this.#firstAttempts]
-    this.#byHand = []
+    const all = [...this.#manual, ...this.#retries, ...this.#firstAttempts]
+    this.#manual = []
     this.#retries = []
     this.#firstAttempts = []
     this.add(all.filter((work) => !matches(work)))

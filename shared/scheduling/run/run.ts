@@ -1,7 +1,7 @@
 import { messageOf } from '../../errors.ts'
 import { cancelled, failed, handedBack, type Outcome, timedOut } from '../../runners/outcome.ts'
 import type { RunInfo } from '../../runners/runner.ts'
-import type { ClaimedExecution } from '../claim/claimed-execution.ts'
+import type { ClaimedExecution } from '../claim/claim.ts'
 import { backoffSeconds } from './backoff.ts'
 import type { StopReason, Work } from './work.ts'
 

@@ -1,4 +1,4 @@
-import type { ClaimedExecution } from '../claim/claimed-execution.ts'
+import type { ClaimedExecution } from '../claim/claim.ts'
 import type { Share, Slot, Work } from './work.ts'
 
 /**
@@ -61,7 +61,7 @@ class TakenSlots {
 }
 
 /**
- * Who may run. Most slots are common. A few are kept for runs by hand, for tasks whose last run was quick, and for new
+ * Who may run. Most slots are common. A few are kept for manual runs, for tasks whose last run was quick, and for new
  * tasks, unless runs with the same target hang. No target gets more than half of the kept slots. See
  * docs/adr/0017-fair-shares.md.
  */

@@ -27,7 +27,7 @@ type Listener = {
   dropped(work: Work): void
 }
 
-/** Runs by hand and quick runs are short, so this many may be claimed per kept slot. */
+/** Manual runs and quick runs are short, so this many may be claimed per kept slot. */
 const CLAIMS_PER_KEPT_SLOT = 16
 
 /** Starts claimed executions, each at its own instant, as many at once as there are slots. */
@@ -65,7 +65,7 @@ export class Starter {
     return Math.max(0, this.#slots.free - this.#ready.size)
   }
 
-  /** How many runs by hand and quick runs may be claimed while no common slot is free. */
+  /** How many manual runs and quick runs may be claimed while no common slot is free. */
   get quickCapacity(): number {
     return this.#slots.keptTotal * CLAIMS_PER_KEPT_SLOT
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import type { ClaimedExecution } from '../claim/claimed-execution.ts'
+import type { ClaimedExecution } from '../claim/claim.ts'
 import type { LateReason } from '../state/late-reason.ts'
 
 /** Why a run is stopped before it is done: the reason of its AbortSignal. */
@@ -37,7 +37,7 @@ export type Work = {
   /** When it is due, or when it starts if that is later. On the monotonic clock, like the other instants here. */
   at: number
   /** When it must have stopped, because its invocation ends then. */
-  readonly deadline: number
+  deadline: number
   /** No other worker can have its claim. */
   readonly isExclusive: boolean
   /** The answer to its start was lost, so the database may have it as started. */

@@ -1,7 +1,7 @@
 import type { Queryable } from '../../db.ts'
 import { logger } from '../../logger.ts'
 import { warnOfEach } from '../../warn-of-each.ts'
-import type { ClaimedExecution } from '../claim/claimed-execution.ts'
+import type { ClaimedExecution } from '../claim/claim.ts'
 import type { Settlement } from './settle.ts'
 
 /** What the database knows about an execution that lost its claim. */

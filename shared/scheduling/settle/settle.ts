@@ -1,7 +1,7 @@
 import { type Database, type Fragment, type Queryable, retryDeadlock, reusable } from '../../db.ts'
 import type { Outcome, Result } from '../../runners/outcome.ts'
 import type { Runner } from '../../runners/runner.ts'
-import type { ClaimedExecution } from '../claim/claimed-execution.ts'
+import type { ClaimedExecution } from '../claim/claim.ts'
 import { ended, ranUntilNow } from '../state/end.ts'
 import { fenced, held } from '../state/fence.ts'
 import { handBack } from '../state/hand-back.ts'

@@ -21,10 +21,14 @@ export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment =
   failures = case when p.opens then 0 else s.failures end,
   losses = case when p.opens then 0 else s.losses end`
 
-export type ByHand = 'manual' | 'rerun'
+export type ManualTrigger = 'manual' | 'rerun'
 
-/** Returns the set list that opens a run by hand, for any worker. Two within a millisecond still get two instants. */
-export const openedByHand = (sql: Queryable, trigger: ByHand, rerunOf: number | null): Fragment => sql`
+/** Returns the set list that opens a manual run, for any worker. Two within a millisecond still get two instants. */
+export const openedManually = (
+  sql: Queryable,
+  trigger: ManualTrigger,
+  rerunOf: number | null,
+): Fragment => sql`
   status = 'queued', execution_id = nextval('execution_ids'), attempt = 1, trigger = ${trigger},
   rerun_of = ${rerunOf}::bigint, claim_id = null, started_at = null, cancel_requested_at = null, failures = 0, losses = 0,
   due_at = now(), unheld_due_at = now(),
@@ -36,9 +40,8 @@ export const openedByHand = (sql: Queryable, trigger: ByHand, rerunOf: number | 
 /** Returns the guard of opening: the task has no open execution. Its row has room for only one. */
 export const nothingOpen = (sql: Queryable): Fragment => sql`s.status is null`
 
-/** Returns the set list that queues a run by hand behind the open execution. */
-export const queuedByHand = (sql: Queryable): Fragment =>
-  sql`run_queued_at = coalesce(s.run_queued_at, now())`
+/** Returns the set list that queues a manual run behind the open execution. */
+export const runQueued = (sql: Queryable): Fragment => sql`run_queued_at = coalesce(s.run_queued_at, now())`
 
-/** Returns what else to set when that run is opened, besides `openedByHand`. */
-export const noneQueuedByHand = (sql: Queryable): Fragment => sql`run_queued_at = null`
+/** Returns what else to set when that run is opened, besides `openedManually`. */
+export const noRunQueued = (sql: Queryable): Fragment => sql`run_queued_at = null`

@@ -17,7 +17,7 @@ export const isAhead = (tx: Queryable): Fragment => tx`${isUnrun(tx)} and s.due_
  * occurrence that isn't due yet comes again, and what is due is queued for the next claim. Returns where the cursor is
  * then.
  */
-export async function withdrawClaimed(tx: Queryable, taskId: number): Promise<Date | null> {
+export async function withdrawUnstarted(tx: Queryable, taskId: number): Promise<Date | null> {
   await tx`
     update task_state s
     set ${withdrawn(tx)}

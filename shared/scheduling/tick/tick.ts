@@ -1,18 +1,26 @@
-import { type Clock, clockAt, hearClock, readClock } from '../../clock.ts'
+import { BatchSize } from '../../batch-size.ts'
+import { type Clock, clockAt, type DatabaseClock } from '../../clock.ts'
 import type { Database } from '../../db.ts'
 import { logger } from '../../logger.ts'
 import { claimAll, type Findings } from '../claim/claim-all.ts'
+import { ClaimMemory } from '../claim/claim-memory.ts'
 import type { Dispatcher } from '../claim/dispatch.ts'
 import { openQueuedRuns } from '../control/open-queued-runs.ts'
 import { resumeDue } from '../control/pause.ts'
-import { type Recovered, recover } from '../repair/recover.ts'
+import { RECOVERED_AT_ONCE, type Recovered, recover } from '../repair/recover.ts'
 import { sweep } from '../repair/sweep.ts'
-import { freeAllUnreceived } from '../repair/unreceived.ts'
 
 /** Milliseconds until a sweep that failed is tried again. */
 const SWEEP_RETRY_MS = 1000
 
 export type Ticked = Recovered & { claimed: number; claimIds: string[] }
+
+/** What a process remembers between its ticks. */
+export class TickMemory extends ClaimMemory {
+  readonly recoverBatch = new BatchSize(RECOVERED_AT_ONCE)
+  /** When this process asks for a sweep again, on its monotonic clock. The database decides whether one is due. */
+  sweepAt = 0
+}
 
 export type TickOptions = {
   leaseSeconds: number
@@ -27,14 +35,19 @@ export type TickOptions = {
  * left or the workers are full. It dispatches the claims and doesn't wait for their runs. Safe to run anywhere, at any
  * rate, and several at once. Returns what it did.
  */
-export async function tick(sql: Database, dispatcher: Dispatcher, options: TickOptions): Promise<Ticked> {
-  await attempt('free unreceived claims', () => freeAllUnreceived(sql, options.leaseSeconds))
-  await attempt('sweep', () => sweepWhenDue(sql, options))
-  const found = await findWork(sql, options)
-  const recovered = await repair(sql, found)
-  const mayHaveFreed = found.isLeaseOver || found.isPauseOver || found.hasRunByHand
+export async function tick(
+  sql: Database,
+  dispatcher: Dispatcher,
+  memory: TickMemory,
+  options: TickOptions,
+): Promise<Ticked> {
+  await attempt('free unreceived claims', () => memory.unreceived.freeAll(sql, options.leaseSeconds))
+  await attempt('sweep', () => sweepWhenDue(sql, memory, options))
+  const found = await findWork(sql, memory.clock, options)
+  const recovered = await repair(sql, memory, found)
+  const mayHaveFreed = found.isLeaseOver || found.isPauseOver || found.hasQueuedRun
   // What was just freed is due after the clock was read.
-  const clock = mayHaveFreed && !options.now ? await readClock(sql) : found.clock
+  const clock = mayHaveFreed && !options.now ? await memory.clock.read(sql) : found.clock
   const findings = {
     isDueNow: found.isDueNow || mayHaveFreed,
     isDueSoon: found.isDueSoon,
@@ -44,6 +57,7 @@ export async function tick(sql: Database, dispatcher: Dispatcher, options: TickO
   const claimed = await claimAll(
     sql,
     dispatcher,
+    memory,
     { ...options, clock, isFixed: options.now !== undefined },
     findings,
   )
@@ -53,20 +67,21 @@ export async function tick(sql: Database, dispatcher: Dispatcher, options: TickO
   return ticked
 }
 
-async function repair(sql: Database, { isLeaseOver, isPauseOver, hasRunByHand }: Found): Promise<Recovered> {
-  const recovered = isLeaseOver ? await attempt('recover', () => recover(sql)) : undefined
+async function repair(
+  sql: Database,
+  { recoverBatch }: TickMemory,
+  { isLeaseOver, isPauseOver, hasQueuedRun }: Found,
+): Promise<Recovered> {
+  const recovered = isLeaseOver ? await attempt('recover', () => recover(sql, recoverBatch)) : undefined
   if (isPauseOver) await attempt('resume', () => resumeDue(sql))
-  if (hasRunByHand) await attempt('open queued runs', () => openQueuedRuns(sql))
+  if (hasQueuedRun) await attempt('open queued runs', () => openQueuedRuns(sql))
   return recovered ?? { lost: 0, freed: 0, paused: 0 }
 }
 
-/** When this process asks for a sweep again, on its monotonic clock. Whether one is due, the database knows. */
-let sweepAt = 0
-
-async function sweepWhenDue(sql: Database, { leaseSeconds }: TickOptions): Promise<void> {
-  if (performance.now() < sweepAt) return
-  sweepAt = performance.now() + SWEEP_RETRY_MS
-  sweepAt = performance.now() + (await sweep(sql, { leaseSeconds }))
+async function sweepWhenDue(sql: Database, memory: TickMemory, { leaseSeconds }: TickOptions): Promise<void> {
+  if (performance.now() < memory.sweepAt) return
+  memory.sweepAt = performance.now() + SWEEP_RETRY_MS
+  memory.sweepAt = performance.now() + (await sweep(sql, { leaseSeconds }))
 }
 
 /** What fails here must not keep due tasks from being claimed. The next tick tries it again. */
@@ -85,7 +100,7 @@ type Found = Findings & {
   /** A pause has ended. */
   isPauseOver: boolean
   /** A run was asked for while another was open. */
-  hasRunByHand: boolean
+  hasQueuedRun: boolean
   clock: Clock
 }
 
@@ -93,22 +108,26 @@ type Found = Findings & {
  * Finds out what there is to do, in one statement that reads the first entry of five indexes: most ticks cost no more.
  * The instants are compared here, because a plan that doesn't know them may read a whole table.
  */
-async function findWork(sql: Database, { aheadMs = 0, now }: TickOptions): Promise<Found> {
+async function findWork(
+  sql: Database,
+  databaseClock: DatabaseClock,
+  { aheadMs = 0, now }: TickOptions,
+): Promise<Found> {
   const askedAt = performance.now()
   const [first] = await sql<
-    [Record<'lease' | 'pause' | 'by_hand' | 'queued' | 'scheduled', Date | null> & { ms: number }]
+    [Record<'lease' | 'pause' | 'queued_run' | 'queued' | 'scheduled', Date | null> & { ms: number }]
   >`
     select
       (select min(lease_expires_at) from claims) as lease,
       (select min(paused_until) from task_state) as pause,
-      (select min(run_queued_at) from task_state) as by_hand,
+      (select min(run_queued_at) from task_state) as queued_run,
       (
         select min(unheld_due_at) from task_state
         where unheld_due_at is not null and (paused_at is null or trigger <> 'schedule')
       ) as queued,
       (select min(next_run_at) from task_state where paused_at is null and next_run_at is not null) as scheduled,
       (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`
-  const clock = now ? clockAt(now) : hearClock(first.ms, askedAt)
+  const clock = now ? clockAt(now) : databaseClock.add(first.ms, askedAt)
   const dueMs = clock.now.getTime()
   const isBy = (instant: Date | null, ms: number): boolean => instant !== null && instant.getTime() <= ms
   const hasQueued = isBy(first.queued, dueMs + aheadMs)
@@ -116,7 +135,7 @@ async function findWork(sql: Database, { aheadMs = 0, now }: TickOptions): Promi
   return {
     isLeaseOver: isBy(first.lease, first.ms),
     isPauseOver: isBy(first.pause, first.ms),
-    hasRunByHand: first.by_hand !== null,
+    hasQueuedRun: first.queued_run !== null,
     isDueNow: isBy(first.queued, dueMs) || isBy(first.scheduled, dueMs),
     isDueSoon: hasQueued || hasScheduled,
     hasQueued,

@@ -32,7 +32,7 @@ const cancelled = opened({
 
 beforeEach(emptyTables)
 
-test('a queued one is cancelled at once, and nothing follows it', async () => {
+test('a queued execution is cancelled immediately and not retried', async () => {
   await insertTask({ max_attempts: 3 })
   await insertOpen('queued')
   expect(await cancel()).toEqual(json(200, cancelled))
@@ -40,7 +40,7 @@ test('a queued one is cancelled at once, and nothing follows it', async () => {
   expect(await shownHistory()).toEqual([cancelled])
 })
 
-test('one that was claimed and has not started is cancelled: its worker is refused', async () => {
+test('an execution that is claimed but not started is cancelled, and its worker cannot start it', async () => {
   await insertTask()
   await insertOpen('queued')
   const { claims } = await tickOnly(new Date('2020-03-10T00:00:01Z'))
@@ -50,7 +50,7 @@ test('one that was claimed and has not started is cancelled: its worker is refus
   expect(await shownHistory()).toEqual([cancelled])
 })
 
-test('a running one stops at the next heartbeat, and is not tried again', async () => {
+test('a running execution stops at the next heartbeat and is not retried', async () => {
   await insertTask({ params: { duration: 3600 }, max_attempts: 3, next_run_at: await nowPlus(0) })
   const executor = new Executor(db(), { leaseSeconds: 1.5, defaultTimeoutSeconds: 3600, maxRunning: 10 })
   const { claims } = await tickOnly()
@@ -71,7 +71,7 @@ test('a running one stops at the next heartbeat, and is not tried again', async 
   ])
 })
 
-test('an execution that fails before its worker notices the request is not retried', async () => {
+test('an execution that fails before its worker notices the cancellation is not retried', async () => {
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>()
   const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
   await using target = await startTarget(async (response) => {
@@ -96,7 +96,7 @@ test('an execution that fails before its worker notices the request is not retri
   ).toEqual([{ status: 'failed', attempt: 1, asked: true }])
 })
 
-test('asked again, a running one was asked at the first time', async () => {
+test('cancelling a running execution again keeps the time of the first request', async () => {
   await insertTask()
   await insertOpen('running')
   const first = await cancel()
@@ -105,7 +105,7 @@ test('asked again, a running one was asked at the first time', async () => {
 })
 
 test.for(['success', 'failed', 'timeout', 'lost', 'cancelled'])(
-  'is refused when it has ended: %s',
+  'refuses to cancel an execution that ended as %s',
   async (status) => {
     await insertTask()
     await insertExecution(at, { status })
@@ -116,10 +116,10 @@ test.for(['success', 'failed', 'timeout', 'lost', 'cancelled'])(
   },
 )
 
-test.for(['1', '9007199254740991'])('knows no execution %s', async (id) => {
+test.for(['1', '9007199254740991'])('returns 404 for the unknown execution %s', async (id) => {
   expect(await cancel(id)).toEqual(problem('not_found', `execution ${id} does not exist`))
 })
 
-test('refuses a malformed id', async () => {
+test('rejects a malformed id', async () => {
   expect(await cancel('x')).toEqual(invalidParameter('id', 'Invalid input: expected number, received string'))
 })

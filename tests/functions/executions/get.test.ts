@@ -8,7 +8,7 @@ const get = (id: string) => call(handler, { method: 'GET', path: '/executions/{i
 
 beforeEach(emptyTables)
 
-test('gives an execution', async () => {
+test('returns an execution', async () => {
   await insertTask()
   await insertExecution('2027-03-10T00:00:00Z')
   const cancelled = { trigger: 'rerun', rerun_of: 1, cancel_requested_at: '2027-03-10T00:00:00.500Z' }
@@ -17,17 +17,17 @@ test('gives an execution', async () => {
   expect(await get('2')).toEqual(json(200, anExecution({ id: 2, ...cancelled })))
 })
 
-test('answers an event that has null for absent values', async () => {
+test('handles an event with nulls for absent values', async () => {
   await insertTask()
   await insertExecution('2027-03-10T00:00:00Z')
   const request = { method: 'GET', path: '/executions/{id}', pathParameters: { id: '1' } }
   expect(await callOffline(handler, request)).toEqual(json(200, anExecution()))
 })
 
-test.for(['1', '2147483648', '9007199254740991'])('knows no execution %s', async (id) => {
+test.for(['1', '2147483648', '9007199254740991'])('returns 404 for the unknown execution %s', async (id) => {
   expect(await get(id)).toEqual(problem('not_found', `execution ${id} does not exist`))
 })
 
-test.for(['x', '', '1e3'])('refuses the id %j', async (id) => {
+test.for(['x', '', '1e3'])('rejects the id %j', async (id) => {
   expect(await get(id)).toEqual(invalidParameter('id', 'Invalid input: expected number, received string'))
 })

@@ -26,7 +26,7 @@ test('lists the executions of all tasks, newest first', async () => {
   )
 })
 
-test('shows one that is running, without an end', async () => {
+test('shows a running execution without an end time', async () => {
   await insertOpen('running')
   const at = '2020-03-10T00:00:00.000Z'
   const open = {
@@ -40,17 +40,17 @@ test('shows one that is running, without an end', async () => {
   expect(await list()).toEqual(json(200, [anExecution(open)]))
 })
 
-test('answers an event that has null for absent values', async () => {
+test('handles an event with nulls for absent values', async () => {
   expect(await callOffline(handler, { method: 'GET', path: '/executions' })).toEqual(json(200, []))
 })
 
-test('lists every execution once when the links are followed', async () => {
+test('lists every execution once across all pages', async () => {
   for (const date of [14, 13, 12, 11, 10]) await insertExecution(`2027-03-${date}T00:00:00Z`)
   const pages = await walk(handler, { method: 'GET', path: '/executions', query: 'limit=2' })
   expect(pages).toEqual([withIds(5, 4), withIds(3, 2), withIds(1)])
 })
 
-test('cuts a page off when the results come to a megabyte', async () => {
+test('ends a page once its results reach a megabyte', async () => {
   const result = db().json({ body: 'a'.repeat(400_000) })
   for (const date of [14, 13, 12, 11]) await insertExecution(`2027-03-${date}T00:00:00Z`, { result })
   const pages = await walk(handler, { method: 'GET', path: '/executions', query: 'limit=6' })
@@ -111,7 +111,7 @@ test.for<[query: string, parameter: string, detail: string]>([
   ['limit=1001', 'limit', 'Too big: expected number to be <=1000'],
   [`cursor=${cursorOf(['2027-03-10T00:00:00Z', 1])}`, 'cursor', 'is not a cursor of this list'],
   ['paused=true', 'paused', 'is unknown'],
-])('refuses ?%s', async ([query, parameter, detail]) => {
+])('rejects ?%s', async ([query, parameter, detail]) => {
   const { statusCode, body } = await list(query)
   expect({ statusCode, errors: body.errors }).toEqual({
     statusCode: 422,

@@ -27,7 +27,7 @@ beforeEach(async () => {
   runNothingHere()
 })
 
-test('runs the task again at once, and names the execution that it repeats', async () => {
+test('runs the task again immediately and names the original execution', async () => {
   await insertTask(later)
   await insertExecution(at)
   const here = runHere()
@@ -37,7 +37,7 @@ test('runs the task again at once, and names the execution that it repeats', asy
 })
 
 test.for(['failed', 'timeout', 'lost', 'cancelled'])(
-  'repeats an execution that ended as %s',
+  'reruns an execution that ended as %s',
   async (status) => {
     await insertTask(later)
     await insertExecution(at, { status })
@@ -45,7 +45,7 @@ test.for(['failed', 'timeout', 'lost', 'cancelled'])(
   },
 )
 
-test('repeats the run of a paused task', async () => {
+test('reruns an execution of a paused task', async () => {
   await insertTask({ ...later, paused_at: at })
   await insertExecution(at)
   await rerun()
@@ -53,7 +53,7 @@ test('repeats the run of a paused task', async () => {
   expect(await shownHistory()).toEqual([old, aRun({ ...again, result: { slept_seconds: 0 } })])
 })
 
-test('its next attempt still names the execution that it repeats, after a failure and after a loss', async () => {
+test('a retry of a rerun still names the original execution, after a failure and after a loss', async () => {
   const refused = { type: 'http', params: { url: 'http://127.0.0.1:1/' } }
   await insertTask({ ...later, ...refused, max_attempts: 2, retry_backoff_seconds: 0 })
   await insertExecution(at)
@@ -75,17 +75,17 @@ test('its next attempt still names the execution that it repeats, after a failur
   ])
 })
 
-test.for(['queued', 'running'] as const)('is refused while one is open: %s', async (status) => {
+test.for(['queued', 'running'] as const)('rejects a rerun while an execution is %s', async (status) => {
   await insertTask(later)
   await insertOpen(status)
   expect(await rerun()).toEqual(problem('conflict', 'task 1 has an open execution'))
   expect(await shownHistory()).toHaveLength(1)
 })
 
-test.for(['1', '9007199254740991'])('knows no execution %s', async (id) => {
+test.for(['1', '9007199254740991'])('returns 404 for the unknown execution %s', async (id) => {
   expect(await rerun(id)).toEqual(problem('not_found', `execution ${id} does not exist`))
 })
 
-test('refuses a malformed id', async () => {
+test('rejects a malformed id', async () => {
   expect(await rerun('x')).toEqual(invalidParameter('id', 'Invalid input: expected number, received string'))
 })

@@ -37,7 +37,7 @@ const everything = async () => await db()`select * from whole_tasks order by id`
 
 beforeEach(emptyTables)
 
-describe('picks by', () => {
+describe('filters', () => {
   beforeEach(async () => {
     await insertTask({ name: 'a%_1', tags: ['x', 'y'] })
     await insertTask({ name: 'A', type: 'http', tags: ['xy'] })
@@ -65,7 +65,7 @@ describe('picks by', () => {
   ]
 
   test.for(picks.flatMap(([query, ids]) => verbs.map((verb) => [verb, query, ids] as const)))(
-    '%s ?%s, and a dry run changes nothing',
+    '%s ?%s changes only matching tasks, and its dry run changes nothing',
     async ([verb, query, ids]) => {
       const before = await everything()
       expect(await apply(verb, `${query}&dry_run=true`)).toEqual(done(ids, true))
@@ -78,19 +78,19 @@ describe('picks by', () => {
   )
 
   test.for(picks.filter(([query]) => !query.startsWith('all=')))(
-    'the list does too: ?%s',
+    'the list returns the same tasks for ?%s',
     async ([query, ids]) => {
       const { statusCode, body } = await call(list, { method: 'GET', path: '/tasks', query })
       expect([statusCode, body.map(({ id }: { id: number }) => id)]).toEqual([200, ids])
     },
   )
 
-  test.for(verbs)('all of them: %s', async (verb) => {
+  test.for(verbs)('%s ?all=true changes every task', async (verb) => {
     expect(await apply(verb, 'all=true')).toEqual(done([1, 2, 3, 4, 5]))
   })
 })
 
-test.for(verbs)('%s asks for what it means', async (verb) => {
+test.for(verbs)('%s requires a filter or all=true', async (verb) => {
   await insertTask()
   const before = await everything()
   const unsaid = problem('bad_request', 'pass a filter, or all=true')
@@ -105,13 +105,13 @@ test.for(verbs)('%s asks for what it means', async (verb) => {
   expect(await everything()).toEqual(before)
 })
 
-test.for(verbs)('%s answers when there are no tasks, and when absent values are null', async (verb) => {
+test.for(verbs)('%s handles an empty database and an event with nulls for absent values', async (verb) => {
   expect(await apply(verb, 'all=true')).toEqual(done([]))
   const { handler, ...request } = calls[verb]
   expect(await callOffline(handler, { ...request, query: 'all=true&ids=true' })).toEqual(done([]))
 })
 
-test('pauses with a reason and an end, and cancels what is queued', async () => {
+test('pauses with a reason and an end time, and cancels what is queued', async () => {
   await insertTask()
   await insertOpen('queued')
   const until = '2999-01-01T00:00:00.000Z'
@@ -129,7 +129,7 @@ test('pauses with a reason and an end, and cancels what is queued', async () => 
 test.for([
   ['skip', ['skipped']],
   ['policy', []],
-])('resumes with %s', async ([missed, statuses]) => {
+])('resumes with missed: %s', async ([missed, statuses]) => {
   await insertTask({ paused_at: '2020-01-01T00:00:00Z', next_run_at: await nowPlus(-1) })
   expect(await apply('resume', 'paused=true', { missed })).toEqual(done([1]))
   const rows = await db()<{ status: string }[]>`select status from all_executions`
@@ -137,7 +137,7 @@ test.for([
   expect(await db()`select paused_at from whole_tasks`).toEqual([{ paused_at: null }])
 })
 
-test('deletes tasks with their executions', async () => {
+test('deletes tasks and their executions', async () => {
   await insertTask({ tags: ['old'] })
   await insertTask({ name: 'b' })
   await insertExecution('2020-01-01T00:00:00Z', { task_id: 1 })
@@ -146,7 +146,7 @@ test('deletes tasks with their executions', async () => {
   expect(await db()`select task_id from all_executions`).toEqual([{ task_id: 2 }])
 })
 
-test('takes 1,200 tasks at once', async () => {
+test('handles 1,200 tasks in one request', async () => {
   await db()`
     with t as (
       insert into tasks (name, type, schedule_type, interval_seconds)
@@ -159,14 +159,14 @@ test('takes 1,200 tasks at once', async () => {
   expect(await everything()).toEqual([])
 })
 
-test.for(verbs)('%s tells the ids only on request', async (verb) => {
+test.for(verbs)('%s returns ids only on request', async (verb) => {
   await insertTask()
   const { handler, ...request } = calls[verb]
   const { body } = await call(handler, { ...request, query: 'all=true' })
   expect(body).toEqual({ matched: 1, changed: 1, remaining: 0, next: null, dry_run: false })
 })
 
-test.for(verbs)('%s continues where it stopped, until nothing remains', { timeout: 30_000 }, async (verb) => {
+test.for(verbs)('%s continues where it stopped until nothing remains', { timeout: 30_000 }, async (verb) => {
   await db()`
     with t as (
       insert into tasks (name, type, schedule_type, interval_seconds)
@@ -194,7 +194,7 @@ test('deletes a long history in slices', async () => {
   expect(await db()`select from all_executions`).toEqual([])
 })
 
-test('two that pause and two that resume everything at once wait for no one for ever', async () => {
+test('two requests that pause all tasks and two that resume them do not deadlock', async () => {
   for (let i = 0; i < 50; i += 1) await insertTask({ name: `task ${i}` })
   const both = [...verbs.slice(0, 2), ...verbs.slice(0, 2)]
   const answers = await Promise.all(both.map((verb) => apply(verb, 'all=true')))

@@ -20,8 +20,8 @@ const notAnInstant = 'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z'
 
 beforeEach(emptyTables)
 
-describe('creates', () => {
-  test('an interval task, due at once', async () => {
+describe('creating a task', () => {
+  test('creates an interval task that is due immediately', async () => {
     const response = await post({ ...minimal, params: { duration: 1 } })
     expect(response).toEqual(created({ params: { duration: 1 } }))
     const [row] =
@@ -29,12 +29,12 @@ describe('creates', () => {
     expect(row).toEqual({ due: true })
   })
 
-  test('a task with the nulls that the original client sends for unset fields', async () => {
+  test('accepts the nulls that the original client sends for unset fields', async () => {
     const nulls = { next_run_at: null, cron_expression: null, params: null, timeout_seconds: null }
     expect(await post({ ...minimal, ...nulls })).toEqual(created())
   })
 
-  test('a task with every field given', async () => {
+  test('accepts every field', async () => {
     const task = {
       name: 'every field',
       type: 'http',
@@ -64,7 +64,7 @@ describe('creates', () => {
     )
   })
 
-  test('a cron task, due at the first instant of its own time zone', async () => {
+  test('creates a cron task that is due at its first occurrence in its own time zone', async () => {
     const response = await post({ ...cron, cron_expression: '0 0 1 1 *', timezone: 'Asia/Tokyo' })
     expect(response).toEqual(
       created({
@@ -78,14 +78,14 @@ describe('creates', () => {
   })
 
   test.for([
-    ['without an offset as UTC', '2027-03-28T01:00:00', '2027-03-28T01:00:00.000Z'],
-    ['as a date', '2027-03-28', '2027-03-28T00:00:00.000Z'],
+    ['without an offset, as UTC', '2027-03-28T01:00:00', '2027-03-28T01:00:00.000Z'],
+    ['that is a date', '2027-03-28', '2027-03-28T00:00:00.000Z'],
     ['with an offset', '2027-03-28T01:00:00+05:30', '2027-03-27T19:30:00.000Z'],
-    ['with microseconds, as Python prints it', '2027-03-28T01:00:00.123456', '2027-03-28T01:00:00.123Z'],
+    ['with microseconds, as printed by Python', '2027-03-28T01:00:00.123456', '2027-03-28T01:00:00.123Z'],
     ['in the past', '1999-12-31T23:59:59Z', '1999-12-31T23:59:59.000Z'],
-    ['in the last year', '9999-12-31T23:59:59.999Z', '9999-12-31T23:59:59.999Z'],
-    ['in the first year', '1000-01-01T00:00:00Z', '1000-01-01T00:00:00.000Z'],
-  ])('a task that runs once, its instant %s', async ([, given, expected]) => {
+    ['in the last supported year', '9999-12-31T23:59:59.999Z', '9999-12-31T23:59:59.999Z'],
+    ['in the first supported year', '1000-01-01T00:00:00Z', '1000-01-01T00:00:00.000Z'],
+  ])('creates a once task from a next_run_at %s', async ([, given, expected]) => {
     expect(await post({ ...once, next_run_at: given })).toEqual(
       created({ schedule_type: 'once', interval_seconds: null, next_run_at: expected }),
     )
@@ -93,16 +93,16 @@ describe('creates', () => {
 
   test.for<[string, object, string]>([
     [
-      'moved out of it by its jitter',
+      'its jitter moves it past the end',
       { schedule_type: 'once', next_run_at: '9999-12-31T23:59:59Z', jitter_seconds: 60 },
       '#/next_run_at',
     ],
     [
-      'whose first instant lies behind it',
+      'its first occurrence is past the end',
       { schedule_type: 'cron', cron_expression: '0 0 1 1 *', start_at: '9999-12-02T00:00:00Z' },
       '#/cron_expression',
     ],
-  ])('no task at the end of the calendar, %s', async ([, given, pointer]) => {
+  ])('rejects a task near the end of the calendar: %s', async ([, given, pointer]) => {
     const { statusCode, body } = await post({ name: 'a', type: 'sleep', ...given })
     expect([statusCode, body.errors?.[0]?.pointer]).toEqual([422, pointer])
     const request = { method: 'POST', path: '/schedules/preview', body: given }
@@ -110,43 +110,43 @@ describe('creates', () => {
   })
 
   test.for([
-    ['of other alphabets', 'задача 任务 🦖'],
+    ['in other alphabets', 'задача 任务 🦖'],
     ['of 200 characters', 'x'.repeat(200)],
     ['that looks like SQL', `'); drop table tasks; --`],
     ['that looks like a path', '../../{id}?a=b#c'],
-  ])('a task with a name %s', async ([, name]) => {
+  ])('creates a task with a name %s', async ([, name]) => {
     expect(await post({ ...minimal, name })).toEqual(created({ name }))
   })
 
-  test('a task with 200 KB of params, which it returns unchanged', async () => {
+  test('returns 200 KB of params unchanged', async () => {
     const params = { body: `\\"\u{1f996}\u2028'`.repeat(20_000) }
     expect(await post({ ...minimal, type: 'http', params })).toEqual(created({ type: 'http', params }))
   })
 
-  test('a task from a body in base64', async () => {
+  test('accepts a body in base64', async () => {
     expect(await post({ ...minimal, name: 'žluťoučký' }, { base64: true })).toEqual(
       created({ name: 'žluťoučký' }),
     )
   })
 
-  test('a task with 200 KB of params in base64', async () => {
+  test('accepts 200 KB of params in base64', async () => {
     const params = { body: 'x'.repeat(200_000) }
     const response = await post({ ...minimal, type: 'http', params }, { base64: true })
     expect(response).toEqual(created({ type: 'http', params }))
   })
 
   test.for(['application/json; charset=utf-8', 'Application/JSON', 'application/vnd.tasks+json'])(
-    'a task from %s',
+    'accepts the content type %s',
     async (type) => {
       expect(await post(minimal, { headers: { 'content-type': type } })).toEqual(created())
     },
   )
 
-  test('a task from an event that has null for absent values', async () => {
+  test('handles an event with nulls for absent values', async () => {
     expect(await callOffline(handler, { method: 'POST', path: '/tasks', body: minimal })).toEqual(created())
   })
 
-  test('one task of a name, however many ask for it at once', async () => {
+  test('creates only one of many tasks that are sent at once with the same name', async () => {
     const responses = await Promise.all(Array.from({ length: 20 }, () => post(minimal)))
     const made = responses.filter(({ statusCode }) => statusCode === 201)
     const refused = responses.filter(({ statusCode }) => statusCode !== 201)
@@ -157,21 +157,21 @@ describe('creates', () => {
   })
 })
 
-test('refuses a name that is taken, and leaves its task as it is', async () => {
+test('rejects a name that is taken and leaves the existing task unchanged', async () => {
   await insertTask({ name: 'say "hi"' })
   const response = await post({ ...minimal, name: 'say "hi"', interval_seconds: 5 })
   expect(response).toEqual(problem('conflict', 'a task named "say \\"hi\\"" exists already'))
   expect(await db()`select interval_seconds from whole_tasks`).toEqual([{ interval_seconds: 60 }])
 })
 
-describe('refuses a body', () => {
+describe('an invalid body', () => {
   test.for([
     ['that is absent', undefined],
     ['that is empty', ''],
-    ['that is no JSON', '{"name":'],
+    ['that is not JSON', '{"name":'],
     ['with a byte order mark', '\ufeff{}'],
-    ['that is nested 40,000 deep', `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`],
-  ])('%s', async ([, body]) => {
+    ['that is nested 40,000 levels deep', `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`],
+  ])('rejects a body %s', async ([, body]) => {
     expect(await post(body, { headers: { 'content-type': 'application/json' } })).toEqual(malformed)
   })
 
@@ -181,11 +181,11 @@ describe('refuses a body', () => {
     ['string', '"x"'],
     ['number', '1'],
     ['boolean', 'true'],
-  ])('that is a JSON %s', async ([kind, body]) => {
+  ])('rejects a body that is a JSON %s', async ([kind, body]) => {
     expect(await post(body)).toEqual(invalidFields(['#', `Invalid input: expected object, received ${kind}`]))
   })
 
-  test('that is absent, when absent means null', async () => {
+  test('rejects an absent body in an event with nulls for absent values', async () => {
     const headers = { 'content-type': 'application/json' }
     expect(await callOffline(handler, { method: 'POST', path: '/tasks', headers })).toEqual(
       invalidFields(['#', 'Invalid input: expected object, received null']),
@@ -193,7 +193,7 @@ describe('refuses a body', () => {
   })
 
   test.for([undefined, '', 'text/plain', 'application/x-www-form-urlencoded', 'application/json5', 'json'])(
-    'of content type %s',
+    'rejects a body of content type %s',
     async (type) => {
       expect(await post(minimal, { headers: { 'content-type': type } })).toEqual(
         problem('unsupported_media_type', 'Unsupported Media Type'),
@@ -201,7 +201,7 @@ describe('refuses a body', () => {
     },
   )
 
-  test('that is larger than 256 KB', async () => {
+  test('rejects a body that is larger than 256 KB', async () => {
     const tooLarge = problem('payload_too_large', 'the body is larger than 262144 bytes')
     const empty = '{"name":""}'
     const fill = (bytes: number) => `{"name":"${'x'.repeat(bytes - empty.length)}"}`
@@ -214,12 +214,12 @@ describe('refuses a body', () => {
   test.for([
     ['__proto__', '{"__proto__": {"name": "a"}}'],
     ['constructor.prototype', '{"constructor": {"prototype": {}}}'],
-    ['__proto__ deep inside', '{"params": {"body": [{"__proto__": null}]}}'],
-  ])('with %s', async ([, body]) => {
+    ['a nested __proto__', '{"params": {"body": [{"__proto__": null}]}}'],
+  ])('rejects a body with %s', async ([, body]) => {
     expect(await post(body)).toEqual(problem('invalid', 'Forbidden key in JSON body'))
   })
 
-  test('with fields it does not know, naming each', async () => {
+  test('rejects unknown fields and names each', async () => {
     const unknown = { toString: 1, 'a/b~c': 2, 'größe #%': 3, running: true }
     expect(await post({ ...minimal, ...unknown })).toEqual(
       invalidFields(
@@ -231,7 +231,7 @@ describe('refuses a body', () => {
     )
   })
 
-  test('with thousands of problems, naming twenty', async () => {
+  test('names only the first twenty of thousands of unknown fields', async () => {
     const unknown = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`f${i}`, 1]))
     const wrong = Array.from({ length: 20 }, (_, i) => ({ pointer: `#/f${i}`, detail: 'is unknown' }))
     const five = wrong.slice(0, 5).map(({ pointer, detail }) => `${pointer}: ${detail}`)
@@ -240,7 +240,7 @@ describe('refuses a body', () => {
     )
   })
 
-  test('without its fields, naming each', async () => {
+  test('rejects missing fields and names each', async () => {
     expect(await post({})).toEqual(
       invalidFields(
         ['#/name', 'Invalid input: expected string, received undefined'],
@@ -251,26 +251,31 @@ describe('refuses a body', () => {
   })
 })
 
-describe('refuses what PostgreSQL cannot store:', () => {
+describe('values that PostgreSQL cannot store', () => {
   const withParams = (params: string) =>
     `{"name":"a","type":"http","schedule_type":"interval","interval_seconds":60,"params":${params}}`
 
   test.for([
-    ['a NUL', '{"body":"a\\u0000b"}', '#/params/body', 'has a NUL character'],
-    ['a NUL in a key', '{"body":{"\\u0000":1}}', '#/params/body', 'has a key that has a NUL character'],
+    ['a NUL character', '{"body":"a\\u0000b"}', '#/params/body', 'has a NUL character'],
+    [
+      'a NUL character in a key',
+      '{"body":{"\\u0000":1}}',
+      '#/params/body',
+      'has a key that has a NUL character',
+    ],
     ['half a surrogate pair', '{"body":["\\ud83e"]}', '#/params/body/0', 'is not well-formed Unicode'],
-    ['a number beyond a double', '{"body":{"n":-1e400}}', '#/params/body/n', 'is too large a number'],
+    ['a number too large for a double', '{"body":{"n":-1e400}}', '#/params/body/n', 'is too large a number'],
     [
       'nesting of 33 levels',
       `{"body":${'['.repeat(31)}${']'.repeat(31)}}`,
       `#/params/body${'/0'.repeat(30)}`,
       'is nested deeper than 32 levels',
     ],
-  ] as const)('%s', async ([, params, pointer, detail]) => {
+  ] as const)('rejects %s', async ([, params, pointer, detail]) => {
     expect(await post(withParams(params))).toEqual(invalidFields([pointer, detail]))
   })
 
-  test('but takes nesting of 32 levels', async () => {
+  test('accepts nesting of 32 levels', async () => {
     const body = JSON.parse(`${'['.repeat(30)}${']'.repeat(30)}`)
     expect(await post({ ...minimal, type: 'http', params: { body } })).toEqual(
       created({ type: 'http', params: { body } }),
@@ -278,7 +283,7 @@ describe('refuses what PostgreSQL cannot store:', () => {
   })
 })
 
-describe('refuses a field that is wrong:', () => {
+describe('an invalid field', () => {
   const int = 'Invalid input: expected int, received number'
   const expected = (kind: string, got: string) => `Invalid input: expected ${kind}, received ${got}`
   const least = (n: number) => `Too small: expected number to be >=${n}`
@@ -347,12 +352,12 @@ describe('refuses a field that is wrong:', () => {
     ['max_runs', 2_147_483_648, most(2_147_483_647)],
     ['tags', 'a', expected('array', 'string')],
     ['tags', Array(33).fill('a'), 'Too big: expected array to have <=32 items'],
-  ])('%s %j', async ([field, value, detail]) => {
+  ])('rejects %s %j', async ([field, value, detail]) => {
     expect(await post({ ...minimal, [field]: value })).toEqual(invalidFields([`#/${field}`, detail]))
     expect(await db()`select from whole_tasks`).toHaveLength(0)
   })
 
-  test('all of them are named at once', async () => {
+  test('names all invalid fields at once', async () => {
     const wrong = { name: '', interval_seconds: 0, next_run_at: 'soon', max_attempts: 0 }
     expect(await post({ ...minimal, ...wrong })).toEqual(
       invalidFields(
@@ -365,15 +370,15 @@ describe('refuses a field that is wrong:', () => {
   })
 })
 
-describe('refuses fields that do not go together:', () => {
+describe('fields that do not go together', () => {
   const required = (type: string) => `is required when schedule_type is ${type}`
   const foreign = (type: string) => `is not allowed when schedule_type is ${type}`
   const interval = { ...minimal, interval_seconds: undefined }
 
   test.for<[what: string, body: object, ...fields: [string, string][]]>([
-    ['interval without its seconds', interval, ['#/interval_seconds', required('interval')]],
+    ['interval without interval_seconds', interval, ['#/interval_seconds', required('interval')]],
     [
-      'interval with null seconds',
+      'interval with null interval_seconds',
       { ...interval, interval_seconds: null },
       ['#/interval_seconds', required('interval')],
     ],
@@ -383,35 +388,35 @@ describe('refuses fields that do not go together:', () => {
       ['#/cron_expression', foreign('interval')],
     ],
     [
-      'an instant after its end',
+      'next_run_at after end_at',
       { ...minimal, next_run_at: '2027-03-11', end_at: '2027-03-10' },
       ['#/next_run_at', 'lies after end_at'],
     ],
     [
-      'an instant before its start',
+      'next_run_at before start_at',
       { ...minimal, next_run_at: '2027-03-09', start_at: '2027-03-10' },
       ['#/next_run_at', 'lies before start_at'],
     ],
     [
-      'an end that is over',
+      'an end_at in the past',
       { ...minimal, end_at: '2001-01-01' },
       ['#/end_at', 'the schedule has no occurrences'],
     ],
-    ['once without its instant', once, ['#/next_run_at', required('once')]],
-    ['once with a null instant', { ...once, next_run_at: null }, ['#/next_run_at', required('once')]],
+    ['once without next_run_at', once, ['#/next_run_at', required('once')]],
+    ['once with a null next_run_at', { ...once, next_run_at: null }, ['#/next_run_at', required('once')]],
     [
-      'once with seconds',
+      'once with interval_seconds',
       { ...once, next_run_at: '2027-03-10', interval_seconds: 5 },
       ['#/interval_seconds', foreign('once')],
     ],
-    ['cron without its expression', cron, ['#/cron_expression', required('cron')]],
+    ['cron without cron_expression', cron, ['#/cron_expression', required('cron')]],
     [
       'cron with an empty expression',
       { ...cron, cron_expression: '' },
       ['#/cron_expression', 'the expression is empty'],
     ],
     [
-      'cron with an expression that is none',
+      'cron with an invalid expression',
       { ...cron, cron_expression: '61 * * * *' },
       ['#/cron_expression', 'minute: 61 is not in 0-59'],
     ],
@@ -432,12 +437,12 @@ describe('refuses fields that do not go together:', () => {
       ['#/cron_expression', required('cron')],
       ['#/timezone', '"x" is not an IANA time zone'],
     ],
-  ])('%s', async ([, body, ...fields]) => {
+  ])('rejects %s', async ([, body, ...fields]) => {
     expect(await post(body)).toEqual(invalidFields(...fields))
   })
 })
 
-describe('refuses params that the type does not take:', () => {
+describe('params that the type does not accept', () => {
   test.for<[type: string, params: object, pointer: string, detail: string]>([
     ['sleep', { duration: '1' }, '/duration', 'Invalid input: expected number, received string'],
     ['sleep', { duration: -1 }, '/duration', 'Too small: expected number to be >=0'],
@@ -452,7 +457,7 @@ describe('refuses params that the type does not take:', () => {
     ['http', { headers: { a: 'x\r\ny' } }, '/headers/a', 'is not a header value'],
     ['http', { body: 1 }, '/body', 'Invalid input'],
     ['http', { expected_status: 99 }, '/expected_status', 'Too small: expected number to be >=100'],
-  ])('%s %j', async ([type, params, pointer, detail]) => {
+  ])('rejects %s %j', async ([type, params, pointer, detail]) => {
     const response = await post({ ...minimal, type, params })
     const { statusCode, body } = response
     expect({ statusCode, errors: body.errors }).toEqual({

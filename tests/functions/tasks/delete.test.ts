@@ -10,7 +10,7 @@ const remove = (id: string) =>
 
 beforeEach(emptyTables)
 
-test('deletes a task and its executions, and no other', async () => {
+test('deletes only the given task and its executions', async () => {
   await insertTask({ name: 'a' })
   await insertTask({ name: 'b' })
   await insertExecution('2027-03-10T00:00:00Z', { task_id: 1 })
@@ -20,7 +20,7 @@ test('deletes a task and its executions, and no other', async () => {
   expect(await db()`select task_id from all_executions`).toEqual([{ task_id: 2 }])
 })
 
-test('tells one of many that it deleted a task, and the others that there is none', async () => {
+test('only one of many concurrent requests deletes the task, and the others get a 404', async () => {
   await insertTask()
   const responses = await Promise.all(Array.from({ length: 10 }, () => remove('1')))
   expect(responses.toSorted((a, b) => Number(a.statusCode) - Number(b.statusCode))).toEqual([
@@ -32,7 +32,7 @@ test('tells one of many that it deleted a task, and the others that there is non
 const at = '2027-03-11T00:00:00Z'
 const settled = { status: 'success', scheduled_for: at, due_at: at, started_at: at, finished_at: at }
 
-test('also deletes what is settled meanwhile', async () => {
+test('also deletes an execution that is settled at the same time', async () => {
   await insertTask({ type: 'counter' })
   await insertExecution('2027-03-10T00:00:00Z')
   const { removed } = await db().begin(async (settling) => {
@@ -48,10 +48,10 @@ test('also deletes what is settled meanwhile', async () => {
   expect(await db()`select from whole_tasks`).toHaveLength(0)
 })
 
-test.for(['1', '2147483648', '9007199254740991'])('knows no task %s', async (id) => {
+test.for(['1', '2147483648', '9007199254740991'])('returns 404 for the unknown task %s', async (id) => {
   expect(await remove(id)).toEqual(problem('not_found', `task ${id} does not exist`))
 })
 
-test.for(['x', '1 or true', ''])('refuses the id %j', async (id) => {
+test.for(['x', '1 or true', ''])('rejects the id %j', async (id) => {
   expect(await remove(id)).toEqual(invalidParameter('id', 'Invalid input: expected number, received string'))
 })

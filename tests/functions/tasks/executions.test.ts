@@ -19,7 +19,7 @@ beforeEach(async () => {
   await insertTask({ name: 'b' })
 })
 
-test("gives a task's executions, oldest first", async () => {
+test("lists a task's executions, oldest first", async () => {
   await insertExecution(day(11), { status: 'failed', result: null, detail: 'no such host' })
   await insertExecution(day(10))
   await insertExecution(day(10), { task_id: 2 })
@@ -31,7 +31,7 @@ test("gives a task's executions, oldest first", async () => {
   )
 })
 
-test('shows one that was skipped, and why', async () => {
+test('shows skipped occurrences and why they were skipped', async () => {
   const skipped = { skip_reason: 'overlap', skipped_count: 3 }
   const never = { started_at: null, result: null }
   await insertExecution(day(10), { status: 'skipped', ...never, ...skipped, skipped_until: day(12) })
@@ -46,35 +46,35 @@ test('returns an empty list for a task without executions', async () => {
   expect(await list()).toEqual(json(200, []))
 })
 
-test.for(['3', '9007199254740991'])('knows no task %s', async (id) => {
+test.for(['3', '9007199254740991'])('returns 404 for the unknown task %s', async (id) => {
   expect(await list('', id)).toEqual(problem('not_found', `task ${id} does not exist`))
 })
 
-test.for(['x', '0x1', '1\n'])('refuses the id %j', async (id) => {
+test.for(['x', '0x1', '1\n'])('rejects the id %j', async (id) => {
   expect(await list('', id)).toEqual(
     invalidParameter('id', 'Invalid input: expected number, received string'),
   )
 })
 
-describe('pages', () => {
+describe('paging', () => {
   beforeEach(async () => {
     for (const attempt of [1, 2, 3]) await insertExecution(day(11), { attempt })
     for (const date of [10, 12]) await insertExecution(day(date))
   })
 
-  test('give every execution once when the links are followed, also those of one instant', async () => {
+  test('lists every execution once, even those with equal timestamps', async () => {
     const pages = await walk(handler, { ...request, query: 'limit=2' })
     expect(pages).toEqual([withIds(4, 1), withIds(2, 3), withIds(5)])
   })
 
-  test('link to the next one with the path and query of the first', async () => {
+  test('links to the next page with the path and query of the first', async () => {
     const response = await list('limit=1&status=success')
     const cursor = cursorOf(['2027-03-10T00:00:00.000Z', 4])
     const link = `</tasks/1/executions?limit=1&status=success&cursor=${cursor}>; rel="next"`
     expect(response).toEqual(json(200, [anExecution({ id: 4 })], { link }))
   })
 
-  test('go on after any id', async () => {
+  test('continues after any id', async () => {
     const cursor = (id: number) => `cursor=${cursorOf([day(11), id])}`
     expect((await list(cursor(Number.MAX_SAFE_INTEGER))).body).toEqual(withIds(5))
     expect((await list(cursor(Number.MIN_SAFE_INTEGER))).body).toEqual(withIds(1, 2, 3, 5))
@@ -82,7 +82,7 @@ describe('pages', () => {
 })
 
 test.for([[1], [{}], [['soon', 1]], [['0001-01-01T00:00:00+14:00', 1]], [[day(10), 2 ** 53]]])(
-  'refuses a cursor of %j',
+  'rejects a cursor of %j',
   async ([keys]) => {
     expect(await list(`cursor=${cursorOf(keys)}`)).toEqual(
       invalidParameter('cursor', 'is not a cursor of this list'),
@@ -90,7 +90,7 @@ test.for([[1], [{}], [['soon', 1]], [['0001-01-01T00:00:00+14:00', 1]], [[day(10
   },
 )
 
-test('filters by status and by time', async () => {
+test('filters by status and by scheduled time', async () => {
   await insertExecution(day(10), { status: 'lost', result: null })
   await insertExecution(day(11))
   await insertExecution(day(12))
@@ -99,6 +99,6 @@ test('filters by status and by time', async () => {
   expect((await list('scheduled_to=2027-03-12T00:00:00%2B00:00')).body).toEqual(withIds(1, 2))
 })
 
-test('refuses a filter that it does not have', async () => {
+test('rejects an unknown filter', async () => {
   expect(await list('task_id=1')).toEqual(invalidParameter('task_id', 'is unknown'))
 })

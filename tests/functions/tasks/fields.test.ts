@@ -7,7 +7,7 @@ import { emptyTables, insertTask } from '../../setup/rows.ts'
 
 beforeEach(emptyTables)
 
-test('the database has the declared default for each field', async () => {
+test('the database default of each field matches the declared one', async () => {
   await db()`insert into tasks (name, type, schedule_type, interval_seconds) values ('plain', 'sleep', 'interval', 60)`
   const [row] = await db()`select *, to_jsonb(tags) as tags from tasks`
   const declared = Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => [name, field.default]))
@@ -28,7 +28,7 @@ const stateOf = async (id: number) => {
   return row
 }
 
-test('a change that no run needs keeps the claim and the definition', async () => {
+test('a change that does not affect runs keeps the claim and the definition', async () => {
   const id = await insertTask()
   await db()`
     update task_state
@@ -43,7 +43,7 @@ test('a change that no run needs keeps the claim and the definition', async () =
   expect(await stateOf(id)).toMatchObject({ status: null, version: before?.version + 2 })
 })
 
-test('changes every field that a PATCH has', async () => {
+test('changes every field that does not affect the schedule', async () => {
   await insertTask({ type: 'sleep' })
   const given = Object.fromEntries(
     fieldsAffecting('runs', 'nothing').map((name) => [name, FIELDS[name].example]),
@@ -51,7 +51,7 @@ test('changes every field that a PATCH has', async () => {
   expect(await patch(given)).toMatchObject({ statusCode: 200, body: given })
 })
 
-test('a description is kept, cleared by a null, and has a limit', async () => {
+test('a description is stored, is cleared by a null and has a length limit', async () => {
   await insertTask()
   expect(await patch({ description: 'why' })).toMatchObject({ body: { description: 'why' } })
   expect(await patch({ description: null })).toMatchObject({ body: { description: null } })

@@ -12,18 +12,18 @@ const notDigits = 'Invalid input: expected number, received string'
 
 beforeEach(emptyTables)
 
-test('shows a task, with instants in UTC', async () => {
+test('shows a task with timestamps in UTC', async () => {
   await insertTask({ next_run_at: '2027-03-28T01:00:00+02:00', timezone: 'Europe/Berlin' })
   expect(await get('1')).toEqual(got({ next_run_at: '2027-03-27T23:00:00.000Z', timezone: 'Europe/Berlin' }))
 })
 
-test('shows a paused task, and why it is paused', async () => {
+test('shows a paused task and why it is paused', async () => {
   const paused = { paused_at: '2027-03-10T00:00:00.000Z', pause_reason: 'crashed 3 times' }
   await insertTask(paused)
   expect(await get('1')).toEqual(got(paused))
 })
 
-test('tells whether a task is running', async () => {
+test('shows whether a task is running', async () => {
   await insertTask({ name: 'running' })
   await insertTask({ name: 'queued' })
   await insertTask({ name: 'done' })
@@ -35,13 +35,13 @@ test('tells whether a task is running', async () => {
   expect(await get('3')).toEqual(got({ id: 3, name: 'done', running: false }))
 })
 
-test('answers an event that has null for absent values', async () => {
+test('handles an event with nulls for absent values', async () => {
   await insertTask()
   const request = { method: 'GET', path: '/tasks/{id}', pathParameters: { id: '1' } }
   expect(await callOffline(handler, request)).toEqual(got())
 })
 
-test.for(['1', '2147483648', '9007199254740991'])('knows no task %s', async (id) => {
+test.for(['1', '2147483648', '9007199254740991'])('returns 404 for the unknown task %s', async (id) => {
   expect(await get(id)).toEqual(problem('not_found', `task ${id} does not exist`))
 })
 
@@ -61,7 +61,7 @@ test.for([
   ['NaN', notDigits],
   ["1' or '1'='1", notDigits],
   ['1\0', 'has a NUL character'],
-] as const)('refuses the id %j', async ([id, detail]) => {
+] as const)('rejects the id %j', async ([id, detail]) => {
   await insertTask()
   expect(await get(id)).toEqual(invalidParameter('id', detail))
 })

@@ -16,52 +16,52 @@ test('returns an empty list when there are no tasks', async () => {
   expect(await list()).toEqual(json(200, []))
 })
 
-test('gives tasks, oldest first', async () => {
+test('lists tasks, oldest first', async () => {
   await insertTask({ name: 'b', next_run_at: '2027-03-11T00:00:00Z' })
   await insertTask({ name: 'a', next_run_at: '2027-03-10T00:00:00Z' })
   await db()`update tasks set updated_at = now() where id = 1`
   expect(await list()).toEqual(json(200, [aTask({ id: 1, name: 'b' }), aTask({ id: 2, name: 'a' })]))
 })
 
-test('answers an event that has null for absent values', async () => {
+test('handles an event with nulls for absent values', async () => {
   expect(await callOffline(handler, { method: 'GET', path: '/tasks' })).toEqual(json(200, []))
 })
 
-describe('pages', () => {
+describe('paging', () => {
   beforeEach(async () => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) await insertTask({ name })
   })
 
-  test('link to the next one with the query of the first', async () => {
+  test('links to the next page with the query of the first', async () => {
     const response = await list('limit=2&name_prefix=&type=sleep')
     const link = `</tasks?limit=2&name_prefix=&type=sleep&cursor=${cursorOf(2)}>; rel="next"`
     expect(response).toEqual(json(200, [aTask({ id: 1, name: 'a' }), aTask({ id: 2, name: 'b' })], { link }))
   })
 
-  test('give every task once when the links are followed', async () => {
+  test('lists every task once', async () => {
     const pages = await walk(handler, { method: 'GET', path: '/tasks', query: 'limit=2' })
     expect(pages).toEqual([named('a', 'b'), named('c', 'd'), named('e')])
   })
 
-  test('have no link when they are not full', async () => {
+  test('omits the link on a page that is not full', async () => {
     expect((await list('limit=6')).headers.link).toBeUndefined()
   })
 
-  test('are cut off when the params come to a megabyte, whatever they are compressed to, and give every task all the same', async () => {
+  test('ends a page once its params reach a megabyte uncompressed, and still lists every task', async () => {
     const body = 'a'.repeat(400_000)
     await db()`update tasks set params = jsonb_build_object('body', ${body}::text) where id > 1`
     const pages = await walk(handler, { method: 'GET', path: '/tasks', query: 'limit=6' })
     expect(pages).toEqual([named('a', 'b', 'c', 'd'), named('e')])
   })
 
-  test('have one task at least', async () => {
+  test('returns at least one task per page', async () => {
     const body = 'a'.repeat(2 ** 20)
     await db()`update tasks set params = jsonb_build_object('body', ${body}::text) where id < 3`
     const pages = await walk(handler, { method: 'GET', path: '/tasks', query: 'limit=6' })
     expect(pages).toEqual([named('a'), named('b'), named('c', 'd', 'e')])
   })
 
-  test('keep going when the task that they ended with is gone', async () => {
+  test('continues even if the last task of the previous page is gone', async () => {
     await db()`delete from tasks where id = 2`
     expect((await list(`cursor=${cursorOf(2)}`)).body).toEqual(named('c', 'd', 'e'))
   })
@@ -120,12 +120,12 @@ test.for([
   ['__proto__=1', '__proto__', 'is unknown'],
   ['constructor=1', 'constructor', 'is unknown'],
   ['%zz', '%zz', 'is unknown'],
-])('refuses ?%s', async ([query, parameter, detail]) => {
+])('rejects ?%s', async ([query, parameter, detail]) => {
   const { statusCode, body } = await list(query)
   expect({ statusCode, errors: body.errors }).toEqual({ statusCode: 422, errors: [{ parameter, detail }] })
 })
 
-test('names every parameter that is wrong', async () => {
+test('names every invalid parameter', async () => {
   expect(await list('limit=x&x=1')).toEqual({
     ...invalidParameter('limit', notDigits),
     body: {

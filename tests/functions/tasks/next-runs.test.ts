@@ -17,35 +17,35 @@ beforeEach(emptyTables)
 
 test.for<[what: string, task: object, runs: string[]]>([
   ['an interval', {}, minutes(0, 1, 2)],
-  ['a deferred interval', { start_at: '2020-01-01T00:00:30Z' }, minutes(0, 1, 2)],
-  ['an interval up to its end', { end_at: '2027-03-10T00:01:00Z' }, minutes(0, 1)],
+  ['an interval moved off the rate of its start_at', { start_at: '2020-01-01T00:00:30Z' }, minutes(0, 1, 2)],
+  ['an interval that ends after two runs', { end_at: '2027-03-10T00:01:00Z' }, minutes(0, 1)],
   ['an interval at its end', { end_at: first }, minutes(0)],
   ['an interval with one run left', { max_runs: 5, runs: 4 }, minutes(0)],
   ['an interval with two runs left', { max_runs: 5, runs: 3 }, minutes(0, 1)],
   ['an interval with many runs left', { max_runs: 500, runs: 3 }, minutes(0, 1, 2)],
-  ['an interval without runs left', { max_runs: 5, runs: 5 }, []],
+  ['an interval with no runs left', { max_runs: 5, runs: 5 }, []],
   ['a fixed delay', { interval_mode: 'fixed_delay' }, minutes(0)],
-  ['a paused one', { paused_at: first }, []],
-  ['one that is done', { next_run_at: null }, []],
-  ['once', { schedule_type: 'once', interval_seconds: null }, minutes(0)],
-  ['cron', { ...cron, cron_expression: '*/20 * * * *' }, minutes(0, 20, 40)],
+  ['a paused task', { paused_at: first }, []],
+  ['a finished task', { next_run_at: null }, []],
+  ['a once task', { schedule_type: 'once', interval_seconds: null }, minutes(0)],
+  ['a cron task', { ...cron, cron_expression: '*/20 * * * *' }, minutes(0, 20, 40)],
   [
-    'cron from an instant that is given',
+    'a cron task with a given next_run_at',
     { ...cron, cron_expression: '*/7 * * * *', next_run_at: minutes(5)[0] },
     minutes(5, 7, 14),
   ],
-  ['a schedule that can not be read', { ...cron, cron_expression: 'not cron' }, minutes(0)],
+  ['an unreadable schedule', { ...cron, cron_expression: 'not cron' }, minutes(0)],
   [
-    'a zone that this runtime does not know',
+    'a time zone that this runtime does not know',
     { ...cron, cron_expression: '@daily', timezone: 'Mars/Olympus' },
     minutes(0),
   ],
-])('%s', async ([, task, runs]) => {
+])('shows the next runs of %s', async ([, task, runs]) => {
   await insertTask({ next_run_at: first, ...task })
   expect(await nextRuns()).toEqual(runs)
 })
 
-test('across a clock change', async () => {
+test('shows the next runs across a clock change', async () => {
   const zone = { ...cron, cron_expression: '0 9 * * *', timezone: 'America/New_York' }
   await insertTask({ ...zone, next_run_at: '2027-03-13T14:00:00Z' })
   expect(await nextRuns()).toEqual([
@@ -55,7 +55,7 @@ test('across a clock change', async () => {
   ])
 })
 
-test('with its jitter, the same for each', async () => {
+test('shows the next runs with the same jitter for each', async () => {
   await insertTask({
     ...cron,
     cron_expression: '0 * * * *',

@@ -14,7 +14,7 @@ const plus = (at: string, seconds: number) => new Date(Date.parse(at) + seconds 
 const quick = { params: { duration: 0 } }
 const yearly = { schedule_type: 'cron', cron_expression: '@yearly' }
 
-/** Returns where the patch moves the cursor. */
+/** Patches the task and returns the new cursor. */
 async function moved(body: unknown): Promise<string | null> {
   const { statusCode, body: task } = await call(handler, {
     method: 'PATCH',
@@ -34,11 +34,11 @@ const occurrences = async () =>
 beforeEach(emptyTables)
 
 test.for<[what: string, body: object]>([
-  ['another interval', { interval_seconds: 7 }],
-  ['cron', yearly],
-  ['jitter', { jitter_seconds: 0 }],
-  ['a later end', { end_at: '2999-01-01T00:00:00Z' }],
-])('to %s: what is due runs once, as the occurrence that it was', async ([, body]) => {
+  ['the interval', { interval_seconds: 7 }],
+  ['the schedule to cron', yearly],
+  ['the jitter', { jitter_seconds: 0 }],
+  ['the end', { end_at: '2999-01-01T00:00:00Z' }],
+])('a due occurrence keeps its scheduled_for and runs once after changing %s', async ([, body]) => {
   const due = await nowPlus(-1)
   await insertTask({ ...quick, next_run_at: due, jitter_seconds: 0 })
   await patch(body)
@@ -48,9 +48,9 @@ test.for<[what: string, body: object]>([
 })
 
 test.for<[what: string, body: object]>([
-  ['another interval', { interval_seconds: 1000 }],
-  ['cron', yearly],
-])('to %s while it runs: that occurrence is not repeated', async ([, body]) => {
+  ['the interval', { interval_seconds: 1000 }],
+  ['the schedule to cron', yearly],
+])('changing %s while an occurrence runs does not repeat it', async ([, body]) => {
   const ran = await nowPlus(-10)
   await insertTask({ next_run_at: plus(ran, 60) })
   await insertOpen('running', { scheduled_for: ran, due_at: ran })
@@ -60,14 +60,14 @@ test.for<[what: string, body: object]>([
   expect(await occurrences()).toEqual([ran])
 })
 
-test('a shorter interval continues at the first instant of the new rate that lies ahead', async () => {
+test('a shorter interval continues at the first future occurrence of the new rate', async () => {
   const ran = await nowPlus(-100)
   await insertTask({ next_run_at: plus(ran, 3600), interval_seconds: 3600 })
   await insertExecution(ran)
   expect(await moved({ interval_seconds: 30 })).toBe(plus(ran, 120))
 })
 
-test('changing the jitter does not lose an occurrence that is being delayed', async () => {
+test('changing the jitter does not lose an occurrence that it is delaying', async () => {
   const cursor = await nowPlus(3)
   await insertTask({
     ...yearly,
@@ -103,42 +103,45 @@ const skips = async () =>
 test.for([
   ['in the future', 3600, []],
   ['due', -1, [{ status: 'skipped', skip_reason: 'ended', skipped_count: 1 }]],
-] as const)('of an end in the past: nothing runs any more, the cursor %s', async ([, seconds, left]) => {
+] as const)('an end in the past stops all runs, with the cursor %s', async ([, seconds, left]) => {
   await insertTask({ ...quick, next_run_at: await nowPlus(seconds) })
   expect(await moved({ end_at: '2020-01-01T00:00:00Z' })).toBeNull()
   await tickAndRun()
   expect(await skips()).toEqual(left)
 })
 
-test('a next_run_at ahead records what was due before it', async () => {
+test('a later next_run_at records what was due before it as skipped', async () => {
   await insertTask({ ...quick, next_run_at: await nowPlus(-130) })
   await moved({ next_run_at: '2990-01-01T00:00:00Z' })
   expect(await skips()).toEqual([{ status: 'skipped', skip_reason: 'ended', skipped_count: 3 }])
 })
 
-test('changing an end that has passed continues at the same rate', async () => {
+test('removing an end that has passed continues at the same rate', async () => {
   const ran = await nowPlus(-90)
   await insertTask({ next_run_at: null, end_at: await nowPlus(-80) })
   await insertExecution(ran)
   expect(await moved({ end_at: null })).toBe(plus(ran, 120))
 })
 
-test('a new start lets nothing run before it, even if it is due', async () => {
+test('a new start_at skips earlier occurrences, even one that is already due', async () => {
   await insertTask({ ...quick, next_run_at: await nowPlus(-1) })
   expect(await moved({ start_at: '2990-01-01T00:00:00Z' })).toBe('2990-01-01T00:00:00.000Z')
   await tickAndRun()
   expect(await skips()).toEqual([{ status: 'skipped', skip_reason: 'ended', skipped_count: 1 }])
 })
 
-test.for([[3], [null]])('of max_runs to %s continues a task that had used them up', async ([max_runs]) => {
-  const ran = await nowPlus(-90)
-  await insertTask({ next_run_at: null, max_runs: 2, runs: 2 })
-  await insertExecution(ran)
-  expect(await moved({ max_runs: 2 })).toBeNull()
-  expect(await moved({ max_runs })).toBe(plus(ran, 120))
-})
+test.for([[3], [null]])(
+  'changing max_runs to %s continues a task that had used up its runs',
+  async ([max_runs]) => {
+    const ran = await nowPlus(-90)
+    await insertTask({ next_run_at: null, max_runs: 2, runs: 2 })
+    await insertExecution(ran)
+    expect(await moved({ max_runs: 2 })).toBeNull()
+    expect(await moved({ max_runs })).toBe(plus(ran, 120))
+  },
+)
 
-test('a next_run_at that is claimed ahead is withdrawn, and runs once', async () => {
+test('setting next_run_at to an occurrence claimed ahead withdraws it, and it runs once', async () => {
   const at = await nowPlus(0.8)
   await insertTask({ ...quick, next_run_at: at })
   const { claims } = await tickOnly(undefined, 1000)
@@ -153,7 +156,7 @@ test('a next_run_at that is claimed ahead is withdrawn, and runs once', async ()
   })
 })
 
-test('refuses a next_run_at outside its bounds', async () => {
+test('rejects a next_run_at before start_at or after end_at', async () => {
   const bounds = { start_at: '2990-01-01T00:00:00Z', end_at: '2990-12-31T00:00:00Z' }
   await insertTask({ ...bounds, next_run_at: bounds.start_at })
   expect(await patch({ next_run_at: '2989-12-31' })).toEqual(

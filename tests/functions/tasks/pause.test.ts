@@ -29,7 +29,7 @@ const left = (given: object) =>
 
 beforeEach(emptyTables)
 
-test('pauses a task until it is resumed, and says why', async () => {
+test('pauses a task until it is resumed and keeps the reason', async () => {
   await insertTask({ next_run_at: at })
   expect(await pause({ reason: 'the target moves' })).toEqual(paused({ pause_reason: 'the target moves' }))
 })
@@ -39,17 +39,17 @@ test.for([
   ['an empty body', ''],
   ['{}', '{}'],
   ['nulls', { until: null, reason: null }],
-] as const)('takes %s as the defaults', async ([, body]) => {
+] as const)('uses the defaults for %s', async ([, body]) => {
   await insertTask({ next_run_at: at })
   expect(await pause(body, { headers: { 'content-type': 'application/json' } })).toEqual(paused())
 })
 
-test('answers an event that has null for absent values', async () => {
+test('handles an event with nulls for absent values', async () => {
   await insertTask({ next_run_at: at })
   expect(await callOffline(handler, request)).toEqual(paused())
 })
 
-test('nothing of a paused task is claimed, and the others are', async () => {
+test('a paused task is not claimed, and other tasks are', async () => {
   await insertTask({ ...due, name: 'a' })
   await insertTask({ ...due, name: 'b' })
   await pause()
@@ -57,7 +57,7 @@ test('nothing of a paused task is claimed, and the others are', async () => {
   expect(await db()`select distinct task_id from all_executions`).toEqual([{ task_id: 2 }])
 })
 
-test('cancels what is queued, and says so', async () => {
+test('cancels a queued execution and records why', async () => {
   await insertTask(due)
   await insertOpen('queued', { attempt: 2 })
   await pause()
@@ -65,7 +65,7 @@ test('cancels what is queued, and says so', async () => {
   expect(await shownHistory()).toEqual([left(cancelled)])
 })
 
-test('cancels what is claimed and has not started, and refuses its worker', async () => {
+test('cancels an execution that is claimed but not started, so its worker cannot start it', async () => {
   await insertTask({ next_run_at: await nowPlus(-1) })
   const { claims } = await tickOnly()
   await pause()
@@ -76,7 +76,7 @@ test('cancels what is claimed and has not started, and refuses its worker', asyn
   ])
 })
 
-test('keeps runs by hand, and what is running', async () => {
+test('keeps manual runs and running executions', async () => {
   await insertTask({ name: 'a', next_run_at: at })
   await insertTask({ name: 'b', next_run_at: at })
   await insertOpen('queued', { trigger: 'manual' })
@@ -89,7 +89,7 @@ test('keeps runs by hand, and what is running', async () => {
   ])
 })
 
-test('a tick resumes it at `until`, and skips what came due', async () => {
+test('a tick resumes the task at `until` and skips what came due', async () => {
   await insertTask({ ...due, interval_seconds: 1_000_000_000 })
   const until = '2999-01-01T00:00:00.000Z'
   expect(await pause({ until })).toEqual(
@@ -120,13 +120,13 @@ test('a tick resumes it at `until`, and skips what came due', async () => {
   })
 })
 
-test('again: it stays paused since the first time, and the rest is replaced', async () => {
+test('pausing again keeps the original paused_at and replaces the rest', async () => {
   const first = '2020-01-01T00:00:00.000Z'
   await insertTask({ next_run_at: at, paused_at: first, paused_until: at, pause_reason: 'old' })
   expect(await pause({ reason: 'new' })).toEqual(paused({ paused_at: first, pause_reason: 'new' }))
 })
 
-test('knows no task that does not exist', async () => {
+test('returns 404 for a task that does not exist', async () => {
   expect(await pause()).toEqual(problem('not_found', 'task 1 does not exist'))
   expect(await pause({}, { pathParameters: { id: '9007199254740991' } })).toEqual(
     problem('not_found', 'task 9007199254740991 does not exist'),
@@ -139,7 +139,7 @@ test.for<[body: object, pointer: string, detail: string]>([
   [{ reason: 'x'.repeat(501) }, '#/reason', 'Too big: expected string to have <=500 characters'],
   [{ reason: 'a\0' }, '#/reason', 'has a NUL character'],
   [{ for: 60 }, '#/for', 'is unknown'],
-])('refuses %j', async ([body, pointer, detail]) => {
+])('rejects %j', async ([body, pointer, detail]) => {
   await insertTask()
   expect(await pause(body)).toEqual(invalidFields([pointer, detail]))
   expect(await db()`select paused_at from whole_tasks`).toEqual([{ paused_at: null }])

@@ -32,7 +32,7 @@ test('creates a task that does not exist', async () => {
   expect(await put({ ...minimal, tags: ['a'] })).toEqual(created({ tags: ['a'] }))
 })
 
-test('answers an event that has null for absent values', async () => {
+test('handles an event with nulls for absent values', async () => {
   const request = { method: 'PUT', path: '/tasks/by-name/{name}', pathParameters: { name: 'a' } }
   expect(await callOffline(handler, { ...request, body: minimal })).toEqual(created())
 })
@@ -55,25 +55,25 @@ const own = {
   end_at: '2999-12-31T00:00:00.000Z',
 }
 
-test('replaces the task, with defaults for fields that are left out', async () => {
+test('replaces the task and resets omitted fields to their defaults', async () => {
   await insertTask({ ...own, params: db().json(own.params), next_run_at: at })
   expect(await put(minimal)).toEqual(replaced({ next_run_at: at }))
 })
 
-test('a null means the default too', async () => {
+test('a null resets a field to its default too', async () => {
   await insertTask({ ...own, params: db().json(own.params), next_run_at: at })
   const nulls = Object.fromEntries(Object.keys(own).map((key) => [key, null]))
   expect(await put({ ...minimal, ...nulls })).toEqual(replaced({ next_run_at: at }))
 })
 
-test('replaces every field, also a second time', async () => {
+test('replaces every field each time', async () => {
   await insertTask({ next_run_at: at })
   const given = { ...minimal, ...own }
   expect(await put(given)).toEqual(replaced({ ...given, next_run_at: at }))
   expect(await put(given)).toEqual(replaced({ ...given, next_run_at: at }, 3))
 })
 
-test('keeps the history of the task', async () => {
+test("keeps the task's pause, counters and running execution", async () => {
   const past = { paused_at: at, pause_reason: 'by hand', runs: 3, consecutive_failures: 2 }
   await insertTask({ ...past, next_run_at: at })
   await insertOpen('running')
@@ -81,7 +81,7 @@ test('keeps the history of the task', async () => {
 })
 
 describe('next_run_at', () => {
-  test('stays if the schedule stays, and moves with another one', async () => {
+  test('stays with an unchanged schedule and moves with a new one', async () => {
     await insertTask({ next_run_at: at })
     expect(await put({ ...minimal, max_attempts: 2 })).toEqual(replaced({ next_run_at: at, max_attempts: 2 }))
     const cron = { schedule_type: 'cron', interval_seconds: null, cron_expression: '0 0 1 1 *' }
@@ -90,7 +90,7 @@ describe('next_run_at', () => {
     )
   })
 
-  test('becomes now when a start_at in the future is left out', async () => {
+  test('becomes now when a start_at in the future is omitted', async () => {
     const interval = { type: 'counter', schedule_type: 'interval', interval_seconds: 9 }
     await put({ ...interval, start_at: '2099-06-01T00:00:00Z' })
     const { body } = await put(interval)
@@ -105,7 +105,7 @@ describe('next_run_at', () => {
     )
   })
 
-  test('stays handled, so that the same body may be repeated', async () => {
+  test('does not come due again when the same body is repeated', async () => {
     const done = { schedule_type: 'once', interval_seconds: null, next_run_at: null }
     await insertTask(done)
     await insertExecution(once_.next_run_at)
@@ -117,14 +117,14 @@ describe('next_run_at', () => {
     )
   })
 
-  test('at another instant runs a finished task again', async () => {
+  test('runs a finished task again if it is a new time', async () => {
     await insertTask({ schedule_type: 'once', interval_seconds: null, next_run_at: null })
     await insertExecution('2019-01-01T00:00:00Z')
     expect(await put(once_)).toEqual(replaced({ ...once_, interval_seconds: null }))
   })
 })
 
-test('refuses another type, and changes nothing', async () => {
+test('rejects another type and changes nothing', async () => {
   await insertTask({ name: 'say "hi"' })
   expect(await put({ ...minimal, type: 'http' }, { pathParameters: { name: 'say "hi"' } })).toEqual(
     problem('conflict', `task "say \\"hi\\"" has type sleep, which can't change`),
@@ -135,19 +135,19 @@ test('refuses another type, and changes nothing', async () => {
 describe('with If-Match', () => {
   const only = (tag: string) => put(minimal, { headers: { 'if-match': tag } })
 
-  test('replaces the version that it names', async () => {
+  test('replaces the task only at the given version', async () => {
     await insertTask({ next_run_at: at })
     expect(await only('"1"')).toEqual(replaced({ next_run_at: at }))
     expect(await only('"1"')).toEqual(problem('precondition_failed', 'the task is at version 2'))
     expect(await only('*')).toEqual(replaced({ next_run_at: at }, 3))
   })
 
-  test.for(['"1"', '*'])('%s creates nothing', async (tag) => {
+  test.for(['"1"', '*'])('creates no task given %s', async (tag) => {
     expect(await only(tag)).toEqual(problem('precondition_failed', 'there is no task with this name'))
     expect(await db()`select from whole_tasks`).toHaveLength(0)
   })
 
-  test('that is not ours changes nothing', async () => {
+  test('changes nothing with an unknown or malformed tag', async () => {
     await insertTask()
     expect(await only('"x"')).toEqual(problem('precondition_failed', 'the task is at version 1'))
     expect(await only('3')).toEqual(
@@ -156,14 +156,14 @@ describe('with If-Match', () => {
   })
 })
 
-test('many at once: one creates the task, and the others replace it', async () => {
+test('one of many concurrent requests creates the task, and the others replace it', async () => {
   const answers = await Promise.all(Array.from({ length: 10 }, () => put(minimal)))
   expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([...Array(9).fill(200), 201])
   expect(await db()`select version from whole_tasks`).toEqual([{ version: 10 }])
 })
 
 test.for(['a b', 'a/b/../c', 'задача 🦖', '100%', 'a?b=c&d#e', '%2F', '...', 'run', '"', '+'])(
-  'takes the name %j as the container decodes it',
+  'accepts the name %j as the container decodes it',
   async (name) => {
     const service = await readService(new URL('../../../serverless.yml', import.meta.url).pathname)
     const app = createApp(service, await loadHandlers(service), {
@@ -190,7 +190,7 @@ test.for(['a b', 'a/b/../c', 'задача 🦖', '100%', 'a?b=c&d#e', '%2F', '.
   },
 )
 
-test('refuses what is wrong', async () => {
+test('rejects an invalid name or body', async () => {
   expect(await put({ ...minimal, name: 'b' })).toEqual(invalidFields(['#/name', 'is unknown']))
   expect(await put({ type: 'sleep', schedule_type: 'once' })).toEqual(
     invalidFields(['#/next_run_at', 'is required when schedule_type is once']),
@@ -206,7 +206,7 @@ test('refuses what is wrong', async () => {
   expect(await db()`select from whole_tasks`).toHaveLength(0)
 })
 
-test('a wrong replacement changes nothing', async () => {
+test('an invalid replacement changes nothing', async () => {
   await insertTask({ next_run_at: at, max_attempts: 4 })
   const wrong = { ...minimal, params: { duration: -1 } }
   expect(await put(wrong)).toEqual(

@@ -48,7 +48,7 @@ test.for([
   ['an empty body', ''],
   ['{}', '{}'],
   ['skip', { missed: 'skip' }],
-] as const)('skips what came due meanwhile, as one row, with %s', async ([, body]) => {
+] as const)('skips what came due during the pause, in one row, given %s', async ([, body]) => {
   const first = await nowPlus(-150)
   await insertTask({ ...paused, next_run_at: first })
   const response = await resume(body, { headers: { 'content-type': 'application/json' } })
@@ -57,12 +57,12 @@ test.for([
   expect((await tickOnly()).ticked.claimed).toBe(0)
 })
 
-test('answers an event that has null for absent values', async () => {
+test('handles an event with nulls for absent values', async () => {
   await insertTask({ ...paused, next_run_at: at })
   expect(await callOffline(handler, request)).toEqual(resumed({ next_run_at: at }))
 })
 
-test('forgets why it was paused, and the failures in a row', async () => {
+test('clears the pause reason and the count of consecutive failures', async () => {
   const why = { paused_until: at, pause_reason: 'failed 2 times in a row', consecutive_failures: 2 }
   await insertTask({ ...paused, ...why, next_run_at: at })
   expect(await resume()).toEqual(resumed({ next_run_at: at }))
@@ -70,7 +70,7 @@ test('forgets why it was paused, and the failures in a row', async () => {
 })
 
 describe('with skip', () => {
-  test('jitter moves no occurrence', async () => {
+  test('jitter does not shift the occurrences', async () => {
     const first = await nowPlus(-150)
     await insertTask({ ...paused, next_run_at: first, jitter_seconds: 50 })
     expect((await resume()).body.next_run_at).toBe(plus(first, 180))
@@ -83,7 +83,7 @@ describe('with skip', () => {
     expect(row.until).toBe(120)
   })
 
-  test('cron continues at its next instant', async () => {
+  test('a cron task continues at its next occurrence', async () => {
     const yearly = { schedule_type: 'cron', interval_seconds: null, cron_expression: '0 0 1 1 *' }
     await insertTask({ ...paused, ...yearly, next_run_at: '2020-01-01T00:00:00Z' })
     const next = expect.stringMatching(/^20\d\d-01-01T00:00:00\.000Z$/)
@@ -95,21 +95,21 @@ describe('with skip', () => {
     ])
   })
 
-  test('once is done', async () => {
+  test('a once task is finished', async () => {
     const once = { schedule_type: 'once', interval_seconds: null }
     await insertTask({ ...paused, ...once, next_run_at: '2020-01-01T00:00:00Z' })
     expect(await resume()).toEqual(resumed({ ...once, next_run_at: null }))
     expect(await shownHistory()).toEqual([skipped('2020-01-01T00:00:00.000Z', '2020-01-01T00:00:00.000Z', 1)])
   })
 
-  test('a schedule that ended meanwhile is over', async () => {
+  test('a task whose schedule ended meanwhile is finished', async () => {
     const first = await nowPlus(-150)
     await insertTask({ ...paused, next_run_at: first, end_at: plus(first, 60) })
     expect(await resume()).toEqual(resumed({ end_at: plus(first, 60), next_run_at: null }))
     expect(await shownHistory()).toEqual([skipped(first, plus(first, 60), 2)])
   })
 
-  test('nothing is twice in the ledger when two resume at once', async () => {
+  test('two concurrent requests record skipped occurrences only once', async () => {
     const first = await nowPlus(-150)
     await insertTask({ ...paused, next_run_at: first })
     const answers = await Promise.all([resume(), resume()])
@@ -142,7 +142,7 @@ describe('with policy', () => {
     ])
   })
 
-  test('once runs late', async () => {
+  test('a once task runs late', async () => {
     const once = { schedule_type: 'once', interval_seconds: null, next_run_at: '2020-01-01T00:00:00.000Z' }
     await insertTask({ ...paused, ...once })
     expect(await resume(policy)).toEqual(resumed(once))
@@ -150,7 +150,7 @@ describe('with policy', () => {
   })
 })
 
-test.for(['skip', 'policy'])('changes nothing of a task that is not paused: %s', async (missed) => {
+test.for(['skip', 'policy'])('changes nothing if the task is not paused: %s', async (missed) => {
   const next_run_at = '2020-01-01T00:00:00.000Z'
   await insertTask({ next_run_at, consecutive_failures: 1 })
   expect(await resume({ missed })).toEqual(
@@ -159,7 +159,7 @@ test.for(['skip', 'policy'])('changes nothing of a task that is not paused: %s',
   expect(await shownHistory()).toEqual([])
 })
 
-test('a schedule that can not be read stops no tick: it pauses itself again, and says why', async () => {
+test('a task with an unreadable schedule is paused again with a reason, and does not stop the tick', async () => {
   const unreadable = { schedule_type: 'cron', interval_seconds: null, cron_expression: 'not cron' }
   const past = '2020-01-01T00:00:00Z'
   await insertTask({ ...unreadable, ...paused, name: 'a', paused_until: past, next_run_at: past })
@@ -172,7 +172,7 @@ test('a schedule that can not be read stops no tick: it pauses itself again, and
   })
 })
 
-test('refuses unknown fields', async () => {
+test('rejects unknown tasks, values and fields', async () => {
   expect(await resume()).toEqual(problem('not_found', 'task 1 does not exist'))
   await insertTask(paused)
   expect(await resume({ missed: 'all' })).toEqual(

@@ -21,7 +21,7 @@ beforeEach(async () => {
   runNothingHere()
 })
 
-test('starts at once, without a tick, and leaves the schedule as it is', async () => {
+test('starts immediately, without a tick, and leaves the schedule unchanged', async () => {
   await insertTask(later)
   const here = runHere()
   expect(await run()).toEqual(json(201, aQueued()))
@@ -37,14 +37,14 @@ test.for([
   ['an empty body', ''],
   ['{}', '{}'],
   ['refuse', { overlap: 'refuse' }],
-] as const)('takes %s as the default', async ([, body]) => {
+] as const)('rejects a run while another is open, given %s', async ([, body]) => {
   await insertTask(later)
   const headers = { 'content-type': 'application/json' }
   expect(await run(body, { headers })).toEqual(json(201, aQueued()))
   expect(await run(body, { headers })).toEqual(open)
 })
 
-test('answers an event that has null for absent values', async () => {
+test('handles an event with nulls for absent values', async () => {
   await insertTask(later)
   expect(await callOffline(handler, request)).toEqual(json(201, aQueued()))
 })
@@ -57,14 +57,14 @@ test('waits for the next tick when this process is full', async () => {
   expect(await shownHistory()).toEqual([aRun({ result: slept })])
 })
 
-test('is taken although it can not be handed over', async () => {
+test('accepts a run that cannot be dispatched', async () => {
   await insertTask(later)
   const send = () => Promise.reject(new Error('no function'))
   provideDispatcher({ capacity: async () => ({ now: 0, ahead: 1 }), send })
   expect(await run()).toEqual(json(201, aQueued()))
 })
 
-test('runs a paused task, a task that is done, and leaves it so', async () => {
+test('runs a paused, finished task and leaves it paused and finished', async () => {
   const done = { schedule_type: 'once', interval_seconds: null, next_run_at: null }
   await insertTask({ ...later, ...done, paused_at: '2020-01-01T00:00:00Z' })
   const here = runHere()
@@ -76,7 +76,7 @@ test('runs a paused task, a task that is done, and leaves it so', async () => {
   ])
 })
 
-test('runs a paused task at the next tick, too', async () => {
+test('also runs a paused task at the next tick', async () => {
   await insertTask({ ...later, paused_at: '2020-01-01T00:00:00Z' })
   await run()
   await tickAndRun()
@@ -84,7 +84,7 @@ test('runs a paused task at the next tick, too', async () => {
 })
 
 describe('while an execution is open', () => {
-  test.for(['queued', 'running'] as const)('is refused: %s', async (status) => {
+  test.for(['queued', 'running'] as const)('rejects a run if it is %s', async (status) => {
     await insertTask(later)
     await insertOpen(status)
     expect(await run()).toEqual(open)
@@ -92,7 +92,7 @@ describe('while an execution is open', () => {
     expect(await db()`select run_queued_at from whole_tasks`).toEqual([{ run_queued_at: null }])
   })
 
-  test('with queue, one run follows its end, however often it was asked for', async () => {
+  test('with queue, exactly one run follows it, however many were requested', async () => {
     await insertTask(later)
     await insertOpen('running')
     const answers = await Promise.all([1, 2, 3].map(() => run({ overlap: 'queue' })))
@@ -106,12 +106,12 @@ describe('while an execution is open', () => {
     expect(await shownHistory()).toHaveLength(2)
   })
 
-  test('with queue, a run that is asked for when none is open starts itself', async () => {
+  test('with queue, a run is created immediately if no execution is open', async () => {
     await insertTask(later)
     expect(await run({ overlap: 'queue' })).toEqual(json(201, aQueued()))
   })
 
-  test('of a hundred asked for at once one is made', async () => {
+  test('accepts only one of a hundred concurrent requests', async () => {
     await insertTask(later)
     const answers = await Promise.all(Array.from({ length: 100 }, () => run()))
     expect(answers.filter(({ statusCode }) => statusCode === 201)).toHaveLength(1)
@@ -120,7 +120,7 @@ describe('while an execution is open', () => {
   })
 })
 
-test.for(['1', '2147483648', '9007199254740991'])('knows no task %s', async (id) => {
+test.for(['1', '2147483648', '9007199254740991'])('returns 404 for the unknown task %s', async (id) => {
   for (const overlap of ['refuse', 'queue']) {
     expect(await run({ overlap }, { pathParameters: { id } })).toEqual(
       problem('not_found', `task ${id} does not exist`),
@@ -128,7 +128,7 @@ test.for(['1', '2147483648', '9007199254740991'])('knows no task %s', async (id)
   }
 })
 
-test('finds no task that is deleted meanwhile', async () => {
+test('returns 404 for a task that is deleted meanwhile', async () => {
   await insertTask(later)
   const answer = await db().begin(async (tx) => {
     await tx`delete from tasks`
@@ -139,7 +139,7 @@ test('finds no task that is deleted meanwhile', async () => {
   expect(await answer.running).toEqual(problem('not_found', 'task 1 does not exist'))
 })
 
-test('refuses unknown fields', async () => {
+test('rejects invalid bodies and ids', async () => {
   const option = 'Invalid option: expected one of "refuse"|"queue"'
   expect(await run({ overlap: 'allow' })).toEqual(invalidFields(['#/overlap', option]))
   expect(await run({ now: true })).toEqual(invalidFields(['#/now', 'is unknown']))

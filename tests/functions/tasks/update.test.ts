@@ -17,8 +17,8 @@ const newYear = expect.stringMatching(/^20\d\d-01-01T00:00:00\.000Z$/)
 
 beforeEach(emptyTables)
 
-describe('changes', () => {
-  test('everything but name and type, and keeps the rest', async () => {
+describe('changing fields', () => {
+  test('changes the given fields and keeps the rest', async () => {
     await insertTask({ params: db().json({ duration: 9 }) })
     const given = {
       timeout_seconds: 0.5,
@@ -35,7 +35,7 @@ describe('changes', () => {
     )
   })
 
-  test('the row, and when it was updated', async () => {
+  test('changes the row and its updated_at', async () => {
     await insertTask({ updated_at: '2020-01-01T00:00:00Z' })
     await patch({ max_attempts: 7 })
     const [row] = await db()`
@@ -44,7 +44,7 @@ describe('changes', () => {
     expect(row).toEqual({ max_attempts: 7, fresh: true })
   })
 
-  test('changes nothing if nothing is given', async () => {
+  test('changes nothing if no field has a new value', async () => {
     await insertTask()
     expect(await patch({})).toEqual(changed({ next_run_at: at }, 1))
     expect(await patch({ interval_seconds: 60, timezone: 'UTC', max_attempts: null })).toEqual(
@@ -52,7 +52,7 @@ describe('changes', () => {
     )
   })
 
-  test('nothing but the timeout, which goes back to the default, for nulls', async () => {
+  test('ignores nulls, except for the timeout, which goes back to its default', async () => {
     const own = { timeout_seconds: 5, max_attempts: 3, overlap_policy: 'queue' }
     await insertTask({ ...own, params: db().json({ duration: 9 }), timezone: 'Asia/Tokyo' })
     const nulls = {
@@ -81,7 +81,7 @@ describe('changes', () => {
     )
   })
 
-  test('no other task', async () => {
+  test('changes no other task', async () => {
     await insertTask({ name: 'a' })
     await insertTask({ name: 'b' })
     await patch({ max_attempts: 9 })
@@ -90,7 +90,7 @@ describe('changes', () => {
     ])
   })
 
-  test('one after the other when many change at once', async () => {
+  test('applies concurrent changes one after the other', async () => {
     await insertTask()
     const attempts = [2, 3, 4, 5, 6, 7, 8, 9]
     const responses = await Promise.all(attempts.map((max_attempts) => patch({ max_attempts })))
@@ -99,7 +99,7 @@ describe('changes', () => {
   })
 })
 
-test('works on what the previous change left, not on what it saw first', async () => {
+test('applies a change to the result of a concurrent one, not to what it read first', async () => {
   await insertTask()
   const [toCron, toInterval] = await db().begin(async (tx) => {
     await tx`select from task_state for update`
@@ -115,8 +115,8 @@ test('works on what the previous change left, not on what it saw first', async (
   )
 })
 
-describe('a changed schedule', () => {
-  test('of another interval keeps the rate of the last run', async () => {
+describe('changing the schedule', () => {
+  test('a new interval counts from the last run', async () => {
     const last = await nowPlus(-100)
     await insertTask({ next_run_at: await nowPlus(3600) })
     await insertExecution(last)
@@ -125,24 +125,24 @@ describe('a changed schedule', () => {
     )
   })
 
-  test('of another interval keeps its first instant when nothing ran', async () => {
+  test('a new interval keeps the first occurrence if nothing has run', async () => {
     const next_run_at = await nowPlus(3600)
     await insertTask({ next_run_at })
     expect(await patch({ interval_seconds: 1 })).toEqual(changed({ interval_seconds: 1, next_run_at }))
   })
 
-  test.for([{ interval_seconds: 5 }, cron])('keeps what is due: %j', async (given) => {
+  test.for([{ interval_seconds: 5 }, cron])('keeps a due occurrence: %j', async (given) => {
     const next_run_at = await nowPlus(-1)
     await insertTask({ next_run_at })
     expect(await patch(given)).toEqual(changed({ ...given, next_run_at }))
   })
 
-  test('to cron is due at its first instant', async () => {
+  test('a switch to cron is due at its first occurrence', async () => {
     await insertTask({ next_run_at: await nowPlus(3600) })
     expect(await patch({ ...cron, timezone: 'UTC' })).toEqual(changed({ ...cron, next_run_at: newYear }))
   })
 
-  test('of a cron expression or its time zone moves the next instant', async () => {
+  test('a new cron expression or time zone moves the next occurrence', async () => {
     await insertTask({ ...cron, next_run_at: '2999-01-01T00:00:00Z' })
     expect(await patch({ timezone: 'Asia/Tokyo' })).toEqual(
       changed({
@@ -164,28 +164,28 @@ describe('a changed schedule', () => {
     )
   })
 
-  test('from cron to interval is due at once', async () => {
+  test('a switch from cron to interval is due immediately', async () => {
     await insertTask({ ...cron, next_run_at: '2999-01-01T00:00:00Z' })
     const response = await patch({ schedule_type: 'interval', interval_seconds: 60 })
     expect(response).toEqual(changed({ next_run_at: INSTANT }))
     expect(await db()`select next_run_at <= now() as due from whole_tasks`).toEqual([{ due: true }])
   })
 
-  test('to once takes its instant, without an offset as UTC', async () => {
+  test('a switch to once reads a next_run_at without an offset as UTC', async () => {
     await insertTask()
     expect(await patch({ schedule_type: 'once', next_run_at: '2027-04-01T00:00:00' })).toEqual(
       changed({ ...once, next_run_at: '2027-04-01T00:00:00.000Z' }),
     )
   })
 
-  test('of a task that ran once and is done leaves it done', async () => {
+  test('a finished once task stays finished', async () => {
     await insertTask({ ...once, next_run_at: null })
     expect(await patch({ timezone: 'Asia/Tokyo' })).toEqual(
       changed({ ...once, timezone: 'Asia/Tokyo', next_run_at: null }),
     )
   })
 
-  test('to the values that it has keeps next_run_at', async () => {
+  test('setting the same values keeps next_run_at', async () => {
     const next_run_at = '2999-06-01T00:00:00.000Z'
     await insertTask({ ...cron, next_run_at })
     expect(await patch({ ...cron, timezone: 'UTC' })).toEqual(changed({ ...cron, next_run_at }, 1))
@@ -193,21 +193,21 @@ describe('a changed schedule', () => {
 })
 
 describe('a given next_run_at', () => {
-  test('is where the task goes on', async () => {
+  test('is where the task continues', async () => {
     await insertTask()
     expect(await patch({ next_run_at: '2027-05-01T12:00:00+02:00' })).toEqual(
       changed({ next_run_at: '2027-05-01T10:00:00.000Z' }),
     )
   })
 
-  test('runs a task again that ran once and is done', async () => {
+  test('runs a finished once task again', async () => {
     await insertTask({ ...once, next_run_at: null })
     await insertExecution(at)
     const next_run_at = '2027-03-10T00:00:00.001Z'
     expect(await patch({ next_run_at })).toEqual(changed({ ...once, next_run_at }))
   })
 
-  test('is refused when that occurrence was handled, and nothing changes', async () => {
+  test('is rejected if that occurrence was already handled, and nothing changes', async () => {
     await insertTask({ next_run_at: '2027-03-10T00:01:00Z' })
     await insertExecution(at)
     expect(await patch({ next_run_at: '2027-03-10T01:00:00+01:00', max_attempts: 9 })).toEqual(
@@ -220,7 +220,7 @@ describe('a given next_run_at', () => {
     ])
   })
 
-  test('is taken when only a manual run or another task had that instant', async () => {
+  test('is accepted if only a manual run or another task had that time', async () => {
     await insertTask({ name: 'a', next_run_at: '2027-03-10T00:01:00Z' })
     await insertTask({ name: 'b' })
     await insertExecution(at, { task_id: 1, trigger: 'manual' })
@@ -229,72 +229,87 @@ describe('a given next_run_at', () => {
   })
 })
 
-describe('refuses', () => {
+describe('invalid requests', () => {
   const foreign = (type: string) => `is not allowed when schedule_type is ${type}`
   const required = (type: string) => `is required when schedule_type is ${type}`
 
   test.for<[what: string, body: object, pointer: string, detail: string]>([
-    ['a misspelt field', { max_atempts: 2 }, '#/max_atempts', 'is unknown; did you mean max_attempts?'],
-    ['another name', { name: 'b' }, '#/name', "can't be changed"],
-    ['another type', { type: 'http' }, '#/type', "can't be changed"],
-    ['cron without its expression', { schedule_type: 'cron' }, '#/cron_expression', required('cron')],
-    ['once without its instant', { schedule_type: 'once' }, '#/next_run_at', required('once')],
+    ['a misspelled field', { max_atempts: 2 }, '#/max_atempts', 'is unknown; did you mean max_attempts?'],
+    ['a new name', { name: 'b' }, '#/name', "can't be changed"],
+    ['a new type', { type: 'http' }, '#/type', "can't be changed"],
+    ['cron without cron_expression', { schedule_type: 'cron' }, '#/cron_expression', required('cron')],
+    ['once without next_run_at', { schedule_type: 'once' }, '#/next_run_at', required('once')],
     [
-      'an expression for an interval',
+      'cron_expression for an interval',
       { cron_expression: '@daily' },
       '#/cron_expression',
       foreign('interval'),
     ],
     [
-      'seconds for once',
+      'interval_seconds for once',
       { schedule_type: 'once', interval_seconds: 5, next_run_at: '2027-04-01' },
       '#/interval_seconds',
       foreign('once'),
     ],
     [
-      'an expression that is none',
+      'an invalid cron expression',
       { schedule_type: 'cron', cron_expression: '* * * *' },
       '#/cron_expression',
       'expected five fields, or six with seconds first, and found 4',
     ],
-    ['a zone that is none', { timezone: 'x' }, '#/timezone', '"x" is not an IANA time zone'],
+    ['an invalid time zone', { timezone: 'x' }, '#/timezone', '"x" is not an IANA time zone'],
     ['params of another type', { params: { url: 'http://a/' } }, '#/params/url', 'is unknown'],
-    ['params that are none', { params: [] }, '#/params', 'Invalid input: expected record, received array'],
     [
-      'params that are wrong',
+      'params that are not an object',
+      { params: [] },
+      '#/params',
+      'Invalid input: expected record, received array',
+    ],
+    [
+      'invalid params',
       { params: { duration: 'x' } },
       '#/params/duration',
       'Invalid input: expected number, received string',
     ],
-    ['no seconds', { interval_seconds: 0 }, '#/interval_seconds', 'Too small: expected number to be >=1'],
     [
-      'an instant that is none',
+      'an interval of zero seconds',
+      { interval_seconds: 0 },
+      '#/interval_seconds',
+      'Too small: expected number to be >=1',
+    ],
+    [
+      'an invalid next_run_at',
       { next_run_at: '9999-12-31T23:00-14' },
       '#/next_run_at',
       'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z',
     ],
-    ['no timeout', { timeout_seconds: 0 }, '#/timeout_seconds', 'Too small: expected number to be >=0.001'],
-    ['a running flag', { running: true }, '#/running', 'is unknown'],
-  ])('%s, and changes nothing', async ([, body, pointer, detail]) => {
+    [
+      'a timeout of zero',
+      { timeout_seconds: 0 },
+      '#/timeout_seconds',
+      'Too small: expected number to be >=0.001',
+    ],
+    ['the read-only field running', { running: true }, '#/running', 'is unknown'],
+  ])('rejects %s and changes nothing', async ([, body, pointer, detail]) => {
     await insertTask()
     expect(await patch(body)).toEqual(invalidFields([pointer, detail]))
     expect(await db()`select version from whole_tasks`).toEqual([{ version: 1 }])
   })
 
-  test('a task that does not exist', async () => {
+  test('returns 404 for a task that does not exist', async () => {
     expect(await patch({})).toEqual(problem('not_found', 'task 1 does not exist'))
     expect(await patch({}, { pathParameters: { id: '9007199254740991' } })).toEqual(
       problem('not_found', 'task 9007199254740991 does not exist'),
     )
   })
 
-  test('a malformed id', async () => {
+  test('rejects a malformed id', async () => {
     expect(await patch({}, { pathParameters: { id: 'x' } })).toEqual(
       invalidParameter('id', 'Invalid input: expected number, received string'),
     )
   })
 
-  test('a body that is no object', async () => {
+  test('rejects an invalid body', async () => {
     expect(await patch('[]')).toEqual(invalidFields(['#', 'Invalid input: expected object, received array']))
     expect(await patch('{')).toEqual(problem('invalid', 'Invalid or malformed JSON was provided'))
     expect(await patch({}, { headers: { 'content-type': 'text/plain' } })).toEqual(

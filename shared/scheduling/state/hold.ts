@@ -1,7 +1,7 @@
 import type { Queryable } from '../../db.ts'
 
 /** Claims queued executions that nobody holds. The rows must be locked. */
-export async function take(
+export async function hold(
   tx: Queryable,
   claim: { id: string; taskIds: number[]; leaseSeconds: number },
 ): Promise<void> {

@@ -5,8 +5,7 @@ import { shift } from '../schedule/schedule.ts'
 import { cursorAt } from '../state/cursor.ts'
 import { insertSkips } from '../state/ledger.ts'
 import { openedBySchedule } from '../state/open.ts'
-import type { ClaimOptions } from './claim.ts'
-import type { ClaimedExecution, LastRun } from './claimed-execution.ts'
+import type { ClaimedExecution, ClaimOptions, LastRun } from './claim.ts'
 import type { Definition } from './definition.ts'
 
 /** What a claim does with a task that it has locked. */
@@ -28,7 +27,7 @@ const OPENED = { task_id: 'task_id', id: 'id', starts: 'starts' }
  * Moves the cursors of locked tasks, opens the executions that the plans run, and records what they skip. Returns the
  * executions.
  */
-export async function openOccurrences(
+export async function openExecutions(
   tx: Queryable,
   plans: TaskPlan[],
   options: OpenOptions,

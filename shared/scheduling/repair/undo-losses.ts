@@ -14,7 +14,7 @@ export type GivenUp = { claimIds: string[]; executionIds: number[] }
  * Stops these losses from counting towards `crash_limit`, and ends the pauses that they caused: they didn't kill the
  * worker. Losses that are recovered later won't count either. May be repeated. Returns how many tasks were resumed.
  */
-export async function takeBackLosses(sql: Database, { claimIds, executionIds }: GivenUp): Promise<number> {
+export async function undoLosses(sql: Database, { claimIds, executionIds }: GivenUp): Promise<number> {
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
       // This comes first. Recover holds such a row until its losses are committed, so the next statement sees them.

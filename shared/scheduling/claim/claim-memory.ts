@@ -1,0 +1,19 @@
+import { BatchSize } from '../../batch-size.ts'
+import { DatabaseClock } from '../../clock.ts'
+import { UnreceivedClaims } from '../repair/unreceived.ts'
+import { Definitions } from './definitions.ts'
+import { UnknownTypes } from './unknown-types.ts'
+
+/** Executions per claim. Larger batches gain little and hold their locks longer. */
+const BATCH = 2000
+
+/** What a process remembers between its claims. A process that restarts does without. */
+export class ClaimMemory {
+  readonly clock = new DatabaseClock()
+  readonly definitions = new Definitions()
+  readonly unknownTypes = new UnknownTypes()
+  readonly unreceived = new UnreceivedClaims()
+  readonly batch = new BatchSize(BATCH)
+  /** Who gets the odd slot of a capacity that is divided: see `halfOfCapacity`. */
+  isOddSlotQueued = false
+}
