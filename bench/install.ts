@@ -2,12 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** pgbench comes with PostgreSQL's client programs, and not with the embedded server. */
+/** Returns whether pgbench is on the path. It comes with PostgreSQL's client programs, not with the embedded server. */
 export const hasPgbench = (): boolean => spawnSync('pgbench', ['--version']).status === 0
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 
-/** Installs the peers beside the benchmark, unless they are there: they are no dependency of the product. */
+/** Installs the peers into `bench/node_modules` if they are missing. The product doesn't depend on them. */
 export function installPeers(): void {
   if (existsSync(new URL('node_modules/.package-lock.json', import.meta.url))) return
   console.log('installing the peers: npm ci --prefix bench')
@@ -15,5 +15,5 @@ export function installPeers(): void {
     stdio: 'inherit',
     shell: process.platform === 'win32',
   })
-  if (status !== 0) throw new Error("the peers can't be installed; --systems ours,floor does without them")
+  if (status !== 0) throw new Error("the peers can't be installed; --systems ours,floor doesn't need them")
 }

@@ -13,8 +13,8 @@ export type Plan = {
 }
 
 /**
- * Every case of a row: A B C, A B C, so that a noisy minute meets all systems, and their ratios hold. A system that
- * didn't come to the end within its time isn't tried again: it would be the same.
+ * Runs every case of a row. Systems take turns (A B C, A B C), so that a noisy minute affects all of them and their
+ * ratios hold. A system that didn't finish in time isn't tried again, since the result would be the same.
  */
 export async function interleave(row: Row, cases: Case[], plan: Plan): Promise<Result[]> {
   const results: Result[] = []
@@ -34,7 +34,7 @@ export async function interleave(row: Row, cases: Case[], plan: Plan): Promise<R
   return results
 }
 
-/** One that fails is a result too: the others go on. */
+/** Returns a failure as a result too, so that the other trials go on. */
 async function attempt(of: Case, trial: { server: Server; system: SystemEntry }): Promise<Outcome> {
   try {
     return await of.run(trial)

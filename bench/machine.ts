@@ -5,7 +5,7 @@ import type { Results } from './results.ts'
 import { asAdmin } from './server/database.ts'
 import type { Server } from './server/postgres.ts'
 
-/** What it was measured on. */
+/** Returns a description of the machine, the server and the versions measured. */
 export async function describeMachine(server: Server): Promise<Results['machine']> {
   const [row] = await asAdmin(server.url, (admin) => admin<[{ version: string }]>`select version()`)
   return {

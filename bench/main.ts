@@ -11,7 +11,7 @@ import { findServer } from './server/postgres.ts'
 import { isPeer, type SystemEntry, systems } from './systems/catalogue.ts'
 import { killWorkers } from './worker/fork.ts'
 
-/** Measures what was asked for, prints it, and writes it where that was asked for. Null options: nothing to do. */
+/** Runs the chosen rows, prints their tables and writes the files that the options name. Does nothing for null. */
 async function main(options: Options | null): Promise<void> {
   if (options === null) return
   const chosenRows = choose('row', rows, options.rows)
@@ -38,7 +38,7 @@ async function main(options: Options | null): Promise<void> {
       }
       all.push(...(await interleave(row, cases, plan)))
       for (const table of tablesOf(row, all)) console.log(print(table))
-      // After each row, so that a long run which is stopped leaves what it has.
+      // Written after each row, so a long run that is stopped keeps its results so far.
       write(options, { machine, quick: options.quick, results: all })
     }
     if (all.some(({ note }) => note?.startsWith('failed'))) process.exitCode = 1
@@ -51,18 +51,20 @@ async function main(options: Options | null): Promise<void> {
 function choose<T extends { name: string }>(kind: string, known: T[], names: string[]): T[] {
   const unknown = names.filter((name) => !known.some((it) => it.name === name))
   if (unknown.length > 0) {
-    throw new Error(`no ${kind} ${unknown.join(', ')}; there are ${known.map(({ name }) => name).join(', ')}`)
+    throw new Error(
+      `unknown ${kind} ${unknown.join(', ')}; known: ${known.map(({ name }) => name).join(', ')}`,
+    )
   }
   return names.length === 0 ? known : known.filter(({ name }) => names.includes(name))
 }
 
 function withoutMissing(chosen: SystemEntry[]): SystemEntry[] {
   if (hasPgbench() || !chosen.some(({ name }) => name === 'floor')) return chosen
-  console.log('There is no pgbench, so the floor is left out (Debian: apt-get install postgresql-contrib).')
+  console.log('pgbench not found, so the floor is left out (Debian: apt-get install postgresql-contrib).')
   return chosen.filter(({ name }) => name !== 'floor')
 }
 
-/** The first signal ends the current trial and everything after it; databases and the server are shut down as usual. */
+/** Returns a signal that SIGINT or SIGTERM aborts. The current trial ends, and cleanup runs as usual. */
 function stopOnSignals(): AbortSignal {
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -89,7 +91,7 @@ function write({ json, svg }: Options, results: Results): void {
   if (svg !== null) writeFileSync(svg, chart(rows, results.results))
 }
 
-// Whoever reads the output may go first, as head does: the server and the databases must not stay behind for that.
+// The reader of the output may exit first (`| head`). That mustn't leave the server and the databases behind.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
 try {

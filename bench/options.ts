@@ -2,11 +2,11 @@ import { parseArgs } from 'node:util'
 
 export type Options = {
   quick: boolean
-  /** Names of rows; empty for all of them. */
+  /** Names of rows; empty for all. */
   rows: string[]
-  /** Names of systems; empty for all that a row knows. */
+  /** Names of systems; empty for all systems of each row. */
   systems: string[]
-  /** Of each row; null leaves it to the row. */
+  /** For each row; null uses the row's own number. */
   repetitions: number | null
   json: string | null
   svg: string | null
@@ -14,16 +14,16 @@ export type Options = {
 
 const usage = `npm run bench -- [--quick] [--rows drain,lateness] [--systems ours,pg-boss-best] [--repetitions 5] [--json file] [--svg file]
 
-  --quick        small sizes, one repetition, within a minute: shows that everything runs, and no more
-  --rows         which rows, else all
-  --systems      which systems, else all
-  --repetitions  of each row, else as often as suits it; the report has their medians
-  --json         writes every single result; bench/report.ts makes docs/benchmarks.md of it
-  --svg          draws a chart of the medians
+  --quick        small sizes, one repetition, less than a minute: only shows that everything runs
+  --rows         the rows to measure (default: all)
+  --systems      the systems to measure (default: all)
+  --repetitions  how often to repeat each row (default: depends on the row); the report shows medians
+  --json         writes every single result to a file, from which bench/report.ts makes docs/benchmarks.md
+  --svg          writes a chart of the medians to a file
 
-PostgreSQL: the server of DATABASE_URL, if set, by a role that may create databases; else an embedded one.`
+PostgreSQL: the server of DATABASE_URL if set, with a role that may create databases; otherwise an embedded one.`
 
-/** Reads the command line. Throws an Error with the usage when it can't. Null: the usage was asked for. */
+/** Parses the command line. Returns null after printing the usage for `--help`. Throws an Error for invalid options. */
 export function readOptions(args: string[]): Options | null {
   const { values } = parseArgs({
     args,
@@ -43,7 +43,7 @@ export function readOptions(args: string[]): Options | null {
   }
   const repetitions = values.repetitions === undefined ? null : Number(values.repetitions)
   if (repetitions !== null && !(Number.isInteger(repetitions) && repetitions > 0))
-    throw new Error(`--repetitions: a whole number\n${usage}`)
+    throw new Error(`--repetitions: must be a positive whole number\n${usage}`)
   return {
     quick: values.quick,
     rows: split(values.rows),

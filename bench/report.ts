@@ -6,8 +6,8 @@ import type { Results } from './results.ts'
 import { rows } from './rows/all.ts'
 
 /**
- * Prints docs/benchmarks.md from the files that `npm run bench -- --json` wrote. Each may have some of the rows.
- * Without files it prints everything but the numbers. `--svg FILE` draws them too.
+ * Prints docs/benchmarks.md from the files that `npm run bench -- --json` wrote. A file may have only some of the rows.
+ * Without files it prints everything except the numbers. `--svg FILE` also writes the chart.
  */
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { svg: { type: 'string' } } })
 const files = positionals.map((file): Results => JSON.parse(readFileSync(file, 'utf8')))

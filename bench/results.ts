@@ -1,7 +1,7 @@
 import { median } from './measure/quantile.ts'
 import type { Values } from './trial/trial.ts'
 
-/** The result of one system in one repetition of one case. */
+/** One system's result in one repetition of one case. */
 export type Result = {
   row: string
   case: string
@@ -35,11 +35,11 @@ const spreadOf = (values: readonly number[]): Spread | null => {
   return { median: median(known), min: Math.min(...known), max: Math.max(...known), count: known.length }
 }
 
-/** One metric of one system in a case, over all repetitions. */
+/** Returns one metric of one system in a case, over all repetitions. */
 export const metricOf = (results: readonly Result[], system: string, key: string): Spread | null =>
   spreadOf(results.filter((it) => it.system === system).map((it) => it.values[key] ?? Number.NaN))
 
-/** The ratio to ours within a repetition, which removes the machine's noise. */
+/** Returns the ratios to ours. Each is taken within one repetition, which cancels out the machine's noise. */
 export function ratioToOurs(results: readonly Result[], system: string, key: string): Spread | null {
   const ratios = results
     .filter((it) => it.system === system)
@@ -53,7 +53,7 @@ export function ratioToOurs(results: readonly Result[], system: string, key: str
   return spreadOf(ratios)
 }
 
-/** In the order in which they were measured. */
+/** Returns the names of a row's cases in the order in which they were measured. */
 export const casesOf = (results: readonly Result[], row: string): string[] => [
   ...new Set(results.filter((it) => it.row === row).map((it) => it.case)),
 ]

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** CPU time from Linux' /proc, in microseconds; null where there is none. A tick of its clock is 10 ms. */
+/** One tick of the clock in Linux's /proc, in microseconds. Without /proc, readings are null. */
 const TICK_US = 10_000
 
 type Stat = { comm: string; parent: number; own: number; reaped: number }
@@ -9,7 +9,7 @@ function readStat(pid: number | string): Stat | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const end = text.lastIndexOf(')')
-    // The name may have spaces; what follows it is numbered from field 3 on (man 5 proc).
+    // The name may contain spaces, so split what follows it: field 3 and later (man 5 proc).
     const fields = text.slice(end + 2).split(' ')
     const at = (field: number) => Number(fields[field - 3])
     return {
@@ -23,19 +23,19 @@ function readStat(pid: number | string): Stat | null {
   }
 }
 
-/** The postmaster of a backend, when it runs on this machine. */
+/** Returns the process id of a backend's postmaster, or null if it isn't on this machine. */
 export function postmasterOf(backend: number): number | null {
   const stat = readStat(backend)
   return stat?.comm.startsWith('postgres') ? stat.parent : null
 }
 
-/** CPU time of a server with all its processes, also those that have ended. */
+/** Returns the CPU time of a server and all its processes, including those that have ended, in microseconds. */
 export function serverCpuUs(postmaster: number | null): number | null {
   const top = postmaster === null ? null : readStat(postmaster)
   return top === null || postmaster === null ? null : top.own + top.reaped + ownOfChildren(postmaster)
 }
 
-/** CPU time of the processes that this one has started. */
+/** Returns the CPU time of the processes that this one has started, in microseconds. */
 export const childrenCpuUs = (): number => (readStat('self')?.reaped ?? 0) + ownOfChildren(process.pid)
 
 const ownOfChildren = (parent: number): number =>
@@ -44,7 +44,7 @@ const ownOfChildren = (parent: number): number =>
     .map(readStat)
     .reduce((sum, stat) => sum + (stat?.parent === parent ? stat.own : 0), 0)
 
-/** CPU time of the whole machine: what was used, and what there was. */
+/** Returns the CPU time of the whole machine in microseconds: what was used, and the total available. */
 export function machineCpuUs(): { used: number; all: number } | null {
   try {
     const line = readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? ''

@@ -1,10 +1,10 @@
-/** Returns the q-quantile of sorted numbers, by nearest rank; NaN if there are none. */
+/** Returns the q-quantile of sorted numbers by nearest rank, or NaN if there are none. */
 export function quantile(sorted: ArrayLike<number>, q: number): number {
   const rank = Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1))
   return sorted[rank] ?? Number.NaN
 }
 
-/** Returns the median: of an even count the mean of the middle two, NaN if there are none. */
+/** Returns the median, which for an even count is the mean of the middle two, or NaN if there are none. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length / 2

@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres'
 import { machineCpuUs, postmasterOf, serverCpuUs } from './proc.ts'
 
-/** What had been used up at one moment. */
+/** Resources used up to one moment. */
 export type Usage = {
   atMs: number
   walBytes: number
@@ -10,10 +10,10 @@ export type Usage = {
   ownCpuUs: number
 }
 
-/** The wall clock, with fractions. */
+/** Returns the wall-clock time in milliseconds, with fractions. */
 export const nowMs = (): number => performance.timeOrigin + performance.now()
 
-/** `sql` is on the server that is measured. */
+/** Reads the usage so far. `sql` must be connected to the measured server. */
 export async function readUsage(sql: Sql): Promise<Usage> {
   const own = process.cpuUsage()
   const atMs = nowMs()
@@ -29,8 +29,8 @@ export async function readUsage(sql: Sql): Promise<Usage> {
 }
 
 /**
- * Costs per run between two moments; `clientCpuUs` is what the workers used in between. What can't be known is left
- * out.
+ * Returns the costs per run between two moments. `clientCpuUs` is the workers' CPU time in between. Values that can't
+ * be measured on this machine are left out.
  */
 export function costs(from: Usage, to: Usage, runs: number, clientCpuUs: number): Record<string, number> {
   const server =
@@ -49,7 +49,7 @@ export function costs(from: Usage, to: Usage, runs: number, clientCpuUs: number)
   return values
 }
 
-/** Commits of a database so far. Exact only for connections that have been closed: a session reports once a second. */
+/** Returns a database's commits so far. Exact only for closed connections: open sessions report once a second. */
 export async function readCommits(admin: Sql, database: string): Promise<number> {
   const [row] = await admin<[{ commits: string }?]>`
     select xact_commit::text as commits from pg_stat_database where datname = ${database}`

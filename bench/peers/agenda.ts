@@ -24,11 +24,11 @@ export const open: OpenSystem = async (settings): Promise<System> => {
     async start(recorder) {
       agenda = new Agenda({ backend, ...options(settings) })
       agenda.on('error', (error: Error) => {
-        // Jobs that are still running when it stops find the pool closed.
+        // Jobs that are still running at the stop find the pool closed.
         if (!stopped) process.stderr.write(`agenda: ${error.message}\n`)
       })
       agenda.define<Payload>(JOB, async ({ attrs }) => {
-        // By now nextRunAt is the next run's. This run's is kept from the last time, or in the data.
+        // nextRunAt is already that of the next run. This run's was stored at the last run, or is in the data.
         const id = String(attrs._id)
         recorder.started(due.get(id) ?? attrs.data.dueMs)
         if (attrs.nextRunAt) due.set(id, attrs.nextRunAt.getTime())
@@ -44,7 +44,7 @@ export const open: OpenSystem = async (settings): Promise<System> => {
   }
 }
 
-/** Writes them as `schedule` and `every` do, in one statement for all. */
+/** Writes all jobs in one statement, with the rows that `schedule` and `every` would write. */
 async function insertJobs(connectionString: string, seed: Seed): Promise<void> {
   const { count, firstMs, stepMs, recurring, holdMs } = seed
   const client = new pg.Client({ connectionString })

@@ -48,8 +48,8 @@ export const open: OpenSystem = async (settings): Promise<System> => {
 }
 
 /**
- * Uses its own SQL function, for many jobs at once. `addJobs` of the library sends the same call, and takes a hundred
- * thousand times as long.
+ * Calls graphile-worker's own SQL function, and builds the jobs on the server. The library's `addJobs` makes the same
+ * call, but sends the data of every job with it.
  */
 async function addJobs(connectionString: string, { count, firstMs, stepMs, holdMs }: Seed): Promise<void> {
   const client = new pg.Client({ connectionString })
@@ -89,7 +89,7 @@ function preset({ best, goal, concurrency }: Settings): GraphileConfig.Preset {
 const handler =
   (recorder: Recorder, recurring: boolean): Task =>
   async (payload, helpers) => {
-    // Written by addJobs() above or by the line below.
+    // Written by addJobs() above or by addJob() below.
     const { dueMs, holdMs } = payload as Payload
     recorder.started(dueMs)
     if (holdMs > 0) await wait(holdMs)

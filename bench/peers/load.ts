@@ -1,7 +1,7 @@
 import autocannon from 'autocannon'
 import type { Load, LoadResult } from '../worker/protocol.ts'
 
-/** Sends requests as fast as answers come. `[<id>]` in a body is replaced by an id of the request's own. */
+/** Sends requests as fast as responses arrive. In a body, `[<id>]` is replaced with an id unique to the request. */
 export async function sendLoad({ url, method, body, connections, seconds }: Load): Promise<LoadResult> {
   const result = await autocannon({
     url,

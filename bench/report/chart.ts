@@ -16,7 +16,8 @@ type Bar = { system: string; spread: Spread; ratio: Spread | null }
 type Panel = { title: string; bars: Bar[] }
 
 /**
- * Returns bars of the medians of each row's first metric, a panel for each case, with the range and the ratio to ours.
+ * Returns an SVG with a panel for each case: bars show the medians of the row's first metric, with the range and the
+ * ratio to ours.
  */
 export function chart(rows: Row[], results: readonly Result[]): string {
   const panels = rows.flatMap((row) => panelsOf(row, results))

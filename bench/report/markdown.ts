@@ -8,50 +8,65 @@ const head = `# Benchmarks
 
 <!-- Made by: node bench/report.ts --svg docs/benchmarks.svg results.json > docs/benchmarks.md -->
 
-\`npm run bench\` measures this scheduler beside pg-boss, graphile-worker and agenda, all on one PostgreSQL, and beside the
-least that PostgreSQL itself must do (pgbench).
+\`npm run bench\` compares this scheduler with pg-boss, graphile-worker and agenda, all on one PostgreSQL, and with the
+minimum that PostgreSQL itself has to do (pgbench).
 
 ![Medians](benchmarks.svg)
 
-## To repeat it
+## Running it
 
 \`\`\`sh
 npm run bench -- --json results.json
 node bench/report.ts --svg docs/benchmarks.svg results.json > docs/benchmarks.md
 \`\`\`
 
-\`--rows\`, \`--systems\` and \`--repetitions\` choose; \`--quick\` only shows that everything runs, within a minute. The first run installs the
-peers into \`bench/node_modules\`; the product doesn't depend on them. With \`DATABASE_URL\` it uses that server, by a role that may create
-databases; else an embedded one, in a temporary folder, that is as durable as in production. The floor needs \`pgbench\` on the path
-(Debian: \`apt-get install postgresql-contrib\`).
+\`--rows\`, \`--systems\` and \`--repetitions\` select what to measure. \`--quick\` takes less than a minute and only
+shows that everything runs. The first run installs the other schedulers into \`bench/node_modules\`; the product doesn't
+depend on them. If \`DATABASE_URL\` is set, the benchmark uses that server, and the role must be allowed to create
+databases. Otherwise it starts an embedded server in a temporary folder, as durable as in production. The floor needs
+\`pgbench\` on the path (Debian: \`apt-get install postgresql-contrib\`).
 
 ## How it is measured
 
-- Each system runs in a process of its own, in a database of its own, one after the other on the same server: A B C, A B C, as often as there
-  are repetitions. After a checkpoint another process fills the tables, which are then vacuumed and analyzed.
-- Numbers are medians, with the range in brackets. The last column is the ratio to ours inside a repetition, again the median: noise
-  that lasts for a minute meets all systems. Trust ratios first, then CPU and WAL per run, and single rates last.
-- A handler does nothing but note the time. Ours is the runner \`sleep\` with a duration of 0, in the container's own process with its API.
-- CPU of the server is that of all its processes, from \`/proc\`, in steps of 10 ms; of the client that of the system's process. WAL counts the whole
-  server. Foreign CPU is how much of the machine other processes used: don't trust a row where it is high.
-- Event loop max is how late a timer of the process came at most, for whatever reason: with as many busy processes as here more than half of that is waiting for a core. The most own
-  CPU at a stretch is what its thread used between two timers 5 ms apart: what its own work holds up (garbage collection among it), and up to 5 ms more. Where a system does little in a second that
-  sampling is much of its client CPU: some 25 ms a second on this machine.
-- Nobody logs. A system that isn't done in its time is named with how far it came, and isn't tried again.
-- Ours keeps a row for every run, and validates, times out, retries and can cancel each; graphile-worker deletes a job that is done, and agenda keeps only the
-  last run. pg-boss keeps the job's own row.
+- Each system runs in its own process and its own database. Systems take turns on the same server (A B C, A B C), once
+  per repetition. Before each measurement comes a checkpoint; then a separate process fills the tables, which are
+  vacuumed and analyzed.
+- Numbers are medians, with the range in brackets. The column \`of ours\` is the median ratio to ours within a
+  repetition, since noise that lasts a minute affects all systems alike. Trust these ratios most, then CPU and WAL per
+  run, and single rates least.
+- A handler only records the time. Ours is the \`sleep\` runner with a duration of 0, in the container's own process
+  with its API.
+- Server CPU covers all processes of the server, read from \`/proc\` in steps of 10 ms. Client CPU is that of the
+  system's own process. WAL is counted for the whole server. Foreign CPU is the share of the machine that other
+  processes used: don't trust results where it is high.
+- \`event loop max\` is the longest delay of a timer in the process, whatever the cause. With this many busy processes,
+  more than half of it is waiting for a core. \`own CPU burst max\` is the most CPU time that the process's thread used
+  between two timers 5 ms apart. It shows how long the process's own work, including garbage collection, blocks the
+  event loop, and may be up to 5 ms too high. This sampling costs about 25 ms of CPU per second on this machine, which
+  is much of a system's client CPU where it does little per second.
+- No system writes logs. A system that doesn't finish in time gets a note of how far it came, and isn't tried again.
+- Ours keeps a row for every run. It validates each run, limits its time, retries it and can cancel it. graphile-worker
+  deletes finished jobs, agenda keeps only the last run, and pg-boss keeps the job's own row.
 
-## What a run is made of
+## Where the time goes
 
-Of a drain of 100,000 one-time jobs, by a CPU profile of the process and the statistics of the server. Of the process' own time (some 18 us a run, 15 once its
-code is compiled) a fifth is garbage collection, a sixth writes to the sockets, a sixth JSON of rows and arrays of parameters, a seventh the run itself (its
-promise, its timeout, its runner); the rest is the bookkeeping of claims, starts and settlements. Of the server's time a claim takes half (lock 6 %, what the task is
-10 %, cursor and open execution with an index entry each for the cursor and the key 36 %), and the settlement half (a HOT update, a ledger row, two index entries).
-What was done about the largest parts: batches of 2,000 in three lanes, so that neither side waits for the other; rows as columns of JSON; no row is read that is
-remembered; no promise, signal, key or clock is made that nobody asks for; the ledger is written once, and the state by HOT updates. Of the server's checks of the state
-machine no cost could be measured. A larger young generation of the heap, plans that are kept, and batches of 4,000 gained nothing that could be told from noise.`
+The numbers come from a drain of 100,000 one-time jobs: a CPU profile of the process, and the server's statistics.
 
-/** Returns docs/benchmarks.md; without results, everything but the numbers. */
+The process takes about 18 µs per run, or 15 µs once its code is compiled. A fifth of that is garbage collection, a
+sixth is writing to sockets, a sixth is JSON for rows and array parameters, and a seventh is the run itself (its
+promise, timeout and runner). The rest is bookkeeping for claims, starts and settlements.
+
+Half of the server's time goes into claims: 6% of the total for locking, 10% for reading the task definitions, and 36%
+for moving the cursor and opening the execution, with an index entry each for the cursor and the key. The other half
+goes into settlements: a HOT update, a ledger row and two index entries.
+
+The largest costs are kept down as follows. Batches of 2,000 run in three lanes, so neither side waits for the other.
+Rows arrive as columns of JSON, and what is cached isn't read again. Promises, signals, keys and clocks are created only
+when needed. The ledger is written once, and the state with HOT updates. The server's checks of the state machine have
+no measurable cost. A larger young generation of the heap, cached plans, and batches of 4,000 brought no gain that stood
+out from the noise.`
+
+/** Returns the text of docs/benchmarks.md. Without results it has everything except the numbers. */
 export function markdown(results: Results | null): string {
   const settings = systems.map((it) => `| ${it.name} | ${it.settings} |`)
   return `${[
@@ -68,7 +83,7 @@ function machineOf({ machine, quick }: Results): string {
   const { date, cpu, cores, memoryGb, node, postgres, server, commit, versions } = machine
   const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return `${date}, commit ${commit}, ${cores} x ${cpu}, ${memoryGb} GiB, Node ${node}, ${postgres} (${server}); ${peers.join(', ')}.${
-    quick ? ' Quick sizes: they show that it runs, and nothing about speed.' : ''
+    quick ? ' Quick sizes: they show that everything runs, but nothing about speed.' : ''
   }`
 }
 

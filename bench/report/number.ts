@@ -1,4 +1,4 @@
-/** Returns a number with three significant digits and thousands separators. */
+/** Formats a number with three significant digits and thousands separators. */
 export function format(value: number): string {
   if (!Number.isFinite(value)) return '-'
   const size = Math.abs(value)

@@ -4,7 +4,7 @@ import { format } from './number.ts'
 
 export type Table = { title: string; head: string[]; lines: string[][] }
 
-/** Returns a table for each case of a row: a line for each system, with medians, the range, and the ratio to ours. */
+/** Returns a table for each case of a row. Each system has a line with medians, the range and the ratio to ours. */
 export function tablesOf(row: Row, all: readonly Result[]): Table[] {
   return casesOf(all, row.name).map((name) => {
     const results = all.filter((it) => it.row === row.name && it.case === name)
@@ -51,7 +51,7 @@ function ratio(results: readonly Result[], system: string, key: string): string 
   return found ? `x ${format(found.median)}` : ''
 }
 
-/** Returns a table with aligned columns, for people. */
+/** Returns the table as text with aligned columns, for the terminal. */
 export function print({ title, head, lines }: Table): string {
   const rows = [head, ...lines]
   const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))

@@ -10,7 +10,7 @@ const drainBeside = (jobs: number, waiting: number): Case => ({
     inDatabase(trial, async (database) => {
       const later = () => seedOf({ count: waiting, firstMs: Date.now() + YEAR_MS, stepMs: 10 })
       const due = () => seedOf({ count: jobs })
-      // What waits was there first, as in real life. It must not get in the way of what was added later.
+      // The waiting jobs come first, as in real life. They must not slow down jobs that are added later.
       await fill(trial, database, waiting === 0 ? [due] : [later, due])
       const settings = settingsOf(trial, database, { target: jobs })
       return await runAll(trial, database, { settings, jobs, limitSeconds: 60 })
@@ -21,9 +21,9 @@ const [client, server, ...others] = costMetrics
 
 export const backlog: Row = {
   name: 'backlog',
-  title: 'A drain beside a million jobs that wait',
+  title: 'A drain with a million jobs waiting',
   about:
-    "The same drain in an otherwise empty table, and in one with a million jobs that are due in a year. It takes less than a second, so compare the server's CPU.",
+    'The same drain in an otherwise empty table, and in one that also holds a million jobs due in a year. It takes less than a second, so compare the server CPU.',
   metrics: [server, rate, client, ...others].filter((metric): metric is Metric => metric !== undefined) as [
     Metric,
     ...Metric[],

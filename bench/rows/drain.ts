@@ -16,7 +16,7 @@ export const drain: Row = {
   name: 'drain',
   title: 'Drain of what is due',
   about:
-    'One-time jobs are due, and each does nothing. Measured from the start of the system until its tables say that all are done.',
+    'All jobs are due, run once and do nothing. Measured from the start of the system until its tables show that all jobs are done.',
   metrics: [rate, ...costMetrics],
   systems: [...allSystems, 'floor', 'floor-open-index'],
   repetitions: 5,

@@ -9,8 +9,8 @@ const herdOf = (jobs: number, leadMs: number): Case => ({
 
 export const herd: Row = {
   name: 'herd',
-  title: 'All due at one instant',
-  about: 'Milliseconds from the instant at which all of them are due.',
+  title: 'All due at once',
+  about: 'All times are milliseconds after the moment when all jobs are due.',
   metrics: [
     { key: 'all_done_ms', label: 'all done', unit: 'ms', better: 'less' },
     { key: 'last_start_ms', label: 'last start', unit: 'ms', better: 'less' },

@@ -20,8 +20,8 @@ const body =
   '{"name":"load-[<id>]","type":"sleep","schedule_type":"interval","interval_seconds":86400,"next_run_at":"2099-01-01T00:00:00Z"}'
 
 /**
- * The main routes. 7 is one of the tasks, and a page has twenty rows, like a list on a screen. The last route answers
- * without the database.
+ * The main routes. 7 is the id of one of the tasks. A page has twenty rows, like a list on a screen. The last route
+ * doesn't use the database.
  */
 const routes: Pick<Load, 'method' | 'url' | 'body'>[] = [
   { method: 'POST', url: '/tasks', body },
@@ -38,7 +38,7 @@ const request = (route: Pick<Load, 'method' | 'url' | 'body'>, seconds: number):
   run: (trial) =>
     inDatabase(trial, async (database) => {
       const product = catalogue.find(({ name }) => name === 'ours')
-      if (!product) throw new Error('the catalogue has no product')
+      if (!product) throw new Error('the catalogue has no system named ours')
       const owner: Trial = { ...trial, system: product }
       await fill(owner, database, [
         () => seedOf({ count: 10_000, firstMs: Date.now() + YEAR_MS, stepMs: 1000 }),
@@ -63,12 +63,12 @@ async function serve(
       connections: CONNECTIONS,
       ...(body !== undefined && { body }),
     }
-    // The requests come from a process of their own, whose system is idle.
+    // A separate process, whose system is idle, sends the requests.
     return await withWorkers(trial, { ...settings, role: 'fill' }, 1, async ([sender]) => {
       const warmUp = seconds > 1 ? [{ ...load, seconds: 1 }] : []
       const results = await sender?.load([...warmUp, { ...load, seconds }])
       const result = results?.at(-1)
-      if (!result) throw new Error('there is no result')
+      if (!result) throw new Error('the load returned no result')
       const values = { rate: result.perSecond, p99: result.p99Ms, failed: result.failed }
       return result.failed === 0 ? { values } : { values, note: `${result.failed} requests failed` }
     })
@@ -78,7 +78,7 @@ async function serve(
 export const http: Row = {
   name: 'http',
   title: 'The API',
-  about: `Requests a second over ${CONNECTIONS} connections, on the same machine as the server and the database, with 10,000 tasks and 100,000 executions; beside a bare Express app that runs the same query and answers its rows, without checks, errors, headers or schemas.`,
+  about: `Requests per second over ${CONNECTIONS} connections, sent from the same machine that runs the server and the database, with 10,000 tasks and 100,000 executions. The comparison is a bare Express app that runs the same query and returns its rows, without checks, error handling, extra headers or schemas.`,
   metrics: [
     { key: 'rate', label: 'requests', unit: '/s', better: 'more' },
     { key: 'p99', label: 'p99', unit: 'ms', better: 'less' },

@@ -21,7 +21,7 @@ const idleBeside = (waiting: number, times: number): Case => ({
         values: {
           p50: quantile(sorted, 0.5),
           p99: quantile(sorted, 0.99),
-          // What a process does once, at its start, isn't counted.
+          // Leaves out what a process reads only once, when it starts.
           buffers: (all - once - (once - before)) / times,
         },
       }
@@ -32,8 +32,8 @@ const look = (trial: Trial, database: Database, times: number): Promise<number[]
   withWorkers(trial, settingsOf(trial, database), 1, async ([worker]) => (await worker?.idle(times)) ?? [])
 
 /**
- * Returns how many pages of its tables and indexes statements have asked for so far, in memory or not, without the
- * catalogue's.
+ * Returns how many pages of the database's tables and indexes have been requested so far, cached or not. The system
+ * catalogs aren't counted.
  */
 async function readBuffers({ url, name }: Database): Promise<number> {
   return await asAdmin(url, async (admin) => {
@@ -52,7 +52,7 @@ export const idle: Row = {
   name: 'idle',
   title: 'A poll that finds nothing',
   about:
-    "One pass of the scheduler while nothing is due: a tick, a fetch. Pages are those of its tables and indexes that it asks for, by PostgreSQL's own counters; they don't depend on the machine. graphile-worker's pass is runOnce(), with its start and end.",
+    "One pass of the scheduler while nothing is due: a tick, or a fetch. Pages counts the table and index pages that the pass requests, by PostgreSQL's own counters, so it doesn't depend on the machine. For graphile-worker a pass is runOnce(), including its startup and shutdown.",
   metrics: [
     { key: 'buffers', label: 'pages', unit: '', better: 'less' },
     { key: 'p50', label: 'round trip p50', unit: 'ms', better: 'less' },

@@ -48,7 +48,7 @@ export const lateness: Row = {
   name: 'lateness',
   title: 'Lateness',
   about:
-    'One-time jobs, evenly spread over ten seconds. Measured from the instant at which a job is due until its handler starts; early runs are those that start before it, by the wall clock.',
+    'One-time jobs, spread evenly over ten seconds. Lateness is the time from when a job is due until its handler starts. Early runs are those that start before they are due, by the wall clock.',
   metrics,
   systems: allSystems,
   repetitions: 3,
@@ -60,7 +60,7 @@ export const latenessRecurring: Row = {
   name: 'lateness-recurring',
   title: 'Lateness of recurring jobs',
   about:
-    'The same with jobs that recur every second, as many as runs a second, for ten seconds. agenda counts the next second from the start of the last run, so its instant is the one that it has set itself.',
+    'The same with jobs that recur every second for ten seconds, one job for each run per second. agenda schedules the next run one second after the start of the last one, so its lateness is measured from the due time that it set itself.',
   metrics,
   systems: bestSystems,
   repetitions: 3,

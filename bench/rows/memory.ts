@@ -17,7 +17,7 @@ const held = (jobs: number): Case => ({
         const [worker] = workers
         await worker?.start()
         const all = await reach(workers, jobs, performance.now() + LIMIT_SECONDS * 1000)
-        // By then the garbage of the start is gone, and heartbeats have come.
+        // By then startup garbage has been collected, and heartbeats have been sent.
         await wait(2_000)
         const summary = await worker?.summary()
         const values = { rss_mb: (summary?.rssBytes ?? 0) / 1e6 }
@@ -29,7 +29,7 @@ const held = (jobs: number): Case => ({
 export const memory: Row = {
   name: 'memory',
   title: 'Memory with runs open',
-  about: 'Resident memory of the process while this many runs are open at once, all waiting for a timer.',
+  about: 'Resident memory of the process while this many runs are open, all waiting for a timer.',
   metrics: [{ key: 'rss_mb', label: 'RSS', unit: 'MB', better: 'less' }],
   systems: bestSystems,
   repetitions: 2,

@@ -36,7 +36,7 @@ export const million: Row = {
   name: 'million',
   title: 'A million runs in one go',
   about:
-    'Recurring jobs that are always due, until a million runs are in the history, with the default autovacuum. It shows whether the rate holds while tables and indexes grow, and what a run leaves on disk.',
+    'Recurring jobs that are always due, until the history holds a million runs, with the default autovacuum settings. Shows whether the rate holds while tables and indexes grow, and how much disk space each run takes.',
   metrics: [
     rate,
     { key: 'kept', label: 'last fifth / first', unit: 'x', better: 'more' },

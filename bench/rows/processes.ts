@@ -16,7 +16,7 @@ export const processes: Row = {
   name: 'processes',
   title: 'One, two and three processes',
   about:
-    'A drain by several processes on one database: how much they slow each other down. On a machine with few cores the database is the limit.',
+    'A drain by several processes on one database, which shows how much they slow each other down. On a machine with few cores the database is the limit.',
   metrics: [rate, ...costMetrics],
   systems: bestSystems.filter((name) => name !== 'agenda-best'),
   repetitions: 3,

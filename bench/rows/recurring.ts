@@ -17,7 +17,7 @@ export const recurring: Row = {
   name: 'recurring',
   title: 'Recurring runs, sustained',
   about:
-    'Jobs that recur every second are all behind, so something is always due, and every run also schedules the next one. It is what a scheduler does.',
+    'Jobs that recur every second are all behind schedule, so something is always due. Every run also schedules the next one. This is the main job of a scheduler.',
   metrics: [rate, ...costMetrics, { key: 'kept', label: 'last fifth / first', unit: 'x', better: 'more' }],
   systems: [...bestSystems, 'floor'],
   repetitions: 3,

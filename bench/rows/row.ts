@@ -12,22 +12,22 @@ export type Metric = {
 
 export type Case = {
   name: string
-  /** Only these systems of the row. For what would take others too long to prepare. */
+  /** Limits the case to these systems. For cases that take the others too long to prepare. */
   only?: string[]
   run(trial: Trial): Promise<Outcome>
 }
 
-/** One question, in several cases. Systems are compared by the first metric. */
+/** One question, measured in several cases. Systems are compared by the first metric. */
 export type Row = {
   name: string
   title: string
-  /** What it does and what the numbers mean, for the report. */
+  /** Explains in the report what the row does and what its numbers mean. */
   about: string
   metrics: [Metric, ...Metric[]]
   systems: string[]
-  /** How often, if the command line doesn't say. Fewer if a row takes long or varies little. */
+  /** Used unless the command line sets it. Lower for rows that take long or vary little. */
   repetitions: number
-  /** The systems of `--quick`, if it names none. */
+  /** The systems that `--quick` measures, unless the command line names some. */
   quick: string[]
   cases(size: Size): Case[]
 }
@@ -44,10 +44,10 @@ export const allSystems = [
 
 export const eventLoopMetrics: Metric[] = [
   { key: 'event_loop_max_ms', label: 'event loop max', unit: 'ms', better: 'less' },
-  { key: 'event_loop_own_max_ms', label: 'most own CPU at a stretch', unit: 'ms', better: 'less' },
+  { key: 'event_loop_own_max_ms', label: 'own CPU burst max', unit: 'ms', better: 'less' },
 ]
 
-/** What every throughput row reports besides its rate. */
+/** Metrics that every throughput row reports besides its rate. */
 export const costMetrics: Metric[] = [
   { key: 'client_us', label: 'client CPU', unit: 'us/run', better: 'less' },
   { key: 'server_us', label: 'server CPU', unit: 'us/run', better: 'less' },

@@ -11,8 +11,9 @@ export async function createDatabase(url: string, system: string): Promise<Datab
   made += 1
   const name = `bench_${system.replaceAll('-', '_')}_${process.pid}_${made}`
   await asAdmin(url, async (admin) => {
-    // What others left to write isn't counted here, and new pages keep the WAL of a short row from being mostly whole
-    // pages. Only a superuser or a member of pg_checkpoint may do this; without it a row is noisier.
+    // Flushes what earlier trials left to write. Pages created after a checkpoint need no full-page images, which would
+    // otherwise be most of the WAL of a short row. Only a superuser or a member of pg_checkpoint may do this; without
+    // it the results are noisier.
     await admin`checkpoint`.catch(() => {})
     await admin`create database ${admin(name)}`
   })
@@ -25,7 +26,7 @@ export async function createDatabase(url: string, system: string): Promise<Datab
   }
 }
 
-/** Runs work on a connection of its own. */
+/** Runs `work` on a connection of its own. */
 export async function asAdmin<T>(url: string, work: (admin: Sql) => Promise<T>): Promise<T> {
   const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} })
   try {
@@ -36,7 +37,8 @@ export async function asAdmin<T>(url: string, work: (admin: Sql) => Promise<T>):
 }
 
 /**
- * A session reports its statistics as it ends, a little after its client. Waits until this is the only session left.
+ * Waits until this is the only session left. A session reports its statistics when it ends, slightly after its client
+ * has disconnected.
  */
 export async function whenAlone(admin: Sql, database: string): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) {
@@ -50,8 +52,8 @@ export async function whenAlone(admin: Sql, database: string): Promise<void> {
 }
 
 /**
- * Gives the planner what it would know on a server that has run for a while. Empty tables are left out: the planner
- * believes their zero pages, and takes any plan for them until the next analyze.
+ * Gives the planner the statistics that a server would have after running for a while. Empty tables are left out:
+ * once analyzed, they'd count as having zero pages, and the planner could choose any plan until the next analyze.
  */
 export async function settleDown(url: string): Promise<void> {
   await asAdmin(url, async (admin) => {

@@ -6,13 +6,13 @@ import { startPostgres } from '../../infra/postgres/postgres.ts'
 
 export type Server = { url: string; kind: string; stop(): Promise<void> }
 
-/** Durable, as in production, with a cache that holds the tables. Everything else is PostgreSQL's default. */
+/** A cache large enough for the tables. All other settings, durability included, are PostgreSQL's defaults. */
 const SHARED_BUFFERS = '1GB'
 
-/** Returns the server for all measurements: the one of DATABASE_URL, or an embedded one in a temporary folder. */
+/** Returns the server for all measurements: that of DATABASE_URL, or an embedded one in a temporary folder. */
 export async function findServer(): Promise<Server> {
   const given = process.env.DATABASE_URL
-  if (given) return { url: given, kind: 'the server of DATABASE_URL', stop: async () => {} }
+  if (given) return { url: given, kind: 'from DATABASE_URL', stop: async () => {} }
   const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-bench-'))
   const data = join(folder, 'postgres')
   const first = await startPostgres(data)

@@ -3,16 +3,16 @@ import { ALWAYS_DUE_SINCE_MS, countRuns } from './ours-store.ts'
 
 export type SystemEntry = {
   name: string
-  /** Its module; a worker imports it. */
+  /** URL of the module that a worker imports. */
   module: string
   best: boolean
-  /** Returns how many of the seeded one-time jobs are done, by its tables. */
+  /** Returns how many of the seeded one-time jobs are done, according to the system's tables. */
   done(sql: Sql, seeded: number): Promise<number>
-  /** Returns the same where runs repeat. Null if its tables don't keep them; then the handlers' own count is used. */
+  /** Returns the number of runs of recurring jobs. Null if the tables don't keep them; then handlers count them. */
   runs: ((sql: Sql) => Promise<number>) | null
-  /** How far back a job that recurs each second must begin to be due at any time. */
+  /** How far in the past a job that recurs every second must start to be always due, in milliseconds. */
   alwaysDueSinceMs: number
-  /** Its settings and the reasons, for the report. */
+  /** Describes the settings in the report. */
   settings: string
 }
 
@@ -41,7 +41,7 @@ const pgBoss: Kind = {
   alwaysDueSinceMs: DAY_MS,
 }
 
-/** It deletes a job that is done. Jobs that are due in another year don't count as left. */
+/** Finished jobs are deleted, so `done` counts those left. Jobs that are due in a year aren't counted. */
 const graphile: Kind = {
   module: module('../peers/graphile-worker.ts'),
   done: async (sql, seeded) =>
@@ -75,49 +75,54 @@ export const systems: SystemEntry[] = [
     name: 'ours',
     best: true,
     settings:
-      'TICK_INTERVAL_MS=250, CLAIM_AHEAD_MS=6000, MAX_CONCURRENT_EXECUTIONS and MAX_CLAIMED_EXECUTIONS=60000: the same for every row; claims begin long enough before a burst, and there is room for it',
+      'TICK_INTERVAL_MS=250, CLAIM_AHEAD_MS=6000, MAX_CONCURRENT_EXECUTIONS and MAX_CLAIMED_EXECUTIONS=60000: the same for every row, so that claims start well before a burst and there is room for it',
   },
-  { ...ours, name: 'ours-default', best: false, settings: 'nothing set but LOG_LEVEL=WARN' },
+  { ...ours, name: 'ours-default', best: false, settings: 'the defaults, except LOG_LEVEL=WARN' },
   {
     ...pgBoss,
     name: 'pg-boss-best',
     best: true,
     settings:
-      'throughput: batchSize 2000, localConcurrency 2, burstWhenBatchFull, pollingIntervalSeconds 0.5 (its minimum); timeliness: batchSize 100, localConcurrency 4; the best of a sweep of ten. Recurring: the handler inserts its whole batch again in one statement',
+      'for throughput: batchSize 2000, localConcurrency 2, burstWhenBatchFull, pollingIntervalSeconds 0.5 (its minimum); for timeliness: batchSize 100, localConcurrency 4; the best of ten combinations. When jobs recur, the handler reinserts its whole batch in one statement',
   },
-  { ...pgBoss, name: 'pg-boss-default', best: false, settings: 'nothing set: one job a poll of 2 s' },
+  {
+    ...pgBoss,
+    name: 'pg-boss-default',
+    best: false,
+    settings: 'the defaults: one job per poll, a poll every 2 s',
+  },
   {
     ...graphile,
     name: 'graphile-best',
     best: true,
     settings:
-      'throughput: concurrentJobs 50, localQueue.size 1000, completeJobBatchDelay 10, failJobBatchDelay 10, pollInterval 100; timeliness: concurrentJobs 10, pollInterval 100; the best of a sweep of ten. Recurring: helpers.addJob in the handler',
+      'for throughput: concurrentJobs 50, localQueue.size 1000, completeJobBatchDelay 10, failJobBatchDelay 10, pollInterval 100; for timeliness: concurrentJobs 10, pollInterval 100; the best of ten combinations. When jobs recur, the handler calls helpers.addJob',
   },
   {
     ...graphile,
     name: 'graphile-default',
     best: false,
-    settings: 'nothing set: one job at a time, a poll of 2 s',
+    settings: 'the defaults: one job at a time, a poll every 2 s',
   },
   {
     ...agenda,
     name: 'agenda-best',
     best: true,
     settings:
-      'processEvery 100, concurrency 500, lockLimit 1000; the best of a sweep of ten. Recurring: repeatInterval, as every() writes it',
+      'processEvery 100, concurrency 500, lockLimit 1000; the best of ten combinations. When jobs recur, repeatInterval is set as every() sets it',
   },
   {
     ...agenda,
     name: 'agenda-default',
     best: false,
-    settings: 'nothing set: a poll of 5 s, with LISTEN/NOTIFY',
+    settings: 'the defaults: a poll every 5 s, plus LISTEN/NOTIFY',
   },
   {
     ...floor,
     name: 'floor',
     best: true,
     settings:
-      'pgbench, 2 clients, prepared: the least SQL that claims 500 durably, and settles them with a ledger row each; no JavaScript, no retries, no timeouts, no validation',
+      'pgbench, 2 clients, prepared statements: the least SQL that durably claims batches of 500 and settles them with a ledger row each; no JavaScript, retries, timeouts or validation',
   },
   {
     ...floor,
@@ -125,14 +130,14 @@ export const systems: SystemEntry[] = [
     name: 'floor-open-index',
     best: true,
     settings:
-      'the same, in the layout that docs/adr/0014 turned down: a row of the ledger from the claim on, and a partial unique index on open ones',
+      'the same, in the layout that docs/adr/0014 rejected: a ledger row from the claim on, and a partial unique index on open rows',
   },
   {
     ...ours,
     module: module('./express.ts'),
     name: 'express',
     best: true,
-    settings: 'the same pool of connections, the same queries',
+    settings: 'the same connection pool and the same queries',
   },
 ]
 

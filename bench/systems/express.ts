@@ -11,11 +11,11 @@ import { listTasks, taskQuery } from '../../shared/tasks/list.ts'
 import { listUpcoming, upcomingQuery } from '../../shared/tasks/upcoming.ts'
 import type { OpenSystem, System } from './system.ts'
 
-/** The product's queries behind a bare Express, without checks, schemas, errors and request ids. */
+/** The product's queries behind bare Express, without checks, schemas, error handling or request ids. */
 export const open: OpenSystem = async (settings): Promise<System> => {
-  // As many connections as the product has.
+  // The same number of connections as the product.
   const sql = connect(settings.databaseUrl, { max: 10 })
-  // Read once, not for each request.
+  // Parsed once, not for each request.
   const page = { limit: '20' }
   const defaults = {
     tasks: taskQuery.parse(page),

@@ -7,12 +7,12 @@ import type { Recorder } from '../worker/recorder.ts'
 import type { Settings } from './settings.ts'
 import type { OpenSystem, System } from './system.ts'
 
-/** The claims and settlements of a pgbench script. No scheduler with this SQL can be faster. */
+/** pgbench runs claims and settlements as bare SQL. No scheduler that uses this SQL can be faster. */
 
 const BATCH = 500
 const CLIENTS = 2
 
-/** Plans that stay good while the ledger grows from nothing. Cached plans, made for empty tables, become quadratic. */
+/** Keeps plans good while the ledger grows. Plans cached for empty tables would take quadratic time. */
 const PGOPTIONS = [
   'plan_cache_mode=force_custom_plan',
   'random_page_cost=1',
@@ -24,10 +24,10 @@ const PGOPTIONS = [
   .map((setting) => `-c ${setting}`)
   .join(' ')
 
-/** Fills the tables of each layout. */
+/** Fills the tables. The same for all layouts. */
 const SEED = new URL('./floor/seed.sql', import.meta.url)
 
-/** The statements of one layout of the tables, in a folder of their own: schema.sql, run.sql. */
+/** Opens the layout whose statements are in `folder`: schema.sql and run.sql. */
 export const openFloor =
   (folder: string): OpenSystem =>
   async (settings): Promise<System> => {
@@ -58,10 +58,10 @@ export const openFloor =
 export const open = openFloor('floor')
 
 function spawnPgbench({ databaseUrl, target }: Settings, script: URL): ChildProcess {
-  // Both clients sometimes get less than a full batch, when they look at the same rows.
+  // A client may get less than a full batch when both try to lock the same rows.
   const transactions = Math.ceil((target / BATCH / CLIENTS) * 1.1) + 2
   const url = new URL(databaseUrl)
-  // Not as arguments, which everybody on the machine can read.
+  // Passed in the environment: anyone on the machine can read arguments.
   const password = decodeURIComponent(url.password)
   url.password = ''
   const args = ['-n', '-M', 'prepared', '-c', CLIENTS, '-j', CLIENTS, '-t', transactions, '-P', 1]
@@ -71,7 +71,7 @@ function spawnPgbench({ databaseUrl, target }: Settings, script: URL): ChildProc
   })
 }
 
-/** Counts what pgbench reports each second, and the rest at its end. */
+/** Counts the runs that pgbench reports each second, and the rest when it ends. */
 function follow(child: ChildProcess, recorder: Recorder, target: number): void {
   let counted = 0
   const count = (runs: number) => {

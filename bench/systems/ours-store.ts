@@ -2,11 +2,11 @@ import type { Sql } from 'postgres'
 import type { Database } from '../../shared/db.ts'
 import type { Seed } from './settings.ts'
 
-/** Everything that the benchmark knows of the product's tables. */
+/** This file holds all the benchmark's knowledge of the product's tables. */
 
 let seeded = 0
 
-/** With `fire_all`, a recurring task runs what it missed instead of skipping it, so it is always due. */
+/** Inserts the tasks. Recurring ones are always due, since `fire_all` runs what they missed instead of skipping it. */
 export async function seedTasks(sql: Database, seed: Seed): Promise<void> {
   const { count, firstMs, stepMs, recurring, holdMs } = seed
   seeded += 1
@@ -28,20 +28,19 @@ export async function seedTasks(sql: Database, seed: Seed): Promise<void> {
 }
 
 /**
- * Since when recurring tasks of one second are due, for the row on recurring runs. Of what was missed at most the
- * latest 100 run (`fire_all`), and the rest become skipped rows. That leaves room for a minute in which a task runs
- * more slowly than it comes due.
+ * How far in the past tasks that recur every second start. With `fire_all` only the latest 100 missed occurrences run,
+ * and the rest become skipped rows. Starting 35 s back leaves room for a minute in which a task falls further behind.
  */
 export const ALWAYS_DUE_SINCE_MS = 35_000
 
-/** Returns how many runs have ended. */
+/** Returns the number of successful runs. */
 export async function countRuns(sql: Sql): Promise<number> {
   const [row] = await sql<[{ runs: number }]>`
     select count(*)::int as runs from executions where status = 'success'`
   return row.runs
 }
 
-/** Inserts this many ended executions of each task, a minute apart. */
+/** Inserts `perTask` finished executions of each task, a minute apart. */
 export async function fillHistory(sql: Sql, perTask: number): Promise<void> {
   await sql`
     insert into executions (task_id, scheduled_for, due_at, status, started_at, finished_at, result)

@@ -1,28 +1,28 @@
-/** What to run. Job `i` is due at `firstMs + i * stepMs` of the wall clock. */
+/** The jobs to run. Job `i` is due at `firstMs + i * stepMs`, in wall-clock milliseconds. */
 export type Seed = {
   count: number
   firstMs: number
   stepMs: number
   /**
-   * Each run is followed by the next one, a second after it was due. Such a job is always due if it begins far enough
-   * back.
+   * Whether each run is followed by another, due a second later. A job that starts far enough in the past is always
+   * due.
    */
   recurring: boolean
-  /** How long a run takes, in milliseconds. */
+  /** Duration of a run in milliseconds. */
   holdMs: number
 }
 
 export type Settings = {
   databaseUrl: string
-  /** Its best settings, found by a sweep; otherwise its defaults. */
+  /** Use the best settings found by a sweep, not the defaults. */
   best: boolean
-  /** What the best settings are for: runs a second, or runs at their instant. */
+  /** What the best settings optimize: runs per second, or starting on time. */
   goal: 'throughput' | 'timeliness'
-  /** How many runs may be open at once. Null: as in the settings. */
+  /** Limit of open runs. Null leaves it to the other settings. */
   concurrency: number | null
-  /** How many runs to make, for systems that must be told (pgbench). */
+  /** Number of runs to make, for systems that need it in advance (pgbench). */
   target: number
-  /** A handler schedules the next run of its job. */
+  /** Handlers schedule the next run of their job. */
   recurring: boolean
   /** What the process does: create and fill the tables, run what is due, or serve the API and run nothing. */
   role: 'fill' | 'run' | 'serve'

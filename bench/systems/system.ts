@@ -1,18 +1,18 @@
 import type { Recorder } from '../worker/recorder.ts'
 import type { Seed, Settings } from './settings.ts'
 
-/** A scheduler in a process of its own. */
+/** A scheduler under test, in its own process. */
 export type System = {
   /** Creates its schema in an empty database. */
   install(): Promise<void>
   seed(seed: Seed): Promise<void>
   /**
-   * Starts to work, and tells the recorder of each run as its handler starts. Returns the URL of its API, if it has
-   * one.
+   * Starts running jobs, and reports each run to the recorder when its handler starts. Returns the URL of the system's
+   * API if it has one.
    */
   start(recorder: Recorder): Promise<string | null>
   stop(): Promise<void>
-  /** Polls once while there is no work. */
+  /** Makes one pass while no work is due. */
   idle?(): Promise<void>
 }
 

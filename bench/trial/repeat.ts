@@ -9,18 +9,18 @@ import { reach, runsOf, until } from './wait.ts'
 export type Repeat = {
   warmUpSeconds: number
   seconds: number
-  /** Ends earlier once this many runs are done. */
+  /** Ends early once this many runs are done. */
   target: number
 }
 
 const LIMIT_SECONDS = 20
 
-/** More than any system runs in a second: pgbench must be told in advance how many to run. */
+/** More runs per second than any system reaches. pgbench needs the number of runs in advance. */
 const MOST_PER_SECOND = 60_000
 
 type Mark = Usage & { runs: number; cpuUs: number; commits: number }
 
-/** Lets a system run jobs that are always due. Returns the rate after a warm-up. */
+/** Has a system run jobs that are always due. Returns the rate after a warm-up. */
 export async function repeat(trial: Trial, database: Database, options: Repeat): Promise<Outcome> {
   const { warmUpSeconds, seconds, target } = options
   const most = Math.min(target * 1.5, (warmUpSeconds + seconds) * MOST_PER_SECOND)
@@ -34,13 +34,13 @@ export async function repeat(trial: Trial, database: Database, options: Repeat):
         return { values: { rate: 0 }, note: `no run in ${LIMIT_SECONDS} s` }
       }
       await wait(warmUpSeconds * 1000)
-      // A worker counts its CPU time from its start.
+      // A worker counts CPU time from its own start.
       const from =
         warmUpSeconds === 0
           ? { ...start, atMs: beganMs(workers), cpuUs: 0 }
           : await mark(trial, database, sql, workers)
       await runOn(workers, from.runs + target, seconds)
-      // Started isn't done.
+      // Started runs aren't finished yet.
       if (runsOf(workers) >= from.runs + target) await settleAll(trial, sql, from.runs + target)
       const to = await mark(trial, database, sql, workers)
       const summaries = await Promise.all(workers.map((worker) => worker.summary()))
@@ -59,7 +59,7 @@ const beganMs = (workers: Worker[]): number =>
 async function runOn(workers: Worker[], target: number, seconds: number): Promise<void> {
   const deadline = performance.now() + seconds * 1000
   while (performance.now() < deadline && runsOf(workers) < target) {
-    if (workers.some((worker) => worker.hasEnded)) throw new Error('a worker has ended by itself')
+    if (workers.some((worker) => worker.hasEnded)) throw new Error('a worker exited unexpectedly')
     await wait(10)
   }
 }
@@ -87,12 +87,12 @@ function rates(from: Mark, to: Mark): Values {
     runs: to.runs - from.runs,
     seconds,
     ...costs(from, to, runs, to.cpuUs - from.cpuUs),
-    // Open sessions report once a second, which doesn't matter for a run of many seconds.
+    // Open sessions report only once a second, which doesn't matter over many seconds.
     commits_per_1000: (to.commits - from.commits) / (runs / 1000),
   }
 }
 
-/** Whether it slows down: the rate of the last fifth of the time divided by that of the first. */
+/** Returns the rates of the first and the last fifth of the time. Their ratio shows whether the system slows down. */
 function fifths(workers: Worker[], from: Usage, to: Usage): Values {
   const progress = workers.flatMap((worker) => worker.progress)
   const by = (atMs: number): number => progress.findLast((it) => it.atMs <= atMs)?.runs ?? 0

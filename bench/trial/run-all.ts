@@ -10,14 +10,14 @@ import { begin, reach, until } from './wait.ts'
 export type RunAll = {
   settings: Settings
   processes?: number
-  /** How many one-time jobs are due, each to be run once. */
+  /** Number of one-time jobs that are due. */
   jobs: number
   limitSeconds: number
 }
 
 type Ended = { from: Usage; to: Usage; done: number; inTime: boolean; summaries: Summary[]; asked: number }
 
-/** Lets a system run everything that is due. Returns the rate from its start until its tables say that all is done. */
+/** Has a system run all jobs that are due. Returns the rate from its start until its tables show all jobs as done. */
 export async function runAll(trial: Trial, database: Database, options: RunAll): Promise<Outcome> {
   const commits = () =>
     asAdmin(trial.server.url, async (admin) => {
@@ -43,7 +43,7 @@ export async function runAll(trial: Trial, database: Database, options: RunAll):
   return inTime ? { values } : { values, note: came(done, options.jobs, seconds) }
 }
 
-/** Returns how far a system came that wasn't done in time. */
+/** Returns the note for a system that didn't finish in time: how far it came. */
 export const came = (done: number, of: number, seconds: number): string =>
   `${done.toLocaleString('en')} of ${of.toLocaleString('en')} in ${seconds.toFixed(0)} s`
 
@@ -61,7 +61,7 @@ async function watch(
   const sql = postgres(database.url, { max: 1, fetch_types: false })
   let asked = 3
   try {
-    // Before the first claim, which writes a whole batch.
+    // Read before the first claim, which already writes a whole batch.
     const before = await readUsage(sql)
     const deadline = performance.now() + limitSeconds * 1000
     const starting = Promise.all(workers.map((worker) => worker.start()))

@@ -20,18 +20,18 @@ export type RunAt = {
   jobs: number
   /** Milliseconds from one job to the next. */
   stepMs: number
-  /** How many times each job runs, a second apart; 1 for jobs that run once. */
+  /** Runs of each job, a second apart; 1 for one-time jobs. */
   runsOfEach: number
-  /** From the moment that the jobs are written until the first is due. */
+  /** Milliseconds from when the jobs are written until the first is due. */
   leadMs: number
-  /** After the last one was due. */
+  /** Seconds to wait after the last run was due. */
   limitSeconds: number
   goal: Settings['goal']
 }
 
 /**
- * Lets a system run jobs that are due in a while, each at its instant. Returns how late they started. A machine that is
- * too busy for the lead gets twice as much.
+ * Has a system run jobs that are due in a while. Returns how late they started. If the machine was too busy to be ready
+ * in time, tries again with twice the lead.
  */
 export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
   const outcome = await inDatabase(trial, async (database) => {
@@ -55,10 +55,10 @@ export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
 
 const MOST_LEAD_MS = 60_000
 
-/** How long before the first job is due usage is read, since reading it takes time too. */
+/** Usage is read this long before the first job is due, since reading it takes time. */
 const AHEAD_MS = 300
 
-/** Null: the system wasn't ready when the first job was due. */
+/** Returns null if the system wasn't ready when the first job was due. */
 async function watch(
   trial: Trial,
   database: Database,
@@ -81,7 +81,7 @@ async function watch(
       const deadline = performance.now() + AHEAD_MS + lastsMs + options.limitSeconds * 1000
       const started = await reach([worker], runs, deadline)
       const isDone = async () => (await trial.system.done(sql, runs)) >= runs
-      // Recurring jobs have no end.
+      // Recurring jobs are never done.
       const done = started && (runsOfEach > 1 || (await until(isDone, deadline)))
       const to = await readUsage(sql)
       const summary = await worker.summary()

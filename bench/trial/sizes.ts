@@ -1,7 +1,7 @@
 import { asAdmin } from '../server/database.ts'
 import type { Values } from './trial.ts'
 
-/** The bytes of all tables of a database, and of their indexes. */
+/** Returns the total size of a database's tables and of their indexes, in bytes. */
 export async function readSizes(url: string): Promise<{ tables: number; indexes: number }> {
   return await asAdmin(url, async (admin) => {
     const [row] = await admin<[{ tables: number; indexes: number }]>`
@@ -13,7 +13,7 @@ export async function readSizes(url: string): Promise<{ tables: number; indexes:
   })
 }
 
-/** Returns the largest tables and indexes, in megabytes, by name. */
+/** Returns the sizes of the largest tables and indexes in megabytes, by name. */
 export async function readLargest(url: string): Promise<Values> {
   const rows = await asAdmin(
     url,

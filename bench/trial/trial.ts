@@ -10,16 +10,16 @@ export type Trial = { server: Server; system: SystemEntry }
 
 export type Values = Record<string, number>
 
-/** What a trial returns: numbers, and a note, such as how far a system came that wasn't done in time. */
+/** The result of a trial: numbers, and perhaps a note, such as how far a system came that didn't finish in time. */
 export type Outcome = { values: Values; note?: string }
 
-/** For how long the event loops of workers were blocked at most, in all and by their own work. */
+/** Returns the longest delay of the workers' event loops: whatever the cause, and by their own work. */
 export const heldUp = (summaries: Summary[]): Values => ({
   event_loop_max_ms: Math.max(...summaries.map(({ eventLoop }) => eventLoop.maxMs)),
   event_loop_own_max_ms: Math.max(...summaries.map(({ eventLoop }) => eventLoop.ownMaxMs)),
 })
 
-/** Runs work in a database of its own, which is dropped in any case. */
+/** Runs `work` in a new database, which is always dropped afterward. */
 export async function inDatabase<T>(
   { server, system }: Trial,
   work: (database: Database) => Promise<T>,
@@ -45,7 +45,7 @@ export function settingsOf(trial: Trial, database: Database, given: Partial<Sett
   }
 }
 
-/** Returns jobs that are due at once, unless `given` says otherwise. */
+/** Returns a seed of jobs that are already due, unless `given` says otherwise. */
 export const seedOf = (given: Partial<Seed> & { count: number }): Seed => ({
   firstMs: Date.now() - 60_000,
   stepMs: 0,
@@ -54,7 +54,7 @@ export const seedOf = (given: Partial<Seed> & { count: number }): Seed => ({
   ...given,
 })
 
-/** Fills a database from a process that ends before the measurement. Seeds are made as late as they are written. */
+/** Fills a database from a process that ends before the measurement. Each seed is made just before it is written. */
 export async function fill(trial: Trial, database: Database, seeds: (() => Seed)[]): Promise<void> {
   await withWorkers(trial, settingsOf(trial, database, { role: 'fill' }), 1, async ([worker]) => {
     await worker?.install()
@@ -65,7 +65,7 @@ export async function fill(trial: Trial, database: Database, seeds: (() => Seed)
 
 const GRACE_MS = 5_000
 
-/** Opens a system in this many processes. They have ended when this resolves. */
+/** Opens a system in this many processes and runs `work`. The processes have ended when the promise settles. */
 export async function withWorkers<T>(
   { system }: Pick<Trial, 'system'>,
   settings: Settings,

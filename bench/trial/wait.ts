@@ -5,21 +5,21 @@ const LOOK_MS = 5
 
 export const runsOf = (workers: Worker[]): number => workers.reduce((sum, worker) => sum + worker.runs, 0)
 
-/** Waits until a system has begun to run. Returns false if it hasn't by `deadlineMs` of the monotonic clock. */
+/** Waits until a system has begun to run. Returns false if it hasn't by `deadlineMs`, on the monotonic clock. */
 export const begin = (workers: Worker[], deadlineMs: number): Promise<boolean> =>
   until(() => alive(workers).some((worker) => worker.hasBegun), deadlineMs)
 
-/** Waits until this many runs have started. Returns false if they haven't by then. */
+/** Waits until this many runs have started. Returns false if they haven't by the deadline. */
 export const reach = (workers: Worker[], runs: number, deadlineMs: number): Promise<boolean> =>
   until(() => runsOf(alive(workers)) >= runs, deadlineMs)
 
 function alive(workers: Worker[]): Worker[] {
-  if (workers.some((worker) => worker.hasEnded)) throw new Error('a worker has ended by itself')
+  if (workers.some((worker) => worker.hasEnded)) throw new Error('a worker exited unexpectedly')
   return workers
 }
 
 /**
- * Asks until the answer is true, without spending more time on asking than on waiting. Returns false once the deadline
+ * Polls until `is` returns true, and spends at least as much time waiting as polling. Returns false once the deadline
  * has passed.
  */
 export async function until(is: () => boolean | Promise<boolean>, deadlineMs: number): Promise<boolean> {

@@ -5,7 +5,7 @@ import type { Answer, Load, LoadResult, Request, Summary } from './protocol.ts'
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url))
 
-/** What a system's process inherits from this one's environment. Its settings come from nowhere else. */
+/** Environment variables that a system's process inherits. Its settings come from the benchmark only. */
 const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'SystemRoot', 'LD_LIBRARY_PATH']
 
 const alive = new Set<ChildProcess>()
@@ -15,13 +15,13 @@ export function killWorkers(): void {
   for (const child of alive) child.kill('SIGKILL')
 }
 
-/** A system in a process of its own. Every call rejects if that process ends, or takes longer than its limit. */
+/** A system in its own process. A call rejects if the process ends, or if the call takes longer than its limit. */
 export class Worker {
   readonly #child: ChildProcess
   readonly #ended: Promise<void>
   #answer: ((answer: Answer) => void) | undefined
   runs = 0
-  /** When progress was reported, and the runs by then. */
+  /** Each report of progress: its time, and the number of runs by then. */
   readonly progress: { runs: number; atMs: number }[] = []
   hasBegun = false
   hasEnded = false
@@ -52,23 +52,23 @@ export class Worker {
   start = () => this.#call<string | null>({ call: 'start' }, 60_000)
   idle = (times: number) => this.#call<number[]>({ call: 'idle', times }, 120_000)
   load = (loads: Load[]) => this.#call<LoadResult[]>({ call: 'load', loads }, 600_000)
-  /** Microseconds since it started. */
+  /** CPU time since the system started, in microseconds. */
   cpuUs = () => this.#call<number>({ call: 'cpu' }, 60_000)
   summary = () => this.#call<Summary>({ call: 'summary' }, 60_000)
 
-  /** Lets it stop by itself for so long, then kills it. Resolves when it is gone, and its connections with it. */
+  /** Gives the process this long to stop, then kills it. Resolves when it has exited and its connections are closed. */
   async end(graceMs: number): Promise<void> {
     if (graceMs > 0) await this.#call<null>({ call: 'stop' }, graceMs).catch(() => {})
     this.#child.kill('SIGKILL')
     await this.#ended
   }
 
-  /** The cast: worker/main.ts answers each call with its own result. */
+  /** The cast holds because worker/main.ts returns the matching result for each call. */
   #call<Result>(request: Request, limitMs: number): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
       if (!this.#child.connected) return reject(new Error(`${request.call}: the worker has ended`))
       const timer = setTimeout(
-        () => settle({ kind: 'error', message: `not within ${limitMs / 1000} s` }),
+        () => settle({ kind: 'error', message: `no reply within ${limitMs / 1000} s` }),
         limitMs,
       ).unref()
       const settle = (answer: Answer): void => {

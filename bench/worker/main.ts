@@ -3,7 +3,7 @@ import type { OpenSystem, System } from '../systems/system.ts'
 import type { Answer, Load, LoadResult, Request } from './protocol.ts'
 import { Recorder } from './recorder.ts'
 
-/** The process that runs one system. It does what the benchmark asks for over IPC, and ends with it. */
+/** This process runs one system. It serves the benchmark's requests over IPC, and exits when the benchmark does. */
 const send = (answer: Answer): void => {
   process.send?.(answer, undefined, {}, () => {})
 }
@@ -19,7 +19,7 @@ function system(): System {
 async function handle(request: Request): Promise<unknown> {
   switch (request.call) {
     case 'open': {
-      // Each system module exports `open`; the catalogue names no other modules.
+      // Every module in the catalogue exports `open`.
       const { open }: { open: OpenSystem } = await import(request.module)
       opened = await open(request.settings)
       return null
@@ -49,7 +49,7 @@ async function start(): Promise<string | null> {
   return url
 }
 
-/** Returns the milliseconds of each search for work. The first one, which also connects and plans, is left out. */
+/** Returns the milliseconds that each idle pass took, without the first, which also connects and plans. */
 async function idle(times: number): Promise<number[]> {
   const look = system().idle
   if (!look) throw new Error('this system has no idle pass')
@@ -63,7 +63,7 @@ async function idle(times: number): Promise<number[]> {
 }
 
 async function load(loads: Load[]): Promise<LoadResult[]> {
-  // By a name that isn't literal, since its package isn't installed everywhere that this file is checked.
+  // Not a literal path: the type check must also pass where the module's package isn't installed.
   const module = new URL('../peers/load.ts', import.meta.url).href
   const { sendLoad }: { sendLoad: (load: Load) => Promise<LoadResult> } = await import(module)
   const results: LoadResult[] = []

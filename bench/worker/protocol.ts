@@ -1,6 +1,6 @@
 import type { Seed, Settings } from '../systems/settings.ts'
 
-/** What the benchmark asks a worker process. Each request is answered, one at a time. */
+/** A request from the benchmark to a worker process. Requests are served one at a time. */
 export type Request =
   | { call: 'open'; module: string; settings: Settings }
   | { call: 'install' }
@@ -23,21 +23,21 @@ export type Load = {
 
 export type LoadResult = { perSecond: number; p99Ms: number; failed: number }
 
-/** What a worker has seen of its own runs. Instants are milliseconds of the wall clock. */
+/** A worker's record of its own runs. Times are wall-clock milliseconds unless noted. */
 export type Summary = {
   runs: number
   beganMs: number
-  /** 0 if there was none. */
+  /** 0 if no run has started. */
   firstStartMs: number
   lastStartMs: number
-  /** Milliseconds from the instant that a run was due until its handler started; `early` counts those before it. */
+  /** Milliseconds from when a run was due until its handler started; `early` counts runs that started before that. */
   lateness: { first: number; p50: number; p95: number; p99: number; max: number; early: number }
-  /** Since it began. */
+  /** CPU time since the measurement began, in microseconds. */
   cpuUs: number
   /**
-   * The longest delay of the event loop, whatever caused it; and the most CPU time that its thread used between two
-   * timers of 5 ms, which is the delay that its own work causes even on an idle machine. The two need not coincide, and
-   * the second may be up to 5 ms too high.
+   * `maxMs` is the longest delay of the event loop, whatever the cause. `ownMaxMs` is the most CPU time that its thread
+   * used between two timers 5 ms apart: the delay that its own work causes even on an idle machine, up to 5 ms too
+   * high. The two needn't be from the same moment.
    */
   eventLoop: { maxMs: number; ownMaxMs: number }
   rssBytes: number
@@ -46,5 +46,5 @@ export type Summary = {
 export type Answer =
   | { kind: 'result'; result: unknown }
   | { kind: 'error'; message: string }
-  /** Not asked for: how many runs it has started, when that has changed. */
+  /** Sent without a request whenever the number of started runs has changed. */
   | { kind: 'progress'; runs: number; atMs: number }

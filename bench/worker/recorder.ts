@@ -4,19 +4,20 @@ import { quantile } from '../measure/quantile.ts'
 import { nowMs } from '../measure/usage.ts'
 import type { Summary } from './protocol.ts'
 
-/** Enough for every lateness row, and few enough not to burden the long ones. */
+/** Samples of lateness kept: enough for every lateness row, and few enough not to slow down long rows. */
 const KEPT = 200_000
 
 const PROGRESS_MS = 20
 
 /**
- * How often the thread's CPU time is read: some 25 ms a second of each system's measured cost, most of it the timer.
+ * Milliseconds between readings of the thread's CPU time. They cost each system about 25 ms of CPU per second, most of
+ * it for the timer.
  */
 const SAMPLE_MS = 5
 
 /**
- * Notes when runs start. What it does in `started` is part of every system's measured cost: a few hundred nanoseconds;
- * so is what it samples.
+ * Records when runs start. Its own work is part of every system's measured cost: a few hundred nanoseconds per call of
+ * `started`, plus the sampling.
  */
 export class Recorder {
   readonly #lateness: number[] = []
@@ -31,18 +32,19 @@ export class Recorder {
   #lastStartMs = 0
   #cpu: NodeJS.CpuUsage = process.cpuUsage()
   #childrenUs = 0
-  /** What its own child processes use counts too: pgbench. */
+  /** Set when CPU time of child processes counts too, as for pgbench. */
   withChildren = false
 
   /**
-   * `tell` gets 0 at the beginning, the number of runs at the first one, and then every 20 ms in which it has changed.
+   * `tell` gets the number of runs: 0 when the measurement begins, 1 at the first run, and then every 20 ms if it has
+   * changed.
    */
   constructor(tell: (runs: number) => void) {
     this.#tell = tell
     setInterval(() => this.#report(), PROGRESS_MS).unref()
   }
 
-  /** A handler starts; its run was due at `dueMs`. */
+  /** Records that a handler starts a run that was due at `dueMs`. */
   started(dueMs: number): void {
     const now = nowMs()
     this.begin()
@@ -50,14 +52,14 @@ export class Recorder {
     this.#runs += 1
     this.#lastStartMs = now
     if (this.#lateness.length < KEPT) this.#lateness.push(now - dueMs)
-    // By the clock that everybody shares: this process' own one may have drifted from it since its start.
+    // Uses Date.now(), the clock that all processes share. nowMs() may have drifted from it since the process started.
     if (Date.now() < dueMs) this.#early += 1
     if (this.#runs === 1) this.#report()
   }
 
   /**
-   * The clock of a measurement starts once the system has started, or with its first run if that comes before: no
-   * system pays for its start-up in a row on throughput, and each pays for its first claim. Later calls change nothing.
+   * Starts the measurement: once the system has started, or at its first run if that comes earlier. So throughput never
+   * includes a system's startup, but always its first claim. Later calls do nothing.
    */
   begin(): void {
     if (this.#beganMs !== 0) return
@@ -69,14 +71,14 @@ export class Recorder {
     this.#tell(0)
   }
 
-  /** So many runs that no handler of this process has seen. */
+  /** Adds runs that took place outside this process's handlers. */
   add(runs: number): void {
     this.#runs += runs
     this.#lastStartMs = nowMs()
     this.#report()
   }
 
-  /** Microseconds since it began. */
+  /** Returns the CPU time since the measurement began, in microseconds. */
   cpuUs(): number {
     const { user, system } = process.cpuUsage(this.#cpu)
     return user + system + this.#children() - this.#childrenUs

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** Creates a task by its name, waits for its first run, prints that, and deletes the task. */
+/** Creates a task by name, waits for its first run, prints the result and deletes the task. */
 const API = process.env.API_URL ?? 'http://localhost:8000'
 const KEY = process.env.API_KEY ?? 'changeme'
 

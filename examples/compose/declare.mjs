@@ -1,4 +1,4 @@
-// Declares a task that calls the service each minute, and tries three times.
+// Declares a task that calls the service every minute, with up to three attempts.
 const response = await fetch('http://scheduler:8000/tasks/by-name/call-service', {
   method: 'PUT',
   headers: { 'x-api-key': 'changeme', 'content-type': 'application/json' },

@@ -1,4 +1,4 @@
-// A service that is down at first: the first two calls of each task fail with 503, and the third succeeds.
+// A service that fails at first: for each occurrence, two calls fail with 503 and the third succeeds.
 import { createServer } from 'node:http'
 
 const calls = new Map()

@@ -1,7 +1,7 @@
 import type { Database } from '../../shared/db.ts'
 import type { Call } from './target.ts'
 
-/** What the ledger must show, whatever happened: each query returns the rows that break a promise. */
+/** Checks the promises that hold whatever happened. Each query returns the rows that break one. */
 export async function audit(sql: Database, calls: Call[]): Promise<Record<string, readonly unknown[]>> {
   return {
     overlapping: await sql`
@@ -33,15 +33,15 @@ export async function audit(sql: Database, calls: Call[]): Promise<Record<string
       where t.type = 'counter'
       group by t.id, t.params
       having coalesce((t.params ->> 'count')::int, 0) <> count(e.id)`,
-    'without an end': await sql`
+    'lost and not requeued': await sql`
       select e.task_id, e.scheduled_for, max(e.attempt) as attempt
       from all_executions e
       group by e.task_id, e.scheduled_for, e.trigger
       having (array_agg(e.status order by e.attempt desc))[1] = 'lost'`,
     'still held': await sql`
       select id, status, claim_id from all_executions where status = 'running' or (status = 'queued' and claim_id is not null)`,
-    'claims left over': await sql`select id from claims`,
-    'paused by themselves': await sql`select id, pause_reason from whole_tasks where paused_at is not null`,
+    'leftover claims': await sql`select id from claims`,
+    'paused themselves': await sql`select id, pause_reason from whole_tasks where paused_at is not null`,
     ...(await auditCalls(sql, calls)),
   }
 }
@@ -58,13 +58,13 @@ async function auditCalls(sql: Database, calls: Call[]): Promise<Record<string, 
   const known = new Set(rows.map(({ key }) => key))
   const made = new Set(calls.map(({ key }) => key))
   return {
-    'calls of no occurrence': calls.filter(({ key }) => !known.has(key)),
+    'calls without an occurrence': calls.filter(({ key }) => !known.has(key)),
     'successes without a call': rows.filter(({ key, succeeded }) => succeeded && !made.has(key)),
     'calls that overlap': overlaps(calls),
   }
 }
 
-/** Calls of one task that were open at once. */
+/** Returns the calls that arrived while another call of the same task was open. */
 function overlaps(calls: Call[]): Call[] {
   const byTask = Map.groupBy(calls, ({ key }) => key.split('-')[1])
   return [...byTask.values()].flatMap((own) =>

@@ -9,18 +9,18 @@ const MOST_WARNINGS = 1000
 
 export type Replica = {
   url: string
-  /** Stops it, and lets it continue: like a machine that is suspended. */
+  /** Suspends the process, like a machine that goes to sleep, until `thaw`. */
   freeze(): void
   thaw(): void
-  /** Its log lines at WARN or above. */
+  /** Its log lines at WARN or above, at most the first 1000. */
   warnings: string[]
   /** Kills it, like a crash. */
   kill(): Promise<void>
-  /** Ends it like an orchestrator. Returns its exit code. */
+  /** Stops it gracefully, like an orchestrator. Returns its exit code. */
   stop(): Promise<number | null>
 }
 
-/** Starts a real process of the container, on any free port. Resolves once it serves. */
+/** Starts the container's process on a free port. Resolves once it serves requests. */
 export async function startReplica(databaseUrl: string, env: Record<string, string>): Promise<Replica> {
   const child = spawn(process.execPath, [MAIN], {
     env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl, PORT: '0', API_KEY: 'chaos', ...env },
@@ -51,7 +51,7 @@ export async function startReplica(databaseUrl: string, env: Record<string, stri
   }
 }
 
-/** Returns its URL once it prints it. */
+/** Resolves with the URL that the process prints. */
 function serving(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = ''
@@ -60,6 +60,6 @@ function serving(child: ChildProcess): Promise<string> {
       const url = /API on (http:\S+),/.exec(output)?.[1]
       if (url) resolve(url)
     })
-    child.once('exit', (code) => reject(new Error(`a replica ended with ${code}: ${output}`)))
+    child.once('exit', (code) => reject(new Error(`a replica exited with code ${code}: ${output}`)))
   })
 }

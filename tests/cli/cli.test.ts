@@ -35,7 +35,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  // The server locks these tables too, in its own order, so this may end in a deadlock.
+  // The server locks these tables in a different order, so the truncate may deadlock and be retried.
   await eventually(() => database.sql`truncate tasks, task_state, claims, executions restart identity`)
 })
 
@@ -43,7 +43,7 @@ type Ran = { code: number | null; out: string; err: string }
 
 const apiUrl = () => server.url.replace('0.0.0.0', '127.0.0.1')
 
-/** Runs the command line in a process of its own, against the server unless `env` says otherwise. */
+/** Runs the CLI in its own process, against the test server unless `env` says otherwise. */
 async function client(
   args: string[],
   env: Record<string, string> = { API_URL: apiUrl(), API_KEY },
@@ -81,7 +81,7 @@ test('creates, lists and deletes a task', async () => {
   expect(await client(['list-tasks'])).toEqual(succeeded('there are no tasks\n'))
 })
 
-test('sends every flag of create', async () => {
+test('sends every flag of the create command', async () => {
   const url = 'http://127.0.0.1/'
   const http = ['create', 'calls', '--task-type', 'http', '--url', url, '--timeout-seconds', '2.5']
   const made = await client([...http, '--schedule', 'cron', '--cron-expression', '0 0 1 1 *', '--json'])
@@ -98,7 +98,7 @@ test('sends every flag of create', async () => {
   expect(JSON.parse(slow.out)).toMatchObject({ interval_seconds: 60, params: { duration: 0.5 } })
 })
 
-test('runs a task, and shows its executions', async () => {
+test('runs a task and lists its executions', async () => {
   await client(['create', 'demo', '--task-type', 'counter', ...later])
   expect(await client(['executions', '1'])).toEqual(succeeded('task 1 has not run yet\n'))
   expect(await client(['run', '1'])).toEqual(succeeded('execution 1 of task 1 is queued\n'))
@@ -146,7 +146,7 @@ test('previews a schedule', async () => {
   )
 })
 
-test('cuts long names so that a line fits, and leaves JSON whole', async () => {
+test('truncates long names to the terminal width and leaves JSON output untouched', async () => {
   const name = `${'long '.repeat(30)}name`
   await client(['create', name, ...later])
   const lines = (await client(['list-tasks'])).out.split('\n')
@@ -155,7 +155,7 @@ test('cuts long names so that a line fits, and leaves JSON whole', async () => {
   expect(JSON.parse((await client(['list-tasks', '--json'])).out)).toMatchObject([{ name }])
 })
 
-test('follows the pages of a list', async () => {
+test('lists tasks across all pages', async () => {
   await database.sql`
     with t as (
       insert into tasks (name, type, schedule_type)
@@ -167,7 +167,7 @@ test('follows the pages of a list', async () => {
   expect(out.trimEnd().split('\n')).toHaveLength(1002)
 })
 
-test('reads .env; the environment wins', async () => {
+test('reads .env, and environment variables take precedence', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-cli-'))
   try {
     await writeFile(join(folder, '.env'), `API_URL=${apiUrl()}\nAPI_KEY=wrong\n`)
@@ -185,11 +185,11 @@ test('reads .env; the environment wins', async () => {
 test.for([
   [['delete', '7'], 'error: 404: task 7 does not exist\n'],
   [['create', 'demo'], 'error: 422: #/interval_seconds: is required when schedule_type is interval\n'],
-] as const)('exits with 1 when the API refuses %o', async ([args, err]) => {
+] as const)('exits with 1 when the API rejects %o', async ([args, err]) => {
   expect(await client([...args])).toEqual({ code: 1, out: '', err })
 })
 
-test('exits with 1 if something other than the API answers', async () => {
+test('exits with 1 if the server at API_URL is not the API', async () => {
   const other = createServer((_request, response) => response.end('<html>')).listen(0, '127.0.0.1')
   try {
     const url = await eventually(() => `http://127.0.0.1:${(other.address() as AddressInfo).port}`)
@@ -203,7 +203,7 @@ test('exits with 1 if something other than the API answers', async () => {
   }
 })
 
-test('says which setting is missing when there is no key', async () => {
+test('names the missing setting when there is no API key', async () => {
   expect(await client(['list-tasks'], { API_URL: apiUrl() })).toMatchObject({
     err: 'error: 401: missing header: x-api-key (set API_KEY)\n',
   })
@@ -214,19 +214,19 @@ test.for([
   [['create'], "missing required argument 'name'"],
   [['list-tasks', '--nothing'], "unknown option '--nothing'"],
   [['nothing'], "unknown command 'nothing'"],
-] as const)('exits with 2 for the wrong usage %o', async ([args, err]) => {
+] as const)('exits with 2 on invalid usage: %o', async ([args, err]) => {
   const ran = await client([...args])
   expect(ran).toEqual({ code: 2, out: '', err: expect.stringContaining(err) })
 })
 
-test('exits with 2 when API_URL is no address', async () => {
+test('exits with 2 when API_URL is not a URL', async () => {
   expect(await client(['list-tasks'], { API_URL: 'nowhere' })).toMatchObject({
     code: 2,
     err: 'error: API_URL is no http or https URL: nowhere\n',
   })
 })
 
-test('exits with 3 if nothing answers', async () => {
+test('exits with 3 if nothing listens at API_URL', async () => {
   const closed = createServer().listen(0, '127.0.0.1')
   const url = await eventually(() => `http://127.0.0.1:${(closed.address() as AddressInfo).port}`)
   await new Promise((resolve) => closed.close(resolve))

@@ -3,18 +3,18 @@ import { text } from 'node:stream/consumers'
 
 export type Call = {
   method?: string
-  /** With its query, sent as it is. fetch would correct a bad one. */
+  /** Path and query, sent unchanged. fetch would normalize malformed ones. */
   path: string
   headers?: Record<string, string>
   body?: string | Buffer
 }
 
-/** `body` is parsed if it is JSON. */
+/** A response. `body` is parsed if it is JSON. */
 export type Answer = { status: number; headers: IncomingHttpHeaders; body: unknown }
 
 const TIMEOUT_MS = 15_000
 
-/** Sends one request, on a connection of its own that may be kept. Otherwise the answer to a refused body is lost. */
+/** Sends one request on its own keep-alive connection. Without keep-alive, the response to a rejected body is lost. */
 export function send(url: string, { method = 'GET', path, headers = {}, body }: Call): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(url)

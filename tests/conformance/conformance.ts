@@ -16,7 +16,7 @@ type Execution = { id: number; task_id: number; status: string; detail: string |
 const anId = expect.any(Number)
 const anInstant = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
-/** What every runtime must do, over HTTP. Each case creates its own tasks. */
+/** Defines the HTTP tests that every runtime must pass. Each test creates its own tasks. */
 export function conformance(name: string, startRuntime: StartRuntime): void {
   describe(name, { timeout: 30_000 }, () => {
     let database: Awaited<ReturnType<typeof createTestDatabase>>
@@ -45,7 +45,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
     const get = async <T>(path: string): Promise<T> => {
       const { status, body } = await call({ path })
       expect({ path, status }).toEqual({ path, status: 200 })
-      // As the route's schema says. Each test reads what it needs.
+      // The cast relies on the route's response schema. T only needs the fields that a test reads.
       return body as T
     }
 
@@ -64,17 +64,17 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
 
     const later = { type: 'sleep', schedule_type: 'once', next_run_at: '2100-01-01T00:00:00' }
 
-    test('tells that it is alive, without a key', async () => {
+    test('reports that it is alive without requiring an API key', async () => {
       const { status, body } = await send(runtime.url, { path: '/healthz' })
       expect({ status, body }).toEqual({ status: 200, body: { status: 'ok' } })
     })
 
-    test.for([{}, { 'x-api-key': 'wrong' }])('answers 401 to the key %o', async (headers) => {
+    test.for([{}, { 'x-api-key': 'wrong' }])('returns 401 for the headers %o', async (headers) => {
       const { status, body } = await send(runtime.url, { path: '/tasks', headers })
       expect({ status, body }).toMatchObject({ status: 401, body: { status: 401, code: 'unauthorized' } })
     })
 
-    test('creates a task, once', async () => {
+    test('creates a task and rejects a second one with the same name', async () => {
       const input = { name: 'whole', ...later, interval_seconds: null, params: { duration: 1 } }
       const { status, headers, body } = await write('POST', '/tasks', input)
       expect(body).toEqual({
@@ -122,7 +122,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(again).toMatchObject({ status: 409, body: { code: 'conflict', detail: anyText } })
     })
 
-    test('lists, shows, changes and deletes a task', async () => {
+    test('lists, shows, updates and deletes a task', async () => {
       const task = await create({ name: 'short-lived', ...later })
       expect(await get<Task[]>('/tasks')).toContainEqual(task)
       expect(await get(`/tasks/${task.id}`)).toEqual(task)
@@ -141,7 +141,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(await remove(task.id)).toMatchObject({ status: 404 })
     })
 
-    test('runs an interval task at once, and again', async () => {
+    test('runs an interval task immediately and then repeatedly', async () => {
       const { id } = await create({
         name: 'interval',
         ...everySecond,
@@ -158,7 +158,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       await remove(id)
     })
 
-    test('counts each run of a counter once', async () => {
+    test('increments a counter exactly once per run', async () => {
       const { id } = await create({ name: 'counter', ...everySecond, type: 'counter' })
       await eventually(async () => expect((await get<Task>(`/tasks/${id}`)).params).toEqual({ count: 3 }))
       const results = (await history(id)).map(({ result }) => result)
@@ -166,7 +166,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       await remove(id)
     })
 
-    test('runs a once task once', async () => {
+    test('runs a once task exactly once', async () => {
       let calls = 0
       const target = createServer((_request, response) => {
         calls += 1
@@ -199,7 +199,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       )
     })
 
-    test('runs a task by hand, stops it, and runs it once more', async () => {
+    test('starts a manual run, cancels it and reruns it', async () => {
       const { id } = await create({ name: 'by hand', ...later, params: { duration: 600 } })
       const asked = await write('POST', `/tasks/${id}/run`, {})
       expect(asked).toMatchObject({ status: 201, body: { task_id: id, trigger: 'manual' } })
@@ -252,7 +252,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       })
     })
 
-    test('replaces a task with PUT, and refuses a lost update', async () => {
+    test('replaces a task with PUT and rejects a stale update', async () => {
       const path = '/tasks/by-name/declared%20task'
       const made = await write('PUT', path, later)
       expect(made).toMatchObject({ status: 201, headers: { etag: '"1"' } })
@@ -270,7 +270,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(stale).toMatchObject({ status: 412, body: { code: 'precondition_failed' } })
     })
 
-    test('lists executions, newest first, and what is upcoming, soonest first', async () => {
+    test('lists executions newest first and upcoming tasks soonest first', async () => {
       const { id } = await create({ name: 'upcoming', ...everyHour, type: 'counter' })
       const { id: lastId } = await create({ name: 'last', ...later, next_run_at: '2200-01-01T00:00:00Z' })
       await eventually(async () =>
@@ -286,7 +286,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(upcoming.at(-1)?.id).toBe(lastId)
     })
 
-    test('names the next page in a Link header', async () => {
+    test('links to the next page in a Link header', async () => {
       const created: number[] = []
       for (const part of ['a', 'b', 'c']) created.push((await create({ name: `page ${part}`, ...later })).id)
       const found: number[][] = []
@@ -299,7 +299,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(found).toEqual([created.slice(0, 2), created.slice(2)])
     })
 
-    test(`answers ${malformed.length} malformed requests with problems, and logs no error`, async () => {
+    test(`returns problem details for ${malformed.length} malformed requests and logs no errors`, async () => {
       const before = runtime.log().length
       const wrong: unknown[] = []
       for (const { title, status, keyless, ...request } of malformed) {
@@ -311,7 +311,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(await get<Task[]>('/tasks?name_prefix=malformed')).toEqual([])
     })
 
-    test('leaves nothing claimed at SIGTERM', async () => {
+    test('leaves nothing claimed after SIGTERM', async () => {
       const duration = runtime.finishes ? 2 : 60
       const { id } = await create({ name: 'cut', ...everyHour, type: 'sleep', params: { duration } })
       await eventually(async () => expect(await get(`/tasks/${id}`)).toMatchObject({ running: true }))
@@ -340,7 +340,7 @@ function isProblem({ status, headers, body }: Answer, expected: number): boolean
   )
 }
 
-/** Returns the error lines of our logger and of serverless-offline, and the lines of stack traces. */
+/** Returns the errors logged by our logger and by serverless-offline, and the lines of stack traces. */
 function errorLines(log: string): string[] {
   return log.split('\n').filter((line) => /"level":"(ERROR|CRITICAL)"|^\s*×|^\s+at .+:\d+:\d+/.test(line))
 }

@@ -1,13 +1,13 @@
 import type { Call } from './client.ts'
 
-/** A request that nobody should send, and the status that answers it. */
+/** An invalid request and the status it must get. */
 export type Malformed = Call & { title: string; status: number; keyless?: true }
 
 const json = { 'content-type': 'application/json' }
 
 const valid = '"name":"malformed","type":"sleep","schedule_type":"interval","interval_seconds":3600'
 
-/** `text`: the body as it is sent. */
+/** Returns a POST of a task. `text` is sent as the body, unchanged. */
 const post = (title: string, text: string | Buffer, status = 422): Malformed => ({
   title: `POST ${title}`,
   status,
@@ -17,7 +17,7 @@ const post = (title: string, text: string | Buffer, status = 422): Malformed => 
   body: text,
 })
 
-/** A valid task but for one field, which comes last and so wins. */
+/** Returns a POST of a valid task with a field appended. If it's a duplicate, the appended value wins. */
 const field = (text: string): Malformed => post(text.slice(0, 60), `{${valid},${text}}`)
 
 const get = (path: string, status = 422): Malformed => ({ title: `GET ${path.slice(0, 60)}`, path, status })

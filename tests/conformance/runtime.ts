@@ -5,15 +5,15 @@ import { eventually } from '../setup/eventually.ts'
 
 export type Runtime = {
   url: string
-  /** The name of this machine from inside the runtime. Default: 127.0.0.1. */
+  /** This machine's host name as seen from inside the runtime. Defaults to 127.0.0.1. */
   hostName?: string
-  /** Nothing can stop what runs there: at its end it lets executions finish, where others hand them back. */
+  /** Set if the runtime can't stop executions: on shutdown it lets them finish instead of handing them back. */
   finishes?: true
-  /** Everything it has printed so far. */
+  /** Returns everything printed so far. */
   log(): string
-  /** Sends the signal, and returns the exit code; null if it had to be killed, or died of a signal. */
+  /** Sends the signal and returns the exit code, or null if a signal ended the process. */
   stop(signal: NodeJS.Signals): Promise<number | null>
-  /** For the end of a test, whatever has happened before. */
+  /** Cleans up after a test, whatever state the runtime is in. */
   kill(): Promise<void>
 }
 
@@ -23,10 +23,10 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 const START_SECONDS = 30
 const STOP_MS = 15_000
-/** Longer than any test file takes. A process that is left over ends by itself. */
+/** Longer than any test file takes. A process that is left behind gets killed after it. */
 const LIFETIME_MS = 180_000
 
-/** Starts a runtime in a process of its own. Resolves when it prints where its API is. */
+/** Starts a runtime in its own process. Resolves once it has printed the URL of its API. */
 export async function startProcess(args: string[], env: Record<string, string>): Promise<Runtime> {
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, args, {
@@ -56,12 +56,12 @@ export async function startProcess(args: string[], env: Record<string, string>):
     return { url: await eventually(() => findUrl(log(), child.exitCode), START_SECONDS), log, stop, kill }
   } catch (error) {
     await kill()
-    throw new Error(`it doesn't start; it printed:\n${log()}`, { cause: error })
+    throw new Error(`the runtime didn't start; it printed:\n${log()}`, { cause: error })
   }
 }
 
 function findUrl(log: string, exitCode: number | null): string {
   const url = /^API on (http:\S+),/m.exec(log)?.[1]
-  if (url === undefined) throw new Error(`no address yet; exit code ${exitCode}`)
+  if (url === undefined) throw new Error(`no URL printed yet; exit code ${exitCode}`)
   return url
 }

@@ -92,7 +92,7 @@ const get = (path: string, init?: RequestInit) => fetch(server.url + path, init)
 
 const eventOf = async (path: string, init?: RequestInit): Promise<APIGatewayProxyEventV2> => {
   const response = await get(path, init)
-  // The sample handlers send their event back.
+  // The sample handlers return their event.
   return (await response.json()) as APIGatewayProxyEventV2
 }
 
@@ -109,7 +109,7 @@ const open = async (text: string, to = server) => {
   return { socket, closed }
 }
 
-/** Returns what a server sends in answer to raw bytes, until it or `Connection: close` ends the connection. */
+/** Sends raw text and returns everything received until the connection closes. */
 const raw = async (text: string): Promise<string> => (await open(text)).closed
 
 const lines = (...all: string[]) => `${all.join('\r\n')}\r\n\r\n`
@@ -146,7 +146,7 @@ describe('readService', () => {
   }
   const one = (fn: string) => read(`service: a\nprovider: {}\nfunctions:\n  broken: ${fn}`)
 
-  it('reads functions, files, limits, routes and schedules, past CloudFormation tags', async () => {
+  it('reads functions, files, limits, routes and schedules despite CloudFormation tags', async () => {
     const { name, root, functions } = await readService(join(folder, 'serverless.yml'))
     expect({ name, root }).toEqual({ name: 'sample', root: folder })
     expect(functions.find((fn) => fn.name === 'create')).toEqual({
@@ -173,7 +173,7 @@ describe('readService', () => {
     expect(functions.find((fn) => fn.name === 'slow')?.timeoutSeconds).toBe(1)
   })
 
-  it('falls back to a timeout of 6 seconds', async () => {
+  it('defaults to a timeout of 6 seconds', async () => {
     expect((await one('{ handler: a.b }')).functions[0]?.timeoutSeconds).toBe(6)
   })
 
@@ -194,23 +194,23 @@ describe('readService', () => {
     ['{ handler: a.b, events: [{ httpApi: { path: /x } }] }'],
     ['{ handler: a.b, events: [{ httpApi: { method: GET, path: "*" } }] }'],
     ['{ handler: a.b, events: [{ httpApi: null }] }'],
-  ])('names the function of a malformed entry: %s', async (fn) => {
+  ])('names the function whose entry is malformed: %s', async (fn) => {
     await expect(one(fn)).rejects.toThrow(/functions\.broken/)
   })
 
-  it('refuses two functions on one route', async () => {
+  it('rejects two functions on the same route', async () => {
     const twice = `service: a\nprovider: {}\nfunctions:
   one: { handler: a.b, events: [{ httpApi: 'GET /a/{id}' }] }
   two: { handler: a.b, events: [{ httpApi: 'GET /a/{name}' }] }`
     await expect(read(twice)).rejects.toThrow('one and two both serve "GET /a/{name}"')
   })
 
-  it('names the file that is no YAML, or is missing', async () => {
+  it('names a file that is missing or not valid YAML', async () => {
     await expect(read('a: [')).rejects.toThrow(/other\.yml is not valid YAML/)
     await expect(readService('/nowhere/serverless.yml')).rejects.toThrow('/nowhere/serverless.yml')
   })
 
-  it('loads handlers, and names the function that has none', async () => {
+  it('names a function whose handler cannot be loaded', async () => {
     const service = await read('service: a\nprovider: {}\nfunctions:\n  mine: { handler: mine.handler }')
     await expect(loadHandlers(service)).rejects.toThrow("function mine: mine.ts can't be loaded")
     await writeFile(join(folder, 'mine.ts'), 'export const other = 1')
@@ -218,7 +218,7 @@ describe('readService', () => {
     expect(() => createApp({ ...service, functions: [] }, {}, { onError: () => {} })).not.toThrow()
   })
 
-  it('refuses a route without a handler at the start', async () => {
+  it('rejects a route without a handler at startup', async () => {
     const service = await readService(join(folder, 'serverless.yml'))
     expect(() => createApp(service, {}, { onError: () => {} })).toThrow(
       /function \w+ has routes, and no handler/,
@@ -246,7 +246,7 @@ describe('routes', () => {
     expect(event.requestContext.http.method).toBe(method)
   })
 
-  it('serves HEAD with the GET handler, without the body but with its length', async () => {
+  it('serves HEAD with the GET handler, sending content-length and no body', async () => {
     result = () => ({ statusCode: 200, body: 'four' })
     const head = await get('/result', { method: 'HEAD' })
     expect([head.status, head.headers.get('content-length')]).toEqual([200, '4'])
@@ -254,7 +254,7 @@ describe('routes', () => {
     expect((await get('/nowhere', { method: 'HEAD' })).status).toBe(404)
   })
 
-  it('answers a problem where nothing matches and no catch-all exists', async () => {
+  it('returns a problem if no route matches and there is no catch-all', async () => {
     const app = createApp({ name: 'a', root: folder, functions: [] }, {}, { onError: () => {} })
     const bare = await listen(app, { host: '127.0.0.1', port: 0 })
     await expectProblem(await fetch(bare.url), problem(404, 'Not Found', 'no such route'))
@@ -263,7 +263,7 @@ describe('routes', () => {
 })
 
 describe('event and context', () => {
-  it('is an API Gateway event, version 2.0', async () => {
+  it('passes an API Gateway event, version 2.0', async () => {
     const before = Date.now()
     const event = await eventOf('/tasks?a=1&a=2&b=x%20y+z&__proto__=p&constructor=c&bad=%zz&empty', {
       method: 'POST',
@@ -303,7 +303,7 @@ describe('event and context', () => {
     expect(requestId).toBe(context?.awsRequestId)
   })
 
-  it('joins repeated headers with commas and takes the cookies apart', async () => {
+  it('joins repeated headers with commas and splits cookies', async () => {
     const response = await raw(
       lines(
         'GET /tasks/1 HTTP/1.1',
@@ -329,7 +329,7 @@ describe('event and context', () => {
     expect(event.requestContext).toMatchObject({ domainName: 'a.b.c', domainPrefix: 'a' })
   })
 
-  it('omits what a request does not have', async () => {
+  it('omits event fields that the request lacks', async () => {
     const event = await eventOf('/tasks', { method: 'POST' })
     for (const key of ['body', 'cookies', 'queryStringParameters', 'pathParameters'])
       expect(event).not.toHaveProperty(key)
@@ -348,7 +348,7 @@ describe('event and context', () => {
     ['application/jsonx', true],
     ['application/octet-stream', true],
     ['application/x-www-form-urlencoded', true],
-  ])('a body of type %s is in base64: %s', async (type, base64) => {
+  ])('base64-encodes a body of type %s: %s', async (type, base64) => {
     const body = base64 ? Buffer.from([0, 255, 128]) : 'text'
     const event = await eventOf('/tasks', { method: 'POST', body, headers: { 'content-type': type } })
     expect(event).toMatchObject({ body: base64 ? 'AP+A' : 'text', isBase64Encoded: base64 })
@@ -367,7 +367,7 @@ describe('event and context', () => {
     await trusting.close(0)
   })
 
-  it('has a Lambda context whose time runs down from the timeout', async () => {
+  it('passes a Lambda context whose remaining time counts down from the timeout', async () => {
     await eventOf('/tasks', { method: 'POST' })
     const first = context
     await eventOf('/tasks', { method: 'POST' })
@@ -383,7 +383,7 @@ describe('event and context', () => {
     expect(context?.getRemainingTimeInMillis()).toBeLessThanOrEqual(5000)
   })
 
-  it('keeps concurrent invocations apart in the invoke store', async () => {
+  it('isolates concurrent invocations in the invoke store', async () => {
     const store = await InvokeStore.getInstanceAsync()
     const gate = Promise.withResolvers<void>()
     const idsOf = async (): Promise<string[]> => (await get('/result')).json() as Promise<string[]>
@@ -406,7 +406,7 @@ describe('responses', () => {
     ['a string', 'Hello', 'Hello'],
     ['a number', 7, '7'],
     ['an array', [1], '[1]'],
-  ])('%s without a status code is a 200 in JSON', async (_, value, text) => {
+  ])('sends %s without a status code as JSON with status 200', async (_, value, text) => {
     result = () => value
     const response = await get('/result')
     expect([response.status, response.headers.get('content-type'), await response.text()]).toEqual([
@@ -416,7 +416,7 @@ describe('responses', () => {
     ])
   })
 
-  it('sends status, headers, cookies and body, and nothing of its own', async () => {
+  it('sends status, headers, cookies and body without adding framework headers', async () => {
     result = async () => ({
       statusCode: 201,
       headers: {
@@ -448,7 +448,7 @@ describe('responses', () => {
     expect(await response.text()).toBe('{"ä":1}')
   })
 
-  it('decodes a base64 body, and calls a body without a type text', async () => {
+  it('decodes a base64 body and defaults its content type to plain text', async () => {
     result = () => ({ statusCode: 200, isBase64Encoded: true, body: 'AP+A' })
     const response = await get('/result')
     expect(Buffer.from(await response.arrayBuffer())).toEqual(Buffer.from([0, 255, 128]))
@@ -465,7 +465,7 @@ describe('responses', () => {
     ])
   })
 
-  it('keeps the framing to itself', async () => {
+  it('ignores framing headers from a handler', async () => {
     const headers = { 'transfer-encoding': 'chunked', 'content-length': '999', connection: 'close' }
     result = () => ({ statusCode: 200, headers, body: 'abc' })
     const response = await get('/result')
@@ -490,22 +490,22 @@ describe('responses', () => {
     ['returns undefined', () => undefined],
     ['returns null', () => null],
     ['returns a function', () => () => {}],
-    ['returns a cycle', () => cyclic],
+    ['returns a cyclic object', () => cyclic],
     ['returns a bigint', () => ({ n: 1n })],
     ['returns status 9999', () => ({ statusCode: 9999 })],
     ['returns status 100', () => ({ statusCode: 100 })],
     ['returns status "200"', () => ({ statusCode: '200' })],
-    ['returns a symbol as status', () => ({ statusCode: Symbol('s') })],
-    ['returns an object as body', () => ({ statusCode: 200, body: {} })],
+    ['returns a symbol as the status', () => ({ statusCode: Symbol('s') })],
+    ['returns an object as the body', () => ({ statusCode: 200, body: {} })],
     [
       'returns a header with a line break',
       () => ({ statusCode: 204, headers: { 'x-a': 'a\r\nset-cookie: b=1' } }),
     ],
     ['returns a header name with a space', () => ({ statusCode: 200, headers: { 'x a': 'b' } })],
     ['returns a header beyond latin1', () => ({ statusCode: 200, headers: { 'x-a': '✓' } })],
-    ['returns an object as header', () => ({ statusCode: 200, headers: { 'x-a': {} } })],
+    ['returns an object as a header', () => ({ statusCode: 200, headers: { 'x-a': {} } })],
     ['returns a cookie with a line break', () => ({ statusCode: 200, cookies: ['a=1\nb'] })],
-    ['returns cookies that are no array', () => ({ statusCode: 200, cookies: 'a=1' })],
+    ['returns cookies that are not an array', () => ({ statusCode: 200, cookies: 'a=1' })],
     [
       'has a throwing getter',
       () => ({
@@ -526,13 +526,13 @@ describe('responses', () => {
           ],
         ]),
     ],
-  ])('a handler that %s is a 500 and an error report', async (_, value) => {
+  ])('a handler that %s causes a 500 and an error report', async (_, value) => {
     result = value
     await expectProblem(await get('/result'), problem(500, 'Internal Server Error', 'internal error'))
     expect(errors.map((report) => report.functionName)).toEqual(['result'])
   })
 
-  it('answers 504 when the function does not return within its timeout', async () => {
+  it('returns 504 when the function does not return within its timeout', async () => {
     await expectProblem(await get('/slow'), problem(504, 'Gateway Timeout', 'the request took too long'))
     expect(errors).toMatchObject([
       { functionName: 'slow', error: { message: 'slow timed out after 1 seconds' } },
@@ -541,7 +541,7 @@ describe('responses', () => {
 })
 
 describe('bad requests', () => {
-  it('refuses more than 10 MiB, declared or not', async () => {
+  it('rejects a body over 10 MiB, with or without a content-length', async () => {
     const limit = 10 * 1024 * 1024
     const tooLarge = problem(413, 'Payload Too Large', `the body is larger than ${limit} bytes`)
     const declared = await raw(
@@ -561,7 +561,7 @@ describe('bad requests', () => {
     expect(fits.body?.length).toBe(limit)
   })
 
-  it('refuses compressed bodies', async () => {
+  it('rejects compressed bodies', async () => {
     const headers = { 'content-encoding': 'gzip' }
     await expectProblem(
       await get('/tasks', { method: 'POST', body: 'x', headers }),
@@ -570,7 +570,7 @@ describe('bad requests', () => {
   })
 
   it.each(['/tasks/%zz', '/tasks/%ff', '/files/%E0%A4%A', '/nowhere/%'])(
-    'answers 400 to the path %s',
+    'returns 400 for the path %s',
     async (path) => {
       const response = await raw(lines(`GET ${path} HTTP/1.1`, 'Host: a', 'Connection: close'))
       expect(response).toMatch(/^HTTP\/1\.1 400 /)
@@ -582,7 +582,7 @@ describe('bad requests', () => {
 
   it.each([
     ['an absolute target', 'GET http://h/tasks/1 HTTP/1.1', 'GET /tasks/{id}'],
-    ['an absolute target that is no URL', 'GET http://[::bad/tasks/1 HTTP/1.1', 'GET /tasks/{id}'],
+    ['an absolute target that is not a URL', 'GET http://[::bad/tasks/1 HTTP/1.1', 'GET /tasks/{id}'],
     ['an absolute target without a path', 'GET http://h?x HTTP/1.1', '$default'],
     ['the target *', 'OPTIONS * HTTP/1.1', '$default'],
     ['HTTP/1.0', 'GET /tasks/1 HTTP/1.0', 'GET /tasks/{id}'],
@@ -592,20 +592,20 @@ describe('bad requests', () => {
 
   it.each([
     ['garbage', 'garbage\r\n\r\n', 400],
-    ['no host', lines('GET / HTTP/1.1'), 400],
+    ['a missing host', lines('GET / HTTP/1.1'), 400],
     [
-      'two framings',
+      'conflicting framing headers',
       lines('POST /tasks HTTP/1.1', 'Host: a', 'Content-Length: 1', 'Transfer-Encoding: chunked'),
       400,
     ],
     ['a bad chunk', `${lines('POST /tasks HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked')}zz\r\n`, 400],
     ['huge headers', lines('GET / HTTP/1.1', 'Host: a', `X: ${'x'.repeat(20_000)}`), 431],
-    ['a strange expectation', lines('GET / HTTP/1.1', 'Host: a', 'Expect: cake', 'Connection: close'), 417],
-  ])('answers %s itself', async (_, text, status) => {
+    ['an unknown expectation', lines('GET / HTTP/1.1', 'Host: a', 'Expect: cake', 'Connection: close'), 417],
+  ])('rejects %s before any handler runs', async (_, text, status) => {
     expect(await raw(text)).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   })
 
-  it('says 100 Continue to those who wait for it', async () => {
+  it('sends 100 Continue to a client that waits for it', async () => {
     const { socket, closed } = await open(
       lines(
         'POST /tasks HTTP/1.1',
@@ -621,7 +621,7 @@ describe('bad requests', () => {
     expect(await closed).toMatch(/^HTTP\/1\.1 100 Continue.*200 OK.*"body":"ok"/s)
   })
 
-  it('drops a request whose client left in the middle of its body', async () => {
+  it('drops a request whose client disconnects while sending the body', async () => {
     context = undefined
     const { socket, closed } = await open(
       `${lines('POST /tasks HTTP/1.1', 'Host: a', 'Content-Length: 9')}half`,
@@ -632,7 +632,7 @@ describe('bad requests', () => {
     expect([context, errors]).toEqual([undefined, []])
   })
 
-  it('survives a client that left before its answer', async () => {
+  it('survives a client that disconnects before the response', async () => {
     const { socket, closed } = await open(lines('GET /held HTTP/1.1', 'Host: a'))
     await entered.promise
     socket.resetAndDestroy()
@@ -644,7 +644,7 @@ describe('bad requests', () => {
 })
 
 describe('server', () => {
-  it('names host and port when it cannot listen', async () => {
+  it('names the host and port when it cannot listen', async () => {
     const { port } = new URL(server.url)
     await expect(listen(() => {}, { host: '127.0.0.1', port: Number(port) })).rejects.toThrow(
       `can't listen on 127.0.0.1:${port}: the port is taken`,
@@ -654,7 +654,7 @@ describe('server', () => {
     )
   })
 
-  it('lets a running request finish, closes its connection and accepts no more', async () => {
+  it('finishes a running request on close, then closes its connection and accepts no more', async () => {
     const other = await start()
     const idle = await open('', other)
     const half = await open('GET / HT', other)
@@ -668,7 +668,7 @@ describe('server', () => {
     await Promise.all([closing, other.close(0), idle.closed, half.closed])
   })
 
-  it('closes idle keep-alive connections at once', async () => {
+  it('closes idle keep-alive connections immediately', async () => {
     const other = await start()
     const { socket, closed } = await open(lines('GET /tasks/1 HTTP/1.1', 'Host: a'), other)
     await once(socket, 'data')
@@ -676,7 +676,7 @@ describe('server', () => {
     expect(await closed).toContain('Connection: keep-alive')
   })
 
-  it('cuts off what runs longer than the grace', async () => {
+  it('cuts off requests that outlast the grace period', async () => {
     const other = await start()
     const running = await open(lines('GET /held HTTP/1.1', 'Host: a'), other)
     await entered.promise

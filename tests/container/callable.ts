@@ -1,6 +1,6 @@
 import type { LambdaHandler } from '../../infra/service/handlers.ts'
 
-/** A function of serverless.yml that has no routes. */
+/** Returns a function without routes, in the form that serverless.yml is read into, with its handler. */
 export const callable = (name: string, handler: unknown) => ({
   fn: {
     name,

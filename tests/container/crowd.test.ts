@@ -28,7 +28,7 @@ const successes = async (taskId: number): Promise<number> => {
 const soon = (name: string, given: object) =>
   insertTask({ name, interval_seconds: 1, next_run_at: new Date(), params: {}, ...given })
 
-test('a worker full of long runs still runs quick tasks, new tasks and runs by hand', async () => {
+test('a worker full of long runs still starts quick tasks, new tasks and manual runs', async () => {
   const known = await soon('known', { type: 'counter' })
   await eventually(async () => expect(await successes(known)).toBeGreaterThan(0))
   for (let number = 0; number < 60; number += 1) {
@@ -40,8 +40,8 @@ test('a worker full of long runs still runs quick tasks, new tasks and runs by h
   })
   const before = await successes(known)
   const added = await soon('new', { type: 'counter' })
-  const byHand = await insertTask({ name: 'by hand', next_run_at: null, params: { duration: 0 } })
-  const asked = await fetch(`${replica.url}/tasks/${byHand}/run`, {
+  const manual = await insertTask({ name: 'by hand', next_run_at: null, params: { duration: 0 } })
+  const asked = await fetch(`${replica.url}/tasks/${manual}/run`, {
     method: 'POST',
     headers: { 'x-api-key': 'chaos' },
   })
@@ -49,7 +49,7 @@ test('a worker full of long runs still runs quick tasks, new tasks and runs by h
   await eventually(async () => {
     expect(await successes(known)).toBeGreaterThan(before + 2)
     expect(await successes(added)).toBeGreaterThan(2)
-    expect(await successes(byHand)).toBe(1)
+    expect(await successes(manual)).toBe(1)
   }, 20)
   await eventually(() => expect(replica.warnings.join()).toContain('all slots are taken'), 20)
 })

@@ -9,19 +9,19 @@ import { insertTask, nowPlus } from '../setup/rows.ts'
 import { until } from '../setup/scheduler.ts'
 import { callable } from './callable.ts'
 
-// Before the imports, which read the settings.
+// Runs before the imports, which read the settings.
 vi.hoisted(() => {
   process.env.MAX_CONCURRENT_EXECUTIONS = '3'
 })
 
-test('no more run at once than the limit allows, however they were claimed', async () => {
+test('never runs more executions at once than the limit, however they were claimed', async () => {
   const once = { schedule_type: 'once', interval_seconds: null, params: { duration: 0.05 } }
   for (let index = 0; index < 12; index += 1) {
     await insertTask({ ...once, name: `due ${index}`, next_run_at: '2026-01-01T00:00:00Z' })
     await insertTask({ ...once, name: `soon ${index}`, next_run_at: await nowPlus(0.2) })
   }
   const sleep = runnerOf('sleep')
-  if (!sleep) throw new Error('there is no runner sleep')
+  if (!sleep) throw new Error('there is no sleep runner')
   const { run } = sleep
   let [running, most] = [0, 0]
   sleep.run = async (params, about) => {

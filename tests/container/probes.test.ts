@@ -26,7 +26,7 @@ async function ask(path: string) {
 const soon = (path: string, expected: object) =>
   eventually(async () => expect(await ask(path)).toMatchObject(expected))
 
-test('a database that is down takes a process out of service, and restarts nothing', async () => {
+test('a process whose database is down is not ready but still healthy', async () => {
   await soon('/readyz', { code: 200, status: 'ready', scheduler: { state: 'ok', reasons: [] } })
   link.stall()
   await soon('/readyz', { code: 503, reason: 'database' })
@@ -37,7 +37,7 @@ test('a database that is down takes a process out of service, and restarts nothi
   await eventually(async () => expect(replica.warnings.join()).toContain('tick is on time again'))
 })
 
-test('a scheduler that is late still serves, and one that has not moved for three leases is to be restarted', async () => {
+test('a late scheduler leaves the process ready, and one stuck for three leases makes it unhealthy', async () => {
   await db().begin(async (tx) => {
     await tx`lock table claims in access exclusive mode`
     await soon('/readyz', { code: 200, scheduler: { state: 'degraded', reasons: ['tick_overdue'] } })

@@ -8,12 +8,12 @@ import { insertTask } from '../setup/rows.ts'
 import { until } from '../setup/scheduler.ts'
 import { callable } from './callable.ts'
 
-// Before the imports, which read the settings.
+// Runs before the imports, which read the settings.
 vi.hoisted(() => {
   process.env.MAX_CONCURRENT_EXECUTIONS = '2'
 })
 
-test('a worker that was full claims again as soon as it has room, and leaves nothing claimed at its end', async () => {
+test('a full worker claims again as soon as it has room, and leaves nothing claimed when it stops', async () => {
   const once = { schedule_type: 'once', interval_seconds: null, next_run_at: '2026-01-01T00:00:00Z' }
   for (let index = 0; index < 20; index += 1)
     await insertTask({ ...once, name: `once ${index}`, params: { duration: 0 } })

@@ -7,12 +7,12 @@ import { eventually } from '../setup/eventually.ts'
 import { compose, docker } from './docker.ts'
 
 const START_SECONDS = 30
-/** This machine's name inside a container that was told so. */
+/** This machine's name inside the containers. `--add-host` or `extra_hosts` defines it. */
 const HOST_NAME = 'host.docker.internal'
 
 type Env = Record<string, string>
 
-/** Starts a container of the image, as restricted as possible, in the network of the stack. */
+/** Starts a container from the image on the stack's network, as locked down as possible. */
 export async function startContainer(env: Env): Promise<Runtime> {
   const { project, image } = inject('stack')
   const locked = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges']
@@ -23,7 +23,7 @@ export async function startContainer(env: Env): Promise<Runtime> {
   return await follow(id)
 }
 
-/** Starts the api of the compose stack, with PostgreSQL beside it. */
+/** Starts the compose stack's api service, next to its PostgreSQL. */
 export async function startCompose(env: Env): Promise<Runtime> {
   const { project } = inject('stack')
   const settings = Object.entries(inNetwork(env)).map(([key, value]) => [`TEST_${key}`, value])
@@ -31,7 +31,7 @@ export async function startCompose(env: Env): Promise<Runtime> {
   return await follow(await compose(project, ['ps', '--quiet', 'api']))
 }
 
-/** Returns the settings as they must be inside: where PostgreSQL is, and that others may connect. */
+/** Returns the settings for inside the network: PostgreSQL's address there, and the default HOST and PORT. */
 function inNetwork({ DATABASE_URL, HOST, PORT, ...env }: Env): Env {
   if (!DATABASE_URL) return env
   const url = Object.assign(new URL(DATABASE_URL), { host: 'postgres:5432' })
@@ -59,11 +59,11 @@ async function follow(id: string): Promise<Runtime> {
     const url = `http://${await docker(['port', id, '8000/tcp'])}`
     await eventually(async () => {
       const { status } = await send(url, { path: '/readyz' })
-      if (status !== 200) throw new Error(`/readyz answers ${status}`)
+      if (status !== 200) throw new Error(`/readyz returns ${status}`)
     }, START_SECONDS)
     return { url, hostName: HOST_NAME, log, stop, kill }
   } catch (error) {
     await kill()
-    throw new Error(`it doesn't start; it printed:\n${log()}`, { cause: error })
+    throw new Error(`the container didn't start; it printed:\n${log()}`, { cause: error })
   }
 }

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const exec = promisify(execFile)
 
-/** Runs `docker …` in the checkout. Returns what it prints; rejects with what it prints on stderr. */
+/** Runs `docker …` in the repository root. Returns its stdout, or rejects with its stderr. */
 export async function docker(args: string[], env: Record<string, string> = {}): Promise<string> {
   const options = { cwd: ROOT, env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024 }
   try {
@@ -17,7 +17,7 @@ export async function docker(args: string[], env: Record<string, string> = {}): 
   }
 }
 
-/** Runs `docker compose …` for the stack of this project name. */
+/** Runs `docker compose …` on the stack with this project name. */
 export const compose = (project: string, args: string[], env: Record<string, string> = {}): Promise<string> =>
   docker(
     ['compose', '-p', project, '-f', 'docker-compose.yml', '-f', 'tests/containers/compose.yml', ...args],

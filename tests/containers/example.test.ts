@@ -10,7 +10,9 @@ const compose = (...args: string[]) =>
 
 afterAll(() => compose('down', '--volumes', '--remove-orphans'))
 
-test('the compose example shows two failed attempts and a success', { timeout: 120_000 }, async () => {
+test('the compose example shows two failed attempts followed by a success', {
+  timeout: 120_000,
+}, async () => {
   await compose('up', '--detach', '--build')
   const url = await eventually(async () => `http://${await compose('port', 'scheduler', '8000')}`, 30)
   await eventually(async () => {

@@ -5,7 +5,7 @@ import { docker } from './docker.ts'
 
 conformance('container image', startContainer)
 
-test('tells what to set when there is no database', async () => {
+test('names the missing setting when there is no database', async () => {
   await expect(docker(['run', '--rm', '--read-only', inject('stack').image])).rejects.toThrow(
     'No PostgreSQL. Set DATABASE_URL, such as postgres://user:password@host:5432/database',
   )

@@ -1,12 +1,12 @@
 import { expect } from 'vitest'
 import type { Database } from '../../shared/db.ts'
 
-/** Checks that nothing is lost and nothing doubled, for tasks of type counter (each second) and sleep (once). */
+/** Asserts that no run was lost or duplicated. Expects counter tasks (every second) and sleep tasks (once). */
 export async function checkLedger(sql: Database): Promise<void> {
   const failures = await sql`
     select status, detail, count(*) from executions
     where status not in ('success', 'lost', 'skipped', 'cancelled') group by status, detail`
-  expect(failures, 'only what was killed went wrong').toEqual([])
+  expect(failures, 'no execution failed or timed out').toEqual([])
 
   const twice = await sql`
     select task_id, scheduled_for from executions
@@ -19,7 +19,7 @@ export async function checkLedger(sql: Database): Promise<void> {
     join executions b on b.task_id = a.task_id and b.id > a.id
     where a.status in ('success', 'lost') and b.status in ('success', 'lost')
       and (a.started_at, a.finished_at) overlaps (b.started_at, b.finished_at)`
-  expect(overlaps, 'no task overlapped itself').toEqual([])
+  expect(overlaps, 'no two runs of a task overlapped').toEqual([])
 
   const miscounted = await sql`
     select t.name, t.params, count(e.id)
@@ -28,7 +28,7 @@ export async function checkLedger(sql: Database): Promise<void> {
     where t.type = 'counter'
     group by t.id
     having coalesce((t.params ->> 'count')::int, 0) <> count(e.id)`
-  expect(miscounted, 'every success counted once').toEqual([])
+  expect(miscounted, 'every success was counted once').toEqual([])
 
   const unaccounted = await sql`
     select t.name, count(*) filter (where e.attempt = 1) + sum(coalesce(e.skipped_count - 1, 0)) as accounted,
@@ -39,11 +39,11 @@ export async function checkLedger(sql: Database): Promise<void> {
     group by t.id
     having count(*) filter (where e.attempt = 1) + sum(coalesce(e.skipped_count - 1, 0))
       <> extract(epoch from max(coalesce(e.skipped_until, e.scheduled_for)) - min(e.scheduled_for)) + 1`
-  expect(unaccounted, 'every due second ran, or has a row that says why not').toEqual([])
+  expect(unaccounted, 'every due second has a run or a row that says why it was skipped').toEqual([])
 
   const asleep = await sql`
     select t.name from tasks t
     where t.type = 'sleep'
       and (select count(*) from executions e where e.task_id = t.id and e.status = 'success') <> 1`
-  expect(asleep, 'every sleep was slept once to its end').toEqual([])
+  expect(asleep, 'every sleep task succeeded exactly once').toEqual([])
 }

@@ -38,7 +38,7 @@ async function post(path: string, body: object): Promise<void> {
   expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300)
 }
 
-/** Returns the executions of which a replica has logged this. */
+/** Returns the ids of the executions for which a replica has logged the message. */
 function logged(replica: Runtime, message: string): number[] {
   const lines = replica.log().split('\n')
   return lines
@@ -46,10 +46,10 @@ function logged(replica: Runtime, message: string): number[] {
     .map((line) => JSON.parse(line).execution_id)
 }
 
-test('three replicas share the work, and recover what a killed one leaves', async () => {
+test('three replicas share the work and recover what a killed one leaves behind', async () => {
   const soon = Date.now() + 1500
   for (let n = 0; n < COUNTERS; n += 1) {
-    // Spread over a second, so that the ticks of all three find some.
+    // Spread over a second, so that the ticks of all three replicas find some.
     const next_run_at = new Date(soon + (n * 1000) / COUNTERS).toISOString()
     const counter = { type: 'counter', schedule_type: 'interval', interval_seconds: 1 }
     await post('/tasks', { name: `counter ${n}`, ...counter, next_run_at })
@@ -70,11 +70,11 @@ test('three replicas share the work, and recover what a killed one leaves', asyn
   }
   await eventually(async () => expect(await sleeping()).toHaveLength(SLEEPS), 5)
   const asleep = await sleeping()
-  // Not the first one, which the test calls.
+  // Not the first replica: the test sends its requests to it.
   const victim = replicas
     .slice(1)
     .find((replica) => logged(replica, 'execution started').some((id) => asleep.includes(id)))
-  if (!victim) throw new Error('no replica to kill holds a sleep')
+  if (!victim) throw new Error('no replica that may be killed is running a sleep task')
   await victim.stop('SIGKILL')
   const ended = logged(victim, 'execution ended')
   const held = logged(victim, 'execution started').filter((id) => !ended.includes(id))
@@ -93,7 +93,7 @@ test('three replicas share the work, and recover what a killed one leaves', asyn
     return rows
   }, 30)
   const others = replicas.filter((it) => it !== victim).flatMap((it) => logged(it, 'execution started'))
-  for (const { id } of lostRows) expect(others, 'what a living replica ran is not lost').not.toContain(id)
+  for (const { id } of lostRows) expect(others, 'no execution of a living replica is lost').not.toContain(id)
 
   await post('/tasks/pause?all=true', {})
   await eventually(async () => {

@@ -5,7 +5,7 @@ const NEEDED = {
   'docker compose, 2.24 or newer': ['compose', 'version', '--short'],
 }
 
-/** Before `npm run test:containers`: says in one line what is missing here. */
+/** Runs before `npm run test:containers`. Reports a missing prerequisite in one line. */
 for (const [what, args] of Object.entries(NEEDED)) {
   await docker(args).catch((error: Error) => {
     process.stderr.write(`npm run test:containers needs ${what}. ${error.message}\n`)

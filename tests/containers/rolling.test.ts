@@ -31,14 +31,14 @@ async function start(): Promise<Runtime> {
 }
 
 async function post(replica: Runtime | undefined, path: string, body: object): Promise<number> {
-  if (!replica) throw new Error('nobody serves')
+  if (!replica) throw new Error('no replica is serving')
   const headers = { 'x-api-key': API_KEY, 'content-type': 'application/json' }
   const { status } = await send(replica.url, { method: 'POST', path, headers, body: JSON.stringify(body) })
   return status
 }
 
-test('replacing every replica under load loses nothing and doubles nothing', async () => {
-  /** Those that a load balancer would use: ready, and not about to stop. */
+test('replacing every replica under load neither loses nor duplicates a run', async () => {
+  /** The replicas that a load balancer would use: ready, and not about to stop. */
   let serving = [await start(), await start()]
   const soon = Date.now() + 1000
   for (let n = 0; n < COUNTERS; n += 1) {

@@ -9,7 +9,7 @@ declare module 'vitest' {
   }
 }
 
-/** Builds the image, and starts the compose stack's PostgreSQL: all suites run on it. */
+/** Builds the image and starts the compose stack's PostgreSQL, which all suites share. */
 export default async function setup(project: TestProject) {
   const name = `task-scheduler-test-${randomBytes(4).toString('hex')}`
   const down = async () => {

@@ -20,14 +20,14 @@ afterAll(async () => {
   await emptyTables()
 })
 
-/** Returns the shell lines of a page, from a heading on, as they are. */
+/** Returns the shell commands of a page, unchanged, from the given heading on. */
 async function linesOf(page: string, from = ''): Promise<string> {
   const text = await readFile(new URL(`../../${page}`, import.meta.url), 'utf8')
   const blocks = text.slice(text.indexOf(from)).matchAll(/```sh\n([\s\S]*?)```/g)
   return Array.from(blocks, ([, lines]) => lines).join('\n')
 }
 
-/** Runs lines in a shell, against the replica instead of port 8000. Returns what they print. */
+/** Runs commands in a shell, against the replica instead of port 8000. Returns their output. */
 function run(lines: string): Promise<string> {
   const script = `set -e\n${lines.replaceAll('http://localhost:8000', replica.url)}`
   return new Promise((resolve, reject) => {
@@ -37,7 +37,7 @@ function run(lines: string): Promise<string> {
   })
 }
 
-test('the lines of the quick start work, also a second time', { timeout: 60_000 }, async () => {
+test('the quick start commands work, even when repeated', { timeout: 60_000 }, async () => {
   const lines = await linesOf('docs/quick-start.md')
   for (const time of ['first', 'second']) {
     const output = await run(lines)
@@ -48,13 +48,13 @@ test('the lines of the quick start work, also a second time', { timeout: 60_000 
   }
 })
 
-test('the first task of the README runs', { timeout: 30_000 }, async () => {
+test("the README's first task runs", { timeout: 30_000 }, async () => {
   const output = await run(await linesOf('README.md', '## The first task'))
   expect(output).toContain('"status":"success"')
   expect(output).toContain('"changed":1')
 })
 
-test('the example of the API from TypeScript runs', { timeout: 30_000 }, async () => {
+test('the TypeScript API example runs', { timeout: 30_000 }, async () => {
   const output = await run(
     `API_URL=http://localhost:8000 API_KEY=changeme ${process.execPath} examples/api/main.ts`,
   )

@@ -2,11 +2,11 @@ import { expect, test } from 'vitest'
 import { FAULTS } from './faults.ts'
 import { runFault } from './run-fault.ts'
 
-/** FAULT_LEASE_SECONDS=15 is what people run with; `npm run test:faults` does, and prints the table. */
+/** A short lease keeps the test quick. `npm run test:faults` sets FAULT_LEASE_SECONDS=15, the product's default. */
 const leaseSeconds = Number(process.env.FAULT_LEASE_SECONDS ?? 2)
 
 test.each(FAULTS)(
-  '$name: nothing is stranded, doubled or missing, and all is well again',
+  '$name: recovers with nothing stranded, doubled or missing',
   {
     timeout: 60_000 + 3 * leaseSeconds * 1000,
   },

@@ -7,22 +7,22 @@ type Stage = { link: Link; replicas: Replica[]; leaseSeconds: number }
 export type Fault = {
   name: string
   replicas: number
-  /** How many losses of one occurrence pause its task; 0 where no worker is to blame. */
+  /** The `crash_limit` of all tasks. 0 where no loss may count: one that did would pause its task. */
   crashLimit: number
   /** Causes the fault. Resolves when it is over. */
   happen(stage: Stage): Promise<void>
-  /** Its processes continue in the middle of their calls, so for a second after that targets may see two at once. */
+  /** Frozen processes resume in the middle of their calls, so targets may see two at once for a second after that. */
   isFrozen?: true
-  /** Over `sslmode=verify-full`. */
+  /** Connects to the database with `sslmode=verify-full`. */
   tls?: true
 }
 
-/** How long it lasts: one and a half leases. */
+/** Waits for one and a half leases. */
 const longer = ({ leaseSeconds }: Stage): Promise<void> => delay(leaseSeconds * 1500)
 
 export const FAULTS: Fault[] = [
   {
-    name: 'replica stopped',
+    name: 'replica frozen',
     replicas: 2,
     crashLimit: 3,
     isFrozen: true,
@@ -33,7 +33,7 @@ export const FAULTS: Fault[] = [
     },
   },
   {
-    name: 'database stopped',
+    name: 'database stalled',
     replicas: 2,
     crashLimit: 0,
     async happen(stage) {
@@ -61,7 +61,7 @@ export const FAULTS: Fault[] = [
     },
   },
   {
-    name: 'all of them, over TLS',
+    name: 'all TLS connections half-open',
     replicas: 1,
     crashLimit: 0,
     tls: true,
@@ -79,7 +79,7 @@ export const FAULTS: Fault[] = [
     },
   },
   {
-    name: 'the heartbeat’s half-open',
+    name: 'heartbeat connection half-open',
     replicas: 1,
     crashLimit: 0,
     async happen({ link }) {
@@ -87,7 +87,7 @@ export const FAULTS: Fault[] = [
     },
   },
   {
-    name: 'the settler’s half-open',
+    name: 'settler connection half-open',
     replicas: 1,
     crashLimit: 0,
     async happen({ link }) {

@@ -8,7 +8,7 @@ import { createTestDatabase } from '../setup/test-database.ts'
 import { findViolations } from '../setup/violations.ts'
 import type { Fault } from './faults.ts'
 
-/** What was found after a fault: rows that break a promise, and how long it took to recover. */
+/** The findings after a fault: how many rows break a promise, and how long recovery took. */
 export type Report = {
   fault: string
   executions: number
@@ -18,14 +18,14 @@ export type Report = {
   missing: number
   'wrongly paused': number
   lost: number
-  'well again after s': number
+  'recovered after s': number
   warnings: number
   broken: Record<string, readonly unknown[]>
 }
 
 const TASKS = 30
 
-/** Lets a fault happen to real processes at work. Returns what is left of it once all is well again. */
+/** Causes a fault while real processes are at work. Returns the findings once they have recovered. */
 export async function runFault(fault: Fault, leaseSeconds: number): Promise<Report> {
   const database = await createTestDatabase()
   const link = await startLink(database.url, { tls: fault.tls === true })
@@ -63,9 +63,9 @@ export async function runFault(fault: Fault, leaseSeconds: number): Promise<Repo
       overlapping: (broken.overlapping?.length ?? 0) + (broken['calls that overlap']?.length ?? 0),
       doubled: counts.doubled,
       missing: broken.unaccounted?.length ?? 0,
-      'wrongly paused': broken['paused by themselves']?.length ?? 0,
+      'wrongly paused': broken['paused themselves']?.length ?? 0,
       lost: counts.lost,
-      'well again after s': Math.round(seconds * 10) / 10,
+      'recovered after s': Math.round(seconds * 10) / 10,
       warnings: replicas.flatMap(({ warnings }) => warnings).length - before,
       broken: Object.fromEntries(
         Object.entries({ ...broken, violations }).filter(
@@ -88,7 +88,7 @@ const SETTINGS = {
   LOG_LEVEL: 'WARN',
 }
 
-/** Counters, calls, short sleeps, and sleeps that take most of a lease. */
+/** Inserts counters, HTTP calls, short sleeps, and sleeps that take most of a lease. */
 async function insertTasks(sql: Database, url: string, crashLimit: number): Promise<void> {
   const kinds = [
     { type: 'counter', params: {} },
@@ -114,7 +114,7 @@ async function insertTasks(sql: Database, url: string, crashLimit: number): Prom
     insert into task_state (task_id, definition, next_run_at) select id, definition, start_at from tasks`
 }
 
-/** Resolves when every task has run since, and no ended lease holds anything. */
+/** Resolves once every task has succeeded since then and no claim has an expired lease. */
 async function allRunSince(sql: Database, since: string): Promise<void> {
   const missing = () => sql`
     select t.id from tasks t

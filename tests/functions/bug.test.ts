@@ -4,16 +4,16 @@ import { problem } from '../setup/expected.ts'
 import { call } from '../setup/http-event.ts'
 import { guarded } from '../setup/routes.ts'
 
-// Simulates a bug: a statement that the database refuses.
+// Simulates a bug: statements that the database rejects.
 beforeAll(async () => {
   await db()`alter table executions rename to executions_gone`
   await db()`alter table task_state rename to task_state_gone`
   await db()`alter table tasks rename to tasks_gone`
 })
 
-// A preview only asks the database for the time.
+// A preview reads no tables; it only asks the database for the time.
 test.for(guarded.filter(({ request }) => request.path !== '/schedules/preview'))(
-  '$request.method $request.path shows nothing of a bug but the request id',
+  '$request.method $request.path reveals nothing about a bug except the request id',
   async ({ handler, request }) => {
     expect(await call(handler, request)).toEqual(
       problem('internal', 'an unexpected error; the log has it under this request id'),

@@ -8,7 +8,7 @@ import { cursorOf } from '../setup/pages.ts'
 import { guarded } from '../setup/routes.ts'
 import { emptyTables, insertTask } from '../setup/rows.ts'
 
-// Thousands of requests each.
+// Each test sends hundreds or thousands of requests.
 vi.setConfig({ testTimeout: 120_000 })
 
 beforeEach(async () => {
@@ -16,7 +16,7 @@ beforeEach(async () => {
   await insertTask()
 })
 
-/** Whatever comes in, what goes out is an answer to it: never a 500, and never a database that is said to be down. */
+/** Asserts that a request gets a proper response: never a 500, and never a 503 that blames the database. */
 async function expectAnswer(handler: Parameters<typeof call>[0], request: HttpCall): Promise<void> {
   const { statusCode, headers, body } = await call(handler, request)
   expect(statusCode, JSON.stringify(body)).toBeLessThan(500)
@@ -100,14 +100,14 @@ function isoOrNot(date: Date): string {
   return Number.isNaN(date.getTime()) ? String(date) : date.toISOString()
 }
 
-/** Valid except for one field, so that its fault decides the answer. */
+/** Valid except for one field, so that this field's error decides the response. */
 const mutated = fc.tuple(fields, fc.nat(), fc.uuid()).map(([all, pick, name]) => {
   const changes = Object.entries(all)
   const good = { name, type: 'http', schedule_type: 'interval', interval_seconds: 60 }
   return { ...good, ...Object.fromEntries(changes.slice(pick % (changes.length + 1)).slice(0, 1)) }
 })
 
-test('any JSON is answered by POST and PATCH', async () => {
+test('POST and PATCH handle any JSON', async () => {
   const anything = fc.oneof(
     value.map((it) => JSON.stringify(it)),
     fc.json({ stringUnit: 'binary' }),
@@ -120,7 +120,7 @@ test('any JSON is answered by POST and PATCH', async () => {
   )
 })
 
-test('any text is answered by POST and PATCH', async () => {
+test('POST and PATCH handle any text', async () => {
   const text = fc.string({ unit: 'binary', maxLength: 200 })
   await fc.assert(
     fc.asyncProperty(text, async (body) => void (await Promise.all([post(body), patch(body)]))),
@@ -130,7 +130,7 @@ test('any text is answered by POST and PATCH', async () => {
   )
 })
 
-test('any mixture of the fields is answered by POST and PATCH', async () => {
+test('POST and PATCH handle any combination of fields', async () => {
   await fc.assert(
     fc.asyncProperty(fields, async (body) => {
       const { name, type, ...changes } = body
@@ -140,14 +140,14 @@ test('any mixture of the fields is answered by POST and PATCH', async () => {
   )
 })
 
-test('a good body with one field changed is answered by POST', async () => {
+test('POST handles a valid body with one field changed', async () => {
   await fc.assert(
     fc.asyncProperty(mutated, async (body) => await post(JSON.stringify(body))),
     { numRuns: 1500 },
   )
 })
 
-test('any path and query is answered by every route that reads', async () => {
+test('every GET route handles any path and query', async () => {
   const id = fc.oneof(
     fc.constantFrom('1', '2', '0', '2147483648', '9007199254740991'),
     fc.string({ unit: 'binary' }),
@@ -196,7 +196,7 @@ const route = (name: string) => {
   return found
 }
 
-test('a good body with one or all fields changed is answered by PUT and the preview', async () => {
+test('PUT and the preview handle a valid body with one or all fields changed', async () => {
   const put = route('PUT /tasks/by-name/{name}')
   const preview = route('POST /schedules/preview')
   const name = fc.oneof(fc.constantFrom('a', 'b'), fc.string({ unit: 'binary' }))
@@ -237,7 +237,7 @@ const PREVIEWED = [
   'count',
 ]
 
-test('any id, query, body and header is answered by every route that does something', async () => {
+test('every non-GET route handles any id, query, body and headers', async () => {
   const id = fc.oneof(
     fc.constantFrom('1', '1', '1', '2', '2147483648', '9007199254740991'),
     fc.string({ unit: 'binary' }),
@@ -267,7 +267,7 @@ test('any id, query, body and header is answered by every route that does someth
         },
         { requiredKeys: [] },
       )
-      // Usually one field of the right route.
+      // One field at most, since each belongs to a different route.
       .chain((all) => fc.constantFrom(...Object.entries(all).map(([key, one]) => ({ [key]: one })), {}))
       .map((it) => JSON.stringify(it)),
   )
@@ -288,7 +288,7 @@ test('any id, query, body and header is answered by every route that does someth
       headers,
       async ({ handler, request }, id, query, given, headers) => {
         const { body: _, ...bare } = request as HttpCall
-        // An earlier case may have deleted it.
+        // An earlier case may have deleted the task.
         await db()`
           insert into tasks (id, name, type, schedule_type, interval_seconds) overriding system value
           values (1, 'a', 'sleep', 'interval', 60) on conflict do nothing`

@@ -38,7 +38,7 @@ beforeEach(async () => {
   runNothingHere()
 })
 
-test('the same request gets the same answer, although the task has changed', async () => {
+test('a repeated request gets the same response, even if the task has changed', async () => {
   const first = await post()
   expect(first).toEqual(created)
   await db()`update tasks set interval_seconds = 5`
@@ -47,7 +47,7 @@ test('the same request gets the same answer, although the task has changed', asy
   expect(await tasks()).toBe(1)
 })
 
-test('runs once, and reruns once', async () => {
+test('a repeated run or rerun starts only one execution', async () => {
   await insertTask()
   const first = await run('1', 'run')
   expect(first).toEqual(json(201, aQueued()))
@@ -66,7 +66,7 @@ test('runs once, and reruns once', async () => {
   expect(await rerun()).toEqual({ ...again, headers: { ...again.headers, ...REPLAYED } })
 })
 
-test('another key, and none, is another request', async () => {
+test('a request with another key or without a key is a new request', async () => {
   await post()
   expect(await post({ ...task, name: 'b' }, 'l')).toEqual(
     json(201, aTask({ id: 2, name: 'b' }), { location: '/tasks/2', ...etag(1) }),
@@ -77,14 +77,14 @@ test('another key, and none, is another request', async () => {
   expect(await post(task, 'K')).toEqual(problem('conflict', 'a task named "a" exists already'))
 })
 
-test('another request under the same key is refused', async () => {
+test('rejects a different request with the same key', async () => {
   await post()
   expect(await post({ ...task, name: 'b' })).toEqual(other)
   expect(await run('1')).toEqual(other)
   expect(await tasks()).toBe(1)
 })
 
-test('while the first is in progress, the second is asked to retry', async () => {
+test('tells a repeated request to retry while the first is in progress', async () => {
   const first = await db().begin(async (tx) => {
     await tx`lock table tasks in exclusive mode`
     const answer = post()
@@ -96,7 +96,7 @@ test('while the first is in progress, the second is asked to retry', async () =>
   expect(await post()).toEqual({ ...created, headers: { ...created.headers, ...REPLAYED } })
 })
 
-test('of twenty at once one creates', async () => {
+test('only one of twenty concurrent requests creates the task', async () => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => post()))
   const replayed = { ...created, headers: { ...created.headers, ...REPLAYED } }
   const firsts = answers.filter((it) => it.statusCode === 201 && !('idempotency-replayed' in it.headers))
@@ -106,11 +106,11 @@ test('of twenty at once one creates', async () => {
   expect(await tasks()).toBe(1)
 })
 
-describe('is kept', () => {
+describe('retention', () => {
   const age = async (interval: string) =>
     await db()`update idempotency_keys set created_at = now() - ${interval}::interval`
 
-  test('for 24 hours', async () => {
+  test('keeps a response for 24 hours', async () => {
     await post()
     await age('23 hours 59 minutes')
     expect((await post()).headers).toMatchObject(REPLAYED)
@@ -119,14 +119,14 @@ describe('is kept', () => {
     expect((await post({ ...task, name: 'b' })).statusCode).toBe(201)
   })
 
-  test('for a minute when there is no answer: its process died', async () => {
+  test('keeps a key for a minute if its process died without responding', async () => {
     await db()`insert into idempotency_keys (key, request_hash) values ('k', 'x')`
     expect(await post()).toEqual(other)
     await age('61 seconds')
     expect(await post()).toEqual(created)
   })
 
-  test('not at all after an error', async () => {
+  test('keeps no key after an error', async () => {
     const unknown = { ...task, type: 'shell' }
     expect((await post(unknown)).statusCode).toBe(422)
     expect(await post()).toEqual(created)
@@ -135,31 +135,31 @@ describe('is kept', () => {
   })
 })
 
-test.for(['', 'x'.repeat(256), 'a\0', 'a\tb', 'ключ'])('refuses the key %j', async (key) => {
+test.for(['', 'x'.repeat(256), 'a\0', 'a\tb', 'ключ'])('rejects the key %j', async (key) => {
   expect(await post(task, key)).toEqual(
     problem('bad_request', 'Idempotency-Key is not 1 to 255 printable ASCII characters'),
   )
   expect(await tasks()).toBe(0)
 })
 
-test('takes a key of 255 characters, also one that looks like SQL', async () => {
+test('accepts a key of 255 characters, even one that looks like SQL', async () => {
   expect(await post(task, `'; drop table tasks; --`.padEnd(255, ' x'))).toEqual(created)
 })
 
-test('the API key comes first', async () => {
+test('checks the API key first', async () => {
   await post()
   const { statusCode } = await post(task, 'k', { headers: { 'idempotency-key': 'k', 'x-api-key': 'wrong' } })
   expect(statusCode).toBe(401)
 })
 
-test('another query is another request', async () => {
+test('rejects a different query with the same key', async () => {
   const pause = (query: string) =>
     call(pauseTasks, { method: 'POST', path: '/tasks/pause', query, headers: { 'idempotency-key': 'k' } })
   expect(await pause('tag=a')).toMatchObject({ statusCode: 200 })
   expect(await pause('tag=b')).toEqual(other)
 })
 
-test('a route that needs no API key leaves nothing in the database', async () => {
+test('a route that needs no API key stores no idempotency key', async () => {
   await call(notFound, { method: 'POST', path: '/nope', headers: { 'idempotency-key': 'k' } })
   expect(await db()`select from idempotency_keys where key = 'k'`).toEqual([])
 })

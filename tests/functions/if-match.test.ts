@@ -21,7 +21,7 @@ beforeEach(async () => {
 })
 
 test.for(['"7"', '*', ' * ', '"6","7"', '"6" , W/"7", "7"', '"a,b", "7"', '"", "7"'])(
-  '%s lets it change',
+  'If-Match: %s allows the change',
   async (tag) => {
     expect(await patch(tag)).toEqual(
       json(200, aTask({ version: 8, max_attempts: 2, next_run_at: at }), etag(8)),
@@ -29,13 +29,18 @@ test.for(['"7"', '*', ' * ', '"6","7"', '"6" , W/"7", "7"', '"a,b", "7"', '"", "
   },
 )
 
-test.for(['"6"', '"77"', 'W/"7"', '"x"', '"6", "8"', '"07 "', '""', '"6,7"'])('%s does not', async (tag) => {
-  expect(await patch(tag)).toEqual(problem('precondition_failed', 'the task is at version 7'))
-  expect(await db()`select version, max_attempts from whole_tasks`).toEqual([{ version: 7, max_attempts: 1 }])
-})
+test.for(['"6"', '"77"', 'W/"7"', '"x"', '"6", "8"', '"07 "', '""', '"6,7"'])(
+  'If-Match: %s prevents the change',
+  async (tag) => {
+    expect(await patch(tag)).toEqual(problem('precondition_failed', 'the task is at version 7'))
+    expect(await db()`select version, max_attempts from whole_tasks`).toEqual([
+      { version: 7, max_attempts: 1 },
+    ])
+  },
+)
 
 test.for(['7', '"7', '7"', '"7" "8"', '"7",', ',"7"', '*, "7"', 'w/"7"', "'7'", '', ' '])(
-  '%j is no list of tags',
+  'rejects %j, which is not a list of tags',
   async (tag) => {
     expect(await patch(tag)).toEqual(
       problem('bad_request', 'If-Match is not a list of entity tags, such as "3"'),
@@ -43,11 +48,11 @@ test.for(['7', '"7', '7"', '"7" "8"', '"7",', ',"7"', '*, "7"', 'w/"7"', "'7'", 
   },
 )
 
-test('is ignored for a task that does not exist', async () => {
+test('ignores If-Match for a task that does not exist', async () => {
   expect(await patch('*', '2')).toEqual(problem('not_found', 'task 2 does not exist'))
 })
 
-test('of many requests with the same version only one changes the task', async () => {
+test('only one of many concurrent requests with the same version changes the task', async () => {
   const answers = await Promise.all(Array.from({ length: 10 }, () => patch('"7"')))
   expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([200, ...Array(9).fill(412)])
   expect(await db()`select version from whole_tasks`).toEqual([{ version: 8 }])

@@ -5,7 +5,7 @@ delete process.env.API_KEY
 const { guarded } = await import('../setup/routes.ts')
 
 test.for(guarded)(
-  '$request.method $request.path takes any caller when no key is configured',
+  '$request.method $request.path accepts any caller when no API key is configured',
   async ({ handler, request }) => {
     const without = await call(handler, request)
     const withOne = await call(handler, { ...request, headers: { 'x-api-key': 'anything' } })

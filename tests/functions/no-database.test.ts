@@ -18,7 +18,7 @@ async function closedPort(): Promise<number> {
 }
 
 test.for(guarded)(
-  '$request.method $request.path says that the database is away',
+  '$request.method $request.path reports that the database is unreachable',
   async ({ handler, request }) => {
     expect(await call(handler, request)).toEqual(
       problem('unavailable', 'the database cannot be reached', { headers: { 'retry-after': '5' } }),
@@ -27,7 +27,7 @@ test.for(guarded)(
 )
 
 test.for(open)(
-  '$request.method $request.path answers without a database',
+  '$request.method $request.path works without a database',
   async ({ handler, request, status }) => {
     expect((await call(handler, request)).statusCode).toBe(status)
   },

@@ -5,7 +5,7 @@ import { problem } from '../setup/expected.ts'
 import { call } from '../setup/http-event.ts'
 import { insertTask } from '../setup/rows.ts'
 
-test('answers before the runtime cuts the invocation off', async () => {
+test('responds before the runtime ends the invocation', async () => {
   const id = await insertTask()
   await db().begin(async (tx) => {
     await tx`select from task_state where task_id = ${id} for update`

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 const CLIENT = createRequire(import.meta.url).resolve('aws-lambda-ric')
 const NATIVE = fileURLToPath(new URL('native-client.ts', import.meta.url))
 
-/** What an environment is started with: the unpacked zip, and the function's part of the template. */
+/** What an environment starts from: the unpacked zip and the function's part of the template. */
 export type Build = {
   name: string
   folder: string
@@ -26,8 +26,8 @@ type Invocation = {
 }
 
 /**
- * An execution environment of Lambda: a process of AWS's runtime client, behind a Runtime API of its own. It takes one
- * invocation at a time, and is stopped (SIGSTOP) in between, as Lambda freezes it.
+ * A Lambda execution environment: a process that runs AWS's runtime client against its own Runtime API. It handles one
+ * invocation at a time and is stopped (SIGSTOP) in between, just as Lambda freezes it.
  */
 export class Environment {
   readonly #build: Build
@@ -37,7 +37,7 @@ export class Environment {
   #asking: ServerResponse | undefined
   #current: Invocation | undefined
   #gone: Error | undefined
-  /** Milliseconds from the start of the process until it asked for its first invocation. */
+  /** Milliseconds from the start of the process until it requested its first invocation. */
   initMs: number | undefined
 
   constructor(build: Build, print: (text: string) => void) {
@@ -55,8 +55,8 @@ export class Environment {
   }
 
   /**
-   * Returns the handler's answer. Rejects with its error, or at the function's timeout, which also ends the process, as
-   * on Lambda.
+   * Returns the handler's result. Rejects with its error, or when the function times out. As on Lambda, a timeout also
+   * ends the process.
    */
   invoke(id: string, event: string): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
@@ -124,7 +124,7 @@ export class Environment {
     else this.#child?.kill('SIGSTOP')
   }
 
-  /** Passes the invocation to the process, once there are both. */
+  /** Passes the invocation to the process once it has requested one. */
   #hand(): void {
     const { name, timeoutSeconds } = this.#build
     if (!this.#asking || !this.#current) return

@@ -23,7 +23,7 @@ afterAll(async () => {
 const invoke = (name: string, event: object = {}) =>
   deployed.lambda.invoke(`task-scheduler-dev-${name}`, event)
 
-test('migrate makes the tables of an empty database, once', async () => {
+test('migrate creates the tables of an empty database, and does nothing the second time', async () => {
   await database.sql`drop schema public cascade`
   await database.sql`create schema public`
   const files = await readdir('infra/migrations')
@@ -32,12 +32,12 @@ test('migrate makes the tables of an empty database, once', async () => {
   expect((await send(deployed.url, { path: '/readyz' })).status).toBe(200)
 })
 
-test('docs has its assets', async () => {
+test('the docs page is served with its assets', async () => {
   for (const path of ['/docs', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js', '/openapi.json'])
     expect({ path, status: (await send(deployed.url, { path })).status }).toEqual({ path, status: 200 })
 })
 
-test('the line that the lateness alarm counts is logged, as JSON, when an execution starts', async () => {
+test('the start of an execution logs the JSON line that the lateness alarm counts', async () => {
   const { Resources } = await readTemplate(ROOT)
   const filter = Resources.Lateness?.Properties
   expect(filter).toMatchObject({
@@ -61,13 +61,13 @@ test('the line that the lateness alarm counts is logged, as JSON, when an execut
   expect(deployed.lambda.failures).toEqual([])
 })
 
-test('one tick at a time: a second one is throttled', async () => {
+test('a second concurrent tick is throttled', async () => {
   const first = invoke('tick', { loopSeconds: 1.5 })
   await expect(invoke('tick', {})).rejects.toThrow('throttled')
   await first
 })
 
-test('an execute that fails is reported', async () => {
+test('a failed execute is reported', async () => {
   deployed.lambda.invokeLater('task-scheduler-dev-execute', { claimId: 'none' })
   await deployed.lambda.idle()
   expect(deployed.lambda.failures).toEqual([expect.stringContaining('ZodError')])

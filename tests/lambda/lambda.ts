@@ -3,18 +3,18 @@ import { type Build, Environment } from './environment.ts'
 
 export type LambdaFunction = Build & { reservedConcurrency: number | undefined }
 
-/** Lambda's limit for the payload of an asynchronous invocation. */
+/** Lambda's payload limit for asynchronous invocations, in bytes. */
 const EVENT_LIMIT = 262_144
 
-/** The functions, each with as many environments as are busy at once. Idle ones are reused, the latest first. */
+/** Runs functions, each in one environment per concurrent invocation. Reuses idle environments, newest first. */
 export class Lambda {
   readonly #functions: Map<string, LambdaFunction>
   readonly #environments = new Map<string, Environment[]>()
   readonly #asynchronous = new Set<Promise<void>>()
   readonly #chunks: string[] = []
   /**
-   * What an on-failure destination would have received: failed asynchronous invocations. Each is tried once, as the
-   * template says.
+   * The errors of failed asynchronous invocations, which an on-failure destination would have received. Nothing is
+   * retried, as the template configures.
    */
   readonly failures: string[] = []
   readonly initMs: number[] = []
@@ -32,7 +32,7 @@ export class Lambda {
     return this.#functions.has(name)
   }
 
-  /** Rejects with what the handler threw, and if the function already runs as often as it may. */
+  /** Rejects with the handler's error, or if the function has reached its reserved concurrency. */
   async invoke(name: string, event: unknown, id: string = randomUUID()): Promise<unknown> {
     const environment = this.#environmentOf(name)
     const isCold = environment.initMs === undefined
@@ -43,7 +43,7 @@ export class Lambda {
     }
   }
 
-  /** `InvocationType: Event`. */
+  /** Invokes the function asynchronously, as `InvocationType: Event` does. */
   invokeLater(name: string, event: unknown): void {
     if (JSON.stringify(event).length > EVENT_LIMIT) throw new Error(`${name}: the event is too large`)
     const work = this.invoke(name, event)
@@ -67,7 +67,7 @@ export class Lambda {
 
   readonly #all = (): Environment[] => [...this.#environments.values()].flat()
 
-  /** A frozen process doesn't notice that its parent is gone. */
+  /** Kills all processes: a frozen one doesn't notice that its parent is gone. */
   readonly #killAll = (): void => {
     for (const environment of this.#all()) environment.kill()
   }

@@ -9,12 +9,12 @@ import { ROOT } from './start.ts'
 const FOLDER = new URL('.serverless/', ROOT)
 
 /**
- * In bytes. The largest function has the AWS SDK, undici and the cron parsers; /docs has Swagger UI. A package that
- * isn't tree-shaken shows here.
+ * Bytes per zip. The largest function contains the AWS SDK, undici and the cron parsers; /docs contains Swagger UI. A
+ * dependency that isn't tree-shaken exceeds the limit.
  */
 const LIMIT = 600_000
 
-/** What functions read at runtime besides their module. */
+/** The files that functions read at runtime, besides their module. */
 const FILES: Record<string, string[]> = {
   docs: ['node_modules/swagger-ui-dist/swagger-ui-bundle.js', 'node_modules/swagger-ui-dist/swagger-ui.css'],
   migrate: ['infra/migrations/'],
@@ -35,7 +35,7 @@ async function readZips(): Promise<Map<string, Buffer>> {
   return new Map(await Promise.all(names.map(read)))
 }
 
-test('each zip has the module of its function, the files that it reads, and nothing else', async () => {
+test("each zip contains its function's module, the files it reads, and nothing else", async () => {
   const { functions } = await readService(fileURLToPath(new URL('serverless.yml', ROOT)))
   expect([...zips.keys()]).toEqual(functions.map((fn) => fn.name).sort())
   const migrations = (await readdir(new URL('infra/migrations/', ROOT))).filter((it) => it.endsWith('.sql'))
@@ -49,12 +49,12 @@ test('each zip has the module of its function, the files that it reads, and noth
   }
 })
 
-test('the zips are small', () => {
+test('the zips are within their size limits', () => {
   for (const [name, { length }] of zips) expect({ name, fits: length < LIMIT }).toEqual({ name, fits: true })
   expect(zips.get('health')?.length).toBeLessThan(100_000)
 })
 
-test('packaging twice gives the same bytes', async () => {
+test('packaging twice produces the same bytes', async () => {
   await packageService()
   const again = await readZips()
   for (const [name, zip] of again)

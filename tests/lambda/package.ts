@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Packages the service like `npm run package`. Throws if something is missing that these tests need. */
+/** Packages the service as `npm run package` does. Throws if a prerequisite of these tests is missing. */
 export default async function packageService(): Promise<void> {
   requireLambda()
   const { PATH = '', HOME = '' } = process.env

@@ -1,6 +1,6 @@
 import type { Template } from './template.ts'
 
-/** Returns the names that a part of a template refers to, by Ref, Fn::GetAtt, Fn::Sub and DependsOn. */
+/** Returns the names that a part of a template references through Ref, Fn::GetAtt, Fn::Sub and DependsOn. */
 function namesIn(part: unknown): string[] {
   if (typeof part !== 'object' || part === null) return []
   return Object.entries(part).flatMap(([key, value]) => {
@@ -19,7 +19,7 @@ export function dangling({ Resources, Parameters, Outputs }: Template): string[]
   return namesIn({ Resources, Outputs }).filter((name) => !known.has(name) && !name.startsWith('AWS::'))
 }
 
-/** Returns the resources that wait for each other in a circle, which CloudFormation can't create. */
+/** Returns the resources that CloudFormation can't create because of a circular dependency. */
 export function circle({ Resources }: Template): string[] {
   const left = new Map(
     Object.entries(Resources).map(([name, resource]) => [

@@ -10,9 +10,9 @@ const resourceNamed = (type: string) =>
   specification.lookup('resource', 'cloudFormationType', 'equals', type)[0]
 
 /**
- * Returns what CloudFormation would refuse in a template, by AWS's own resource specification: unknown types and
- * properties, missing ones, and values of the wrong kind. The results of intrinsic functions (`Ref`, `Fn::GetAtt`) are
- * unknown here, and accepted.
+ * Returns what CloudFormation would reject in a template, according to AWS's own resource specification: unknown types
+ * and properties, missing properties, and values of the wrong type. Intrinsic functions (`Ref`, `Fn::GetAtt`) are
+ * accepted everywhere, because their results are unknown here.
  */
 export function complaints({ Resources }: Template): string[] {
   return Object.entries(Resources).flatMap(([name, { Type, Properties = {} }]) => {
@@ -62,7 +62,7 @@ const KINDS: Record<string, string> = {
 function checkScalar(path: string, type: Type, value: unknown): string[] {
   const kind = KINDS[type.type]
   const text = JSON.stringify(value)
-  if (kind !== undefined && typeof value !== kind) return [`${path}: ${text} is no ${kind}`]
+  if (kind !== undefined && typeof value !== kind) return [`${path}: ${text} is not a ${kind}`]
   const allowed = type.type === 'string' ? type.allowedValues : undefined
   return !allowed || allowed.includes(String(value)) ? [] : [`${path}: ${text} is not allowed`]
 }
@@ -74,6 +74,6 @@ const isIntrinsic = (value: unknown): boolean => {
   return others.length === 0 && (key === 'Ref' || key.startsWith('Fn::'))
 }
 
-/** Of several alternatives, what is wrong with the best one. */
+/** Returns the complaints about the alternative that fits best. */
 const fewest = (alternatives: string[][]): string[] =>
   alternatives.toSorted((a, b) => a.length - b.length)[0] ?? []

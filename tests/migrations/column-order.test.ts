@@ -20,7 +20,10 @@ afterEach(() => drop())
 
 const AT = '2026-03-10T00:00:00.125Z'
 
-/** Open, waiting for a retry, paused, and new: together every column has a value of its own. */
+/**
+ * Inserts the states of a task that is running, one that waits for a retry, a paused one and a new one. Together they
+ * give every column a value of its own.
+ */
 const insertStates = () => sql`
   insert into task_state (
     task_id, definition, next_run_at, execution_id, scheduled_for, due_at, started_at, cancel_requested_at, claim_id, busy_from, busy_until,
@@ -45,7 +48,7 @@ const insertStates = () => sql`
     consecutive, status, trigger, unheld, paused, until, reason
   ) on s.name = t.name`
 
-/** As `jsonb`, which orders the keys itself. */
+/** Returns the rows as `jsonb`, which sorts the keys, so that the order of columns doesn't matter. */
 const states = async () =>
   (await sql<{ row: unknown }[]>`select to_jsonb(s) as row from task_state s order by task_id`).map(
     ({ row }) => row,
@@ -59,7 +62,7 @@ const parts = async () => [
     order by 1`),
 ]
 
-test('another order of columns keeps every value, index and check', async () => {
+test('reordering the columns keeps every value, index and constraint', async () => {
   await insertStates()
   const before = { states: await states(), parts: await parts() }
   expect(before.states).toHaveLength(4)
@@ -67,7 +70,7 @@ test('another order of columns keeps every value, index and check', async () => 
   expect({ states: await states(), parts: await parts() }).toEqual(before)
 })
 
-test('moving to another order of columns waits for locks, and blocks nobody meanwhile', async () => {
+test('reordering the columns waits for locks without blocking anyone', async () => {
   await insertStates()
   const ended = await sql.begin(async (tx) => {
     await tx`select from tasks`

@@ -54,7 +54,7 @@ test('adds the checksum of a migration that was applied before there were checks
   expect(row?.sha256).toMatch(/^[0-9a-f]{64}$/)
 })
 
-test('runs a file that says so outside of a transaction, and the others in theirs', async () => {
+test('runs a file marked "no transaction" outside a transaction, and each other file in its own', async () => {
   await write('0001_a.sql', 'create table a (b integer)')
   await write('0002_b.sql', '-- no transaction\ncreate index concurrently if not exists a_b on a (b)')
   await write('0003_c.sql', 'alter table a add column c integer')
@@ -62,7 +62,7 @@ test('runs a file that says so outside of a transaction, and the others in their
   expect(await sql`select from pg_indexes where indexname = 'a_b'`).toHaveLength(1)
 })
 
-test('applies nothing of a file that fails', async () => {
+test('rolls back a file that fails', async () => {
   await write('0001_a.sql', 'create table a (); create table a ()')
   await expect(run()).rejects.toThrow('relation "a" already exists')
   expect(await sql`select from pg_tables where tablename = 'a'`).toEqual([])

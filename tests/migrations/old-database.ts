@@ -6,7 +6,7 @@ import { databaseUrl } from '../setup/database-url.ts'
 
 const FOLDER = new URL('../../infra/migrations/', import.meta.url)
 
-/** Creates a database as the version left it whose newest migration this was. */
+/** Creates a database as it was when `newest` was the latest migration. */
 export async function openOldDatabase(newest: string): Promise<{ sql: Database; drop: () => Promise<void> }> {
   const { url, prefix } = inject('testDatabase')
   const name = `${prefix}_${randomBytes(6).toString('hex')}`

@@ -57,7 +57,7 @@ const stateOf = async (taskId: number) => {
 const ledgerOf = (taskId: number) => sql`
   select id::int as id, status, attempt from executions where task_id = ${taskId} order by id`
 
-test('keeps ended executions and the state of tasks', async () => {
+test('keeps ended executions and the state of each task', async () => {
   const state = {
     paused_at: AT,
     paused_until: '2027-01-01T00:00:00Z',
@@ -121,7 +121,7 @@ test('a waiting retry keeps waiting, with its id and its failures', async () => 
   })
 })
 
-test('frees what was claimed and had not started', async () => {
+test('frees executions that were claimed but not started', async () => {
   const id = await task()
   const claimed = await execution(id, 'queued', { claim_id: CLAIM, lease_expires_at: '2099-01-01T00:00:00Z' })
 
@@ -131,7 +131,7 @@ test('frees what was claimed and had not started', async () => {
   expect(await stateOf(id)).toMatchObject({ ...free, unheld_due_at: new Date(AT) })
 })
 
-test('what was running is lost, and runs again as the next attempt', async () => {
+test('a running execution is lost and requeued as the next attempt', async () => {
   const id = await task()
   const running = await execution(id, 'running')
 
@@ -150,7 +150,7 @@ test('what was running is lost, and runs again as the next attempt', async () =>
   expect(state.unheld_due_at).toEqual(state.busy_until)
 })
 
-test('what was running and was asked to stop does not run again', async () => {
+test('a running execution whose cancellation was requested is not requeued', async () => {
   const id = await task()
   await execution(id, 'running', { cancel_requested_at: AT })
 
@@ -160,7 +160,7 @@ test('what was running and was asked to stop does not run again', async () => {
   expect(await stateOf(id)).toMatchObject({ status: null, unheld_due_at: null, paused_at: null })
 })
 
-test('what was running is not repeated beyond its crash_limit', async () => {
+test('a running execution is not requeued beyond its crash_limit', async () => {
   const once = await task({ crash_limit: 0 })
   await execution(once, 'running')
   const thrice = await task({ crash_limit: 2 })

@@ -14,18 +14,18 @@ const run = (file: string, args: string[]) =>
   promisify(execFile)(file, args, { cwd: FOLDER, maxBuffer: 16 * 2 ** 20 })
 
 beforeAll(async () => {
-  // A package of its own, since openapi-typescript needs another TypeScript.
+  // A separate package, because openapi-typescript needs an older TypeScript.
   if (!existsSync(new URL('node_modules', import.meta.url)))
     await run('npm', ['ci', '--no-audit', '--no-fund'])
 }, 120_000)
 
-test('a linter finds nothing wrong with openapi.json', { timeout: 60_000 }, async () => {
+test('openapi.json passes the linter without warnings', { timeout: 60_000 }, async () => {
   const { stderr } = await run('node_modules/.bin/redocly', ['lint', DOCUMENT, '--config', 'redocly.yaml'])
   expect(stderr).toContain('Your API description is valid')
   expect(stderr).not.toContain('warning')
 })
 
-test('a client can be generated from it', { timeout: 60_000 }, async () => {
+test('client types can be generated from openapi.json', { timeout: 60_000 }, async () => {
   const { stdout } = await run('node_modules/.bin/openapi-typescript', [DOCUMENT])
   expect(stdout).toContain('export interface paths')
 })
@@ -39,6 +39,6 @@ const withBody = Object.entries(handlers)
   }))
   .filter(({ operation }) => operation?.body)
 
-test.each(withBody)('the example of $name is accepted as it is', ({ operation }) => {
+test.each(withBody)('$name accepts its own example', ({ operation }) => {
   expect(operation?.body?.safeParse(operation.example)).toMatchObject({ success: true })
 })

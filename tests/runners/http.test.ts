@@ -14,7 +14,7 @@ const answer =
   (response: ServerResponse) =>
     response.writeHead(status, headers).end()
 
-/** Runs the runner alone, with params as a task has them. */
+/** Calls the runner directly, with a task's params. */
 async function call(params: object, signal: AbortSignal = new AbortController().signal) {
   const run = {
     taskId: 1,
@@ -38,7 +38,7 @@ const failure = (status_code: number, retryable: boolean, notBeforeSeconds = 0) 
 })
 
 describe('sends', () => {
-  test.for(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])('a %s', async (method) => {
+  test.for(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])('a %s request', async (method) => {
     await using target = await startTarget(answer(200))
     expect(await call({ url: `${target.url}/a?b=c`, method })).toEqual(success(200))
     expect(target.seen).toEqual([expect.objectContaining({ method, url: '/a?b=c', body: '' })])
@@ -57,7 +57,7 @@ describe('sends', () => {
     expect(target.seen[0]?.headers['content-type']).toBe(type)
   })
 
-  test('headers, which win over the defaults', async () => {
+  test('headers, which override the defaults', async () => {
     await using target = await startTarget(answer(200))
     const headers = { 'X-Own': 'é', 'Content-Type': 'application/vnd.a+json', 'Idempotency-Key': 'mine' }
     await call({ url: target.url, method: 'POST', headers, body: {} })
@@ -69,7 +69,7 @@ describe('sends', () => {
   })
 })
 
-describe('which statuses are a success', () => {
+describe('success by status', () => {
   test.for<[status: number, expected: unknown, ok: boolean]>([
     [200, undefined, true],
     [204, undefined, true],
@@ -80,14 +80,14 @@ describe('which statuses are a success', () => {
     [200, 404, false],
     [503, [200, 503], true],
     [201, [200, 503], false],
-  ])('%s when %j is expected: %s', async ([status, expected_status, ok]) => {
+  ])('%s with expected_status %j: %s', async ([status, expected_status, ok]) => {
     await using target = await startTarget(answer(status))
     expect(await call({ url: target.url, expected_status })).toMatchObject({
       status: ok ? 'success' : 'failed',
     })
   })
 
-  test('a redirect, which it does not follow', async () => {
+  test('a redirect is a success and is not followed', async () => {
     await using target = await startTarget(answer(302, { location: '/elsewhere' }))
     expect(await call({ url: target.url })).toEqual(success(302))
     expect(target.seen).toHaveLength(1)
@@ -108,12 +108,12 @@ test.for<[status: number, retryable: boolean]>([
   [501, true],
   [503, true],
   [599, true],
-])('a %s may be tried again: %s', async ([status, retryable]) => {
+])('a %s is retryable: %s', async ([status, retryable]) => {
   await using target = await startTarget(answer(status))
   expect(await call({ url: target.url })).toEqual(failure(status, retryable))
 })
 
-test('retry_status adds statuses that are retried', async () => {
+test('retry_status adds statuses that are retryable', async () => {
   await using target = await startTarget(answer(404))
   expect(await call({ url: target.url, retry_status: [404] })).toEqual(failure(404, true))
 })
@@ -126,12 +126,12 @@ test.for<[header: string, seconds: number]>([
   ['-5', 0],
   ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
   ['Fri, 31 Dec 9999 23:59:59 GMT', 86_400],
-])('Retry-After: %s is %s seconds', async ([header, seconds]) => {
+])('reads Retry-After: %s as %s seconds', async ([header, seconds]) => {
   await using target = await startTarget(answer(503, { 'retry-after': header }))
   expect(await call({ url: target.url })).toEqual(failure(503, true, seconds))
 })
 
-test('Retry-After takes a date', async () => {
+test('reads a date in Retry-After', async () => {
   const date = new Date(Date.now() + 600_000).toUTCString()
   await using target = await startTarget(answer(429, { 'retry-after': date }))
   const outcome = await call({ url: target.url })
@@ -144,7 +144,7 @@ describe('as a task', () => {
   const due = async (given: object) =>
     await insertTask({ type: 'http', interval_seconds: 3600, next_run_at: await nowPlus(-1), ...given })
 
-  test('sends one key for all attempts of an occurrence, and another for the next one', async () => {
+  test('sends one idempotency key for all attempts of an occurrence, and another for the next', async () => {
     await using target = await startTarget(answer(500))
     await due({ params: { url: target.url }, max_attempts: 2, retry_backoff_seconds: 0 })
     await tickAndRun()
@@ -162,7 +162,7 @@ describe('as a task', () => {
     expect(third?.attempt).toBe(2)
   })
 
-  test('waits for Retry-After, when that is longer than the backoff', async () => {
+  test('waits for Retry-After if that is longer than the backoff', async () => {
     await using target = await startTarget(answer(503, { 'retry-after': '600' }))
     await due({ params: { url: target.url }, max_attempts: 2, retry_backoff_seconds: 1 })
     await tickAndRun()
@@ -172,7 +172,7 @@ describe('as a task', () => {
     expect(wait).toBeLessThan(601_000)
   })
 
-  test('does not try a 404 again', async () => {
+  test('does not retry a 404', async () => {
     await using target = await startTarget(answer(404))
     await due({ params: { url: target.url }, max_attempts: 5 })
     await tickAndRun()
@@ -181,7 +181,7 @@ describe('as a task', () => {
     ])
   })
 
-  test('its timeout ends the request', async () => {
+  test('closes the request at its timeout', async () => {
     const { promise: closed, resolve: close } = Promise.withResolvers<void>()
     await using target = await startTarget((response) => response.on('close', close))
     await due({ params: { url: target.url }, timeout_seconds: 0.2 })
@@ -191,7 +191,7 @@ describe('as a task', () => {
   })
 
   test.for(['host: x\r\n', 'content-length', 'transfer-encoding', 'upgrade', 'expect'])(
-    'fails with the reason for a header that it can not send: %j',
+    'fails with a reason if it cannot send a header: %j',
     async (name) => {
       await using target = await startTarget(answer(200))
       await due({ params: { url: target.url, headers: { [name]: 'x' } } })
@@ -203,10 +203,10 @@ describe('as a task', () => {
   )
 })
 
-describe('an answer', () => {
+describe('a response', () => {
   const chunk = Buffer.alloc(65_536)
 
-  test('of 100 MB is not read to its end', async () => {
+  test('of 100 MB is not read to the end', async () => {
     let sent = 0
     await using target = await startTarget(async (response) => {
       while (!response.destroyed && sent < 1600) {
@@ -225,7 +225,7 @@ describe('an answer', () => {
     await expect(outcome).rejects.toThrow('aborted due to timeout')
   })
 
-  test('that is cut off counts by its status: the target has acted', async () => {
+  test('that is cut off counts by its status, since the target has acted', async () => {
     await using target = await startTarget((response) => {
       response.writeHead(200, { 'content-length': '10' }).write('a', () => response.destroy())
     })
@@ -233,13 +233,13 @@ describe('an answer', () => {
   })
 })
 
-test('a target that refuses the connection is a failure with the reason', async () => {
+test('fails with the reason if the target refuses the connection', async () => {
   const target = await startTarget(answer(200))
   await target[Symbol.asyncDispose]()
   await expect(call({ url: target.url })).rejects.toThrow('ECONNREFUSED')
 })
 
-test('leaves no listener on the signal of a run that is over', async () => {
+test('leaves no listener on the signal after the run', async () => {
   await using target = await startTarget(answer(200))
   const { signal } = new AbortController()
   await call({ url: target.url }, signal)

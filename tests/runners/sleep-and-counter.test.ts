@@ -22,18 +22,18 @@ describe('sleep', () => {
       signal,
     })
 
-  test('takes as long as it says', async () => {
+  test('sleeps for its duration', async () => {
     const from = performance.now()
     const outcome = await run({ duration: 0.05 }, new AbortController().signal)
     expect(outcome).toEqual({ status: 'success', result: { slept_seconds: 0.05 } })
     expect(performance.now() - from).toBeGreaterThanOrEqual(49)
   })
 
-  test('takes two seconds when nothing is said', () => {
+  test('sleeps for two seconds by default', () => {
     expect(sleep.params.parse({})).toEqual({ duration: 2 })
   })
 
-  test('wakes when it is stopped', async () => {
+  test('wakes up when it is stopped', async () => {
     await expect(run({ duration: 86_400 }, AbortSignal.timeout(20))).rejects.toThrow('aborted')
   })
 })
@@ -57,7 +57,7 @@ describe('counter', () => {
     expect(await counts()).toEqual([2 ** 31, 2 ** 52 + 1])
   })
 
-  test('continues from a patched count, even if it was claimed already', async () => {
+  test('continues from a patched count, even if the task was already claimed', async () => {
     await insertTask({ type: 'counter', params: { count: 5 } })
     const { claims } = await tickOnly(minute(0))
     const patched = await call(updateTask, {

@@ -5,7 +5,7 @@ import { databaseUrl } from './database-url.ts'
 
 type Clone = { url: string; drop(): Promise<void> }
 
-/** A migrated database of its own. Imports nothing of `shared/`, whose settings are read once, at the first import. */
+/** Creates a migrated database. Imports nothing from `shared/`, which would read the settings too early. */
 export async function cloneDatabase(): Promise<Clone> {
   const { url: serverUrl, prefix, template } = inject('testDatabase')
   const name = `${prefix}_${randomBytes(6).toString('hex')}`

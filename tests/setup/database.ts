@@ -9,8 +9,8 @@ import { findPostgres } from './find-postgres.ts'
 declare module 'vitest' {
   export interface ProvidedContext {
     /**
-     * `url`: where databases are created. `prefix`: what the names of all databases of this test run start with; they
-     * are dropped at its end.
+     * `url`: the server on which databases are created. `prefix`: the start of every database name in this test run;
+     * all of them are dropped at the end. `template`: the migrated database to clone.
      */
     testDatabase: { url: string; prefix: string; template: string }
   }
@@ -53,11 +53,11 @@ async function makeTemplate(admin: Sql, url: string, template: string) {
   } finally {
     await sql.end()
   }
-  // A database can't be cloned while anyone is connected to it: so nobody can be.
+  // A database can't be cloned while anyone is connected to it, so connections are forbidden.
   await admin`alter database ${admin(template)} allow_connections false`
 }
 
-/** What tests ask about: tasks with their state, and executions whether they are open or have ended. */
+/** Creates the views that tests query: tasks with their state, and all executions, open or ended. */
 async function createViews(sql: Database) {
   await sql`
     create view whole_tasks as

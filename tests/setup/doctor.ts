@@ -3,12 +3,12 @@ import { findViolations } from './violations.ts'
 
 let allowed: string[] = []
 
-/** This test leaves rows behind that break these invariants: it wrote them by hand. */
+/** Allows the current test to leave rows that break these invariants, because it writes them itself. */
 export function leavesBroken(...invariants: string[]): void {
   allowed = invariants
 }
 
-/** After each test of the file that imports this: its database breaks no invariant. */
+/** Checks, after each test of the importing file, that its database breaks no invariant. */
 afterEach(async () => {
   const isAllowed = (invariant: string): boolean => allowed.some((part) => invariant.includes(part))
   const violations = await findViolations()

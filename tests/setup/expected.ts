@@ -1,10 +1,10 @@
 import { expect } from 'vitest'
 import { REQUEST_ID } from './http-event.ts'
 
-/** An instant that a test can't know. */
+/** Matches any timestamp, for those that a test can't predict. */
 export const INSTANT = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
-/** The `ETag` of a task's version. */
+/** Returns the `ETag` header for a task's version. */
 export const etag = (version: number) => ({ etag: `"${version}"` })
 
 const HEADERS = {
@@ -61,17 +61,17 @@ export function problem(
 export const unauthorized = (detail: string) =>
   problem('unauthorized', detail, { headers: { 'www-authenticate': 'ApiKey' } })
 
-/** A 422 that names these fields, in order. */
+/** Returns a 422 that names these fields, in order. */
 export const invalidFields = (...fields: [pointer: string, detail: string][]) =>
   problem('invalid', fields.map(([pointer, detail]) => `${pointer}: ${detail}`).join('; '), {
     errors: fields.map(([pointer, detail]) => ({ pointer, detail })),
   })
 
-/** A 422 that names this path or query parameter. */
+/** Returns a 422 that names this path or query parameter. */
 export const invalidParameter = (parameter: string, detail: string) =>
   problem('invalid', `${parameter}: ${detail}`, { errors: [{ parameter, detail }] })
 
-/** A task as the API shows it: the smallest interval one, but for what is given. */
+/** Returns a task as the API shows it: a minimal interval task, overridden by `given`. */
 export const aTask = (given: object = {}) => {
   const task = {
     id: 1,
@@ -120,7 +120,7 @@ type Shown = {
   interval_seconds: number | null
 }
 
-/** Of a task that isn't bounded: an interval's can be told, a cron's only that they are instants. */
+/** Returns the `next_runs` of a task without an end: exact for an interval whose `next_run_at` is known. */
 function nextThree({ schedule_type, next_run_at: first, paused_at, interval_seconds: seconds }: Shown) {
   if (paused_at !== null || first === null) return []
   if (schedule_type === 'once') return [first]
@@ -128,7 +128,7 @@ function nextThree({ schedule_type, next_run_at: first, paused_at, interval_seco
   return [0, 1, 2].map((k) => new Date(Date.parse(first) + k * seconds * 1000).toISOString())
 }
 
-/** An execution as the API shows it: a success of task 1, but for what is given. */
+/** Returns an execution as the API shows it: a success of task 1, overridden by `given`. */
 export const anExecution = (given: object = {}) => ({
   id: 1,
   task_id: 1,
@@ -151,7 +151,7 @@ export const anExecution = (given: object = {}) => ({
   ...given,
 })
 
-/** An execution that waits to be started: of task 1, asked for by hand, but for what is given. */
+/** Returns a queued manual run of task 1, overridden by `given`. */
 export const aQueued = (given: object = {}) =>
   anExecution({
     status: 'queued',
@@ -164,7 +164,7 @@ export const aQueued = (given: object = {}) =>
     ...given,
   })
 
-/** One that ran, at instants that a test can't know. */
+/** Returns a finished manual run of task 1, at times that a test can't predict, overridden by `given`. */
 export const aRun = (given: object = {}) =>
   anExecution({
     scheduled_for: INSTANT,

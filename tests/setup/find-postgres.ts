@@ -10,10 +10,10 @@ type TestServer = { url: string; kind: string; stop(): Promise<void> }
 
 const image = 'postgres:18'
 
-/** The PostgreSQL for a test run: the one of `DATABASE_URL`, else a container, else the embedded one. */
+/** Returns the PostgreSQL server for a test run: `DATABASE_URL`, otherwise a container, otherwise an embedded one. */
 export async function findPostgres(): Promise<TestServer> {
   const given = process.env.DATABASE_URL
-  if (given) return { url: given, kind: 'of DATABASE_URL', stop: async () => {} }
+  if (given) return { url: given, kind: 'from DATABASE_URL', stop: async () => {} }
   try {
     return await startContainer()
   } catch (error) {
@@ -23,16 +23,16 @@ export async function findPostgres(): Promise<TestServer> {
 
 async function startContainer(): Promise<TestServer> {
   const { getContainerRuntimeClient } = await import('testcontainers')
-  const engine = await within(5_000, () => 'no Docker engine answers', getContainerRuntimeClient())
-  // start() would pull it too, but without a limit.
+  const engine = await within(5_000, () => 'no Docker engine responds', getContainerRuntimeClient())
+  // start() would pull the image too, but without a time limit.
   await within(120_000, (cause) => `Docker can't pull ${image}: ${cause}`, pull(engine))
   const { PostgreSqlContainer } = await import('@testcontainers/postgresql')
   const starting = new PostgreSqlContainer(image).withCommand(['postgres', ...fast]).start()
-  const container = await within(60_000, (cause) => `no container of ${image} starts: ${cause}`, starting)
+  const container = await within(60_000, (cause) => `the ${image} container didn't start: ${cause}`, starting)
   const stop = async () => {
     await container.stop()
   }
-  return { url: container.getConnectionUri(), kind: `in a container of ${image}`, stop }
+  return { url: container.getConnectionUri(), kind: `in a ${image} container`, stop }
 }
 
 const fast = ['-c', 'fsync=off', '-c', 'synchronous_commit=off', '-c', 'full_page_writes=off']
@@ -56,13 +56,13 @@ async function startEmbedded(reason: string): Promise<TestServer> {
 
 const folderName = 'task-scheduler-tests'
 
-/** A run that was killed leaves its server behind: joined and stopped, it goes, and its data with it. */
+/** Removes the servers of test runs that were killed: joins each one, stops it and deletes its data. */
 async function stopAbandoned() {
   for (const name of await readdir(tmpdir())) {
     const folder = join(tmpdir(), name)
     const [, prefix, pid] = /^(.+)-(\d+)-\w+$/.exec(name) ?? []
     if (prefix !== folderName || isRunning(Number(pid))) continue
-    // Others may write to the temporary folder too: what they left there isn't ours to run or to remove.
+    // Other users can write to the temporary folder too. Their files aren't ours to run or remove.
     if ((await lstat(folder)).uid !== (process.getuid?.() ?? 0)) continue
     const server = await startPostgres(join(folder, 'postgres'), { ephemeral: true })
     await server.stop()
@@ -70,11 +70,11 @@ async function stopAbandoned() {
   }
 }
 
-/** Fails for `reason` when the work fails or takes longer. */
+/** Rejects with `reason` if the work fails or takes longer than `ms`. */
 async function within<T>(ms: number, reason: (cause: unknown) => string, work: Promise<T>): Promise<T> {
   const timer = new AbortController()
   const late = delay(ms, undefined, { signal: timer.signal }).then(() =>
-    Promise.reject(new Error(`not within ${ms / 1000} s`)),
+    Promise.reject(new Error(`timed out after ${ms / 1000} s`)),
   )
   try {
     return await Promise.race([work, late])

@@ -1,7 +1,7 @@
 import { handler } from '../../functions/tasks/executions.ts'
 import { call } from './http-event.ts'
 
-/** The ledger of a task as the API shows it, oldest first. */
+/** Returns a task's executions as the API lists them, oldest first. */
 export async function shownHistory(id = '1'): Promise<unknown> {
   const { body } = await call(handler, {
     method: 'GET',

@@ -7,28 +7,28 @@ type HttpHandler = (
 
 export type HttpCall = {
   method: string
-  /** As in serverless.yml: `{id}` is filled in from the path parameters. */
+  /** As in serverless.yml. `{id}` is filled in from the path parameters. */
   path: string
   pathParameters?: Record<string, string>
-  /** A string is sent as it is. */
+  /** A string is sent as is. */
   query?: Record<string, string> | string
-  /** Added to the key's and, with a body, to JSON's content type; undefined takes one away. */
+  /** Added to the API key and, with a body, the JSON content type. `undefined` removes a header. */
   headers?: Record<string, string | undefined>
-  /** A string is sent as it is, anything else as JSON. */
+  /** A string is sent as is, anything else as JSON. */
   body?: unknown
   base64?: boolean
   remainingMs?: number
 }
 
-/** Of every call, so that responses can be compared as a whole. */
+/** The request id of every call, so that whole responses can be compared. */
 export const REQUEST_ID = '8f6e2c31-5a0b-4d57-9c55-0a1b2c3d4e5f'
 
-/** Calls a handler as API Gateway's HTTP API does (payload 2.0); returns its response with the JSON parsed. */
+/** Calls a handler as API Gateway's HTTP API does (payload 2.0). Returns its response with the JSON parsed. */
 export async function call(handler: HttpHandler, request: HttpCall) {
   return await respondTo(handler, toEvent(request), request)
 }
 
-/** The same as serverless-offline does: what is absent elsewhere is null. */
+/** Calls a handler as serverless-offline does: fields that API Gateway leaves out are null. */
 export async function callOffline(handler: HttpHandler, request: HttpCall) {
   const absent = {
     body: null,
@@ -37,7 +37,7 @@ export async function callOffline(handler: HttpHandler, request: HttpCall) {
     queryStringParameters: null,
     stageVariables: null,
   }
-  // The types know nothing of these nulls; that they come is the point.
+  // The types don't allow these nulls, but serverless-offline sends them.
   const event = { ...absent, ...toEvent(request) } as unknown as APIGatewayProxyEventV2
   return await respondTo(handler, event, request)
 }
@@ -101,10 +101,10 @@ function toBody(body: unknown, base64: boolean): string {
   return base64 ? Buffer.from(text).toString('base64') : text
 }
 
-/** As Lambda gives it, with so many milliseconds left. */
+/** Returns a context like Lambda's, with this many milliseconds left. */
 export function lambdaContext(remainingMs = 10_000): Context {
   const refuse = (): never => {
-    throw new Error('gone from the Node 24 runtime')
+    throw new Error('removed from the Node 24 runtime')
   }
   const deadline = performance.now() + remainingMs
   return {

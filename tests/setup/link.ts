@@ -7,37 +7,37 @@ import { fileURLToPath } from 'node:url'
 
 /** One connection through the link. */
 type Wire = {
-  /** Whatever its client has sent so far had this text. */
+  /** Whether the client has sent this text so far. */
   says(text: string): boolean
 }
 
 export type Link = {
-  /** The same database, by way of this link. */
+  /** The URL of the same database through this link. */
   url: string
   /**
-   * Connections that are open now and that `which` picks are dead from now on: nothing comes through, and nobody is
-   * told.
+   * Makes the open connections that `which` picks half-open: from now on nothing gets through, and neither side is
+   * notified.
    */
   vanish(which?: (wire: Wire) => boolean): void
-  /** Nothing comes through on any connection, new ones included, until `resume`; nothing gets lost. */
+  /** Holds back all data on every connection, new ones included, until `resume`. Nothing is lost. */
   stall(): void
   resume(): void
-  /** Delays each piece by this many more milliseconds from now on, each way. */
+  /** Delays each chunk by this many milliseconds from now on, in both directions. */
   delay(ms: number): void
   close(): void
 }
 
-/** How much of what a client has sent is remembered. */
+/** How many bytes from each client are remembered, roughly. */
 const REMEMBERED = 20_000
 
 type Pair = Wire & { client: Socket; server: Socket; dead: boolean; heard: string; waiting: (() => void)[] }
 
 const TLS = new URL('tls/', import.meta.url)
 
-/** Who trusts it sees a server that it can verify: `NODE_EXTRA_CA_CERTS`. */
+/** Clients that trust this certificate, through `NODE_EXTRA_CA_CERTS`, can verify the server. */
 export const CERTIFICATE = fileURLToPath(new URL('cert.pem', TLS))
 
-/** Says yes to the SSLRequest that comes first (PostgreSQL manual, 54.2.10), and goes on over TLS. */
+/** Accepts the SSLRequest that a client sends first (PostgreSQL manual, 54.2.10), and switches to TLS. */
 async function secure(raw: Socket): Promise<Socket> {
   await once(raw, 'data')
   const socket = new TLSSocket(raw, {
@@ -49,14 +49,14 @@ async function secure(raw: Socket): Promise<Socket> {
   return socket
 }
 
-/** A TCP proxy in front of a database, which breaks as networks do. */
+/** Starts a TCP proxy in front of a database that can fail the way networks do. */
 export async function startLink(databaseUrl: string, options: { tls?: boolean } = {}): Promise<Link> {
   const to = new URL(databaseUrl)
   const pairs = new Set<Pair>()
   let stalled = false
   let delayMs = 0
   const pass = (pair: Pair, from: Socket, into: Socket): void => {
-    // What comes first goes first, however the delay changes.
+    // Keeps the chunks in order even if the delay changes.
     let last = Promise.resolve()
     from.on('data', (chunk: Buffer) => {
       if (pair.dead) return

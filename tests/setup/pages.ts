@@ -1,9 +1,9 @@
 import { call, type HttpCall } from './http-event.ts'
 
-/** What `nextLink` makes of the keys of a row. */
+/** Returns the cursor that `nextLink` makes from a row's keys. */
 export const cursorOf = (keys: unknown): string => Buffer.from(JSON.stringify(keys)).toString('base64url')
 
-/** Follows the `Link` headers from a first request on, and returns the body of each page. */
+/** Follows the `Link` headers, starting with the first request. Returns the body of each page. */
 export async function walk(handler: Parameters<typeof call>[0], first: HttpCall): Promise<unknown[]> {
   const pages: unknown[] = []
   let request: HttpCall | undefined = first

@@ -28,7 +28,7 @@ const { name, ...put } = task
 const pathParameters = { id: '1' }
 const query = 'all=true'
 
-/** The routes that want a key and a database, each with a good request for task 1. */
+/** The routes that require an API key and a database, each with a valid request for task 1. */
 export const guarded = [
   { handler: createTask, request: { method: 'POST', path: '/tasks', body: task } },
   { handler: listTasks, request: { method: 'GET', path: '/tasks' } },
@@ -64,7 +64,7 @@ export const guarded = [
   { handler: listUpcoming, request: { method: 'GET', path: '/upcoming' } },
 ]
 
-/** The routes that want neither, with the status of their answer. */
+/** The routes that require neither, each with its response status. */
 export const open = [
   { handler: health, request: { method: 'GET', path: '/healthz' }, status: 200 },
   { handler: openapi, request: { method: 'GET', path: '/openapi.json' }, status: 200 },

@@ -1,6 +1,6 @@
 import { db } from '../../shared/db.ts'
 
-/** An empty database whose ids start at 1 again; four times as fast as a truncate, which makes new files. */
+/** Empties the database and restarts ids at 1. Four times as fast as a truncate, which creates new files. */
 export async function emptyTables(): Promise<void> {
   await db()`delete from tasks`
   await db()`delete from executions`
@@ -9,7 +9,7 @@ export async function emptyTables(): Promise<void> {
   await db()`select setval('tasks_id_seq', 1, false), setval('execution_ids', 1, false)`
 }
 
-/** Columns of a task that are part of its state. */
+/** The columns that `insertTask` writes to `task_state`. */
 const STATE = [
   'next_run_at',
   'run_queued_at',
@@ -20,7 +20,7 @@ const STATE = [
   'pause_reason',
 ]
 
-/** An interval task of 60 seconds, due in 2027, but for what is given. */
+/** Inserts a 60-second interval task that is due in 2027, overridden by `given`. Returns its id. */
 export async function insertTask(given: object = {}): Promise<number> {
   const row = {
     name: 'a',
@@ -39,7 +39,7 @@ export async function insertTask(given: object = {}): Promise<number> {
   return task.id
 }
 
-/** A success of task 1 at an instant, but for what is given. */
+/** Inserts a success of task 1 at this time, overridden by `given`. */
 export async function insertExecution(at: string, given: object = {}): Promise<void> {
   const row = {
     task_id: 1,
@@ -54,14 +54,14 @@ export async function insertExecution(at: string, given: object = {}): Promise<v
   await db()`insert into executions ${db()(row)}`
 }
 
-/** An instant so many seconds from the database's now, which a test can't move. */
+/** Returns the database's time plus this many seconds. Tests can't set the database's clock. */
 export async function nowPlus(seconds: number): Promise<string> {
   const [row] = await db()<[{ at: Date }]>`
     select date_trunc('milliseconds', now() + make_interval(secs => ${seconds})) as at`
   return row.at.toISOString()
 }
 
-/** An open execution of task 1, or another: nobody holds a queued one; a running one has a lease of an hour. */
+/** Opens an execution of task 1 or `task_id`. A queued one is unclaimed; a running one has a lease of an hour. */
 export async function insertOpen(
   status: 'queued' | 'running',
   { task_id = 1, ...given }: { task_id?: number } & Record<string, unknown> = {},
@@ -86,7 +86,7 @@ export async function insertOpen(
   }
 }
 
-/** Resolves when this many statements of this database wait for a lock. */
+/** Resolves once at least this many statements in this database are waiting for a lock. */
 export async function statementsWaiting(count: number): Promise<void> {
   for (;;) {
     const rows = await db()`
@@ -96,7 +96,7 @@ export async function statementsWaiting(count: number): Promise<void> {
   }
 }
 
-/** Marks what is open as having just succeeded. */
+/** Ends every open execution as a success. */
 export async function endOpen(): Promise<void> {
   await db()`
     with ended as (
@@ -106,7 +106,7 @@ export async function endOpen(): Promise<void> {
     select execution_id, task_id, scheduled_for, attempt, trigger, 'success', due_at, started_at, now() from ended`
 }
 
-/** Changes columns of every task, as no call of the API may. */
+/** Changes columns of every task, including to values that the API would reject. */
 export async function changeTasks(columns: object): Promise<void> {
   await db()`
     with changed as (

@@ -6,7 +6,7 @@ type Seen = Pick<IncomingMessage, 'method' | 'url' | 'headers'> & { body: string
 
 type Target = { url: string; seen: Seen[]; [Symbol.asyncDispose](): Promise<void> }
 
-/** A local server that tasks call: it keeps what it has seen, then lets `answer` answer. */
+/** Starts a local server for tasks to call. It records each request, then lets `answer` respond. */
 export async function startTarget(
   answer: (response: ServerResponse, seen: Seen, request: IncomingMessage) => unknown,
 ): Promise<Target> {

@@ -2,7 +2,7 @@ import postgres from 'postgres'
 import { expect, test } from 'vitest'
 import { createTestDatabase } from './test-database.ts'
 
-test('each caller gets a migrated database of its own, even at once', async () => {
+test('concurrent callers each get their own migrated database', async () => {
   const first = await createTestDatabase()
   const others = await Promise.all(Array.from({ length: 12 }, () => createTestDatabase()))
   const databases = [first, ...others]

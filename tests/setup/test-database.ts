@@ -3,7 +3,7 @@ import { cloneDatabase } from './clone-database.ts'
 
 type TestDatabase = { url: string; sql: Database; drop(): Promise<void> }
 
-/** A migrated database of its own: for `beforeAll`, with `drop` in `afterAll`. */
+/** Creates a migrated database. Call it in `beforeAll`, and `drop` in `afterAll`. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const clone = await cloneDatabase()
   const sql = connect(clone.url, { max: 20, limits: LONG_LIMITS })

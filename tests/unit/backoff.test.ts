@@ -6,11 +6,11 @@ test('doubles with each failure, up to the cap', () => {
   expect(longest).toEqual([5, 10, 20, 30, 30])
 })
 
-test('half of it is fixed, half is random', () => {
+test('half of the backoff is fixed, half is random', () => {
   expect(backoffSeconds(8, 3600, 1, () => 0)).toBe(4)
   expect(backoffSeconds(8, 3600, 1, () => 0.5)).toBe(6)
 })
 
-test('stays finite after very many failures', () => {
+test('stays finite after thousands of failures', () => {
   expect(backoffSeconds(5, 3600, 5000, () => 1)).toBe(3600)
 })

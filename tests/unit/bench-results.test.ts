@@ -21,7 +21,7 @@ const results = [
   { ...result('slow', 1, 0), values: {}, note: '0 of 20 in 5 s' },
 ]
 
-describe('the numbers of a benchmark', () => {
+describe('benchmark numbers', () => {
   it('are quantiles by nearest rank, and medians', () => {
     const sorted = [1, 2, 3, 4]
     expect([quantile(sorted, 0), quantile(sorted, 0.5), quantile(sorted, 0.99), quantile(sorted, 1)]).toEqual(
@@ -30,12 +30,12 @@ describe('the numbers of a benchmark', () => {
     expect([median([3, 1, 2]), median([4, 1, 3, 2]), median([])]).toEqual([2, 2.5, Number.NaN])
   })
 
-  it('are compared inside a repetition', () => {
+  it('are compared within a repetition', () => {
     expect(ratioToOurs(results, '<peer>', 'rate')).toEqual({ median: 0.375, min: 0.25, max: 0.5, count: 2 })
     expect(ratioToOurs(results, 'slow', 'rate')).toBeNull()
   })
 
-  it('stand in a table, with what a system did not get done', () => {
+  it('are shown in a table, with a note on unfinished work', () => {
     expect(tablesOf(drain, results)).toEqual([
       {
         title: 'Drain of what is due: 20 due (2 repetitions)',
@@ -49,7 +49,7 @@ describe('the numbers of a benchmark', () => {
     ])
   })
 
-  it('are drawn as bars, in proportion to their medians', () => {
+  it('are drawn as bars in proportion to their medians', () => {
     const svg = chart([drain], results)
     expect(svg).toContain('>&lt;peer&gt;</text><rect x="150" y="80" width="90.0"')
     expect(svg).toContain('75.0 (x 0.38)')

@@ -26,16 +26,16 @@ test('has a default for every key', () => {
   expect(readConfig({})).toEqual(defaults)
 })
 
-test('takes an empty value for none, as docker compose passes it', () => {
+test('treats an empty value as unset, since docker compose passes unset variables that way', () => {
   const keys = ['DATABASE_URL', 'API_KEY', 'HOST', 'PORT', 'SCHEDULER_ENABLE', 'LOG_LEVEL', 'HTTP_TASK_URL']
   expect(readConfig(Object.fromEntries(keys.map((key) => [key, ' '])))).toEqual(defaults)
 })
 
-test('ignores variables that it does not know', () => {
+test('ignores unknown variables', () => {
   expect(readConfig({ PATH: '/bin', AWS_REGION: 'eu-central-1' })).toEqual(defaults)
 })
 
-test('can not be changed', () => {
+test('is frozen', () => {
   expect(Object.isFrozen(readConfig({}))).toBe(true)
 })
 
@@ -110,7 +110,7 @@ test.for([
   ['LOG_LEVEL', 'LOUD'],
   ['LOG_JSON', '2'],
   ['SQL_ECHO', 'please'],
-] as const)('names %s when it is %s', ([key, value]) => {
+] as const)('rejects %s=%s and names the variable', ([key, value]) => {
   expect(() => readConfig({ [key]: value })).toThrow(new RegExp(`^bad configuration: ${key}: [^;]+$`))
 })
 
@@ -118,11 +118,11 @@ test.for([
   [{}, 1000],
   [{ TICK_INTERVAL_MS: '5000' }, 5000],
   [{ LEASE_SECONDS: '1' }, 500],
-] as const)('with %o claims ahead by %i ms', ([env, expected]) => {
+] as const)('with %o, claims ahead by %i ms', ([env, expected]) => {
   expect(readConfig(env).claimAheadMs).toBe(expected)
 })
 
-test('names every key that is wrong', () => {
+test('names every bad variable', () => {
   expect(() => readConfig({ PORT: 'x', LOG_JSON: 'x', API_KEY: 'k' })).toThrow(
     /^bad configuration: PORT: [^;]+; LOG_JSON: [^;]+$/,
   )
@@ -135,24 +135,24 @@ test('does not print the password of a bad DATABASE_URL', () => {
 })
 
 describe('listens', () => {
-  test('to this machine only when no key is set, whatever HOST says', () => {
+  test('only on this machine when no API key is set, whatever HOST says', () => {
     expect(readConfig({}).host).toBe('127.0.0.1')
     expect(readConfig({ HOST: '0.0.0.0' }).host).toBe('127.0.0.1')
     expect(readConfig({ HOST: '0.0.0.0', API_KEY: ' ' }).host).toBe('127.0.0.1')
   })
 
-  test('to everyone when a key is set, or to HOST', () => {
+  test('on all addresses, or on HOST, when an API key is set', () => {
     expect(readConfig({ API_KEY: 'k' }).host).toBe('0.0.0.0')
     expect(readConfig({ API_KEY: 'k', HOST: '::1' }).host).toBe('::1')
   })
 })
 
-test('a bad value is shown, unless it may be a secret', () => {
+test('shows a bad value unless it may be a secret', () => {
   expect(() => readConfig({ PORT: '99999' })).toThrow(/^bad configuration: PORT: .*, not "99999"$/)
   expect(() => readConfig({ DATABASE_URL: 'mysql://u:secret@db/x' })).toThrow(/^(?!.*secret)/)
 })
 
-test('a name that looks like a misspelt setting is found, with the one that it probably means', () => {
+test('finds a misspelled setting, and the one that it probably means', () => {
   const env = {
     LEASE_SECOND: '10',
     MAX_CONCURENT_EXECUTIONS: '3',
@@ -167,13 +167,13 @@ test('a name that looks like a misspelt setting is found, with the one that it p
   ])
 })
 
-test('a key that no header can carry is refused', () => {
+test('rejects an API key that no header can carry', () => {
   expect(() => readConfig({ API_KEY: 'schlüssel' })).toThrow(
     /^bad configuration: API_KEY: must be printable ASCII/,
   )
 })
 
-test('variables of other programs are no misspelt settings, but those in lower case are', () => {
+test('ignores the variables of other programs, but finds settings in lower case', () => {
   expect(misspeltSettings({ PGHOST: 'x', POST: '1', lease_seconds: '4' })).toEqual([
     { name: 'lease_seconds', meant: 'LEASE_SECONDS' },
   ])

@@ -48,7 +48,7 @@ function expressionOf(...parts: fc.Arbitrary<string>[]): fc.Arbitrary<string> {
   return fc.tuple(...parts).map((words) => words.join(' '))
 }
 
-/** Any expression both we and croner accept (croner refuses `5/15`); some of them never fire. */
+/** Any expression that both our parser and croner accept (croner rejects `5/15`). Some never fire. */
 export const anyExpression = fc.oneof(
   expressionOf(field(sixty), field(hours), days),
   expressionOf(field(sixty), field(sixty), field(hours), days),
@@ -59,7 +59,7 @@ const some = (max: number) =>
     .uniqueArray(fc.integer({ min: 0, max }), { minLength: 1, maxLength: 4 })
     .map((values) => values.join(','))
 
-/** Every minute is rare here only because it takes ten times as long to compare. */
+/** `*` is rare here only because a run each minute takes ten times as long to compare. */
 const star = fc.oneof(
   { weight: 1, arbitrary: fc.constant('*') },
   { weight: 5, arbitrary: fc.integer({ min: 4, max: 30 }).map((width) => `*/${width}`) },
@@ -69,13 +69,13 @@ const starHour = fc.oneof(
   fc.integer({ min: 1, max: 12 }).map((width) => `*/${width}`),
 )
 
-/** Minute or hour starts with `*`; fires often enough to meet any clock change. */
+/** The minute or the hour starts with `*`. Fires often enough to hit any clock change. */
 export const clockFollowing = fc.oneof(
   expressionOf(star, field(hours), anyDay),
   expressionOf(some(59), starHour, anyDay),
 )
 
-/** Neither minute nor hour starts with `*`; the hours crowd around those in which clocks change. */
+/** Neither the minute nor the hour starts with `*`. Hours in which clocks change are more frequent. */
 export const fixedTime = expressionOf(
   fc.oneof(some(59), fc.constantFrom('0', '30', '0-59', '15-45/10')),
   fc.oneof(some(23), some(4), fc.constantFrom('0-23', '1-3', '23,0,1', '0,1,2,3')),

@@ -27,7 +27,7 @@ function note(expression: string, zone: string, at: string): string | null {
 describe('nextOccurrence', () => {
   test.each([
     [
-      'one run for all of a gap, then the time itself',
+      'one run for all times in a gap, then the regular times',
       '0,15,30 2-3 * * *',
       'Europe/Berlin',
       '2026-03-29T00:59:00Z',
@@ -55,7 +55,7 @@ describe('nextOccurrence', () => {
       ['2026-03-08T05:00:00', '2026-03-09T04:00:00'],
     ],
     [
-      'a gap, each second of it',
+      'one run for every second of a minute in a gap',
       '* 30 2 * * *',
       'Europe/Berlin',
       '2026-03-29T00:00:00Z',
@@ -69,28 +69,28 @@ describe('nextOccurrence', () => {
       ['2026-09-26T14:00:00', '2026-09-27T13:15:00'],
     ],
     [
-      'no run for a day that the date line took',
+      'no run on a day that was skipped at the date line',
       '0 12 * * *',
       'Pacific/Apia',
       '2011-12-29T12:00:00Z',
       ['2011-12-29T22:00:00', '2011-12-30T22:00:00'],
     ],
     [
-      'an offset with odd seconds, and its gap of 44:30',
+      'an offset with odd seconds and a gap of 44:30',
       '30 0 * * *',
       'Africa/Monrovia',
       '1972-01-06T00:00:00Z',
       ['1972-01-06T01:14:30', '1972-01-07T00:44:30', '1972-01-08T00:30:00'],
     ],
     [
-      'the first pass, asked from the second one',
+      'only the first pass, when the search starts in the second',
       '30 1 * * *',
       'Europe/London',
       '2026-10-25T01:10:00Z',
       ['2026-10-26T01:30:00'],
     ],
     [
-      'the first pass of a day that was repeated',
+      'the first pass of a repeated day',
       '0 12 * * *',
       'America/Juneau',
       '1867-10-17T20:00:00Z',
@@ -117,34 +117,46 @@ describe('nextOccurrence', () => {
       ],
     ],
     [
-      'what follows the clock and only ever falls into gaps',
+      'a clock-following time that only ever falls into gaps',
       '*/15 1 * 3 0L',
       'Europe/London',
       '2026-01-01T00:00:00Z',
       ['never'],
     ],
     [
-      'the 40 years that a fifth Monday of February takes over 2100',
+      'the 40 years between fifth Mondays in February around 2100',
       '0 0 * 2 1#5',
       'UTC',
       '2072-02-29T00:00:00Z',
       ['2112-02-29T00:00:00'],
     ],
     [
-      'more than 40 years are too many',
+      'two fifth Mondays in February in a row',
       '0 0 * 2 1#5',
       'UTC',
       '2072-02-28T23:59:59Z',
       ['2072-02-29T00:00:00', '2112-02-29T00:00:00'],
     ],
-    ['the end of time', '* * * * *', 'America/New_York', '+275760-09-13T00:00:00Z', ['never']],
-    ['its beginning', '* * * * *', 'America/New_York', '-271821-04-20T00:00:00Z', ['-271821-04-20T04:57:02']],
+    [
+      'the last date that JavaScript can represent',
+      '* * * * *',
+      'America/New_York',
+      '+275760-09-13T00:00:00Z',
+      ['never'],
+    ],
+    [
+      'the first date that JavaScript can represent',
+      '* * * * *',
+      'America/New_York',
+      '-271821-04-20T00:00:00Z',
+      ['-271821-04-20T04:57:02'],
+    ],
   ])('%s: %s in %s', (_what, expression, zone, after, expected) => {
     expect(runs(expression, zone, after, expected.length)).toEqual(expected)
   })
 })
 
-test('an unknown zone or an invalid date is a RangeError, never a wrong run', () => {
+test('an unknown zone or an invalid date throws a RangeError instead of returning a wrong run', () => {
   const cron = parseCron('0 0 * * *')
   expect(() => nextOccurrence(cron, 'Mars/Olympus', new Date(0))).toThrow(RangeError)
   expect(() => nextOccurrence(cron, '', new Date(0))).toThrow(RangeError)
@@ -198,7 +210,7 @@ describe('clockChangeNote', () => {
   })
 })
 
-test('every expression that parses has words', () => {
+test('describeCron describes every expression that parses', () => {
   const words = fc.property(anyExpression, (expression) => {
     try {
       expect(describeCron(expression).length).toBeGreaterThan(4)

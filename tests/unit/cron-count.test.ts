@@ -24,7 +24,7 @@ function parseOrSkip(expression: string): Cron {
   }
 }
 
-/** Counting must agree with walking, whatever the zone's clock does meanwhile. */
+/** Checks that counting agrees with walking, whatever the zone's clock does in between. */
 function expectAgreement(expression: string, zone: string, after: Date, hours: number): void {
   const cron = parseOrSkip(expression)
   const until = new Date(after.getTime() + hours * HOUR)
@@ -46,7 +46,7 @@ function expectAgreement(expression: string, zone: string, after: Date, hours: n
   }
 }
 
-test('counts as many as walking finds, in any zone', () => {
+test('counts as many runs as walking finds, in any zone', () => {
   const given = fc.property(
     anyExpression,
     someZone,
@@ -69,7 +69,7 @@ const changes = [
   ['America/Scoresbysund', '2024-03-31T01:00:00Z'],
 ] as const
 
-test('counts as many as walking finds, around a clock change', () => {
+test('counts as many runs as walking finds, around a clock change', () => {
   const near = fc.tuple(fc.constantFrom(...changes), fc.integer({ min: -30 * 3600, max: 3600 }))
   const given = fc.property(
     anyExpression,
@@ -81,7 +81,7 @@ test('counts as many as walking finds, around a clock change', () => {
   fc.assert(given, { numRuns: 150 })
 })
 
-test('counts years of seconds', () => {
+test('counts years of per-second runs', () => {
   const [after, until] = [new Date('2020-01-01T00:00:00Z'), new Date('2027-01-01T00:00:00Z')]
   const runs = runsBetween(parseCron('* * * * * *'), 'Europe/Berlin', after, until)
   expect(runs.count).toBe((until.getTime() - after.getTime()) / 1000)

@@ -53,7 +53,7 @@ describe('parseCron', () => {
     ['* * * *', 'expected five fields, or six with seconds first, and found 4'],
     ['@reboot', '@reboot is none of @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually'],
     [`* * * * *${' '.repeat(248)}`, '257 characters, where at most 256 are allowed'],
-  ])('refuses %j: %s', (expression, message) => {
+  ])('rejects %j: %s', (expression, message) => {
     expect(messageOf(expression)).toBe(message)
   })
 
@@ -87,7 +87,7 @@ describe('parseCron', () => {
     expect(nextDays(expression, '2025-12-31T12:00:00Z')).toEqual(days)
   })
 
-  test('throws InvalidCron and nothing else for any text, quickly', () => {
+  test('throws nothing but InvalidCron for any text, and is quick', () => {
     const alphabet = [
       ...'0123456789*,-/#LWHlw? @?\t\n%~()[]{}"\'\\.+_$^&|<>:;=!٣０①é\u0000\u200b',
       'MON',
@@ -125,22 +125,22 @@ describe('parseCron', () => {
       if (messageOf(expression) === 'accepted') accepted += 1
     }
     fc.assert(fc.property(junk, check), { numRuns: 20_000 })
-    console.log(`20000 junk expressions, ${accepted} of them happen to be valid`)
+    console.log(`20000 junk expressions, of which ${accepted} happen to be valid`)
   })
 
-  test('refuses what is not a string', () => {
+  test('rejects anything but a string', () => {
     for (const value of [null, undefined, 5, {}, ['* * * * *']])
       expect(() => parseCron(value as unknown as string)).toThrow(InvalidCron)
   })
 })
 
-test('describeCron says it in words, and refuses what parseCron refuses', () => {
+test('describeCron puts an expression into words, and rejects what parseCron rejects', () => {
   expect(describeCron('@daily')).toBe('At 00:00')
   expect(describeCron('30 2 * * mon-fri')).toBe('At 02:30, Monday through Friday')
   expect(() => describeCron('60 * * * *')).toThrow(InvalidCron)
 })
 
-test('isTimeZone takes the IANA names and nothing else', () => {
+test('isTimeZone accepts IANA names and nothing else', () => {
   const names = Intl.supportedValuesOf('timeZone')
   expect(names.filter((name) => !isTimeZone(name))).toEqual([])
   expect(['UTC', 'Etc/GMT+5', 'US/Pacific'].map(isTimeZone)).toEqual([true, true, true])

@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { InvalidCron, nextOccurrence, parseCron } from '../../shared/scheduling/schedule/cron/cron.ts'
 import { anyExpression, clockFollowing, fixedTime, oncePerDay } from './cron-arbitraries.ts'
 
-// These tests take seconds, and many times that on a busy machine.
+// These tests take seconds, or many times as long on a busy machine.
 vi.setConfig({ testTimeout: 180_000 })
 
 const HOUR = 3_600_000
@@ -18,7 +18,7 @@ type Change = { zone: string; at: number; offsetBefore: number; offsetAfter: num
 const changes = zones.flatMap((zone) => changesOf(zone, Date.UTC(2024, 0, 1), Date.UTC(2031, 0, 1)))
 const someChange = fc.constantFrom(...changes)
 
-/** Written apart from zone.ts: the wall clock by its parts, not by the name of the offset. */
+/** Independent of zone.ts: reads the parts of the wall clock instead of the name of the offset. */
 function offsetReader(zone: string): (instant: number) => number {
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,
@@ -72,8 +72,8 @@ function walk(next: (at: Date) => Date | null, after: number, until: number, lim
 }
 
 /**
- * The policy spelled out minute by minute across one change of the clock, with croner in UTC as the calendar:
- * croner's own policy for a fixed time with several runs around a change is another one, so it can't be the oracle.
+ * Applies the policy minute by minute across one clock change, with croner in UTC as the calendar. Croner's own policy
+ * differs for a fixed time with several runs around a change, so it can't be the oracle.
  */
 function policyRuns(
   expression: string,
@@ -114,8 +114,8 @@ function orNeverFires<T>(work: () => T): T | null {
   }
 }
 
-describe('against croner', () => {
-  test('the calendar in UTC is the same', () => {
+describe('agrees with croner', () => {
+  test('on the calendar in UTC', () => {
     const same = fc.property(anyExpression, someDate, (expression, date) => {
       const [from, until] = [date.getTime(), date.getTime() + 12 * 366 * DAY]
       const ours = orNeverFires(() => ourRuns(expression, 'UTC', from, until, 2)) ?? []
@@ -124,9 +124,9 @@ describe('against croner', () => {
     fc.assert(same, { numRuns: 6_000 })
   })
 
-  // The one exclusion: croner loses a daily run that a gap moves over midnight (America/Nuuk, 23:00); the policy test
-  // below has these.
-  test('one run a day, and what follows the clock, is the same at every change of every zone', () => {
+  // The only exclusion: croner loses a daily run that a gap moves past midnight (America/Nuuk, 23:00). The policy test
+  // below covers those.
+  test('on daily runs and clock-following schedules, at every clock change of every zone', () => {
     const overMidnight = ({ at, offsetBefore, offsetAfter }: Change) =>
       offsetAfter > offsetBefore && new Date(at + offsetBefore).getUTCHours() >= 21
     const compare = (expression: string, { zone, at }: Change, hours: number) => {
@@ -142,7 +142,7 @@ describe('against croner', () => {
     )
   })
 
-  test('away from changes of the clock, any zone is the same', () => {
+  test('in any zone, away from clock changes', () => {
     const same = fc.property(anyExpression, someZone, someDate, (expression, zone, date) => {
       const [from, to] = [date.getTime(), date.getTime() + 10 * DAY]
       fc.pre(changesOf(zone, from - DAY, to + DAY).length === 0)
@@ -153,19 +153,19 @@ describe('against croner', () => {
   })
 })
 
-describe('at every change of the clock from 2024 to 2030, in every zone', () => {
-  test('a fixed time runs once: right after a gap, in the first pass of a repeated hour', () => {
+describe('at every clock change from 2024 to 2030, in every zone', () => {
+  test('a fixed time runs once: right after a gap, or in the first pass of a repeated hour', () => {
     const expressions = fc.sample(fixedTime, changes.length)
     for (const [index, change] of changes.entries()) comparePolicy(expressions[index] ?? '', change, false)
   })
 
-  test('what follows the clock runs whenever the clock shows its time', () => {
+  test('a clock-following schedule runs whenever the clock shows its time', () => {
     const expressions = fc.sample(clockFollowing, changes.length)
     for (const [index, change] of changes.entries()) comparePolicy(expressions[index] ?? '', change, true)
   })
 })
 
-test('a run is strictly later, and the same from every instant before it', () => {
+test('the next run is strictly later, and the same from every moment before it', () => {
   const anywhere = fc.oneof(
     fc.tuple(
       someZone,

@@ -40,7 +40,7 @@ function runsAfter({ expression, timezone, after }: Vector, count: number): stri
   return runs
 }
 
-describe('the vectors that independent cron implementations agree on', () => {
+describe('test vectors that independent cron implementations agree on', () => {
   test.each([...fires.keys()])('%s', (name) => {
     const group = fires.get(name) ?? []
     const got = group.map((vector) => [vector.id, vector.expression, vector.timezone, runsAfter(vector, 5)])
@@ -49,13 +49,13 @@ describe('the vectors that independent cron implementations agree on', () => {
     )
   })
 
-  test('refuses what can never fire', () => {
+  test('rejects expressions that can never fire', () => {
     const never = vectors.filter((vector) => vector.never)
     expect(never.length).toBeGreaterThan(0)
     for (const { expression } of never) expect(() => parseCron(expression)).toThrow(/never comes in month/)
   })
 
-  test('knows all their zones and has words for all their expressions', () => {
+  test('knows all of their zones and describes all of their expressions', () => {
     const valid = vectors.filter((vector) => !vector.never)
     expect(valid.filter((vector) => !isTimeZone(vector.timezone))).toEqual([])
     expect(valid.filter((vector) => describeCron(vector.expression).length < 5)).toEqual([])
@@ -65,6 +65,6 @@ describe('the vectors that independent cron implementations agree on', () => {
   })
 })
 
-test.each(invalid)('refuses $category: $expression', ({ expression }) => {
+test.each(invalid)('rejects $category: $expression', ({ expression }) => {
   expect(() => parseCron(expression)).toThrow(InvalidCron)
 })

@@ -4,7 +4,7 @@ import { generated } from '../../infra/generate/main.ts'
 
 const files = await generated()
 
-test.each(Object.keys(files))('%s is what `npm run generate` writes', async (path) => {
+test.each(Object.keys(files))('%s matches the output of `npm run generate`', async (path) => {
   const committed = await readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
   expect(committed.trim()).toBe(files[path]?.trim())
 })

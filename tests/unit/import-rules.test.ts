@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-/** What no file may import, one breach for each rule of biome.json: the file, and its import. */
+/** One forbidden import for each rule in biome.json: the file, and what it imports. */
 const BREACHES: [file: string, imported: string][] = [
   ['shared/db.ts', '../functions/program.ts'],
   ['shared/page.ts', './tasks/task.ts'],
@@ -30,7 +30,7 @@ const BREACHES: [file: string, imported: string][] = [
   ['shared/scheduling/tick/tick.ts', '../../../functions/program.ts'],
 ]
 
-/** Each imports the other for a type. */
+/** Two files that import a type from each other. */
 const CYCLE = { 'infra/a.ts': './b.ts', 'infra/b.ts': './a.ts' }
 
 const BIOME = join(import.meta.dirname, '../../node_modules/.bin/biome')
@@ -69,7 +69,7 @@ test.each(BREACHES)('%s must not import %s', (file) => {
   expect(report).toContainEqual({ file, category: 'lint/style/noRestrictedImports' })
 })
 
-test('no cycles, type imports included', () => {
+test('import cycles are rejected, even between types', () => {
   for (const file of Object.keys(CYCLE)) {
     expect(report).toContainEqual({ file, category: 'lint/suspicious/noImportCycles' })
   }

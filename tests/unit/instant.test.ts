@@ -29,7 +29,7 @@ describe('reads', () => {
     expect(parseInstant(text)?.toISOString()).toBe(expected)
   })
 
-  test('every instant of the supported years, with any offset', () => {
+  test('every timestamp in the supported years, with any offset', () => {
     const years = { min: new Date('1000-01-02T00:00:00Z'), max: new Date('9999-12-30T23:59:59.999Z') }
     const offset = fc.integer({ min: -23 * 60 - 59, max: 23 * 60 + 59 })
     fc.assert(
@@ -48,7 +48,7 @@ function inOffset(instant: Date, minutes: number): string {
   return `${wall}${minutes < 0 ? '-' : '+'}${two(hour)}:${two(minute)}`
 }
 
-describe('refuses', () => {
+describe('rejects', () => {
   test.for([
     '',
     ' ',
@@ -75,7 +75,7 @@ describe('refuses', () => {
     '+275760-09-13T00:00:00Z',
     '2027-03-28T01:02:03Z\0',
     '2027-03-28T01:02:03Z; drop table tasks',
-  ])('%j, which is no ISO 8601 instant', (text) => {
+  ])('%j, which is not an ISO 8601 timestamp', (text) => {
     expect(parseInstant(text)).toBeNull()
   })
 
@@ -91,7 +91,7 @@ describe('refuses', () => {
     '2027-01-01T23:59:60Z',
     '2027-01-01T00:00:00+24:00',
     '2027-01-01T00:00:00+00:60',
-  ])('%s, which no clock shows', (text) => {
+  ])('%s, which no clock ever shows', (text) => {
     expect(parseInstant(text)).toBeNull()
   })
 
@@ -102,11 +102,11 @@ describe('refuses', () => {
     '0999-12-31T23:59:59.999Z',
     '1000-01-01T00:00:00+00:01',
     '9999-12-31T23:59:59-00:01',
-  ])('%s, which does not survive the way to the database and back', (text) => {
+  ])('%s, which would not survive a round trip to the database', (text) => {
     expect(parseInstant(text)).toBeNull()
   })
 
-  test('whatever JavaScript could not write back in four digits', () => {
+  test('any year that JavaScript would not print with four digits', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'0123456789-+:TZ. ') }), (text) => {
         const instant = parseInstant(text)
@@ -116,20 +116,20 @@ describe('refuses', () => {
   })
 })
 
-describe('an instant of a request', () => {
-  test('is a Date', () => {
+describe('a timestamp in a request', () => {
+  test('becomes a Date', () => {
     expect(instantIn.parse('2027-03-28T01:00:00')).toEqual(new Date('2027-03-28T01:00:00Z'))
   })
 
   test.for([[null], [1_800_000_000_000], ['soon'], [new Date(0)], [`2027-03-28${' '.repeat(31)}`]])(
-    'is not %j',
+    'cannot be %j',
     ([value]) => {
       expect(instantIn.safeParse(value).success).toBe(false)
     },
   )
 })
 
-test('an instant of a response has milliseconds and Z', () => {
+test('a timestamp in a response has milliseconds and a Z', () => {
   expect(instantOut.safeParse(new Date(0).toISOString()).success).toBe(true)
   expect(instantOut.safeParse('2027-03-28T01:00:00+02:00').success).toBe(false)
 })

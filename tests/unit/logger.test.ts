@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 const LOGGER = new URL('../../shared/logger.ts', import.meta.url)
 
-/** Returns what a separate process prints, since the log format is fixed when the module is loaded. */
+/** Logs in a separate process, since the format is fixed when the module is loaded. Returns the output. */
 async function print(json: boolean, message: string, extra: object): Promise<string> {
   const script = `import { logger } from '${LOGGER}'
     logger.info(${JSON.stringify(message)}, ${JSON.stringify(extra)})`
@@ -15,7 +15,7 @@ async function print(json: boolean, message: string, extra: object): Promise<str
   return stdout
 }
 
-test('a line for people stays one line, whatever path someone made up', async () => {
+test('a plain-text entry stays on one line, whatever path a client sends', async () => {
   const line = await print(false, 'request', {
     method: 'GET',
     path: '/a\n2027-01-01 INFO forged',
@@ -24,7 +24,7 @@ test('a line for people stays one line, whatever path someone made up', async ()
   expect(line).toMatch(/^\S+ INFO request method=GET path="\/a\\n2027-01-01 INFO forged" status=404\n$/)
 })
 
-test('a line for machines is JSON', async () => {
+test('a JSON entry is one JSON object', async () => {
   const line = await print(true, 'request', { path: '/a\nb', status: 404 })
   expect(JSON.parse(line)).toMatchObject({ level: 'INFO', message: 'request', path: '/a\nb', status: 404 })
 })

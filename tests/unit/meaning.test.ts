@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { connect, db } from '../../shared/db.ts'
 
-/** As unusual as each may be, for every connection to this database that says nothing of its own. */
+/** Unusual defaults for every connection to this database that doesn't set its own values. */
 const UNUSUAL = {
   TimeZone: 'Asia/Kathmandu',
   DateStyle: 'German, DMY',
@@ -18,7 +18,7 @@ const UNUSUAL = {
   lock_timeout: '1',
 }
 
-test('values mean what they mean, whatever the database is set to', async () => {
+test('values keep their meaning whatever the database settings are', async () => {
   const [{ name }] = await db()<[{ name: string }]>`select current_database() as name`
   for (const [key, value] of Object.entries(UNUSUAL)) {
     await db().unsafe(`alter database ${name} set ${key} = '${value}'`)

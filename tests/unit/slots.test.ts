@@ -9,6 +9,6 @@ test.each([
   [31, 3],
   [64, 8],
   [1000, 16],
-])('of %i slots %i are kept', (slots, kept) => {
+])('of %i slots, %i are kept', (slots, kept) => {
   expect(keptSlots(slots)).toBe(kept)
 })

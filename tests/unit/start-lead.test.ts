@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { StartLead } from '../../shared/scheduling/run/start-lead.ts'
 
-test('a start is written as long before its instant as the slowest of the last ones took', () => {
+test('a start is written as far ahead of its due time as the slowest recent start took', () => {
   const lead = new StartLead()
   expect(lead.before(0)).toBe(4)
   lead.record(1, 20.03)
@@ -13,14 +13,14 @@ test('a start is written as long before its instant as the slowest of the last o
   expect(lead.before(0)).toBeCloseTo(4)
 })
 
-test('many at one instant are written earlier, and make no single one earlier', () => {
+test('many starts due at once are written earlier, without making a single start earlier', () => {
   const lead = new StartLead()
   expect(lead.before(10_000)).toBeCloseTo(304)
   lead.record(1000, 32)
   expect(lead.before(0)).toBe(4)
 })
 
-test('one answer that took seconds moves it by no more than fifty milliseconds', () => {
+test('one response that took seconds raises the lead to no more than fifty milliseconds', () => {
   const lead = new StartLead()
   lead.record(1, 10_000)
   expect(lead.before(0)).toBe(50)

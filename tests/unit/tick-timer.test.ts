@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-test('ticks no more once it is stopped, whoever asks', async () => {
+test('does not tick after it is stopped, even when nudged', async () => {
   const tick = vi.fn(async () => {})
   const ticker = startTickTimer(tick, 1000)
   await vi.advanceTimersByTimeAsync(1000)
@@ -21,7 +21,7 @@ test('ticks no more once it is stopped, whoever asks', async () => {
   expect(tick).toHaveBeenCalledTimes(before)
 })
 
-test('a ticker that is stopped at once never ticks', async () => {
+test('never ticks if it is stopped right away', async () => {
   const tick = vi.fn(async () => {})
   await startTickTimer(tick, 1000).stop()
   await vi.advanceTimersByTimeAsync(10_000)

@@ -1,4 +1,4 @@
--- Claim: lock what is due, advance its cursor, open the execution. Commits by itself.
+-- Claim: lock due rows, advance their cursors, and open the executions. Commits by itself.
 with due as (
   select ctid
   from task_state
@@ -24,7 +24,7 @@ select coalesce(array_agg(c.id), '{}')::text as ids, array_agg(t.params)::text a
 from claimed c
 join tasks t on t.id = c.task_id
 \gset
--- Settle, fenced on its claim.
+-- Settle: finish the ledger row, fenced on its claim.
 update executions e
 set status = 'success', lease_expires_at = null, finished_at = now(), result = '{"slept_seconds": 0}'
 from unnest(:ids::bigint[]) as ended (id)

@@ -1,5 +1,5 @@
--- The least that a recurring scheduler writes: a narrow state row with the cursor and the open execution, and a ledger of ended
--- executions.
+-- The minimum that a recurring scheduler writes: a narrow state row with the cursor and the open execution, and a
+-- ledger of finished executions.
 create table tasks (
   id integer primary key,
   params jsonb not null

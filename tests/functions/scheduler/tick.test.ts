@@ -6,7 +6,7 @@ import type { Claim } from '../../../shared/scheduling/claim/claim.ts'
 import { lambdaContext } from '../../setup/http-event.ts'
 import { emptyTables, insertTask, nowPlus } from '../../setup/rows.ts'
 
-// Before the imports, which read the settings.
+// Runs before the imports, which read the settings.
 vi.hoisted(() => {
   process.env.TICK_INTERVAL_MS = '100'
   process.env.CLAIM_AHEAD_MS = '200'
@@ -24,7 +24,7 @@ beforeEach(async () => {
   workersThat(() => 1000)
 })
 
-/** The workers to which ticks dispatch their claims. A tick that has something for them asks for their capacity. */
+/** Sets the workers that ticks dispatch claims to. A tick with something to claim asks for their capacity first. */
 function workersThat(answer: (question: number) => number): void {
   provideDispatcher({
     capacity: async () => {
@@ -35,32 +35,32 @@ function workersThat(answer: (question: number) => number): void {
   })
 }
 
-/** Milliseconds from the claim until its first execution is due. */
+/** Returns the milliseconds from a claim until its first execution is due. */
 const waitOf = (claim?: Claim): number =>
   claim?.executions[0] ? claim.executions[0].due_at.getTime() - claim.clock.now.getTime() : Number.NaN
 
 const invoke = (event: unknown) => handler(event, lambdaContext())
 
-test('ticks once when it is not told to loop', async () => {
+test('ticks once unless told to loop', async () => {
   await insertTask({ next_run_at: await nowPlus(0) })
   const ticked = await invoke({})
   expect(ticked).toMatchObject({ claimed: 1, claimIds: [claims[0]?.id] })
   expect(claims).toHaveLength(1)
 })
 
-test('ticks at each interval for the given time, and leaves the next beat to the next loop', async () => {
+test('ticks at each interval for the given time, and leaves the tick at its end to the next loop', async () => {
   await insertTask({ next_run_at: await nowPlus(0.6) })
   const looped = await invoke(LOOP)
   expect(looped).toMatchObject({ claimed: 1 })
   const { ticks, worked } = looped as { ticks: number; worked: number }
   expect(worked).toBe(ticks)
-  // A busy machine may skip beats, but not add any.
+  // A busy machine may skip ticks but not add any.
   expect(ticks).toBeGreaterThan(5)
   expect(ticks).toBeLessThanOrEqual(10)
   expect(waitOf(claims[0]), 'claimed ahead by no more than the setting').toBeLessThanOrEqual(200)
 })
 
-test('looks further ahead at its last tick, so that the next loop may come late', async () => {
+test('claims further ahead at its last tick, in case the next loop starts late', async () => {
   const id = await insertTask({ next_run_at: await nowPlus(4) })
   await insertTask({ name: 'later', next_run_at: await nowPlus(5) })
   expect(await invoke(LOOP)).toMatchObject({ claimed: 1 })
@@ -69,9 +69,9 @@ test('looks further ahead at its last tick, so that the next loop may come late'
   expect(waitOf(claims[0])).toBeGreaterThan(2000)
 })
 
-test('continues after ticks that throw', async () => {
+test('continues after ticks that fail', async () => {
   workersThat((question) => {
-    if (question <= 2) throw new Error('the workers are away')
+    if (question <= 2) throw new Error('the workers are unreachable')
     return 1000
   })
   await insertTask({ next_run_at: await nowPlus(0) })
@@ -81,16 +81,16 @@ test('continues after ticks that throw', async () => {
   expect(claims).toHaveLength(1)
 })
 
-test('fails when every tick has thrown, so that an alarm can see it', async () => {
+test('fails when every tick fails, so that an alarm can notice', async () => {
   workersThat(() => {
-    throw new Error('the workers are away')
+    throw new Error('the workers are unreachable')
   })
   await insertTask({ next_run_at: await nowPlus(0) })
   await expect(invoke(LOOP)).rejects.toThrow(/^all \d+ ticks failed$/)
 })
 
 test.for([{ loopSeconds: 0 }, { loopSeconds: 'a minute' }, { loopSeconds: 900 }])(
-  'refuses %o',
+  'rejects %o',
   async (event) => {
     await expect(invoke(event)).rejects.toThrow(/loopSeconds/)
     expect(questions).toBe(0)

@@ -30,7 +30,7 @@ const cron = (cron_expression: string, timezone: string, after: string, count = 
 const interval = { schedule_type: 'interval', interval_seconds: 3600 }
 
 describe('a cron schedule', () => {
-  test('in UTC unless it has a zone', async () => {
+  test('is in UTC unless a time zone is given', async () => {
     const body = {
       schedule_type: 'cron',
       cron_expression: '30 9 * * MON',
@@ -46,7 +46,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('at a time that the clock skips runs right after the gap, and says so', async () => {
+  test('notes that a time the clock skips runs right after the gap', async () => {
     expect(await preview(cron('30 2 * * *', 'America/New_York', '2027-03-13T12:00:00Z', 2))).toEqual(
       shown(
         'At 02:30 (America/New_York)',
@@ -60,7 +60,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('that follows the clock says what the gap leaves out', async () => {
+  test('notes that a schedule that follows the clock has no runs in the gap', async () => {
     expect(await preview(cron('*/30 * * * *', 'America/New_York', '2027-03-14T06:00:00Z'))).toEqual(
       shown(
         'Every 30 minutes (America/New_York)',
@@ -75,7 +75,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('at a time that comes twice runs in the first pass, and says so', async () => {
+  test('notes that a time that occurs twice runs in the first pass', async () => {
     expect(await preview(cron('30 2 * * *', 'Europe/Berlin', '2027-10-30T12:00:00Z', 2))).toEqual(
       shown(
         'At 02:30 (Europe/Berlin)',
@@ -89,7 +89,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('that follows the clock runs in both passes', async () => {
+  test('notes that a schedule that follows the clock runs in both passes', async () => {
     const note = '02:30 happens twice on this day; both passes run'
     expect(await preview(cron('30 * * * *', 'Europe/Berlin', '2027-10-31T00:00:00Z'))).toEqual(
       shown(
@@ -101,7 +101,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('within its bounds, both inclusive', async () => {
+  test('stays within start_at and end_at, both inclusive', async () => {
     const bounds = { start_at: '2027-01-02T00:00:00Z', end_at: '2027-01-03T00:00:00Z' }
     expect(await preview({ ...cron('@daily', 'UTC', '2026-01-01T00:00:00Z'), ...bounds })).toEqual(
       shown(
@@ -114,7 +114,7 @@ describe('a cron schedule', () => {
 })
 
 describe('an interval', () => {
-  test('keeps the rate of its start, up to its end', async () => {
+  test('keeps the rate set by start_at, up to end_at', async () => {
     const bounds = { start_at: '2027-01-01T00:10:00Z', end_at: '2027-01-01T06:10:00Z' }
     expect(await preview({ ...interval, ...bounds, after: '2027-01-01T04:00:00Z' })).toEqual(
       shown(
@@ -126,7 +126,7 @@ describe('an interval', () => {
     )
   })
 
-  test('begins with its next_run_at', async () => {
+  test('starts at next_run_at', async () => {
     const body = { ...interval, next_run_at: '2999-01-01T00:30:00+00:00', count: 2, timezone: 'Asia/Kolkata' }
     expect(await preview(body)).toEqual(
       shown(
@@ -137,7 +137,7 @@ describe('an interval', () => {
     )
   })
 
-  test('of a fixed delay: only the first is known', async () => {
+  test('shows only the first occurrence of a fixed delay', async () => {
     const body = { ...interval, interval_mode: 'fixed_delay', next_run_at: '2999-01-01T00:00:00Z' }
     expect(await preview(body)).toEqual(
       shown('Every 3600 seconds after the end of each run', [
@@ -147,7 +147,7 @@ describe('an interval', () => {
     )
   })
 
-  test('that has ended has none', async () => {
+  test('has no occurrences after it has ended', async () => {
     const body = { ...interval, end_at: '2027-01-01T00:00:00Z', after: '2027-01-01T00:00:00Z' }
     expect(await preview(body)).toEqual(shown('Every 3600 seconds'))
   })
@@ -156,13 +156,13 @@ describe('an interval', () => {
 describe('once', () => {
   const once = { schedule_type: 'once', next_run_at: '2027-03-28T01:00:00' }
 
-  test('at its instant', async () => {
+  test('shows its only occurrence', async () => {
     expect(await preview({ ...once, after: '2027-03-28T00:59:59Z', timezone: 'Europe/Berlin' })).toEqual(
       shown('Once, at 2027-03-28T01:00:00.000Z', ['2027-03-28T01:00:00.000Z', '2027-03-28T03:00:00+02:00']),
     )
   })
 
-  test('also if it is in the past, since it would run late; but only if `after` is before it', async () => {
+  test('shows a past occurrence, which would run late, unless `after` excludes it', async () => {
     const past = { ...once, next_run_at: '2001-01-01T00:00:00Z' }
     const description = 'Once, at 2001-01-01T00:00:00.000Z'
     expect(await preview(past)).toEqual(
@@ -178,14 +178,14 @@ test.for([
   [{ count: 50 }, 50],
   [{ count: 50, max_runs: 2 }, 2],
   [{ max_runs: 100 }, 5],
-])('gives as many as %j asks for', async ([given, count]) => {
+])('given %j, returns %s occurrences', async ([given, count]) => {
   const { body } = await preview({ ...interval, ...(given as object) })
   expect(body.occurrences).toEqual(
     Array(count).fill({ at: INSTANT, effective_at: INSTANT, local: expect.any(String), note: null }),
   )
 })
 
-test('answers an event that has null for absent values', async () => {
+test('handles an event with nulls for absent values', async () => {
   const body = { ...interval, next_run_at: '2999-01-01T00:00:00Z', count: 1 }
   expect(await callOffline(handler, { ...request, body })).toEqual(
     shown('Every 3600 seconds', ['2999-01-01T00:00:00.000Z', '2999-01-01T00:00:00+00:00']),
@@ -227,7 +227,7 @@ describe('matches a task with the same fields', () => {
     )
   })
 
-  test('an interval begins at once', async () => {
+  test('an interval starts immediately', async () => {
     const before = Date.now()
     const { body } = await preview({ ...interval, count: 2 })
     const [first, second] = body.occurrences.map((it: { at: string }) => Date.parse(it.at))
@@ -266,6 +266,6 @@ test.for<[body: object, ...fields: [string, string][]]>([
     ['#/start_at', 'is not allowed when schedule_type is once'],
     ['#/end_at', 'is not allowed when schedule_type is once'],
   ],
-])('refuses %j', async ([body, ...fields]) => {
+])('rejects %j', async ([body, ...fields]) => {
   expect(await preview(body)).toEqual(invalidFields(...fields))
 })

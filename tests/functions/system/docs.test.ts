@@ -23,7 +23,7 @@ test('serves a page that loads nothing from other servers', async () => {
 test.for([
   ['swagger-ui.css', 'text/css; charset=utf-8'],
   ['swagger-ui-bundle.js', 'text/javascript; charset=utf-8'],
-] as const)('gives %s', async ([asset, type]) => {
+] as const)('serves %s', async ([asset, type]) => {
   const response = await call(handler, { method: 'GET', path: '/docs/{asset}', pathParameters: { asset } })
   expect(response).toEqual({
     statusCode: 200,
@@ -33,7 +33,7 @@ test.for([
 })
 
 test.for(['package.json', '../package.json', '..%2fpackage.json', '__proto__', 'constructor', 'x\n', ''])(
-  'gives no other file, such as %j',
+  'serves no other file, such as %j',
   async (asset) => {
     expect(await call(handler, { method: 'GET', path: '/docs/{asset}', pathParameters: { asset } })).toEqual(
       problem('not_found', `there is no /docs/${asset}`),

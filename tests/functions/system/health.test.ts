@@ -5,7 +5,7 @@ import { call, callOffline } from '../../setup/http-event.ts'
 
 const request = { method: 'GET', path: '/healthz' }
 
-test('says that the process answers', async () => {
+test('reports that the process is alive', async () => {
   expect(await call(handler, request)).toEqual(json(200, { status: 'ok' }))
   expect(await callOffline(handler, request)).toEqual(json(200, { status: 'ok' }))
 })

@@ -20,7 +20,7 @@ test.for([
   ['POST', '/healthz', 'GET'],
   ['PUT', '/docs/swagger-ui.css', 'GET'],
   ['OPTIONS', '/openapi.json', 'GET'],
-] as const)('answers %s %s with the methods there are', async ([method, path, allow]) => {
+] as const)('lists the allowed methods in response to %s %s', async ([method, path, allow]) => {
   expect(await anything(method, path)).toEqual(
     problem('method_not_allowed', `${path} does not take ${method}`, { headers: { allow } }),
   )
@@ -40,11 +40,11 @@ test.for([
   '/%00',
   '/\0',
   `/${'x'.repeat(100_000)}`,
-])('knows no %j', async (path) => {
+])('returns 404 for %j', async (path) => {
   expect(await anything('GET', path)).toEqual(problem('not_found', `there is no ${path}`))
 })
 
-test('answers an event that has null for absent values', async () => {
+test('handles an event with nulls for absent values', async () => {
   expect(await callOffline(handler, { method: 'GET', path: '/nothing' })).toEqual(
     problem('not_found', 'there is no /nothing'),
   )

@@ -4,12 +4,12 @@ import { buildDocument } from '../../../infra/generate/openapi.ts'
 import { json } from '../../setup/expected.ts'
 import { call } from '../../setup/http-event.ts'
 
-test('serves the document of the current handlers', async () => {
+test('serves the document generated from the current handlers', async () => {
   const document = JSON.parse(JSON.stringify(await buildDocument()))
   expect(await call(handler, { method: 'GET', path: '/openapi.json' })).toEqual(json(200, document))
 })
 
-test('names every route, and the key of each that wants one', async () => {
+test('lists every route and whether it needs the API key', async () => {
   const { paths } = await buildDocument()
   const open = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => [`${method} ${path}`, operation]),

@@ -9,13 +9,13 @@ import { statementsWaiting } from '../../setup/rows.ts'
 
 const request = { method: 'GET', path: '/readyz' }
 
-test('says that requests can be served, without a key', async () => {
+test('reports that it is ready without requiring an API key', async () => {
   const keyless = { ...request, headers: { 'x-api-key': undefined } }
   expect(await call(handler, keyless)).toEqual(json(200, { status: 'ready', scheduler: null }))
   expect(await callOffline(handler, keyless)).toEqual(json(200, { status: 'ready', scheduler: null }))
 })
 
-test('is not ready on a database without the newest migration', async () => {
+test('is not ready if the database lacks the newest migration', async () => {
   const missing = problem('unavailable', `the database has not seen the migration ${NEWEST_MIGRATION}`, {
     reason: 'migrations',
   })
@@ -28,7 +28,7 @@ test('is not ready on a database without the newest migration', async () => {
   expect(await call(handler, request)).toEqual(json(200, { status: 'ready', scheduler: null }))
 })
 
-test('does not wait longer than a second for the database', async () => {
+test('waits at most a second for the database', async () => {
   await db().begin(async (tx) => {
     await tx`lock table schema_migrations`
     const asked = call(handler, request)
@@ -39,8 +39,8 @@ test('does not wait longer than a second for the database', async () => {
   })
 })
 
-// This test comes last, since no process recovers from it.
-test('is not ready once the process shuts down', async () => {
+// This test comes last, since a process that is shutting down never becomes ready again.
+test('is not ready once the process is shutting down', async () => {
   startDraining()
   expect(await call(handler, request)).toEqual(
     problem('unavailable', 'this process is shutting down', { reason: 'draining' }),
