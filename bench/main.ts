@@ -59,10 +59,12 @@ function choose<T extends { name: string }>(kind: string, known: T[], names: str
 }
 
 function withoutMissing(chosen: SystemEntry[]): SystemEntry[] {
-  if (hasPgbench() || !chosen.some(({ name }) => name === 'floor')) return chosen
+  if (hasPgbench() || !chosen.some(isFloor)) return chosen
   console.log('pgbench not found, so the floor is left out (Debian: apt-get install postgresql-contrib).')
-  return chosen.filter(({ name }) => name !== 'floor')
+  return chosen.filter((system) => !isFloor(system))
 }
+
+const isFloor = ({ name }: SystemEntry): boolean => name.startsWith('floor')
 
 /** Returns a signal that SIGINT or SIGTERM aborts. The current trial ends, and cleanup runs as usual. */
 function stopOnSignals(): AbortSignal {

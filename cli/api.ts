@@ -1,23 +1,23 @@
 const TIMEOUT_MS = 30_000
 
-/** The server answered with an error. */
+/** The server responded with an error. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
 }
 
-/** The server didn't answer. */
+/** The server didn't respond. */
 export class Unreachable extends Error {
   override readonly name = 'Unreachable'
 }
 
 export type Api = {
-  /** Returns a call's answer. Rejects with an ApiError or with Unreachable. */
+  /** Returns the response's JSON body. Rejects with an ApiError or with Unreachable. */
   call<T>(method: string, path: string, body?: object): Promise<T>
-  /** Yields all rows of a list, page by page. */
+  /** Returns all rows of a list, which it fetches page by page. */
   list<T>(path: string): Promise<T[]>
 }
 
-/** Returns a client of the API at a base URL. Every call sends the key. */
+/** Returns a client for the API at a base URL. Every call sends the API key, if there is one. */
 export function connectTo(baseUrl: string, apiKey: string | undefined): Api {
   const base = baseUrl.replace(/\/+$/, '')
   const send = async (method: string, path: string, body?: object): Promise<Response> => {
@@ -52,12 +52,12 @@ export function connectTo(baseUrl: string, apiKey: string | undefined): Api {
   }
 }
 
-/** The cast: what the API's schema of that route says. */
+/** Returns the JSON body. The cast relies on the route's response schema. */
 async function readJson<T>(response: Response, base: string): Promise<T> {
   try {
     return (await response.json()) as T
   } catch (cause) {
-    throw new ApiError(`${base} doesn't answer in JSON: is API_URL right?`, { cause })
+    throw new ApiError(`the response from ${base} isn't JSON: is API_URL correct?`, { cause })
   }
 }
 
@@ -77,10 +77,10 @@ function readDetail(text: string): string | undefined {
   }
 }
 
-/** fetch says "fetch failed", and hides the reason one or two causes deep. */
+/** Returns the underlying reason. fetch only says "fetch failed" and hides the reason one or two causes deep. */
 function reason(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0])
   if (!(error instanceof Error)) return String(error)
   if (error.cause !== undefined) return reason(error.cause)
-  return error.name === 'TimeoutError' ? `no answer within ${TIMEOUT_MS / 1000} s` : error.message
+  return error.name === 'TimeoutError' ? `no response within ${TIMEOUT_MS / 1000} s` : error.message
 }

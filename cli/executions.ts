@@ -31,7 +31,7 @@ export const addExecutionCommands: AddCommands = (program, session) => {
   program
     .command('executions')
     .description("list a task's executions, oldest first")
-    .argument('<id>', 'of the task', wholeNumber)
+    .argument('<id>', 'task id', wholeNumber)
     .action(async (id: number) => {
       const { api, output } = session()
       const executions = await api.list<Execution>(`/tasks/${id}/executions`)
@@ -40,20 +40,22 @@ export const addExecutionCommands: AddCommands = (program, session) => {
 
   program
     .command('run')
-    .description('run a task now, whatever its schedule')
-    .argument('<id>', 'of the task', wholeNumber)
+    .description('run a task now, regardless of its schedule')
+    .argument('<id>', 'task id', wholeNumber)
     .action(async (id: number) => {
       const { api, output } = session()
       const answer = await api.call<Execution | { queued: true }>('POST', `/tasks/${id}/run`)
       const said =
-        'id' in answer ? `execution ${answer.id} of task ${id} is queued` : 'a run follows the open one'
+        'id' in answer
+          ? `execution ${answer.id} of task ${id} is queued`
+          : 'another run will follow the open one'
       output.say(said, answer)
     })
 
   program
     .command('cancel')
-    .description('cancel an execution: at once while it is queued, within seconds while it runs')
-    .argument('<execution-id>', 'of the execution', wholeNumber)
+    .description('cancel an execution: immediately if it is queued, within seconds if it is running')
+    .argument('<execution-id>', 'execution id', wholeNumber)
     .action(async (id: number) => {
       const { api, output } = session()
       const execution = await api.call<Execution>('POST', `/executions/${id}/cancel`)

@@ -13,10 +13,16 @@ const DEFAULT_URL = 'http://localhost:8000'
 
 function buildProgram(): Command {
   const program = new Command('client')
-    .description('The command line of the task scheduler')
-    .option('--json', 'print what the API answers, for programs')
-    .addHelpText('after', `\nEnvironment, or .env: API_URL (default ${DEFAULT_URL}), API_KEY`)
-    .addHelpText('after', 'Exit codes: 1 the API refused, 2 wrong usage, 3 the API cannot be reached')
+    .description('Command-line client for the task scheduler')
+    .option('--json', 'print the API response as JSON')
+    .addHelpText(
+      'after',
+      `\nSettings, from the environment or .env: API_URL (default ${DEFAULT_URL}), API_KEY`,
+    )
+    .addHelpText(
+      'after',
+      'Exit codes: 1 the API rejected the request, 2 invalid usage, 3 the API cannot be reached',
+    )
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
   const session = (): Session => ({
@@ -30,17 +36,17 @@ function buildProgram(): Command {
 function apiUrl(program: Command): string {
   const url = process.env.API_URL || DEFAULT_URL
   if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return url
-  return program.error(`error: API_URL is no http or https URL: ${url}`)
+  return program.error(`error: API_URL must be an http or https URL: ${url}`)
 }
 
-/** Returns the exit code. */
+/** Runs a command and returns the exit code. */
 async function main(args: string[]): Promise<number> {
   if (existsSync('.env')) process.loadEnvFile('.env')
   try {
     await buildProgram().parseAsync(args, { from: 'user' })
     return 0
   } catch (error) {
-    // commander has printed its own errors already. Help isn't an error.
+    // commander has already printed its own errors. Help isn't an error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage
     if (!(error instanceof ApiError || error instanceof Unreachable)) throw error
     process.stderr.write(`error: ${error.message}\n`)
@@ -48,7 +54,7 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-// A reader that has seen enough, such as head, closes the pipe.
+// A reader such as head closes the pipe when it has read enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit(0)

@@ -2,10 +2,10 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { Api } from './api.ts'
 import type { Output } from './output.ts'
 
-/** What a command works with. It is made when the command runs, since it depends on the options. */
+/** What a command works with. Created when the command runs, because it depends on the options. */
 export type Session = { api: Api; output: Output }
 
-/** Adds a family of commands to the program. */
+/** Adds a group of commands to the program. */
 export type AddCommands = (program: Command, session: () => Session) => void
 
 export function wholeNumber(text: string): number {
@@ -18,14 +18,14 @@ export function decimal(text: string): number {
   throw new InvalidArgumentError('It must be a number.')
 }
 
-/** The options that say when a task is due, under their original names. */
+/** Adds the schedule options, under the names they have in the original client. */
 export const withSchedule = (command: Command): Command =>
   command
-    .option('--schedule <interval|once|cron>', 'when it runs', 'interval')
-    .option('--interval-seconds <n>', 'of an interval schedule', wholeNumber)
-    .option('--next-run-at <instant>', 'ISO 8601; without an offset it is UTC')
-    .option('--cron-expression <expression>', 'of a cron schedule')
-    .option('--timezone <name>', 'a cron schedule is read in it, such as Europe/Berlin (default UTC)')
+    .option('--schedule <interval|once|cron>', 'type of schedule', 'interval')
+    .option('--interval-seconds <n>', 'seconds between runs, for an interval schedule', wholeNumber)
+    .option('--next-run-at <time>', 'time of the next run in ISO 8601, in UTC unless it has an offset')
+    .option('--cron-expression <expression>', 'cron expression, for a cron schedule')
+    .option('--timezone <name>', 'time zone of a cron schedule, such as Europe/Berlin (default UTC)')
 
 export type ScheduleOptions = {
   schedule: string
@@ -35,7 +35,7 @@ export type ScheduleOptions = {
   timezone?: string
 }
 
-/** Returns them as the API takes them. What isn't given is left out of the JSON. */
+/** Returns the schedule options as API fields. JSON omits those that aren't given. */
 export const toSchedule = (options: ScheduleOptions) => ({
   schedule_type: options.schedule,
   interval_seconds: options.intervalSeconds,

@@ -3,9 +3,9 @@ import { type Column, formatTable } from './table.ts'
 const DEFAULT_WIDTH = 80
 
 export type Output = {
-  /** Prints a sentence for people, or with `--json` the value. */
+  /** Prints a sentence or, with `--json`, the value. */
   say(sentence: string, value: unknown): void
-  /** Prints a table for people, or with `--json` the rows as they came. */
+  /** Prints a table or, with `--json`, the unformatted rows. */
   table<Row>(columns: (Column & { cell: (row: Row) => string })[], rows: Row[], empty: string): void
 }
 
@@ -25,6 +25,6 @@ export function outputTo(write: (text: string) => void, json: boolean): Output {
 
 const terminalWidth = (): number => Number(process.env.COLUMNS) || process.stdout.columns || DEFAULT_WIDTH
 
-/** Returns an instant to the second, in UTC; a dash if there is none. */
+/** Returns a UTC timestamp to the second, or a dash if there is none. */
 export const shortInstant = (instant: string | null): string =>
   instant?.replace('T', ' ').replace(/(\.\d+)?Z$/, '') ?? '-'

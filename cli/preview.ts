@@ -14,9 +14,9 @@ const columns = [
 
 export const addPreviewCommand: AddCommands = (program, session) => {
   withSchedule(program.command('preview'))
-    .description('show what a schedule would do, without a task')
-    .option('--after <instant>', 'the first occurrence is later than this (default now)')
-    .option('--count <n>', 'how many occurrences (default 5)', wholeNumber)
+    .description('preview a schedule without creating a task')
+    .option('--after <time>', 'show occurrences after this time (default now)')
+    .option('--count <n>', 'number of occurrences to show (default 5)', wholeNumber)
     .action(async (options: ScheduleOptions & { after?: string; count?: number }) => {
       const { api, output } = session()
       const { after, count } = options
@@ -26,6 +26,6 @@ export const addPreviewCommand: AddCommands = (program, session) => {
         count,
       })
       output.say(preview.description, preview)
-      if (!program.opts().json) output.table([...columns], preview.occurrences, 'it never runs')
+      if (!program.opts().json) output.table([...columns], preview.occurrences, 'there are no occurrences')
     })
 }

@@ -1,6 +1,6 @@
 export type Column = {
   title: string
-  /** Whether it may be cut so that the table fits. */
+  /** Whether the column may be truncated to make the table fit. */
   flexible?: true
   right?: true
 }
@@ -9,8 +9,8 @@ const GAP = '  '
 const LEAST = 8
 
 /**
- * Returns rows under their titles, in aligned columns. If that is too wide, the widest flexible columns are cut, with
- * an ellipsis.
+ * Returns rows under their titles, in aligned columns. If the table is too wide, the widest flexible columns are
+ * truncated with an ellipsis.
  */
 export function formatTable(columns: Column[], rows: string[][], width: number): string {
   const lines = [columns.map(({ title }) => title), ...rows.map((row) => row.map(toLine))]
@@ -50,5 +50,5 @@ function toCell(text: string, column: Column | undefined, width: number): string
 
 const lengthOf = (text: string): number => [...text].length
 
-/** A detail may contain line breaks, or control sequences that a terminal obeys. */
+/** Replaces control characters, since a detail may contain line breaks or terminal control sequences. */
 const toLine = (text: string): string => text.replaceAll(/\p{Cc}+/gu, ' ')

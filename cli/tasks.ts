@@ -52,12 +52,12 @@ export const addTaskCommands: AddCommands = (program, session) => {
 
   withSchedule(program.command('create'))
     .description('create a task')
-    .argument('<name>', 'its name, which no other task has')
-    .option('--task-type <type>', 'what it does', 'sleep')
-    .option('--duration <seconds>', 'of a sleep task', decimal)
-    .option('--url <url>', 'of an http task')
-    .option('--timeout-seconds <seconds>', 'a run that takes longer is stopped', decimal)
-    .option('--description <text>', 'why it exists')
+    .argument('<name>', 'unique name of the task')
+    .option('--task-type <type>', 'type of task', 'sleep')
+    .option('--duration <seconds>', 'how long a sleep task sleeps', decimal)
+    .option('--url <url>', 'URL that an http task calls')
+    .option('--timeout-seconds <seconds>', 'stop runs that take longer', decimal)
+    .option('--description <text>', 'what the task is for')
     .action(async (name: string, options: CreateOptions) => {
       const { api, output } = session()
       const task = await api.call<Task>('POST', '/tasks', {
@@ -73,8 +73,8 @@ export const addTaskCommands: AddCommands = (program, session) => {
 
   program
     .command('delete')
-    .description('delete a task, and its executions with it')
-    .argument('<id>', 'of the task', wholeNumber)
+    .description('delete a task and its executions')
+    .argument('<id>', 'task id', wholeNumber)
     .action(async (id: number) => {
       const { api, output } = session()
       output.say(`deleted task ${id}`, await api.call('DELETE', `/tasks/${id}`))
@@ -82,10 +82,10 @@ export const addTaskCommands: AddCommands = (program, session) => {
 
   program
     .command('pause')
-    .description('pause a task: nothing of its schedule starts any more')
-    .argument('<id>', 'of the task', wholeNumber)
-    .option('--reason <text>', 'kept with the task')
-    .option('--until <instant>', 'it resumes by itself then')
+    .description('pause a task: its scheduled runs no longer start')
+    .argument('<id>', 'task id', wholeNumber)
+    .option('--reason <text>', 'reason stored with the task')
+    .option('--until <time>', 'time at which the task resumes automatically')
     .action(async (id: number, { reason, until }: { reason?: string; until?: string }) => {
       const { api, output } = session()
       const task = await api.call<Task>('POST', `/tasks/${id}/pause`, { reason, until })
@@ -96,7 +96,7 @@ export const addTaskCommands: AddCommands = (program, session) => {
   program
     .command('resume')
     .description('resume a paused task')
-    .argument('<id>', 'of the task', wholeNumber)
+    .argument('<id>', 'task id', wholeNumber)
     .action(async (id: number) => {
       const { api, output } = session()
       const task = await api.call<Task>('POST', `/tasks/${id}/resume`)

@@ -10,8 +10,8 @@ import { BULK_BATCH } from '../shared/tasks/bulk.ts'
 import { lambdaDispatcher } from './scheduler/lambda-dispatcher.ts'
 
 /*
- * What the handlers of one process share. Runtimes import handlers by path and pass them nothing but an event, so this
- * module holds it. Only `functions/` and `infra/` may read it; everything in `shared/` takes arguments.
+ * State that the handlers of one process share. Runtimes import handlers by path and pass them only an event, so the
+ * state lives in this module. Only `functions/` and `infra/` may import it; code in `shared/` takes arguments instead.
  */
 
 let provided: Dispatcher | undefined
@@ -19,22 +19,25 @@ let ownExecutor: Executor | undefined
 let ownWatch: Overdue | undefined
 let draining = false
 
-/** What the claims and ticks of this process remember. */
+/** What this process remembers between ticks and claims. */
 export const memory = new TickMemory()
 
-/** The size of the batches in which the bulk calls of this process change tasks. */
+/** The batch size for bulk calls, which all calls of this process share. */
 export const bulkBatch = new BatchSize(BULK_BATCH)
 
-/** Makes this process run what it claims. The container calls it once, at its start. */
+/** Sets the dispatcher, so that this process runs its own claims. The container calls this once, at startup. */
 export function provideDispatcher(dispatcher: Dispatcher): void {
   provided = dispatcher
 }
 
-/** Returns the dispatcher of this process: the provided one, else the execute function's asynchronous invocation. */
+/**
+ * Returns this process's dispatcher: the provided one, or otherwise one that invokes the execute function
+ * asynchronously. Throws if there is neither.
+ */
 export function dispatcher(): Dispatcher {
   const found = findDispatcher()
   if (found) return found
-  throw new Error('EXECUTE_FUNCTION_NAME is not set, and nothing executes in this process')
+  throw new Error('EXECUTE_FUNCTION_NAME is not set, and this process has no executor')
 }
 
 function findDispatcher(): Dispatcher | undefined {
@@ -47,8 +50,8 @@ function findDispatcher(): Dispatcher | undefined {
 }
 
 /**
- * Returns what starts a run at once; undefined when this process dispatches nothing, so that a tick elsewhere has to
- * claim it.
+ * Returns what is needed to start a manual run immediately. Undefined if this process has no dispatcher: then a tick in
+ * another process has to claim the run.
  */
 export function starting(): Starting | undefined {
   const found = findDispatcher()
@@ -62,13 +65,13 @@ export function starting(): Starting | undefined {
   )
 }
 
-/** Asks for an early tick when a task that was just written is due before the next tick would claim it. */
+/** Requests an early tick if a task that was just written is due before the next tick would claim it. */
 export function wakeTick({ next_run_at, updated_at }: { next_run_at: Date | null; updated_at: Date }): void {
   if (next_run_at === null) return
   if (next_run_at.getTime() - updated_at.getTime() <= config().claimAheadMs) provided?.nudge?.()
 }
 
-/** Returns the executor of this process: one, since its heartbeat keeps all of its claims. */
+/** Returns this process's executor. There is only one, since its heartbeat renews all claims of the process. */
 export function executor(): Executor {
   const { leaseSeconds, defaultTaskTimeoutSeconds, maxConcurrentExecutions } = config()
   ownExecutor ??= new Executor(schedulerDb(), {
@@ -81,13 +84,13 @@ export function executor(): Executor {
   return ownExecutor
 }
 
-/** Returns what watches over the scheduler of this process. */
+/** Returns the watch over this process's scheduler. */
 export function watch(): Overdue {
   ownWatch ??= new Overdue(config().leaseSeconds)
   return ownWatch
 }
 
-/** From now on this process isn't ready: it is about to stop, and new requests belong elsewhere. */
+/** Marks this process as not ready, because it is about to stop and new requests should go elsewhere. */
 export function startDraining(): void {
   draining = true
 }

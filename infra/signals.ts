@@ -1,14 +1,17 @@
 export type StopSignals = {
-  /** Resolves at the first SIGINT or SIGTERM, which means stop. */
+  /** Resolves at the first SIGINT or SIGTERM, which asks this process to stop. */
   first: Promise<void>
-  /** Aborts at the second one, which means don't wait for what runs. */
+  /** Aborts at the second one, which asks it not to wait for running executions. */
   second: AbortSignal
 }
 
-/** A terminal's Ctrl-C reaches this process twice, directly and through npm. That still counts as the first one. */
+/**
+ * Milliseconds within which a second signal still counts as the first one, since Ctrl-C in a terminal reaches this
+ * process twice: directly and through npm.
+ */
 const ECHO_MS = 1000
 
-/** From now on SIGINT and SIGTERM no longer end this process by themselves. */
+/** Listens for SIGINT and SIGTERM, which no longer end this process by themselves. */
 export function listenForSignals(): StopSignals {
   const second = new AbortController()
   const first = new Promise<void>((resolve) => {

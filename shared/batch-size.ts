@@ -1,6 +1,6 @@
 /**
- * The size of a batch. It halves when the server ends a statement that took too long, and grows back little by little,
- * so that a slow database still makes progress.
+ * A batch size that adapts. It halves when the server cancels a slow statement, and grows back gradually, so that even
+ * a slow database makes progress.
  */
 export class BatchSize {
   readonly #most: number

@@ -1,17 +1,18 @@
 import type { Queryable } from './db.ts'
 
 /**
- * The database's clock, which alone decides what is due. It showed `now` when this process' monotonic clock
- * (`performance.now()`) showed `readAt`, or a little earlier, so nothing that is timed by it comes early.
+ * A reading of the database's clock, which alone decides what is due. The database's clock showed `now` when this
+ * process's monotonic clock (`performance.now()`) showed `readAt` or slightly less, so timers based on it are never
+ * early.
  */
 export type Clock = { now: Date; readAt: number }
 
-/** For how many milliseconds a reading says how far the clocks are apart: they drift by less than 1 ms in that time. */
+/** Milliseconds for which a reading is used. The clocks drift by less than 1 ms in that time. */
 const RECENT_MS = 3000
 const RECENT_READINGS = 32
 const DRIFT_MS = 1
 
-/** `apart`: this process' clock minus the database's, in milliseconds, including the time that the response took. */
+/** `apart`: this process's clock minus the database's, in milliseconds, including the response's travel time. */
 type Reading = { at: number; apart: number }
 
 /** Estimates the database's clock from its recent readings. */
@@ -27,10 +28,10 @@ export class DatabaseClock {
   }
 
   /**
-   * Adds a reading. `ms`: milliseconds since 1970, with a fraction; `askedAt`: `performance.now()` before the query.
-   * Each response is delayed by the network and by whatever this process was busy with, so the fastest of the recent
-   * ones gives the best estimate (the clock filter of NTP, RFC 5905, section 10). Readings that a new one contradicts
-   * are dropped: the database's clock was set back.
+   * Adds a reading. `ms`: the database's clock in milliseconds since 1970, with a fraction. `askedAt`:
+   * `performance.now()` before the query. Every response is delayed by the network and by other work of this process,
+   * so the fastest recent response gives the best estimate (the clock filter of NTP, RFC 5905, section 10). Readings
+   * that a new one contradicts are dropped, since the database's clock must have been set back.
    */
   add(ms: number, askedAt: number): Clock {
     const at = performance.now()
@@ -43,9 +44,9 @@ export class DatabaseClock {
   }
 }
 
-/** Returns a clock that shows `now` at this moment, whatever the database's shows. */
+/** Returns a clock that shows `now` at this moment, regardless of the database's clock. */
 export const clockAt = (now: Date): Clock => ({ now, readAt: performance.now() })
 
-/** Returns when an instant comes, on this process' monotonic clock. */
+/** Converts a timestamp to this process's monotonic clock. */
 export const instantOn = (clock: Clock, instant: Date): number =>
   clock.readAt + (instant.getTime() - clock.now.getTime())

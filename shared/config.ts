@@ -13,81 +13,81 @@ const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https UR
 
 type Setting = { schema: z.ZodType; about: string; isSecret?: true }
 
-/** Every setting: how it is checked, its default, and what the documentation says of it. */
+/** Every setting: its schema with the default, and its description in the documentation. */
 export const SETTINGS = {
   DATABASE_URL: {
     schema: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' }).optional(),
     isSecret: true,
     about:
-      'PostgreSQL, as postgres://user:password@host:5432/database. Unset: an embedded one, with its data in .local/postgres',
+      'The PostgreSQL database, as postgres://user:password@host:5432/database. If unset, an embedded PostgreSQL is started, with its data in .local/postgres.',
   },
   DATABASE_POOL_SIZE: {
     schema: whole(1, 1000).default(10),
     about:
-      'Connections for the requests of one process. Its scheduler has as many more, at most 9, plus three. Always 1 per worker under serverless offline',
+      'Maximum number of connections for the requests of one process. Its scheduler may open the same number again (at most 9), plus three. Under serverless offline, it is always 1 per worker.',
   },
   HOST: {
     schema: z.string().optional(),
     about:
-      'Address to listen on. Unset: 0.0.0.0. Without API_KEY it is ignored, and the API listens on 127.0.0.1 only',
+      'Address to listen on. If unset, 0.0.0.0. Without API_KEY it is ignored, and the API listens only on 127.0.0.1.',
   },
-  PORT: { schema: whole(0, 65_535).default(8000), about: 'Port of the API. 0 takes any free one' },
+  PORT: { schema: whole(0, 65_535).default(8000), about: 'Port of the API. 0 picks any free port.' },
   API_KEY: {
     schema: z
       .string()
       .regex(
         /^[!-~]([ -~]*[!-~])?$/,
-        'must be printable ASCII without spaces at its ends, as it travels in a header',
+        'must be printable ASCII without leading or trailing spaces, because it is sent in a header',
       )
       .optional(),
     isSecret: true,
     about:
-      'If set, every route but /, /healthz, /readyz, /docs and /openapi.json requires it in the header x-api-key',
+      'If set, every route except /, /healthz, /readyz, /docs and /openapi.json requires it in the header x-api-key.',
   },
   SCHEDULER_ENABLE: {
     schema: flag.default(true),
-    about: 'Whether this process ticks and runs tasks. With false it serves the API only',
+    about: 'Whether this process ticks and runs tasks. If false, it only serves the API.',
   },
   TICK_INTERVAL_MS: {
     schema: whole(50, 60_000).default(1000),
-    about: 'Milliseconds between ticks, 50 to 60000',
+    about: 'Milliseconds between ticks, 50 to 60000.',
   },
   CLAIM_AHEAD_MS: {
     schema: whole(0, 60_000).optional(),
     about:
-      'How many milliseconds ahead a tick claims, 0 to 60000; less than the lease. Unset: TICK_INTERVAL_MS, at least 1000, at most half a lease',
+      'How far ahead a tick claims, in milliseconds: 0 to 60000, and less than the lease. If unset, TICK_INTERVAL_MS, but at least 1000 and at most half a lease.',
   },
   LEASE_SECONDS: {
     schema: whole(1, 3600).default(15),
-    about: 'After so many seconds of silence the executions of a process count as lost, 1 to 3600',
+    about: 'Seconds without a heartbeat after which the executions of a process count as lost, 1 to 3600.',
   },
   MAX_CONCURRENT_EXECUTIONS: {
     schema: whole(1, 100_000).default(64),
     about:
-      'Slots: how many executions run at once, in one process, or on Lambda and under serverless offline in all',
+      'Slots: how many executions may run at once in one process. On Lambda and under serverless offline, the limit applies to all functions together.',
   },
   MAX_CLAIMED_EXECUTIONS: {
     schema: whole(1, 1_000_000).default(10_000),
     about:
-      'How many executions one process holds, running or claimed ahead. Not used on Lambda and under serverless offline',
+      'How many executions one process may hold, running or claimed ahead. Not used on Lambda or under serverless offline.',
   },
   SHUTDOWN_GRACE_SECONDS: {
     schema: whole(0, 3600).default(10),
-    about: 'How many seconds running executions get to finish at a shutdown, 0 to 3600',
+    about: 'Seconds that running executions get to finish at shutdown, 0 to 3600.',
   },
   DEFAULT_TASK_TIMEOUT_SECONDS: {
     schema: z.coerce.number().positive().max(86_400).default(30),
-    about: 'Timeout of a task that has no timeout_seconds; above 0, at most 86400',
+    about: 'Timeout in seconds of tasks without timeout_seconds. Above 0, at most 86400.',
   },
   HTTP_TASK_URL: {
     schema: webUrl.default('https://httpbin.org/status/200'),
     isSecret: true,
-    about: 'What an http task without params.url calls',
+    about: 'URL that http tasks without params.url call.',
   },
   EXECUTE_FUNCTION_NAME: {
     schema: z.string().min(1).optional(),
     about:
-      'Name of the Lambda function that runs what a tick claims. serverless.yml sets it; npm start ignores it',
+      'Name of the Lambda function that runs claimed executions. serverless.yml sets it; npm start ignores it.',
   },
   LOG_LEVEL: {
     schema: z
@@ -95,18 +95,21 @@ export const SETTINGS = {
       .transform((value) => value.toUpperCase())
       .pipe(z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT']))
       .default('INFO'),
-    about: 'DEBUG, INFO, WARN, ERROR, CRITICAL or SILENT',
+    about: 'Minimum level of log lines: DEBUG, INFO, WARN, ERROR, CRITICAL or SILENT.',
   },
-  LOG_JSON: { schema: flag.default(true), about: 'One JSON object per line. With false, lines for people' },
+  LOG_JSON: {
+    schema: flag.default(true),
+    about: 'Whether log lines are JSON objects. If false, they are formatted for people.',
+  },
   SQL_ECHO: {
     schema: flag.default(false),
-    about: 'Logs the text of every SQL statement, without its values',
+    about: 'Whether to log the text of every SQL statement, without its values.',
   },
 } as const satisfies Record<string, Setting>
 
 type Settings = typeof SETTINGS
 
-/** The cast says what `Object.entries` loses: each key has the schema of its own setting. */
+/** The cast restores what `Object.entries` loses: which key has which schema. */
 export const environment = z.object(
   Object.fromEntries(Object.entries(SETTINGS).map(([name, { schema }]) => [name, schema])) as {
     [Name in keyof Settings]: Settings[Name]['schema']
@@ -114,11 +117,11 @@ export const environment = z.object(
 )
 
 /**
- * Returns the variables of an environment that look like misspelt settings, each with the name that it probably means.
+ * Returns the environment variables that look like misspelled settings, each with the setting that was probably meant.
  */
 export function misspeltSettings(env: Record<string, string | undefined>): { name: string; meant: string }[] {
   const known = Object.keys(SETTINGS)
-  // HOST and PORT are close to variables of other programs.
+  // HOST and PORT resemble other programs' variables.
   const long = known.filter((name) => name.length > 5)
   return Object.keys(env)
     .filter((name) => !known.includes(name))
@@ -128,22 +131,22 @@ export function misspeltSettings(env: Record<string, string | undefined>): { nam
     })
 }
 
-/** Without a key anyone who reaches the port could create tasks, so only this machine may. */
+/** Without an API key, anyone who can reach the port could create tasks, so only this machine may reach it. */
 const LOOPBACK = '127.0.0.1'
 
 export type Config = ReturnType<typeof readConfig>
 
 let current: Config | undefined
 
-/** Returns this process' settings. They are read from its environment once. */
+/** Returns this process's settings, which are read from its environment once. */
 export function config(): Config {
   current ??= readConfig(process.env)
   return current
 }
 
 /**
- * Reads the settings from an environment. An empty value counts as unset, as in Docker Compose. Throws one Error that
- * names every bad value and says what is wrong with it.
+ * Reads the settings from an environment. An empty value counts as unset, as in Docker Compose. Throws a single Error
+ * that names every invalid setting and says what is wrong with it.
  */
 export function readConfig(env: Record<string, string | undefined>) {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()))
@@ -151,16 +154,18 @@ export function readConfig(env: Record<string, string | undefined>) {
   if (!parsed.success) {
     const problems = parsed.error.issues.map(({ path: [name], message }) => {
       const setting: Setting = SETTINGS[name as keyof Settings]
-      const value = setting.isSecret ? '' : `, not ${JSON.stringify(given[String(name)])}`
+      const value = setting.isSecret ? '' : ` (got ${JSON.stringify(given[String(name)])})`
       return `${String(name)}: ${message}${value}`
     })
-    throw new Error(`bad configuration: ${problems.join('; ')}`)
+    throw new Error(`invalid configuration: ${problems.join('; ')}`)
   }
   const values = parsed.data
   const leaseMs = values.LEASE_SECONDS * 1000
   const claimAheadMs = values.CLAIM_AHEAD_MS ?? Math.min(Math.max(1000, values.TICK_INTERVAL_MS), leaseMs / 2)
   if (claimAheadMs >= leaseMs) {
-    throw new Error(`bad configuration: CLAIM_AHEAD_MS: ${claimAheadMs} ms must be less than LEASE_SECONDS`)
+    throw new Error(
+      `invalid configuration: CLAIM_AHEAD_MS: must be less than LEASE_SECONDS (got ${claimAheadMs} ms)`,
+    )
   }
   return Object.freeze({
     databaseUrl: values.DATABASE_URL,

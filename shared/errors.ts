@@ -1,4 +1,4 @@
-/** What can go wrong for a caller. The codes are part of the API, so they don't change. */
+/** Error codes. They are part of the API, so they don't change. */
 export type ErrorCode =
   | 'bad_request'
   | 'unauthorized'
@@ -13,17 +13,15 @@ export type ErrorCode =
   | 'unavailable'
   | 'timeout'
 
-/**
- * One thing that is wrong with the input: where (a JSON Pointer into the body, or the name of a parameter), and what.
- */
+/** A problem with the input: where it is (a JSON Pointer into the body, or a parameter's name), and what is wrong. */
 export type Problem = { pointer: string; detail: string } | { parameter: string; detail: string }
 
-/** An error whose message the caller may see. Any other error is a bug, and shows nothing. */
+/** An error whose message is shown to the caller. Any other error is a bug, and its message is hidden. */
 export class AppError extends Error {
   override readonly name = 'AppError'
   readonly code: ErrorCode
   readonly problems: Problem[]
-  /** When to try again. */
+  /** Seconds after which the caller should retry. */
   readonly retryAfterSeconds: number | undefined
   readonly reason: string | undefined
 
@@ -44,12 +42,12 @@ export const notFound = (what: string, id: number): AppError =>
   new AppError('not_found', `${what} ${id} does not exist`)
 
 /**
- * A body may have thousands of mistakes. Nobody reads that many, and the answer must not be longer than the question.
+ * A body may have thousands of mistakes. Nobody reads that many, and the response shouldn't be longer than the request.
  */
 const PROBLEMS_SHOWN = 20
 const DETAILS_SHOWN = 5
 
-/** Returns the error for bad input. Its message lists the problems, for clients that only show `detail`. */
+/** Returns the error for invalid input. Its message lists the problems, for clients that only show `detail`. */
 export function invalid(all: Problem[]): AppError {
   const problems = all.slice(0, PROBLEMS_SHOWN)
   const list = problems.map(
@@ -59,11 +57,11 @@ export function invalid(all: Problem[]): AppError {
   return new AppError('invalid', [...list.slice(0, DETAILS_SHOWN), ...more].join('; '), { problems })
 }
 
-/** Returns the message of anything that may be thrown. */
+/** Returns a message for any value that can be thrown. */
 export function messageOf(error: unknown): string {
   try {
     return error instanceof Error ? String(error.message || error.name) : String(error)
   } catch {
-    return 'something was thrown that has no text'
+    return 'an unprintable value was thrown'
   }
 }

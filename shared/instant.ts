@@ -4,9 +4,10 @@ const ISO_8601 =
   /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?)?$/i
 
 /**
- * Reads an ISO 8601 instant, to the millisecond; without an offset it is UTC, without a time midnight. Null when it is
- * not one, stands for no real day or time (30 February, 24:30), or lies outside the years 1000 to 9999 of UTC:
- * PostgreSQL refuses how JavaScript writes the year 10000, and JavaScript reads PostgreSQL's year 0001 as 2001.
+ * Parses an ISO 8601 timestamp, to the millisecond. Without an offset it is UTC; without a time it is midnight. Returns
+ * null if the text isn't one, if the day or the time doesn't exist (30 February, 24:30), or if it is outside the years
+ * 1000 to 9999 in UTC: PostgreSQL rejects the year 10000 as JavaScript writes it, and JavaScript reads PostgreSQL's
+ * year 0001 as 2001.
  */
 export function parseInstant(text: string): Date | null {
   const match = ISO_8601.exec(text.trim())
@@ -31,20 +32,23 @@ function offsetMinutes(offset: string | undefined): number | null {
   return hours > 23 || minutes > 59 ? null : sign * (hours * 60 + minutes)
 }
 
-/** Before all instants that `parseInstant` gives. */
+/** Earlier than all timestamps that `parseInstant` returns. */
 export const BEFORE_ALL = new Date('0999-01-01T00:00:00Z')
 
-/** An instant on its way in. */
+/** A timestamp in a request. */
 export const instantIn = z
   .string()
   .max(40)
   .transform((text, context) => {
     const instant = parseInstant(text)
     if (instant) return instant
-    context.addIssue({ code: 'custom', message: 'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z' })
+    context.addIssue({
+      code: 'custom',
+      message: 'must be an ISO 8601 timestamp, such as 2027-03-28T01:00:00Z',
+    })
     return z.NEVER
   })
-  .meta({ format: 'date-time', description: 'ISO 8601; without an offset it is UTC' })
+  .meta({ format: 'date-time', description: 'ISO 8601 timestamp. Without an offset, it is UTC.' })
 
-/** An instant on its way out: ISO 8601 with milliseconds and `Z`. */
+/** A timestamp in a response: ISO 8601 with milliseconds and `Z`. */
 export const instantOut = z.iso.datetime()

@@ -2,7 +2,10 @@ import { LogFormatter, Logger, LogItem } from '@aws-lambda-powertools/logger'
 import type { LogAttributes } from '@aws-lambda-powertools/logger/types'
 import { config } from './config.ts'
 
-/** What postgres.js hangs on its errors while SQL_ECHO is on: values that people sent don't belong in a log. */
+/**
+ * Keys that postgres.js adds to its errors while SQL_ECHO is on. They include values from users, which don't belong in
+ * a log.
+ */
 const PRIVATE_ERROR_KEYS = ['query', 'parameters', 'args', 'types']
 
 class Formatter extends LogFormatter {
@@ -31,10 +34,10 @@ class Formatter extends LogFormatter {
   }
 }
 
-/** In every line, and of no use to a person at a terminal. */
+/** Attributes that are in every line and don't help a person at a terminal. */
 const CONTEXT_KEYS = ['service', 'function_name', 'cold_start']
 
-/** Prints a line that a person can read: time, level, message, then the attributes as key=value. */
+/** Prints lines that people can read: time, level, message, then the attributes as key=value. */
 class ReadableLogger extends Logger {
   protected override printLog(_level: number, item: LogItem): void {
     item.prepareForPrint()
@@ -46,7 +49,7 @@ class ReadableLogger extends Logger {
   }
 }
 
-/** A path that someone made up must not look like a line of its own. */
+/** A made-up path must not look like a separate line. */
 const isOneLine = (value: unknown): value is string => typeof value === 'string' && !/\p{Cc}/u.test(value)
 
 function stackOf(error: unknown): string {
@@ -61,10 +64,8 @@ const options = {
   logFormatter: new Formatter(),
 }
 
-/** The one logger of a process. Its level and form come from LOG_LEVEL and LOG_JSON. */
+/** The process's only logger. LOG_LEVEL and LOG_JSON set its level and format. */
 export const logger = config().logJson ? new Logger(options) : new ReadableLogger(options)
 
-/**
- * Whether lines of this level are printed at all: what happens thousands of times a second needn't make them up first.
- */
+/** Whether INFO lines are printed. Code that runs thousands of times a second checks this before it builds a line. */
 export const logsInfo = config().logLevel === 'DEBUG' || config().logLevel === 'INFO'

@@ -1,6 +1,6 @@
 /**
- * Returns the known name that a misspelt one probably means: at most two edits away, and at most a third of its
- * letters.
+ * Returns the known name that a misspelled one probably means. The edit distance is at most 2, and at most a third of
+ * the name's length.
  */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const most = Math.min(2, Math.floor(name.length / 3))
@@ -11,7 +11,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best?.candidate
 }
 
-/** The Levenshtein distance, row by row (Wagner and Fischer, 1974). */
+/** Returns the Levenshtein distance, computed row by row (Wagner and Fischer, 1974). */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index)
   for (let i = 1; i <= from.length; i += 1) {

@@ -6,21 +6,24 @@ import { Turn } from './turn.ts'
 
 const PAGE_LIMIT = 1000
 
-/** The parameters of every list. */
+/** Query parameters of every list. */
 export const pageQuery = {
   limit: digits(z.int().min(1).max(PAGE_LIMIT))
     .default(PAGE_LIMIT)
-    .describe(`Rows of a page; ${PAGE_LIMIT} when left out.`),
-  cursor: z.string().max(200).optional().describe('From the Link header of the page before'),
+    .describe('Maximum number of rows in the page.'),
+  cursor: z.string().max(200).optional().describe('From the `Link` header of the previous page.'),
 }
 
-/** What clients ask for. Any other stays a parameter, since a connection keeps each statement that it has prepared. */
+/**
+ * Limits that clients commonly use. Any other limit stays a parameter, since a connection keeps every statement that it
+ * has prepared.
+ */
 const USUAL_LIMITS = [10, 20, 25, 50, 100, 200, 250, 500, PAGE_LIMIT]
 
 /**
- * The limit of a page. In the statement itself for a list that nothing filters: when PostgreSQL doesn't know how few
- * rows are wanted, it plans anew for each call, which takes several times as long as the page. With filters a plan had
- * better know their values.
+ * Returns a page's limit for use in a statement. It is a literal if the list has no filters: when PostgreSQL doesn't
+ * know how few rows are wanted, it plans every call anew, which takes several times as long as reading the page. With
+ * filters it is a parameter, since a plan should know the filters' values.
  */
 export function pageLimit(
   sql: Queryable,
@@ -30,10 +33,13 @@ export function pageLimit(
   return isPlain ? sql.unsafe(String(limit)) : sql`${limit}`
 }
 
-/** Returns the cursor behind a row with these keys, by which its list is ordered. */
+/** Returns the cursor that points past a row. `keys`: the row's values by which its list is ordered. */
 export const toCursor = (keys: unknown): string => Buffer.from(JSON.stringify(keys)).toString('base64url')
 
-/** Reads a cursor that `toCursor` made. Returns the keys of the last row of the page before. Throws `invalid`. */
+/**
+ * Parses a cursor that `toCursor` made. Returns the keys of the previous page's last row; null without a cursor. Throws
+ * `invalid`.
+ */
 export function readCursor<Schema extends z.ZodType>(
   schema: Schema,
   cursor: string | undefined,
@@ -42,23 +48,23 @@ export function readCursor<Schema extends z.ZodType>(
   try {
     return schema.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
   } catch {
-    throw invalid([{ parameter: 'cursor', detail: 'is not a cursor of this list' }])
+    throw invalid([{ parameter: 'cursor', detail: 'is not a cursor for this list' }])
   }
 }
 
 /** Rows of a list, and whether there may be more. */
 export type Page<Row> = { rows: Row[]; more: boolean }
 
-/** A page ends at this size of its large values. Reading and writing them blocks the event loop. */
+/** A page ends once its large values reach this many bytes, since reading and writing them blocks the event loop. */
 const PAGE_BYTES = 2 ** 20
 
 /** Sizes in bytes: of a row, and of the page up to and including that row. */
 type Size = { row_bytes: number; page_bytes: number }
 
 /**
- * Returns the page that `select` selects, in its order. The row with which it reaches 1 MiB is its last one.
- * `bytes`: an SQL expression for the size of a row; `limit`: how many rows `select` asks for; `show`: returns a row as
- * the API shows it.
+ * Returns a page with the rows of `select`, in the same order. The row that makes the page reach 1 MiB is its last one.
+ * `bytes`: an SQL expression for the size of a row. `limit`: the limit in `select`. `show`: converts a row to the form
+ * that the API returns.
  */
 export async function readPage<Row extends object, Shown>(
   sql: Queryable,
@@ -82,8 +88,8 @@ export async function readPage<Row extends object, Shown>(
 }
 
 /**
- * Hides the sizes of a row from the API: JSON leaves out what is undefined. Deleting the columns, or copying the row
- * without them, takes half as long as the whole request.
+ * Hides a row's sizes from the API, since JSON omits undefined values. Deleting the columns, or copying the row without
+ * them, would take half as long as the whole request.
  */
 function withoutSize<Row extends object>(row: Row & Partial<Record<keyof Size, number | undefined>>): Row {
   row.row_bytes = undefined

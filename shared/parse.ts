@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { invalid, type Problem } from './errors.ts'
 import { nearest } from './nearest.ts'
 
-/** Checks a body with the schema that also makes the documentation. Throws `invalid`. */
+/** Validates a body with the schema that the documentation is generated from. Throws `invalid`. */
 export function parseBody<Schema extends z.ZodType>(
   schema: Schema,
   body: unknown,
@@ -33,13 +33,13 @@ function parse<Schema extends z.ZodType>(
 }
 
 /**
- * Returns a schema for a number in a path or a query, in digits only. Number() would also accept '', '0x1', '1e3' and a
- * line end.
+ * Returns a schema for a number in a path or a query, which may only have digits. Number() would also accept '', '0x1',
+ * '1e3' and a trailing line break.
  */
 export const digits = (range: z.ZodInt) =>
   z.preprocess((text) => (typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text), range)
 
-/** Returns a query string as an object. A repeated name gives an array. */
+/** Parses a query string into an object. A repeated name becomes an array. */
 export function readQuery(rawQueryString: string): Record<string, string | string[]> {
   const search = new URLSearchParams(rawQueryString)
   return Object.fromEntries(
@@ -52,7 +52,7 @@ export function readQuery(rawQueryString: string): Record<string, string | strin
 
 type Place = { pointer: string } | { parameter: string }
 
-/** `known` and `immutable`: names at the top level, for those that a client gets wrong. */
+/** Converts Zod's issues to problems. `names`: the names at the top level, to explain unknown ones. */
 export function problemsOf(
   error: z.ZodError,
   place: (path: PropertyKey[]) => Place,
@@ -76,7 +76,7 @@ function whyUnknown(key: string, { known, immutable }: Names): string {
   return meant === undefined ? 'is unknown' : `is unknown; did you mean ${meant}?`
 }
 
-/** Returns a JSON Pointer (RFC 6901) as a URI fragment, as RFC 9457 shows it. */
+/** Returns a JSON Pointer (RFC 6901) as a URI fragment, as in RFC 9457. */
 export function toPointer(path: PropertyKey[]): string {
   const escaped = path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1'))
   return ['#', ...escaped.map(encodeURIComponent)].join('/')
@@ -87,8 +87,8 @@ const DEPTH_LIMIT = 32
 type Unstorable = { path: PropertyKey[]; detail: string }
 
 /**
- * Finds what JSON can hold but PostgreSQL can't: a NUL, half of a surrogate pair, a number beyond a double, deep
- * nesting.
+ * Finds a value that JSON can express but PostgreSQL can't store: a NUL character, half of a surrogate pair, a number
+ * too large for a double, or deep nesting.
  */
 function findUnstorable(value: unknown, path: PropertyKey[] = []): Unstorable | undefined {
   const wrong = (detail: string): Unstorable => ({ path, detail })
@@ -108,6 +108,6 @@ function findUnstorable(value: unknown, path: PropertyKey[] = []): Unstorable | 
 }
 
 function stringFault(text: string): string | undefined {
-  if (text.includes('\0')) return 'has a NUL character'
+  if (text.includes('\0')) return 'contains a NUL character'
   return text.isWellFormed() ? undefined : 'is not well-formed Unicode'
 }

@@ -1,4 +1,5 @@
 /**
- * Which versions a change may replace: some, or, for `*`, whatever there is. Null: any. An `If-Match` header gives it.
+ * The versions that a change may replace, from `If-Match`: certain ones, or `*` for any existing version. Null: no
+ * condition.
  */
 export type Precondition = number[] | '*' | null

@@ -2,7 +2,7 @@ import { isUnreachable, type Queryable } from './db.ts'
 import { AppError } from './errors.ts'
 import schema from './schema.json' with { type: 'json' }
 
-/** The newest migration, which this code needs. */
+/** The newest migration, which this code requires. */
 export const NEWEST_MIGRATION = schema.migrations.at(-1)?.name ?? ''
 
 /** Why requests can't be served. */
@@ -12,16 +12,16 @@ const notReady = (reason: NotReady, detail: string): AppError =>
   new AppError('unavailable', detail, { reason })
 
 /**
- * Throws `unavailable`, with a `reason`, unless requests can be served: the database answers a probe, and its
- * migrations are applied.
+ * Throws `unavailable` with a `reason` unless requests can be served: this process isn't shutting down, the database
+ * responds to a probe, and its migrations are applied.
  */
 export async function checkReadiness(probe: Queryable, isDraining: boolean): Promise<void> {
   if (isDraining) throw notReady('draining', 'this process is shutting down')
   const isMigrated = await findMigration(probe).catch((error: unknown) => {
-    if (isUnreachable(error)) throw notReady('database', 'the database does not answer within a second')
+    if (isUnreachable(error)) throw notReady('database', 'the database did not respond within a second')
     throw error
   })
-  if (!isMigrated) throw notReady('migrations', `the database has not seen the migration ${NEWEST_MIGRATION}`)
+  if (!isMigrated) throw notReady('migrations', `migration ${NEWEST_MIGRATION} has not been applied`)
 }
 
 const UNDEFINED_TABLE = '42P01'

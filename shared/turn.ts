@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** How many milliseconds a loop over many rows may block this process. */
+/** Maximum milliseconds for which a loop over many rows may block this process. */
 const TURN_MS = 10
 
-/** For long loops: tells when everything else should get a turn. */
+/** Keeps a long loop from blocking other work. */
 export class Turn {
   #since = performance.now()
 
@@ -11,7 +11,7 @@ export class Turn {
     return performance.now() - this.#since > TURN_MS
   }
 
-  /** Resolves when everything else has had a turn. */
+  /** Resolves once other work has had its turn. */
   async next(): Promise<void> {
     await setImmediate()
     this.#since = performance.now()

@@ -39,10 +39,18 @@ export function serverCpuUs(postmaster: number | null): number | null {
 export const childrenCpuUs = (): number => (readStat('self')?.reaped ?? 0) + ownOfChildren(process.pid)
 
 const ownOfChildren = (parent: number): number =>
-  readdirSync('/proc')
+  processes()
     .filter((name) => /^\d+$/.test(name))
     .map(readStat)
     .reduce((sum, stat) => sum + (stat?.parent === parent ? stat.own : 0), 0)
+
+function processes(): string[] {
+  try {
+    return readdirSync('/proc')
+  } catch {
+    return []
+  }
+}
 
 /** Returns the CPU time of the whole machine in microseconds: what was used, and the total available. */
 export function machineCpuUs(): { used: number; all: number } | null {

@@ -14,7 +14,7 @@ const drainOf = (jobs: number): Case => ({
 
 export const drain: Row = {
   name: 'drain',
-  title: 'Drain of what is due',
+  title: 'Drain of due jobs',
   about:
     'All jobs are due, run once and do nothing. Measured from the start of the system until its tables show that all jobs are done.',
   metrics: [rate, ...costMetrics],

@@ -7,11 +7,11 @@ export const handler = httpHandler(
     tag: 'Executions',
     summary: 'Cancel an execution',
     description:
-      'Ends it at once while it is queued. A worker that runs it stops it at its next heartbeat, within a third of a lease.',
+      'Cancels an execution. A queued execution ends immediately. A running one is asked to stop: its worker stops it at its next heartbeat, within a third of a lease. A cancelled execution is not retried.',
     path: executionPath,
     responses: {
-      200: { description: 'The execution, which is cancelled or asked to stop', body: executionOut },
-      409: { description: 'It has ended' },
+      200: { description: 'The execution, now cancelled or asked to stop', body: executionOut },
+      409: { description: 'The execution has already ended' },
     },
   },
   async ({ path }, { sql }) => ({ status: 200, body: await cancelExecution(sql, path.id) }),

@@ -6,7 +6,7 @@ export const handler = httpHandler(
   {
     tag: 'Executions',
     summary: 'Get an execution',
-    description: 'Shows one execution, whether it is open or has ended.',
+    description: 'Returns an open or finished execution.',
     path: executionPath,
     responses: { 200: { description: 'The execution', body: executionOut } },
   },

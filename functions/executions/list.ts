@@ -8,12 +8,12 @@ export const handler = httpHandler(
   {
     tag: 'Executions',
     summary: 'List executions, newest first',
-    description: 'Lists the executions of all tasks. The filters may be combined.',
+    description: 'Returns the executions of all tasks. Filters can be combined.',
     query: executionQuery,
     responses: {
       200: {
         description:
-          'A page, which ends early once its params or results reach 1 MiB; `Link` names the next one',
+          'A page of executions. It ends early once its details and results reach 1 MiB. If there may be more, the `Link` header has the URL of the next page.',
         body: z.array(executionOut),
       },
     },

@@ -8,11 +8,11 @@ export const handler = httpHandler(
     tag: 'Executions',
     summary: 'Rerun an execution',
     description:
-      'Runs the task of an execution that has ended once more, now. The new execution names the old one in `rerun_of`.',
+      "Runs an execution's task again now, regardless of its schedule. The new execution has the id of the old one in `rerun_of`.",
     path: executionPath,
     responses: {
-      201: { description: 'The new execution; `rerun_of` names the old one', body: executionOut },
-      409: { description: 'An execution of the task is open' },
+      201: { description: 'The new execution', body: executionOut },
+      409: { description: 'The task has an open execution' },
     },
   },
   async ({ path }, { sql }) => ({ status: 201, body: await rerun(sql, path.id, starting()) }),

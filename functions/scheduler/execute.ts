@@ -8,13 +8,13 @@ import { logger } from '../../shared/logger.ts'
 import { loadClaim } from '../../shared/scheduling/claim/load-claim.ts'
 import { executor, memory } from '../program.ts'
 
-/** Which claim to run. A worker that ticks itself has it in memory. */
+/** The claim to run. If the tick ran in this process, the claim is already in memory. */
 const claimed = z.object({ claimId: z.uuid(), taskIds: z.array(z.int()).max(5000) })
 
-/** Time to settle at the end of the invocation. */
+/** Milliseconds reserved for settling at the end of the invocation. */
 const SETTLE_MS = 3000
 
-/** Runs the executions of a claim. Returns when all of them are settled. */
+/** Runs the executions of a claim. Returns once all of them are settled. */
 export const handler = middy()
   .use(injectLambdaContext(logger))
   .handler(async (event: unknown, context: Context): Promise<void> => {

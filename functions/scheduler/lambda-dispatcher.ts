@@ -3,11 +3,11 @@ import type { Queryable } from '../../shared/db.ts'
 import type { Dispatcher } from '../../shared/scheduling/claim/dispatch.ts'
 import { keptSlots } from '../../shared/scheduling/run/slots.ts'
 
-/** Executions per invocation. More would share the memory and the time of one function. */
+/** Executions per invocation. They share the memory and the time limit of one function. */
 const CLAIM_SIZE = 10
 
 /**
- * The SDK has no limits of its own. In a network without a way to Lambda a tick would hang instead of freeing its
+ * The SDK has no timeouts of its own. In a network without a route to Lambda, a tick would hang instead of freeing its
  * claims.
  */
 const LIMITS = {
@@ -19,11 +19,11 @@ let client: LambdaClient | undefined
 
 type Options = {
   functionName: string
-  /** How many executions may be open at once, over all invocations. */
+  /** Maximum number of executions that are open at once, across all invocations. */
   slots: number
 }
 
-/** Dispatches each claim as an asynchronous invocation (`Event`) of the execute function. */
+/** Returns a dispatcher that sends each claim to the execute function as an asynchronous invocation (`Event`). */
 export function lambdaDispatcher(sql: Queryable, { functionName, slots }: Options): Dispatcher {
   return {
     claimSize: CLAIM_SIZE,
@@ -39,7 +39,7 @@ export function lambdaDispatcher(sql: Queryable, { functionName, slots }: Option
       return { now: 0, ahead: quick - keptSlots(slots), quick }
     },
     async send({ id, executions }) {
-      // Imported here: it is half of what a container would load, and a container never sends.
+      // Imported lazily: it is half of what a container would load, and a container never sends.
       const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
       client ??= new LambdaClient(LIMITS)
       await client.send(

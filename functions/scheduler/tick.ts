@@ -9,12 +9,12 @@ import { type Ticked, tick } from '../../shared/scheduling/tick/tick.ts'
 import { dispatcher, memory } from '../program.ts'
 
 /**
- * Without `loopSeconds` it ticks once. The schedule in serverless.yml sets it, since nothing on AWS fires more than
+ * Without `loopSeconds`, it ticks once. The schedule in serverless.yml sets it, since schedules on AWS fire at most
  * once a minute.
  */
 const beat = z.object({ loopSeconds: z.number().positive().max(840).optional() })
 
-/** Ticks. Returns what that did; for a single tick also the ids of its claims. */
+/** Runs one tick, or a loop of ticks. Returns what it did; for a single tick, that includes the ids of its claims. */
 export const handler = middy()
   .use(injectLambdaContext(logger))
   .handler(async (event: unknown): Promise<Ticked | Looped> => {

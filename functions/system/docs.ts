@@ -32,23 +32,26 @@ const page = `<!doctype html>
 
 const require = createRequire(import.meta.url)
 
-/** Serves the page and, under `/docs/{asset}`, the two files of swagger-ui-dist that it needs: no CDN. */
+/**
+ * Serves the page and, under `/docs/{asset}`, the two files from swagger-ui-dist that it needs, so that no CDN is
+ * involved.
+ */
 export const handler = httpHandler(
   {
     tag: 'System',
-    summary: 'Read this documentation',
-    description: 'Shows this page, and its assets. Nothing comes from a CDN.',
+    summary: 'Show the API documentation',
+    description: 'Serves this page and its assets. Nothing is loaded from a CDN.',
     public: true,
     path: z.strictObject({ asset: z.string().optional() }),
     responses: {
-      200: { description: 'A page, or one of its assets' },
-      404: { description: 'There is no such asset' },
+      200: { description: 'The page, or one of its assets' },
+      404: { description: 'The asset does not exist' },
     },
   },
   async ({ path: { asset } }) => {
     if (asset === undefined)
       return { status: 200, body: page, headers: { 'content-type': 'text/html; charset=utf-8' } }
-    if (!isAsset(asset)) throw new AppError('not_found', `there is no /docs/${asset}`)
+    if (!isAsset(asset)) throw new AppError('not_found', `/docs/${asset} does not exist`)
     const body = await readFile(require.resolve(`swagger-ui-dist/${asset}`), 'utf8')
     return {
       status: 200,

@@ -10,17 +10,17 @@ export const handler = httpHandler(
     tag: 'System',
     summary: 'Check whether a restart would help',
     description:
-      'Fails only when the scheduler has not moved for three leases although the database answers.',
+      'Fails only if the database responds but the scheduler has made no progress for three leases.',
     public: true,
     responses: {
-      200: { description: 'Alive', body: z.object({ status: z.literal('ok') }) },
+      200: { description: 'Healthy', body: z.object({ status: z.literal('ok') }) },
       503: { description: 'A restart would help' },
     },
   },
   async () => {
     const { databaseUrl, leaseSeconds } = config()
     if (await isStuck(watch(), { databaseUrl: databaseUrl ?? '', leaseSeconds })) {
-      throw new AppError('unavailable', 'the scheduler has not moved for three leases', {
+      throw new AppError('unavailable', 'the scheduler has made no progress for three leases', {
         reason: 'scheduler',
       })
     }

@@ -4,9 +4,9 @@ export const handler = httpHandler(
   {
     tag: 'System',
     summary: 'Redirect to the documentation',
-    description: 'Leads a browser from the address of the server to `/docs`.',
+    description: 'Redirects browsers from `/` to `/docs`.',
     public: true,
-    responses: { 302: { description: 'To `/docs`' } },
+    responses: { 302: { description: 'Redirect to `/docs`' } },
   },
   () => ({ status: 302, body: '', headers: { location: '/docs' } }),
 )

@@ -10,19 +10,19 @@ const routes = Object.entries(paths).map(([path, methods]) => ({
   allow: Object.keys(methods).map((method) => method.toUpperCase()),
 }))
 
-/** Handles what no other route does: 405 if the path has other methods, otherwise 404. */
+/** Handles requests that match no other route: 405 if the path has other methods, otherwise 404. */
 export const handler = httpHandler(
   {
     tag: 'System',
-    summary: 'Everything else',
-    description: 'Answers 404, or 405 if the path has other methods.',
+    summary: 'Handle unknown routes',
+    description: 'Returns 404, or 405 if the path has other methods.',
     public: true,
     responses: {},
   },
   (_input, { event }) => {
     const { method, path } = event.requestContext.http
     const allow = routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.allow)
-    if (allow.length === 0) throw new AppError('not_found', `there is no ${path}`)
-    throw new MethodNotAllowed(`${path} does not take ${method}`, allow)
+    if (allow.length === 0) throw new AppError('not_found', `${path} does not exist`)
+    throw new MethodNotAllowed(`${path} does not support ${method}`, allow)
   },
 )

@@ -4,10 +4,10 @@ import { httpHandler } from '../../shared/http/handler.ts'
 export const handler = httpHandler(
   {
     tag: 'System',
-    summary: 'Get this document',
-    description: 'The API as OpenAPI 3.1.',
+    summary: 'Get the OpenAPI document',
+    description: 'Returns the description of this API in OpenAPI 3.1.',
     public: true,
-    responses: { 200: { description: 'The document' } },
+    responses: { 200: { description: 'The OpenAPI document' } },
   },
   () => ({ status: 200, body: document }),
 )

@@ -14,24 +14,27 @@ const readyOut = z.object({
       unknown_types: z
         .array(z.string())
         .optional()
-        .describe('Task types that this process has no runner for: it leaves their tasks to others'),
+        .describe(
+          'Task types that this process has no runner for. It leaves their tasks to other processes.',
+        ),
     })
     .nullable()
-    .describe('Of this process; null when it has none, as a function on Lambda'),
+    .describe("This process's scheduler. Null if it has none, as on AWS Lambda."),
 })
 
 export const handler = httpHandler(
   {
     tag: 'System',
     summary: 'Check whether requests can be served',
-    description: 'The database answers within a second, and its migrations are applied.',
+    description:
+      'Succeeds if the database responds within a second, all migrations are applied, and this process is not shutting down.',
     public: true,
     responses: {
       200: {
-        description: 'Ready; a scheduler that is late is `degraded`, and takes no request away',
+        description: 'Ready. A scheduler that is late is `degraded`, but requests can still be served.',
         body: readyOut,
       },
-      503: { description: 'Not now; `reason` is `database`, `migrations` or `draining`' },
+      503: { description: 'Not ready. `reason` is `database`, `migrations` or `draining`.' },
     },
   },
   async () => {

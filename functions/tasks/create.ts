@@ -10,7 +10,7 @@ export const handler = httpHandler(
     tag: 'Tasks',
     summary: 'Create a task',
     description:
-      'Creates a task. An interval task runs at once unless `next_run_at` or `start_at` says otherwise.',
+      'Creates a task. An interval task runs immediately unless `next_run_at` or `start_at` is given.',
     body: taskCreate,
     example: {
       name: 'nightly-report',
@@ -20,8 +20,8 @@ export const handler = httpHandler(
       params: { duration: 1 },
     },
     responses: {
-      201: { description: 'The task; `Location` names it', body: taskOut },
-      409: { description: 'The name is taken' },
+      201: { description: 'The task. The `Location` header has its URL.', body: taskOut },
+      409: { description: 'The name is already taken' },
     },
   },
   async ({ body }, { sql }) => {

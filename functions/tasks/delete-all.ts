@@ -7,9 +7,9 @@ export const handler = httpHandler(
     tag: 'Tasks',
     summary: 'Delete tasks',
     description:
-      'Deletes every task that the filters match, with its executions. It needs a filter, or `all=true`.',
+      'Deletes all tasks that match the filters, with their executions. Requires a filter, or `all=true`. If `next` in the response is not null, repeat the call with that `cursor`.',
     query: bulkQuery,
-    responses: { 200: { description: 'How many tasks, and how to go on', body: bulkOut } },
+    responses: { 200: { description: 'How many tasks were changed, and how to continue', body: bulkOut } },
   },
   async ({ query }, { sql }) => ({
     status: 200,

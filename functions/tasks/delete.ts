@@ -8,9 +8,9 @@ export const handler = httpHandler(
   {
     tag: 'Tasks',
     summary: 'Delete a task',
-    description: 'Deletes a task and its executions. A run that is under way is stopped.',
+    description: 'Deletes a task and its executions. A run in progress is stopped.',
     path: taskPath,
-    responses: { 200: { description: 'Deleted', body: z.object({ deleted: z.literal(true) }) } },
+    responses: { 200: { description: 'The task was deleted', body: z.object({ deleted: z.literal(true) }) } },
   },
   async ({ path }, { sql }) => {
     const deleted = await deleteTasks(sql, [path.id])

@@ -8,14 +8,14 @@ import { taskPath } from '../../shared/tasks/task.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
-    summary: 'List the executions of a task, oldest first',
-    description: 'Lists what ran, what runs, and what was skipped of one task.',
+    summary: "List a task's executions, oldest first",
+    description: "Returns a task's executions: finished, open and skipped ones.",
     path: taskPath,
     query: historyQuery,
     responses: {
       200: {
         description:
-          'A page, which ends early once its params or results reach 1 MiB; `Link` names the next one',
+          'A page of executions. It ends early once its details and results reach 1 MiB. If there may be more, the `Link` header has the URL of the next page.',
         body: z.array(executionOut),
       },
     },

@@ -7,7 +7,7 @@ export const handler = httpHandler(
   {
     tag: 'Tasks',
     summary: 'Get a task',
-    description: 'Shows one task, with its next three runs. The `ETag` is its version.',
+    description: 'Returns a task, with its next three runs. The `ETag` header is its version.',
     path: taskPath,
     responses: { 200: { description: 'The task', body: taskOut } },
   },

@@ -8,12 +8,12 @@ export const handler = httpHandler(
   {
     tag: 'Tasks',
     summary: 'List tasks, oldest first',
-    description: 'Lists tasks. The filters may be combined.',
+    description: 'Returns tasks. Filters can be combined.',
     query: taskQuery,
     responses: {
       200: {
         description:
-          'A page, which ends early once its params or results reach 1 MiB; `Link` names the next one',
+          'A page of tasks. It ends early once their params reach 1 MiB. If there may be more, the `Link` header has the URL of the next page.',
         body: z.array(taskOut),
       },
     },

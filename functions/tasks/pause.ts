@@ -11,7 +11,7 @@ export const handler = httpHandler(
     tag: 'Tasks',
     summary: 'Pause a task',
     description:
-      'Starts nothing more of its schedule. A run that is under way goes on, and manual runs still work.',
+      'Pauses a task: its scheduled runs no longer start. A run in progress continues, and manual runs still work.',
     path: taskPath,
     body: pauseIn,
     example: { reason: 'maintenance' },

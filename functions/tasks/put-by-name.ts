@@ -8,16 +8,17 @@ import { wakeTick } from '../program.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
-    summary: 'Create or replace a task by its name',
-    description: 'For callers that declare their tasks. Fields that are left out get their defaults.',
+    summary: 'Create or replace a task by name',
+    description:
+      'Creates the task, or replaces the one with this name. Omitted fields get their defaults. The call can be repeated, so a service can declare its tasks whenever it starts.',
     path: taskNamePath,
     body: taskPut,
     example: { type: 'sleep', schedule_type: 'interval', interval_seconds: 60, params: { duration: 1 } },
     responses: {
-      200: { description: 'The task, replaced', body: taskOut },
-      201: { description: 'The task, created', body: taskOut },
-      409: { description: 'The task has another type, which can not change' },
-      412: { description: 'The task has another version than `If-Match` says' },
+      200: { description: 'The replaced task', body: taskOut },
+      201: { description: 'The created task', body: taskOut },
+      409: { description: "The task has another type, which can't be changed" },
+      412: { description: "The task doesn't exist, or its version doesn't match `If-Match`" },
     },
   },
   async ({ path, body }, { sql, event }) => {

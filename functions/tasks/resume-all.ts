@@ -7,12 +7,13 @@ export const handler = httpHandler(
   {
     tag: 'Tasks',
     summary: 'Resume tasks',
-    description: 'Resumes every task that the filters match. It needs a filter, or `all=true`.',
+    description:
+      'Resumes all tasks that match the filters. Requires a filter, or `all=true`. If `next` in the response is not null, repeat the call with that `cursor`.',
     query: bulkQuery,
     body: resumeIn,
     example: { missed: 'skip' },
     bodyOptional: true,
-    responses: { 200: { description: 'How many tasks, and how to go on', body: bulkOut } },
+    responses: { 200: { description: 'How many tasks were changed, and how to continue', body: bulkOut } },
   },
   async ({ query, body }, { sql }) => ({
     status: 200,

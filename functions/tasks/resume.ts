@@ -11,7 +11,8 @@ export const handler = httpHandler(
   {
     tag: 'Tasks',
     summary: 'Resume a task',
-    description: 'What came due during the pause is skipped, or left to the misfire policy of the task.',
+    description:
+      "Resumes a task. Occurrences that became due during the pause are skipped or, if `missed` is `policy`, handled by the task's misfire policy.",
     path: taskPath,
     body: resumeIn,
     example: { missed: 'skip' },

@@ -11,15 +11,18 @@ export const handler = httpHandler(
     tag: 'Tasks',
     summary: 'Run a task now',
     description:
-      'Runs a task whatever its schedule says, even while it is paused. With `overlap: queue` one run follows an open execution.',
+      "Starts a manual run, regardless of the task's schedule and even while it is paused. If the task has an open execution, the response is 409, or with `overlap: queue` one run is queued to follow it.",
     path: taskPath,
     body: runIn,
     example: { overlap: 'queue' },
     bodyOptional: true,
     responses: {
-      201: { description: 'The execution', body: executionOut },
-      202: { description: 'One run follows the open execution', body: z.object({ queued: z.literal(true) }) },
-      409: { description: 'An execution of it is open' },
+      201: { description: 'The new execution', body: executionOut },
+      202: {
+        description: 'One run will follow the open execution',
+        body: z.object({ queued: z.literal(true) }),
+      },
+      409: { description: 'The task has an open execution' },
     },
   },
   async ({ path, body }, { sql }) => {

@@ -10,15 +10,15 @@ export const handler = httpHandler(
     tag: 'Tasks',
     summary: 'Change a task',
     description:
-      'Changes any field but its name and type. Changing the schedule neither loses nor repeats an occurrence.',
+      'Changes any fields except the name and type. Changing the schedule neither loses nor repeats an occurrence.',
     path: taskPath,
     body: taskPatch,
     immutable: ['name', 'type'],
     example: { interval_seconds: 120 },
     responses: {
       200: { description: 'The task', body: taskOut },
-      412: { description: 'The task has another version than `If-Match` says' },
-      409: { description: '`next_run_at` was handled already' },
+      412: { description: "The task's version doesn't match `If-Match`" },
+      409: { description: 'The occurrence at `next_run_at` has already been handled' },
     },
   },
   async ({ path, body }, { sql, event }) => {

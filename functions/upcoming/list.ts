@@ -7,13 +7,13 @@ import { listUpcoming, upcomingQuery } from '../../shared/tasks/upcoming.ts'
 export const handler = httpHandler(
   {
     tag: 'Schedules',
-    summary: 'List what runs next, soonest first',
-    description: 'Lists tasks by their next run, without paused ones.',
+    summary: 'List upcoming runs, soonest first',
+    description: 'Returns tasks in the order of their next runs. Paused tasks are left out.',
     query: upcomingQuery,
     responses: {
       200: {
         description:
-          'A page, which ends early once its params or results reach 1 MiB; `Link` names the next one',
+          'A page of tasks. It ends early once their params reach 1 MiB. If there may be more, the `Link` header has the URL of the next page.',
         body: z.array(taskOut),
       },
     },

@@ -8,9 +8,12 @@ import { FunctionTimeout, invoke } from './invoke.ts'
 import { send, sendProblem, toReply } from './reply.ts'
 
 export type AdapterOptions = {
-  /** Called with what a handler threw, or with why its result couldn't be sent. The client sees a bare 500 or 504. */
+  /**
+   * Called with the error that a handler threw, or with the reason why its result couldn't be sent. The client only
+   * sees a 500 or 504.
+   */
   onError: (error: unknown, functionName: string) => void
-  /** Express' `trust proxy`. Off by default, so the source address is the socket's. */
+  /** Express's `trust proxy`. Off by default, so the source address is the socket's. */
   trustProxy?: boolean | number | string
 }
 
@@ -40,7 +43,7 @@ export const createApp = (
   )
   for (const { fn, route } of routes.toSorted((a, b) => a.rank - b.rank)) {
     const handler = handlers[fn.name]
-    if (handler === undefined) throw new Error(`function ${fn.name} has routes, and no handler`)
+    if (handler === undefined) throw new Error(`function ${fn.name} has routes but no handler`)
     const serve = serveWith(fn, handler, route.key, options)
     if (route.path === '*') app.use(serve)
     else app[verbs[route.method]](toExpressPath(route.path), serve)
@@ -50,8 +53,8 @@ export const createApp = (
   return app
 }
 
-// Express takes the first match, API Gateway the most specific: static before parameter before greedy before
-// the catch-all, segment by segment. HEAD goes before GET, which would serve it too, and ANY goes last.
+// Express uses the first match, API Gateway the most specific one: segment by segment, static before parameter before
+// greedy before the catch-all. HEAD comes before GET, which would also serve it, and ANY comes last.
 const rankOf = ({ path, method }: Route): number => {
   const segments = path
     .split('/')
@@ -79,12 +82,12 @@ const serveWith =
     }
   }
 
-// Express knows an error handler by its four parameters.
+// Express recognizes an error handler by its four parameters.
 const answerError =
   (options: AdapterOptions) =>
   (error: unknown, _req: Request, res: Response, _next: NextFunction): void => {
     if (error instanceof Refusal) sendProblem(res, error.status, error.message)
-    else if (error instanceof URIError) sendProblem(res, 400, 'the path is badly encoded')
+    else if (error instanceof URIError) sendProblem(res, 400, 'the path is not encoded correctly')
     else {
       sendProblem(res, 500, 'internal error')
       options.onError(error, 'adapter')

@@ -5,7 +5,7 @@ const limitBytes = 10 * 1024 * 1024
 
 type Fields = Readonly<Record<string, string | undefined>>
 
-/** A request that no handler gets to see. The client sees `message`. */
+/** A request that is rejected before it reaches a handler. The client sees `message`. */
 export class Refusal extends Error {
   override name = 'Refusal'
   readonly status: number
@@ -16,19 +16,19 @@ export class Refusal extends Error {
   }
 }
 
-/** A request without either header has no body (RFC 9112, 6.3). */
+/** Returns whether a request has a body. Without either header it has none (RFC 9112, 6.3). */
 export const announcesBody = (headers: Fields): boolean =>
   headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 
 /**
- * Returns the whole body. Rejects with a Refusal (413, 415) as soon as it is known, not after the upload. Node discards
- * the rest, so that the client gets the answer.
+ * Returns the whole body. Rejects with a Refusal (413, 415) as soon as possible, not after the upload. Node discards
+ * the rest, so that the client receives the response.
  */
 export const readBody = async (req: IncomingMessage, headers: Fields): Promise<Buffer> => {
   const { 'content-length': length = '0', 'content-encoding': encoding = 'identity' } = headers
   if (Number(length) > limitBytes) throw tooLarge()
-  // API Gateway passes compressed bodies on as they are, and no handler here unpacks them. Unpacking one for a stranger
-  // is a classic way to run out of memory.
+  // API Gateway passes compressed bodies on unchanged, and no handler here decompresses them. Decompressing a
+  // stranger's body is a classic way to run out of memory.
   if (encoding.toLowerCase() !== 'identity')
     throw new Refusal(415, `content-encoding ${encoding} isn't supported`)
   return collect(req)
@@ -45,7 +45,7 @@ const collect = (req: IncomingMessage): Promise<Buffer> =>
       reject(tooLarge())
     })
     req.on('end', () => resolve(Buffer.concat(chunks)))
-    req.on('error', () => reject(new Refusal(400, 'the request ended before its body did')))
+    req.on('error', () => reject(new Refusal(400, 'the request ended before its body was complete')))
   })
 
 const tooLarge = () => new Refusal(413, `the body is larger than ${limitBytes} bytes`)

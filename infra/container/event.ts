@@ -6,8 +6,8 @@ import type { Request } from 'express'
 const textTypes = /^(?:text\/|application\/(?:json|xml|javascript)\s*(?:;|$))/i
 
 /**
- * Returns API Gateway's event (HTTP API, payload 2.0) for a request, without its body. Throws a URIError if the path is
- * badly encoded.
+ * Returns API Gateway's event (HTTP API, payload 2.0) for a request, without its body. Throws a URIError if the path
+ * isn't encoded correctly.
  */
 export const toEvent = (req: Request, routeKey: string, requestId: string): APIGatewayProxyEventV2 => {
   const { cookies, headers } = readHeaders(req.rawHeaders)
@@ -48,28 +48,29 @@ export const toEvent = (req: Request, routeKey: string, requestId: string): APIG
   return event
 }
 
-/** Puts a body into the event unless it is empty: as text where API Gateway would, otherwise in base64. */
+/** Adds a body to the event unless it is empty: as text where API Gateway would, otherwise in base64. */
 export const setBody = (event: APIGatewayProxyEventV2, body: Buffer): void => {
   if (body.length === 0) return
   event.isBase64Encoded = !textTypes.test(event.headers['content-type'] ?? '')
   event.body = body.toString(event.isBase64Encoded ? 'base64' : 'utf8')
 }
 
-// Express' `ip` knows about trusted proxies, and takes a microsecond. A socket that listens on IPv6 too reports IPv4
-// peers in the mapped form.
+// Express's `ip` takes trusted proxies into account, but costs a microsecond. A socket that also listens on IPv6
+// reports IPv4 peers in the mapped form.
 const sourceOf = (req: Request, headers: Record<string, string>): string => {
   const address = 'x-forwarded-for' in headers ? req.ip : req.socket.remoteAddress
   return address?.replace('::ffff:', '') ?? ''
 }
 
-// Without a prototype `__proto__` is a name like any other.
+// Without a prototype, `__proto__` is a name like any other.
 const emptyFields = (): Record<string, string> => Object.create(null)
 
 const add = (fields: Record<string, string>, name: string, value: string): void => {
   fields[name] = name in fields ? `${fields[name]},${value}` : value
 }
 
-// Node's own `headers` joins with ', ' and drops the second of some; API Gateway joins all with ','.
+// Node's own `headers` joins values with ', ' and drops repeats of some headers. API Gateway joins all of them with
+// ','.
 const readHeaders = (raw: string[]): { cookies: string[]; headers: Record<string, string> } => {
   const headers = emptyFields()
   const cookies: string[] = []
@@ -100,8 +101,8 @@ const readParameters = (params: Request['params']): Record<string, string> | und
 
 let lastTime = { second: 0, text: '' }
 
-// 12/Mar/2020:19:03:58 +0000, cut out of Thu, 12 Mar 2020 19:03:58 GMT; kept for its second, since formatting it
-// would cost as much as the rest of the event.
+// Converts Thu, 12 Mar 2020 19:03:58 GMT to 12/Mar/2020:19:03:58 +0000. Cached for a second, since formatting it takes
+// as long as building the rest of the event.
 const toLogTime = (epoch: number): string => {
   const second = Math.floor(epoch / 1000)
   if (second !== lastTime.second) {

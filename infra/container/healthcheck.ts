@@ -3,8 +3,8 @@ import { get } from 'node:http'
 const EVERYWHERE = ['', '0.0.0.0', '::']
 
 /**
- * The image's HEALTHCHECK: exit code 0 when this container's /healthz answers 200. Imports little, as it runs every few
- * seconds.
+ * The image's HEALTHCHECK. Exits with 0 if this container's /healthz returns 200. Imports little, since it runs every
+ * few seconds.
  */
 const { HOST = '', PORT } = process.env
 const host = EVERYWHERE.includes(HOST) ? '127.0.0.1' : HOST

@@ -6,14 +6,13 @@ import type { ServiceFunction } from '../service/service.ts'
 
 const { REQUEST_ID } = InvokeStoreBase.PROTECTED_KEYS
 
-// `true` asks for the store that separates concurrent invocations, whatever the environment said when this module was
+// `true` requests the store that separates concurrent invocations, regardless of the environment when this module was
 // loaded. Powertools finds it in globalThis.
 const store = await InvokeStore.getInstanceAsync(true)
 
 /**
- * Calls a handler as Lambda would: with a context, and for at most the function's timeout. Rejects with what the
- * handler threw, or with a FunctionTimeout. Nothing can stop a handler that ran out of time, so its late result is
- * dropped.
+ * Calls a handler as Lambda would: with a context, and for at most the function's timeout. Rejects with the handler's
+ * error, or with a FunctionTimeout. A handler that has timed out can't be stopped, so its late result is dropped.
  */
 export const invoke = (
   fn: ServiceFunction,

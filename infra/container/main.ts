@@ -9,12 +9,12 @@ import type { Running } from './serve.ts'
 const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import.meta.url))
 
 /**
- * The container's process, and `npm start`. Reads the settings, starts the embedded PostgreSQL if DATABASE_URL isn't
- * set, serves, and stops on SIGINT or SIGTERM. A second signal ends the grace.
+ * Runs the container's process, and `npm start`. Reads the settings, starts the embedded PostgreSQL if DATABASE_URL
+ * isn't set, serves, and stops on SIGINT or SIGTERM. A second signal ends the grace period.
  */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  // With this, Powertools separates invocations that run at once in one process.
+  // With this, Powertools separates concurrent invocations in one process.
   process.env.AWS_LAMBDA_MAX_CONCURRENCY ??= '2'
   const settings = readConfig(process.env)
   const signals = listenForSignals()
@@ -25,9 +25,9 @@ async function main(): Promise<void> {
       postgres = await startPostgres(DATA_FOLDER)
       process.env.DATABASE_URL = postgres.url
     }
-    // Imported here, since it reads the settings, and DATABASE_URL is one of them.
+    // Imported only now, since it reads the settings, including DATABASE_URL.
     const { serve } = await import('./serve.ts')
-    // A signal also ends a start that is waiting, for example for the database.
+    // A signal also ends a startup that is waiting, for example for the database.
     running = (await Promise.race([serve(), signals.first])) ?? undefined
     if (!running) return
     welcome(running.url, settings.apiKey !== undefined, postgres)

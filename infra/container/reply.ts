@@ -3,7 +3,7 @@ import { type ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderVa
 
 type Reply = { statusCode: number; headers: Record<string, string | string[]>; body: string | Buffer }
 
-// Framing is this server's business. API Gateway drops or replaces these headers too.
+// This server handles framing itself. API Gateway drops or replaces these headers too.
 const ownHeaders = new Set([
   'connection',
   'content-length',
@@ -14,8 +14,8 @@ const ownHeaders = new Set([
 ])
 
 /**
- * Returns a handler's result as a response, by the rules of payload 2.0: with a `statusCode` it is a response, anything
- * else becomes the JSON body of a 200. Throws a TypeError for what can't be sent, before any of it is.
+ * Converts a handler's result to a response by the rules of payload 2.0: a result with a `statusCode` is a response,
+ * and anything else becomes the JSON body of a 200. Throws a TypeError if it can't be sent, before any of it is sent.
  */
 export const toReply = (result: unknown): Reply => {
   if (!isRecord(result) || result.statusCode === undefined) {
@@ -44,14 +44,14 @@ const readHeaders = (given: unknown, cookies: unknown, defaultType: string | und
     headers[name] = checkHeader(name, String(value))
   }
   if (cookies === undefined || cookies === null) return headers
-  if (!Array.isArray(cookies)) throw new TypeError('the handler returned cookies that are no array')
+  if (!Array.isArray(cookies)) throw new TypeError('the handler returned cookies that are not an array')
   headers['set-cookie'] = [headers['set-cookie'] ?? [], cookies]
     .flat()
     .map((cookie) => checkHeader('set-cookie', String(cookie)))
   return headers
 }
 
-// writeHead would throw too, but only after taking over the status line, which an error reply would then inherit.
+// writeHead would also throw, but only after it has set the status line, which an error response would then inherit.
 const checkHeader = (name: string, value: string): string => {
   validateHeaderName(name)
   validateHeaderValue(name, value)
@@ -61,15 +61,15 @@ const checkHeader = (name: string, value: string): string => {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null
 
-/** Sends a reply, unless the client has gone away or has been answered. */
+/** Sends a reply, unless the client has disconnected or a response has already been sent. */
 export const send = (res: ServerResponse, { statusCode, headers, body }: Reply): void => {
   if (res.headersSent || res.destroyed) return
-  // Set by hand, since Node leaves it out of an answer to HEAD.
+  // Set explicitly, since Node omits it from a response to HEAD.
   if (statusCode !== 204 && statusCode !== 304) headers['content-length'] = String(Buffer.byteLength(body))
   res.writeHead(statusCode, headers).end(body)
 }
 
-/** Sends an RFC 9457 problem. The client sees `detail`, so it must not show internals. */
+/** Sends an RFC 9457 problem. The client sees `detail`, so it must not reveal internals. */
 export function sendProblem(res: ServerResponse, status: number, detail: string): void {
   const request_id = randomUUID()
   const code = CODES[status] ?? 'internal'
@@ -87,7 +87,7 @@ export function sendProblem(res: ServerResponse, status: number, detail: string)
   })
 }
 
-/** The codes of the answers that come before any handler. */
+/** The codes of the errors that are returned before a handler runs. */
 const CODES: Record<number, string> = {
   400: 'bad_request',
   404: 'not_found',

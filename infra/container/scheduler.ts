@@ -13,28 +13,31 @@ import { invoke } from './invoke.ts'
 type Callable = { fn: ServiceFunction; handler: LambdaHandler }
 
 export type Scheduler = {
-  /** Stops claiming, lets runs finish within the grace, which `hurry` ends early, and hands the rest back. */
+  /**
+   * Stops claiming, lets runs finish within the grace period, and hands the rest back. `hurry` ends the grace period
+   * early.
+   */
   stop(graceSeconds: number, hurry: AbortSignal): Promise<void>
 }
 
-/** In seconds: the longest that a timer takes. */
+/** About the longest delay that a timer supports, in seconds. */
 const NO_LIMIT_SECONDS = 2_000_000
 
 /**
- * A container has no invocation limit. Executions are limited by the task's own timeout. A tick ends since every
- * statement does, and one that was abandoned would go on beside the next.
+ * Removes the time limit of a function, since a container has none. Executions are limited by their task's own timeout.
+ * A tick ends because every statement does, and an abandoned tick would continue alongside the next.
  */
 const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeoutSeconds: NO_LIMIT_SECONDS })
 
-/** Ticks at the configured interval, and runs in this process what the ticks claim. */
+/** Ticks at the configured interval, and runs the claims of those ticks in this process. */
 export function startScheduler(tick: Callable, execute: Callable, settings: Config): Scheduler {
   const own = ownExecutor()
   const most = settings.maxConcurrentExecutions
-  // This much of what may be claimed ahead is left to quick work.
+  // The part of the claim limit that is left for quick work.
   const kept = Math.floor(settings.maxClaimedExecutions / 8)
   let full = false
-  const tellFull = watchFull(own, 'common', 'all slots are taken: what is due waits')
-  const tellKeptFull = watchFull(own, 'kept', 'the slots kept for quick tasks and manual runs are taken too')
+  const tellFull = watchFull(own, 'common', 'all slots are taken: due executions are waiting')
+  const tellKeptFull = watchFull(own, 'kept', 'the slots kept for quick tasks and manual runs are also taken')
   let stopping = false
   const handed = new Set<Promise<void>>()
   const run = async (claim: Claim): Promise<void> => {
@@ -62,7 +65,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   const ticker = startTickTimer(tickOnce, settings.tickIntervalMs)
   const nudge = () => ticker.nudge()
   own.onDueSoon(settings.claimAheadMs, nudge)
-  // Otherwise a full worker would run only one slotful per tick, however short the runs are.
+  // Otherwise a worker whose slots are all taken would refill them only once per tick, however short the runs are.
   own.onFreed(() => {
     if (full && own.freeSlots >= most / 2) ticker.again()
   })
@@ -92,25 +95,26 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
     async stop(graceSeconds, hurry) {
       const graceMs = graceSeconds * 1000
       if (own.running > 0) tellStopping(own.running, graceSeconds)
-      // Otherwise a tick with a backlog would go on until there is none.
+      // Otherwise a tick with a backlog would continue until the backlog is gone.
       stopping = true
       watch.done('tick')
-      // A claim in flight still arrives. What it has started may finish within the grace, and the rest is handed back.
+      // Claims in flight still arrive. Runs that they started may finish within the grace period, and the rest are
+      // handed back.
       await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
-      // A claim of the last tick may have arrived after that; the executor frees it.
+      // A claim of the last tick may arrive even after that. The executor frees it.
       await within(Promise.allSettled(handed), settings.leaseSeconds * 1000, new AbortController().signal)
     },
   }
 }
 
-/** Milliseconds without a free slot of a share after which a worker logs a warning, once a minute at most. */
+/** Milliseconds for which all slots of a share must be taken before a warning is logged, and between such warnings. */
 const FULL_MS = 10_000
 const FULL_AGAIN_MS = 60_000
 const NAMED = 5
 
 /**
- * Returns a function to be told, again and again, whether all slots of a share are taken. It logs `message` with the
- * tasks that have held them longest.
+ * Returns a function that must be called regularly with whether all slots of a share are taken. It logs `message` with
+ * the tasks that have held their slots longest.
  */
 function watchFull(own: Executor, share: Share, message: string): (isFull: boolean) => void {
   let since: number | null = null
@@ -129,17 +133,17 @@ function watchFull(own: Executor, share: Share, message: string): (isFull: boole
   }
 }
 
-/** Tells whoever is at the terminal, or else the log. */
+/** Announces the shutdown on the terminal, or otherwise in the log. */
 function tellStopping(runs: number, graceSeconds: number): void {
   const what = runs === 1 ? '1 run' : `${runs} runs`
-  const text = `stopping: ${what}, up to ${graceSeconds} s; Ctrl-C again ends them now`
+  const text = `stopping: waiting up to ${graceSeconds} s for ${what}; press Ctrl-C again to stop now`
   if (process.stdout.isTTY) process.stdout.write(`${text}\n`)
   else logger.info(text)
 }
 
 /**
- * Resolves when the work is done, or after so many milliseconds, or when `hurry` aborts, since a database that hangs
- * must not delay the end.
+ * Resolves when the work is done, after `ms` milliseconds, or when `hurry` aborts. A database that hangs must not delay
+ * the shutdown.
  */
 async function within(work: Promise<unknown>, ms: number, hurry: AbortSignal): Promise<void> {
   const done = new AbortController()

@@ -13,23 +13,23 @@ import { listen } from './server.ts'
 
 const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.url))
 
-/** For requests that are still running when executions have used up the grace. */
+/** Milliseconds for requests that are still running when executions have used up the grace period. */
 const LAST_REQUESTS_MS = 1000
 
 export type Running = {
   url: string
-  /** Lets requests and executions finish within the grace, which `hurry` ends early. */
+  /** Lets requests and executions finish within the grace period. `hurry` ends it early. */
   stop(hurry: AbortSignal): Promise<void>
 }
 
 /**
- * Migrates the database, serves the API and runs the scheduler. Rejects, with nothing left open, if one of them can't
- * start.
+ * Migrates the database, serves the API and runs the scheduler. Rejects if one of them can't start, and leaves nothing
+ * open.
  */
 export async function serve(): Promise<Running> {
   try {
     for (const { name, meant } of misspeltSettings(process.env)) {
-      logger.warn('unknown setting: it has no effect', { name, did_you_mean: meant })
+      logger.warn('unknown setting is ignored', { name, did_you_mean: meant })
     }
     await migrateWhenReady(longDb())
     const service = await readService(SERVICE_FILE)
@@ -42,8 +42,8 @@ export async function serve(): Promise<Running> {
       async stop(hurry) {
         const grace = config().shutdownGraceSeconds
         const deadline = performance.now() + grace * 1000
-        // It continues to answer while executions finish, with 503 for /readyz, so that traffic moves away before the
-        // port closes.
+        // The server keeps responding while executions finish, but /readyz returns 503, so that traffic moves away
+        // before the port closes.
         startDraining()
         server.drain()
         await scheduler?.stop(grace, hurry)

@@ -4,9 +4,12 @@ import { isIPv6 } from 'node:net'
 
 export type Listening = {
   url: string
-  /** From now on every answer closes its connection, so that clients reconnect elsewhere. */
+  /** Makes every response close its connection from now on, so that clients reconnect elsewhere. */
   drain: () => void
-  /** Stops accepting connections, lets running requests finish for `graceMs` at most, and cuts off the rest. */
+  /**
+   * Stops accepting connections, lets running requests finish for at most `graceMs` milliseconds, and cuts off the
+   * rest.
+   */
   close: (graceMs: number) => Promise<void>
 }
 
@@ -19,13 +22,13 @@ export const listen = async (
   let closing: Promise<void> | undefined
   let draining = false
   const server = createServer({
-    // Longer than the usual 60 s of a load balancer, which must be the one that closes an idle connection.
+    // Longer than a load balancer's usual 60 s, since the load balancer must be the one that closes an idle connection.
     keepAliveTimeout: 65_000,
     headersTimeout: 20_000,
     requestTimeout: 60_000,
   })
   const cutWhenIdle = () => closing !== undefined && running.size === 0 && server.closeAllConnections()
-  // One function for all responses, since a closure for each is a measurable part of a small request.
+  // One function for all responses, since a closure for each takes a measurable part of a small request.
   function finished(this: ServerResponse) {
     running.delete(this)
     cutWhenIdle()
@@ -33,7 +36,7 @@ export const listen = async (
   server.on('request', (req, res) => {
     if (draining) res.shouldKeepAlive = false
     running.add(res.on('close', finished))
-    // Express answers an absolute target that it can't parse (http://[::bad/) with HTML, before any route.
+    // Express responds with HTML to an absolute target that it can't parse (http://[::bad/), before any route runs.
     if (!req.url?.startsWith('/')) req.url = (req.url ?? '').replace(/^[a-z]+:\/\/[^/?#]*\/?/i, '/')
     app(req, res)
   })
@@ -68,6 +71,6 @@ export const listen = async (
 
 const reason = (error: NodeJS.ErrnoException): string => {
   if (error.code === 'EADDRINUSE') return 'the port is taken'
-  if (error.code === 'EACCES') return 'this user may not use the port'
+  if (error.code === 'EACCES') return 'this user is not allowed to use the port'
   return error.message
 }

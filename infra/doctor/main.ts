@@ -3,16 +3,16 @@ import postgres from 'postgres'
 import { examine } from './violations.ts'
 
 /**
- * Reads the database of DATABASE_URL in one snapshot, and names every row that breaks an invariant. Exits with 1 if
- * there is one.
+ * Checks the database of DATABASE_URL in one snapshot, and lists every row that breaks an invariant. Exits with 1 if
+ * there are any.
  */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  // Imported here, since it reads the settings.
+  // Imported only now, since it reads the settings.
   const { config } = await import('../../shared/config.ts')
   const { databaseUrl, leaseSeconds } = config()
   if (!databaseUrl) throw new Error('DATABASE_URL is not set')
-  // Not a connection of the pool: reading millions of rows may take minutes, and needs plans that the pool rules out.
+  // Not a connection from the pool: reading millions of rows may take minutes, and needs plans that the pool disables.
   const sql = postgres(databaseUrl, {
     max: 1,
     connect_timeout: 10,

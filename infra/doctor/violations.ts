@@ -1,24 +1,24 @@
 import { CronExpressionParser } from 'cron-parser'
 import type { ISql, PendingQuery, Row } from 'postgres'
 
-/** A row that breaks an invariant, and which one. */
+/** An invariant, and a row that breaks it. */
 export type Violation = { invariant: string; row: Record<string, unknown> }
 
 export type Examined = {
-  /** Up to `SHOWN` of each invariant. */
+  /** Up to `SHOWN` for each invariant. */
   violations: Violation[]
   /** How many rows break each invariant. */
   counts: Record<string, number>
 }
 
-/** How many rows of one invariant are named. */
+/** Maximum number of rows listed for each invariant. */
 const SHOWN = 20
 
 type Sql = ISql
 
 /**
- * Finds everything that docs/state-machine.md rules out, in the snapshot of the caller's transaction. It shares nothing
- * with the engine, whose mistakes must not hide themselves.
+ * Finds everything that violates docs/state-machine.md, in the snapshot of the caller's transaction. It shares no code
+ * with the scheduler, so that it doesn't share the scheduler's bugs.
  */
 export async function examine(sql: Sql, leaseSeconds: number): Promise<Examined> {
   const examined: Examined = { violations: [], counts: {} }
@@ -40,18 +40,18 @@ const invariants = (sql: Sql, leaseSeconds: number): Record<string, PendingQuery
     from task_state s
     left join claims c on c.id = s.claim_id
     where s.status is not null and s.claim_id is not null and (c.id is null or s.task_id <> all(c.task_ids))`,
-  'a claim whose lease ran out is recovered within two leases': sql`
+  'a claim whose lease has expired is recovered within two leases': sql`
     select id as claim_id, lease_expires_at::text, cardinality(task_ids) as tasks
     from claims
     where lease_expires_at < clock_timestamp() - 2 * make_interval(secs => ${leaseSeconds})`,
-  'what is running has a claim and a start': sql`
+  'a running execution has a claim and a start time': sql`
     select task_id, execution_id from task_state
     where status = 'running' and (claim_id is null or started_at is null)`,
-  'what is queued and not held waits in the index of unheld executions, and nothing else does': sql`
+  'the index of unheld executions has exactly the queued executions that no claim holds': sql`
     select task_id, execution_id, status, claim_id, unheld_due_at::text from task_state
     where (unheld_due_at is not null) <> (coalesce(status, '') = 'queued' and claim_id is null)
       or unheld_due_at <> due_at`,
-  'an open execution has an id of its own': sql`
+  'an open execution has a unique id': sql`
     select execution_id, array_agg(task_id) as task_ids from task_state
     where status is not null
     group by execution_id
@@ -60,10 +60,9 @@ const invariants = (sql: Sql, leaseSeconds: number): Record<string, PendingQuery
     select s.task_id, s.execution_id, e.status as ended from task_state s
     join executions e on e.id = s.execution_id
     where s.status is not null`,
-  'the ledger has ended executions only, one for each attempt': sql`
-    select task_id, scheduled_for::text, trigger, attempt, count(*)::int as times from executions
-    where status <> 'skipped' and status in ('queued', 'running')
-    group by task_id, scheduled_for, trigger, attempt`,
+  'the ledger has only finished executions': sql`
+    select id, task_id, scheduled_for::text, trigger, attempt, status from executions
+    where status in ('queued', 'running')`,
   'every task has a state': sql`
     select t.id as task_id from tasks t left join task_state s on s.task_id = t.id where s.task_id is null`,
   'an interval has a cursor while occurrences are left': sql`
@@ -74,12 +73,12 @@ const invariants = (sql: Sql, leaseSeconds: number): Record<string, PendingQuery
       t.end_at is null
       or t.end_at > greatest(now(), s.scheduled_for, s.busy_until) + make_interval(secs => t.interval_seconds + t.jitter_seconds)
     )`,
-  'a task that runs once has a cursor until it ran': sql`
+  'a task that runs once has a cursor until it has run': sql`
     select t.id as task_id, t.name from task_state s
     join tasks t on t.id = s.task_id
     where s.next_run_at is null and t.schedule_type = 'once' and s.status is null and s.runs = 0
       and not exists (select from executions e where e.task_id = t.id)`,
-  'nothing of a paused task’s schedule is queued': sql`
+  'a paused task has no queued executions from its schedule': sql`
     select task_id, execution_id, paused_at::text, pause_reason from task_state
     where paused_at is not null and status = 'queued' and trigger = 'schedule'`,
 })
@@ -89,7 +88,10 @@ const hasRunsLeft = (sql: Sql): PendingQuery<Row[]> => sql`(t.max_runs is null o
 const CRON = 'a cron schedule has a cursor while occurrences are left'
 const CRONS_AT_ONCE = 500
 
-/** SQL can't tell whether a cron schedule has another occurrence. Few tasks of that kind have no cursor. */
+/**
+ * Checks the cron tasks without a cursor. SQL can't decide whether they have another occurrence, and there are few of
+ * them.
+ */
 async function examineCrons(sql: Sql, { violations, counts }: Examined): Promise<void> {
   const ended = sql<CronTask[]>`
     select t.id as task_id, t.name, t.cron_expression, t.timezone, t.end_at, greatest(now(), s.scheduled_for) as after
@@ -121,7 +123,7 @@ type CronTask = {
   after: Date
 }
 
-/** Decides with cron-parser alone; null for what only the engine can read. */
+/** Returns the next occurrence according to cron-parser alone; null if only the scheduler can read the expression. */
 function nextOf({ cron_expression, timezone, after }: CronTask): Date | null {
   try {
     return CronExpressionParser.parse(cron_expression, { currentDate: after, tz: timezone }).next().toDate()

@@ -3,7 +3,7 @@ import { generatedFrom, table } from './markdown.ts'
 
 type Setting = { name: string; default: string; about: string }
 
-/** Returns every setting with its default as it would be written into .env; empty if it has none. */
+/** Returns every setting with its default as written in .env; empty if it has none. */
 function settings(): Setting[] {
   const defaults: Record<string, unknown> = environment.parse({})
   return Object.entries(SETTINGS).map(([name, { about }]) => ({
@@ -13,11 +13,11 @@ function settings(): Setting[] {
   }))
 }
 
-/** Returns .env.example. */
+/** Returns the contents of .env.example. */
 export function envExample(): string {
   const entries = settings().map(({ name, default: value, about }) => `${wrap(about)}\n# ${name}=${value}\n`)
-  return `# Generated from shared/config.ts by \`npm run generate\`. Copy this file to .env, and remove the # from the lines that you change.
-# A variable of the environment wins over .env. An empty value counts as unset.
+  return `# Generated from shared/config.ts by \`npm run generate\`. Copy this file to .env and uncomment the lines that you change.
+# Environment variables take precedence over .env. An empty value counts as unset.
 
 ${entries.join('\n')}`
 }
@@ -33,9 +33,9 @@ export function configurationPage(): string {
 
 # Configuration
 
-Settings come from the environment, or from a file \`.env\` beside \`package.json\`; the environment wins. An empty value counts as
-unset. A bad value ends the process at its start, with a message that names the setting and the value. A name that looks like a
-misspelt setting is logged as a warning.
+Settings come from environment variables, or from a file \`.env\` next to \`package.json\`. Environment variables take
+precedence. An empty value counts as unset. If a value is invalid, the process exits at startup with an error that names
+the setting. A variable that looks like a misspelled setting is logged as a warning.
 
 ${table(['setting', 'default', 'meaning'], rows)}
 `

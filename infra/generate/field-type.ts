@@ -14,17 +14,17 @@ type JsonSchema = {
   items?: JsonSchema
 }
 
-/** The largest integer of a schema that names no limit of its own. */
+/** The maximum of integer schemas that have no limit of their own. */
 const UNLIMITED = 2 ** 31 - 1
 
-/** Returns what a schema takes, in words, for a reference page. */
+/** Describes the values that a schema accepts, for a reference page. */
 export function typeOf(schema: z.ZodType): string {
   return inWords(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema)
 }
 
 function inWords(json: JsonSchema): string {
   if (json.enum) return json.enum.map((value) => `\`${value}\``).join(', ')
-  if (json.format === 'date-time') return 'instant (ISO 8601)'
+  if (json.format === 'date-time') return 'timestamp (ISO 8601)'
   if (json.type === 'integer' || json.type === 'number') return `${json.type}${range(json)}`
   if (json.type === 'string')
     return json.maxLength ? `text, up to ${count(json.maxLength)} characters` : 'text'

@@ -7,7 +7,10 @@ import { taskTypesPage } from './task-types.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 
-/** Returns every generated file, by its path from the root. A test compares them with what is committed. */
+/**
+ * Returns the contents of every generated file, by its path from the root. A test compares them with the committed
+ * files.
+ */
 export async function generated(): Promise<Record<string, string>> {
   return {
     'openapi.json': `${JSON.stringify(await buildDocument(), null, 2)}\n`,

@@ -4,6 +4,6 @@ export function table(head: string[], rows: string[][]): string {
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-/** Names the source, so that nobody edits a generated page. */
+/** Returns a comment that names the source, so that nobody edits a generated page. */
 export const generatedFrom = (source: string): string =>
   `<!-- Generated from ${source} by \`npm run generate\`. Edit that file instead. -->`

@@ -9,10 +9,10 @@ import { type Route, readService } from '../service/service.ts'
 const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.url))
 
 const TAGS = {
-  Tasks: 'What to do, and when',
-  Executions: 'What ran, what runs, and what was skipped',
-  Schedules: 'What will run',
-  System: 'Health and documentation; no key is required',
+  Tasks: 'What to run, and when.',
+  Executions: 'Executions of tasks: finished, open and skipped ones.',
+  Schedules: 'Upcoming runs, and previews of schedules.',
+  System: 'Health checks and documentation. No API key is required.',
 } satisfies Record<Operation['tag'], string>
 
 /** Returns the OpenAPI document: routes from serverless.yml, everything else from the handlers' own schemas. */
@@ -37,7 +37,7 @@ export async function buildDocument() {
     info: {
       title: 'Task scheduler',
       version: manifest.version,
-      description: 'Tasks on an interval, once, or on a cron schedule. Every execution is recorded.',
+      description: 'Runs tasks at an interval, once, or on a cron schedule, and records every execution.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/', description: 'This server' }],
@@ -50,12 +50,14 @@ export async function buildDocument() {
   }
 }
 
-/** JSON schemas. Those with an `id` become components, and a reference wherever they are used. */
+/**
+ * Converts Zod schemas to JSON schemas. Those with an `id` become components, and references wherever they are used.
+ */
 class Schemas {
   readonly components: Record<string, object> = {}
 
   of(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
-    // As a property, a schema with an id is a reference too.
+    // As a property, even a schema with an id becomes a reference.
     const json = z.toJSONSchema(z.object({ schema }), { io, unrepresentable: 'any' })
     const { properties, $defs = {} } = json as unknown as {
       properties: { schema: object }
@@ -68,7 +70,7 @@ class Schemas {
   }
 }
 
-/** The cast: JSON stays JSON of the same shape. */
+/** The cast is safe because the JSON keeps its shape. */
 const toComponents = <Json extends object>(json: Json): Json & Record<string, unknown> =>
   JSON.parse(JSON.stringify(json).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json &
     Record<string, unknown>
@@ -104,11 +106,16 @@ const header = (name: string, description: string) => ({
   schema: { type: 'string' },
 })
 
-const IF_MATCH = header('If-Match', 'The ETag that the task must have. Otherwise the answer is 412')
+const IF_MATCH = header('If-Match', 'The `ETag` that the task must have. Otherwise the response is 412.')
 
-/** What every route of a method also accepts. */
+/** Headers that every route of a method also accepts. */
 const HEADERS: Partial<Record<Route['method'], object[]>> = {
-  POST: [header('Idempotency-Key', 'A repetition with the same key, within 24 hours, acts once')],
+  POST: [
+    header(
+      'Idempotency-Key',
+      'Makes the request safe to repeat. For 24 hours, a request with the same key returns the first response and does nothing else.',
+    ),
+  ],
   PATCH: [IF_MATCH],
   PUT: [IF_MATCH],
 }
@@ -132,8 +139,8 @@ function responsesOf(operation: Operation, schemas: Schemas): object {
   ])
   return {
     ...Object.fromEntries(expected),
-    '4XX': { description: 'The request is wrong', content: PROBLEM },
-    default: { description: 'Something went wrong', content: PROBLEM },
+    '4XX': { description: 'The request is invalid', content: PROBLEM },
+    default: { description: 'Server error', content: PROBLEM },
   }
 }
 

@@ -9,20 +9,22 @@ export function taskFieldsPage(): string {
       `\`${name}\``,
       typeOf(schema),
       `\`${JSON.stringify(value)}\``,
-      `${description}.${nullClears ? ' A null in a PATCH clears it.' : ''}`,
+      `${description}${nullClears ? ' Null in a PATCH clears it.' : ''}`,
       `\`${JSON.stringify(example)}\``,
     ],
   )
   return `${generatedFrom('shared/tasks/fields.ts')}
 
-# Fields of a task
+# Task fields
 
-Each task also has a \`name\` (unique, up to 200 characters), a \`type\` and a \`schedule_type\` (\`interval\`, \`once\` or \`cron\`). A
-field that isn't given has its default. In a PATCH, a null leaves a field as it is unless the table says that it clears it.
+Each task also has a \`name\` (unique, up to 200 characters), a \`type\` and a \`schedule_type\` (\`interval\`, \`once\` or
+\`cron\`). An omitted field gets its default. In a PATCH, null leaves a field unchanged unless the table says that it
+clears the field.
 
 ${table(['field', 'type', 'default', 'meaning', 'example'], rows)}
 
-Answers add what the scheduler knows: \`id\`, \`next_run_at\`, \`next_runs\`, \`running\`, \`runs\`, \`consecutive_failures\`, \`paused_at\`,
-\`paused_until\`, \`pause_reason\`, \`version\`, \`created_at\` and \`updated_at\`. See [openapi.json](../../openapi.json) or \`GET /docs\`.
+Responses also include \`id\`, \`next_run_at\`, \`next_runs\`, \`running\`, \`runs\`, \`consecutive_failures\`,
+\`paused_at\`, \`paused_until\`, \`pause_reason\`, \`version\`, \`created_at\` and \`updated_at\`. See
+[openapi.json](../../openapi.json) or \`GET /docs\`.
 `
 }

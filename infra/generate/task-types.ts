@@ -22,8 +22,8 @@ export function taskTypesPage(): string {
 
 # Task types
 
-A type is a file in \`shared/runners/\` and a line in its \`index.ts\`. Its schema checks a task's \`params\` when the task is
-created or changed.
+Each type is a file in \`shared/runners/\` and a line in its \`index.ts\`. Its schema validates a task's \`params\` when the
+task is created or changed.
 
 ${sections.join('\n')}`
 }

@@ -5,9 +5,9 @@ import { logger } from '../../shared/logger.ts'
 import { migrate } from './migrate.ts'
 
 /**
- * Migrates the database from inside its network, and returns what it applied: `serverless invoke -f migrate`. It is
- * beside the files that it reads, in the checkout as in the zip, and not in `functions/`, which doesn't import
- * `infra/`.
+ * Migrates the database from inside its network, and returns the names of the applied migrations. Run it with
+ * `serverless invoke -f migrate`. It is next to the files that it reads, both in the checkout and in the zip. It can't
+ * be in `functions/`, which must not import `infra/`.
  */
 export const handler = middy()
   .use(injectLambdaContext(logger))

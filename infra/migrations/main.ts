@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 
-/** Migrates the database of DATABASE_URL once it answers, and exits: to be run before a rollout. */
+/** Waits for the database of DATABASE_URL, migrates it, and exits. Run it before a rollout. */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  // Imported here, since they read the settings, and DATABASE_URL is one of them.
+  // Imported only now, since they read the settings, including DATABASE_URL.
   const { closeDatabase, longDb } = await import('../../shared/db.ts')
   const { migrateWhenReady } = await import('./migrate.ts')
   try {

@@ -7,12 +7,12 @@ import { logger } from '../../shared/logger.ts'
 
 const FOLDER = new URL('.', import.meta.url)
 
-/** Any number, as long as every replica uses the same one. */
+/** The key of the advisory lock. Any number, as long as every replica uses the same one. */
 const LOCK = 7_220_531
 
 /**
- * The first line of a file that can't run in a transaction, such as `create index concurrently`. It has one statement,
- * which may be repeated.
+ * The first line of a file that can't run in a transaction, as with `create index concurrently`. Such a file has a
+ * single statement, which is safe to repeat.
  */
 const ALONE = '-- no transaction\n'
 
@@ -36,9 +36,9 @@ async function readMigrations(folder: URL): Promise<File[]> {
 }
 
 /**
- * Applies the `NNNN_name.sql` files that the database hasn't seen, in order, under an advisory lock, so that replicas
- * which start together wait for each other. Returns the names of those applied. Throws when the database has a
- * migration that isn't here, or that has changed since.
+ * Applies the `NNNN_name.sql` files that the database doesn't have yet, in order. Does so under an advisory lock, so
+ * that replicas that start at the same time wait for each other. Returns the names of the applied files. Throws if the
+ * database has a migration that isn't here, or that has changed since.
  */
 export async function migrate(sql: Database, folder = FOLDER): Promise<string[]> {
   const files = await readMigrations(folder)
@@ -63,7 +63,8 @@ async function apply(sql: Queryable, name: string, text: string): Promise<void> 
 type Step = { done: string[]; next: File | undefined }
 
 /**
- * Applies what comes before the first file that needs no transaction, in one transaction. Returns that file as `next`.
+ * Applies the files before the first one that can't run in a transaction, all in one transaction. Returns that one as
+ * `next`.
  */
 async function applyTogether(sql: Database, files: File[]): Promise<Step> {
   return await sql.begin(async (tx) => {
@@ -86,7 +87,10 @@ async function applyTogether(sql: Database, files: File[]): Promise<Step> {
   })
 }
 
-/** Returns the applied migrations. Those of a version before checksums get theirs. */
+/**
+ * Returns the names of the applied migrations. Adds the checksums of those that were applied by versions without
+ * checksums.
+ */
 async function readKnown(tx: Queryable, files: File[]): Promise<Set<string>> {
   const rows = await tx<{ name: string; sha256: string | null }[]>`select name, sha256 from schema_migrations`
   const here = new Map(files.map(({ name, sha256 }) => [name, sha256]))
@@ -102,8 +106,8 @@ async function readKnown(tx: Queryable, files: File[]): Promise<Set<string>> {
 }
 
 /**
- * Returns whether this process applied it. The pool has one connection, which keeps the lock from statement to
- * statement.
+ * Applies a file outside of a transaction. Returns whether this process applied it. The pool has only one connection,
+ * which keeps the lock between statements.
  */
 async function applyAlone(sql: Database, { name, text, sha256 }: File): Promise<boolean> {
   await sql`select pg_advisory_lock(${LOCK})`
@@ -118,10 +122,10 @@ async function applyAlone(sql: Database, { name, text, sha256 }: File): Promise<
   }
 }
 
-/** Seconds that a database may take to come up beside us. */
+/** Seconds to wait for a database that starts at the same time. */
 const PATIENCE_SECONDS = 60
 
-/** Migrates once the database answers. Rejects when it doesn't within a minute. */
+/** Waits for the database, and migrates it. Rejects if the database doesn't respond within a minute. */
 export async function migrateWhenReady(sql: Database): Promise<void> {
   const deadline = performance.now() + PATIENCE_SECONDS * 1000
   for (;;) {

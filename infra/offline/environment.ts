@@ -1,4 +1,4 @@
-/** The settings that functions read. Each function has a worker of its own with nothing else in its environment. */
+/** The settings that functions read. Each function has its own worker, with nothing else in its environment. */
 const PASSED_ON = [
   'API_KEY',
   'TICK_INTERVAL_MS',
@@ -15,14 +15,14 @@ const PASSED_ON = [
 type Environment = Record<string, string | undefined>
 
 /**
- * serverless-offline passes every AWS_ variable to its workers. None of the real ones may get there: a profile or a key
- * has no use, and AWS_LAMBDA_MAX_CONCURRENCY makes every Powertools call throw.
+ * Removes all AWS_ variables, since serverless-offline would pass them to its workers. There, a real profile or key has
+ * no use, and AWS_LAMBDA_MAX_CONCURRENCY makes every Powertools call throw.
  */
 export function forgetAws(env: Environment): void {
   for (const key of Object.keys(env)) if (key.startsWith('AWS_')) delete env[key]
 }
 
-/** Returns the environment of the functions. A worker runs one invocation at a time, so one connection is enough. */
+/** Returns the functions' environment. A worker runs one invocation at a time, so one connection is enough. */
 export function functionEnvironment(env: Environment, databaseUrl: string, lambdaUrl: string): Environment {
   return {
     ...Object.fromEntries(PASSED_ON.filter((key) => env[key]).map((key) => [key, env[key]])),

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 
-/** What this uses of hapi, which serves the API inside serverless-offline. */
+/** The parts of hapi that are used here. hapi serves the API inside serverless-offline. */
 export type HapiServer = {
   ext(event: 'onRequest' | 'onPreResponse', extension: (request: HapiRequest, h: Toolkit) => unknown): void
   events: { on(event: 'response', listener: (request: HapiRequest) => void): void }
@@ -16,10 +16,10 @@ type Toolkit = {
   response(body: string): { code(status: number): { type(contentType: string): unknown } }
 }
 
-/** Removes from serverless-offline what neither API Gateway nor the container would answer. */
+/** Prevents responses from serverless-offline that neither API Gateway nor the container would send. */
 export function correctHttp(server: HapiServer): void {
-  // It lets every website read this API and write to it: it reflects the origin of each request, with credentials
-  // allowed, and answers every preflight. Handlers read the raw headers, so they still see the origin.
+  // serverless-offline lets every website read from and write to this API: it reflects the origin of each request,
+  // allows credentials, and accepts every preflight. Handlers read the raw headers, so they still see the origin.
   server.ext('onRequest', (request, h) => {
     delete request.headers.origin
     return h.continue
@@ -35,8 +35,8 @@ export function correctHttp(server: HapiServer): void {
 }
 
 /**
- * Hides hapi's own errors (a body beyond 10 MiB, a badly encoded path), and a handler's, which would leave as a 200
- * with its stack.
+ * Returns the status of an error response, or undefined for other responses. Errors are hapi's own (a body over 10 MiB,
+ * a path that isn't encoded correctly) and those of a handler, which would otherwise be sent as a 200 with their stack.
  */
 function errorStatus({ isBoom, output, source }: HapiResponse): number | undefined {
   if (isBoom) return output.statusCode
@@ -44,8 +44,8 @@ function errorStatus({ isBoom, output, source }: HapiResponse): number | undefin
 }
 
 /**
- * Each request that finds no idle worker starts one, for 0.3 s of CPU time. 200 at once on two cores kept each other
- * busy until 178 had timed out. In a queue all of them are answered, at the same rate.
+ * A request that finds no idle worker starts one, which takes 0.3 s of CPU time. On two cores, 200 concurrent requests
+ * kept each other busy until 178 had timed out. With a queue all of them get a response, at the same rate.
  */
 const REQUESTS_AT_ONCE = 8
 
@@ -62,7 +62,7 @@ function limitRequests(server: HapiServer): void {
     else await new Promise<void>((resolve) => waiting.set(request, resolve))
     return h.continue
   })
-  // Emitted once for every request, even if its client has gone.
+  // Emitted once for every request, even if its client has disconnected.
   server.events.on('response', (request) => {
     running.delete(request)
     const [next] = waiting.keys()

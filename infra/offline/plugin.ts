@@ -16,13 +16,13 @@ const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import.meta.u
 
 const LOOPBACK = '127.0.0.1'
 
-/** The default of serverless-offline. */
+/** serverless-offline's default. */
 const LAMBDA_PORT = 3002
 
-/** Milliseconds for requests that are in progress at the end. */
+/** Milliseconds for requests that are still in progress at shutdown. */
 const LAST_REQUESTS_MS = 5000
 
-/** What this uses of the framework. */
+/** The parts of the framework that are used here. */
 type Framework = {
   service: {
     functions: Record<string, { name: string; events: object[] }>
@@ -32,10 +32,10 @@ type Framework = {
   classes: { Error: new (message: string) => Error }
 }
 
-/** The plugin of serverless-offline. Its own tests get at the server through `internals`. */
+/** The serverless-offline plugin. Its own tests also access the server through `internals`. */
 type Offline = { end(skipExit: true): Promise<void>; internals(): { getApiGatewayServer(): HapiServer } }
 
-/** Options of the command line. They come before `custom` in serverless.yml. */
+/** Command-line options. They take precedence over `custom` in serverless.yml. */
 type Options = Record<string, unknown>
 
 const toUrl = (host: string, port: number): string => `http://${isIPv6(host) ? `[${host}]` : host}:${port}`
@@ -50,8 +50,8 @@ type Session = {
 }
 
 /**
- * The second local runtime: gives `serverless offline start` what surrounds the functions elsewhere. That is a migrated
- * database before it starts, ticks while it runs, and an end that leaves nothing behind.
+ * The second local runtime. It gives `serverless offline start` what surrounds the functions elsewhere: a migrated
+ * database before it starts, ticks while it runs, and a shutdown that leaves nothing behind.
  */
 export default class OfflinePlugin {
   readonly hooks = {
@@ -75,8 +75,8 @@ export default class OfflinePlugin {
   async #prepare(): Promise<void> {
     if (existsSync('.env')) process.loadEnvFile('.env')
     forgetAws(process.env)
-    // There is a worker thread for each function and each concurrent invocation. V8's default of 16 would take a
-    // quarter more memory.
+    // Each function and each concurrent invocation has a worker thread. V8's default of 16 would take a quarter more
+    // memory.
     setFlagsFromString('--max-semi-space-size=1')
     const settings = readConfig(process.env)
     const urls = await this.#choosePorts(settings)
@@ -88,7 +88,7 @@ export default class OfflinePlugin {
     try {
       const databaseUrl = settings.databaseUrl ?? postgres?.url ?? ''
       this.#fillService(functionEnvironment(process.env, databaseUrl, urls.lambdaUrl))
-      // Imported here, since they read the settings.
+      // Imported only now, since they read the settings.
       const { connect, LONG_LIMITS } = await import('../../shared/db.ts')
       const { migrateWhenReady } = await import('../migrations/migrate.ts')
       const sql = connect(databaseUrl, { max: 1, limits: LONG_LIMITS })
@@ -103,8 +103,8 @@ export default class OfflinePlugin {
   }
 
   /**
-   * Both servers listen on the same host, and the emulated Lambda API requires no key. So another host than this
-   * machine's own must be named explicitly, even if there is a key.
+   * Chooses the host and the ports. Both servers listen on the same host, and the emulated Lambda API requires no key.
+   * So any host other than this machine's own must be set explicitly, even if there is a key.
    */
   async #choosePorts(settings: Config): Promise<Pick<Session, 'apiUrl' | 'lambdaUrl'>> {
     const host = process.env.HOST ? settings.host : LOOPBACK
@@ -120,7 +120,7 @@ export default class OfflinePlugin {
     // The rest of serverless.yml's environment is for AWS: secrets by reference, and Amazon's certificates.
     const { EXECUTE_FUNCTION_NAME } = provider.environment
     provider.environment = { EXECUTE_FUNCTION_NAME, ...environment }
-    // serverless-offline would only fire it once a minute.
+    // serverless-offline would only fire the schedule once a minute.
     for (const fn of Object.values(functions)) fn.events = fn.events.filter((event) => !('schedule' in event))
   }
 
@@ -136,14 +136,14 @@ export default class OfflinePlugin {
       this.#scheduler = startOfflineScheduler(sql, tickUrl, settings)
     }
     if (!apiUrl.includes(LOOPBACK)) {
-      logger.warn('the emulated Lambda API requires no key, and is reachable like the API', { lambdaUrl })
+      logger.warn('the emulated Lambda API requires no key, and is as reachable as the API', { lambdaUrl })
     }
     welcome(apiUrl, settings.apiKey !== undefined, postgres)
     await this.#exitIfAsked(() => this.#stop())
   }
 
   /**
-   * The workers end before their claims are handed back. Otherwise an execution could overlap with its next attempt.
+   * Stops the workers before their claims are handed back. Otherwise an execution could overlap with its next attempt.
    */
   async #stop(): Promise<void> {
     const { settings, signals } = this.#current()
@@ -154,7 +154,7 @@ export default class OfflinePlugin {
       await this.#offline().end(true)
       await this.#scheduler?.giveBack()
     } catch (error) {
-      // The database may be down. Then the leases end, and what this process held is recovered.
+      // The database may be down. Then the leases expire, and the executions that this process held are recovered.
       logger.error('could not stop cleanly', error as Error)
     } finally {
       await this.#close()
@@ -167,7 +167,7 @@ export default class OfflinePlugin {
     await postgres?.stop()
   }
 
-  /** serverless-offline doesn't listen for signals until it is ready. */
+  /** Exits if a signal has arrived, since serverless-offline doesn't listen for signals until it is ready. */
   async #exitIfAsked(close: () => Promise<void>): Promise<void> {
     if (!this.#asked) return
     await close()

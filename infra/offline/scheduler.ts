@@ -7,23 +7,23 @@ import type { Ticked } from '../../shared/scheduling/tick/tick.ts'
 import { startTickTimer } from '../../shared/scheduling/tick/tick-timer.ts'
 
 export type OfflineScheduler = {
-  /** Stops ticking, and waits for runs for the grace at most, which `hurry` ends early. */
+  /** Stops ticking, and waits for runs to finish within the grace period. `hurry` ends it early. */
   drain(graceSeconds: number, hurry: AbortSignal): Promise<void>
-  /** Hands back what the claims of this process still hold. Only once its workers are gone. */
+  /** Hands back the executions that this process's claims still hold. Only call it once its workers have stopped. */
   giveBack(): Promise<void>
 }
 
-/** How many claims are remembered before it looks for those that are done. */
+/** Number of remembered claims above which finished ones are forgotten. */
 const REMEMBERED = 1000
 
 const POLL_MS = 100
 
-/** Longer than the limit of the tick function in serverless.yml. */
+/** Longer than the timeout of the tick function in serverless.yml. */
 const TICK_LIMIT_MS = 95_000
 
 /**
- * Fires the tick function through the emulated Lambda API, as on Lambda, and remembers its claims. The database may be
- * shared, and the claims of others aren't ours to hand back.
+ * Invokes the tick function through the emulated Lambda API, as on Lambda, and remembers its claims. Other processes
+ * may use the same database, and their claims must not be handed back.
  */
 export function startOfflineScheduler(
   sql: Database,
@@ -48,7 +48,7 @@ export function startOfflineScheduler(
     },
     async giveBack() {
       const freed = await handBackClaims(sql, claims)
-      if (freed > 0) logger.info('given back', { executions: freed })
+      if (freed > 0) logger.info('executions handed back', { executions: freed })
     },
   }
 }
@@ -57,6 +57,6 @@ async function invokeTick(url: string): Promise<Ticked> {
   const response = await fetch(url, { method: 'POST', signal: AbortSignal.timeout(TICK_LIMIT_MS) })
   const answer = await response.text()
   if (!response.ok || response.headers.has('x-amz-function-error')) throw new Error(`tick: ${answer}`)
-  // What the tick function returns, by its own type.
+  // The cast relies on the tick function's own return type.
   return JSON.parse(answer) as Ticked
 }

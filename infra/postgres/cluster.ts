@@ -17,7 +17,7 @@ const settings = [
   'log_timezone=UTC',
 ]
 
-/** Opens the cluster at `dataDir`, and creates it if there is none. */
+/** Opens the cluster at `dataDir`, and creates it if it doesn't exist. */
 export async function openCluster(dataDir: string, initdb: Initdb): Promise<Cluster> {
   try {
     await (isRoot ? makeForRoot(dataDir, initdb) : make(dataDir, initdb, {}))
@@ -34,12 +34,14 @@ export async function openCluster(dataDir: string, initdb: Initdb): Promise<Clus
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     const message = `Can't use ${dataDir} for PostgreSQL: ${reason}
-If it belongs to another user (root?), start as that user, or remove it; or set DATABASE_URL.`
+If it belongs to another user, such as root, start as that user or remove it. Or set DATABASE_URL.`
     throw new Error(message, { cause })
   }
 }
 
-/** Root's cluster is in `rootFolder`, and `dataDir` links to it. Without the link it is a new cluster. */
+/**
+ * Creates root's cluster in `rootFolder`, with a link to it at `dataDir`. If the link is missing, the cluster is new.
+ */
 async function makeForRoot(dataDir: string, initdb: Initdb) {
   const isMade = () => exists(join(dataDir, proof))
   if (await isMade()) return
@@ -58,7 +60,7 @@ async function makeForRoot(dataDir: string, initdb: Initdb) {
 
 async function make(target: string, initdb: Initdb, user: ServerUser) {
   // pg_ctl puts the path into a shell command, between double quotes.
-  if (/[$`"]/.test(target)) throw new Error('pg_ctl takes no path with $, ` or " in it')
+  if (/[$`"]/.test(target)) throw new Error('pg_ctl does not support a path with $, ` or " in it')
   await buildOnce(target, proof, async (staging) => {
     const own = async (path: string) => {
       if (user.uid !== undefined && user.gid !== undefined) await chown(path, user.uid, user.gid)
@@ -74,7 +76,7 @@ async function make(target: string, initdb: Initdb, user: ServerUser) {
     await initdb(
       [
         ...['-D', data, '--username=postgres', `--pwfile=${password}`, '--auth=scram-sha-256'],
-        // The same order and case rules on every system, whatever locales it has.
+        // The same sort order and case rules on every system, regardless of its locales.
         ...['--encoding=UTF8', '--no-locale', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
         ...settings.flatMap((setting) => ['-c', setting]),
       ],

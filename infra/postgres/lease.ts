@@ -1,18 +1,15 @@
 import postgres from 'postgres'
 
-/**
- * One process' use of the local server: a session with an advisory lock, which the kernel releases when the process
- * dies.
- */
+/** One process's use of the local server: a session with an advisory lock, which is released when the process dies. */
 export type Lease = {
-  /** Ends the use. Returns whether it was the last one; if so, nobody can join any more. */
+  /** Ends the use. Returns whether it was the last one. If so, nobody can join anymore. */
   release(): Promise<boolean>
   end(): Promise<void>
 }
 
 const usedBy = 7_461_736_865
 
-/** Returns null while the server starts or shuts down. */
+/** Registers this process as a user of the server. Returns null while the server is starting or shutting down. */
 export async function takeLease(url: string): Promise<Lease | null> {
   // If the server stops during fetch_types' first query, postgres.js leaves a rejection that nobody can catch.
   const quiet = { fetch_types: false, onnotice: () => {} }
@@ -44,7 +41,8 @@ async function release(sql: postgres.Sql): Promise<boolean> {
     const [{ alone }] = await sql<[{ alone: boolean }]>`select pg_try_advisory_lock(${usedBy}) as alone`
     return alone
   } catch {
-    // It has crashed, or the last process is stopping it. Whatever runs there a moment later isn't ours to stop.
+    // The server has crashed, or the last process is stopping it. Whatever runs there a moment later isn't ours to
+    // stop.
     return false
   }
 }

@@ -9,9 +9,9 @@ import { findPostmaster, isServing, type Postmaster } from './postmaster.ts'
 
 export type LocalPostgres = {
   url: string
-  /** It was running already: its starter was killed, or still uses it. */
+  /** Whether the server was already running: the process that started it was killed, or still uses it. */
   reused: boolean
-  /** Where the data really is. */
+  /** The actual location of the data. */
   home: string
   stop(): Promise<void>
 }
@@ -22,17 +22,17 @@ const patienceMs = 60_000
 const KEEP_ALIVE_MS = 1000
 
 /**
- * Starts the embedded PostgreSQL on `dataDir`, or joins the one that runs there.
+ * Starts the embedded PostgreSQL on `dataDir`, or joins the one that is running there.
  *
- * - It listens on 127.0.0.1 only, on a free port, and asks for a random password, which `url` carries and
- *   `dataDir/password` keeps (mode 600).
- * - `stop()` stops the server when nobody else uses it; else the last user does. A killed process counts as gone.
- * - A server that dies is started again, on the same port, unless it is `ephemeral`.
- * - As root, the server runs as the owner of the data: `postgres`, or `nobody` when there is none. `dataDir` is then a
- *   link into /var/lib/task-scheduler, since that user may not get into the checkout.
+ * - It only listens on 127.0.0.1, on a free port, and requires a random password, which is in `url` and in
+ *   `dataDir/password` (mode 600).
+ * - `stop()` stops the server if nobody else uses it. Otherwise its last user does. A killed process no longer counts.
+ * - A server that dies is restarted on the same port, unless it is `ephemeral`.
+ * - As root, the server runs as the owner of the data: `postgres`, or `nobody` if that user doesn't exist. `dataDir` is
+ *   then a link into /var/lib/task-scheduler, since that user may not be able to access the checkout.
  * - `ephemeral` gives up durability, and `stop()` removes the data.
  *
- * @throws Error that names the package and `DATABASE_URL` when there are no binaries for this platform.
+ * @throws Error that names the package and `DATABASE_URL` if there are no binaries for this platform.
  */
 export async function startPostgres(
   dataDir: string,
@@ -79,8 +79,9 @@ export async function startPostgres(
 }
 
 /**
- * Two processes may come here at once, or while a server starts, recovers or shuts down. PostgreSQL's own lock decides
- * who starts it. Everybody, including the starter, then joins the same way.
+ * Starts the server, or joins it. Two processes may get here at once, or while a server is starting, recovering or
+ * shutting down. PostgreSQL's own lock decides which of them starts it. All of them, including that one, then join the
+ * same way.
  */
 async function enter(cluster: Cluster, pgCtl: string, start: { flags: string; port?: number }) {
   const deadline = performance.now() + patienceMs
@@ -105,7 +106,7 @@ async function enter(cluster: Cluster, pgCtl: string, start: { flags: string; po
     await delay(50)
   }
   const lastLines = (await readFile(cluster.log, 'utf8')).split('\n').slice(-12).join('\n')
-  const message = `PostgreSQL in ${cluster.home} doesn't ${failures.length ? 'start' : 'answer'}. Its log ends with:\n${lastLines}`
+  const message = `PostgreSQL in ${cluster.home} doesn't ${failures.length ? 'start' : 'respond'}. Its log ends with:\n${lastLines}`
   throw new Error(message, { cause: failures.at(-1) })
 }
 
@@ -114,13 +115,13 @@ async function startServer(
   pgCtl: string,
   { flags, port: wanted }: { flags: string; port?: number },
 ) {
-  // Another program may take the port first. Then the next attempt asks for another one.
+  // Another program may take the port first. The next attempt then uses a different one.
   const port = wanted ?? (await freePort())
   await run(pgCtl, ['start', '--wait', '-D', data, '-l', log, '-o', `-p ${port} ${flags}`], user)
 }
 
 async function stopServer({ data, user }: Cluster, pgCtl: string, { pid }: Postmaster) {
-  // Without --wait, which would go on waiting for a server that another process starts right after this one.
+  // Without --wait, which would keep waiting if another process starts a server right after this one.
   await run(pgCtl, ['stop', '--no-wait', '--mode=fast', '-D', data], user)
   const deadline = performance.now() + patienceMs
   while (await isServing(pid, data)) {
@@ -130,8 +131,8 @@ async function stopServer({ data, user }: Cluster, pgCtl: string, { pid }: Postm
 }
 
 /**
- * Checks each second whether the server is still running, and lets `restart` start it again on its port, which is what
- * pools know. Every process that shares it does so: the first one starts it, and the others join.
+ * Checks every second whether the server is still running. If not, `restart` starts it again on the same port, which
+ * the pools already use. Every process that shares the server does this: the first one starts it, and the others join.
  */
 function keepAlive(
   { data }: Cluster,
@@ -140,10 +141,10 @@ function keepAlive(
 ): { stop(): Promise<void> } {
   let looking: Promise<void> | undefined
   const look = async () => {
-    // Another server: someone who shares it was faster, and this process must hold that one too.
+    // A different pid means that another process was faster. This process must join that server too.
     if ((await findPostmaster(data))?.pid === entered().pid) return
     const logger = await loadLogger()
-    logger.warn('the embedded PostgreSQL died, and is being restarted')
+    logger.warn('the embedded PostgreSQL died and is being restarted')
     await restart()
     logger.warn('the embedded PostgreSQL is running again')
   }
@@ -165,7 +166,7 @@ function keepAlive(
   }
 }
 
-/** Imported here, since it reads the settings, and this server's URL is one of them. */
+/** Imports the logger only when it is needed, since it reads the settings, including this server's URL. */
 const loadLogger = async () => (await import('../../shared/logger.ts')).logger
 
 const remove = (...paths: string[]) =>

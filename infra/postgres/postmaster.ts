@@ -8,8 +8,8 @@ export type Postmaster = { pid: number; port: number }
 const lockFile = 'postmaster.pid'
 
 /**
- * Returns the server that holds `data`, by its lock file, or null. PostgreSQL drops a lock whose process is gone, but
- * refuses to start while another process of the same user has the number, as after a crash of the machine or in a
+ * Returns the server that holds `data` according to its lock file, or null. PostgreSQL ignores a lock whose process is
+ * gone, but refuses to start if another process of the same user has that id, as after a crash of the machine or in a
  * restarted container. Such a lock is removed here.
  */
 export async function findPostmaster(data: string): Promise<Postmaster | null> {
@@ -17,7 +17,7 @@ export async function findPostmaster(data: string): Promise<Postmaster | null> {
   const lock = await readLock(file)
   if (lock === null) return null
   const [pid, , , port] = lock.split('\n').map(Number)
-  // It is written right after it is created. One that stays empty is what a crash in between left.
+  // The file is written right after it is created. If it stays empty, there was a crash in between.
   if (!pid || !port) return (await age(file)) > 5_000 ? removeStale(file, lock) : { pid: 0, port: 0 }
   return (await isServing(pid, data)) ? { pid, port } : removeStale(file, lock)
 }
@@ -42,9 +42,9 @@ async function removeStale(file: string, lock: string): Promise<null> {
   return null
 }
 
-/** Returns whether process `pid` is the server of `data`. The number alone may belong to any other process by now. */
+/** Returns whether process `pid` is the server of `data`. The id alone may belong to any other process by now. */
 export async function isServing(pid: number, data: string): Promise<boolean> {
-  // PostgreSQL itself isn't fooled on Windows: there it asks through a pipe named after the number.
+  // PostgreSQL itself isn't fooled on Windows: there it checks through a pipe named after the process id.
   if (process.platform === 'win32')
     return (await readLock(join(data, lockFile)))?.startsWith(`${pid}\n`) ?? false
   return (await commandLine(pid)).includes(data)

@@ -1,25 +1,28 @@
 import { execFileSync } from 'node:child_process'
 import { chmod, mkdir } from 'node:fs/promises'
 
-/** The options with which `spawn` runs a command as another user; empty for this one. */
+/** The options for `spawn` to run a command as another user; empty for this user. */
 export type ServerUser = { uid?: number; gid?: number }
 
 export const isRoot = process.getuid?.() === 0
 
 /**
- * PostgreSQL refuses to run as root, and the user it runs as instead can't reach a checkout in a folder that only root
- * can read. So root keeps the data and a copy of the binaries here, wherever the checkout lies. Not in a temporary
- * folder: those are emptied at boot, and others may write there.
+ * PostgreSQL refuses to run as root, and the user that it runs as instead can't reach a checkout in a folder that only
+ * root can read. So root keeps the data and a copy of the binaries here, wherever the checkout is. A temporary folder
+ * wouldn't do, since those are emptied at boot, and others may write to them.
  */
 export const rootFolder = '/var/lib/task-scheduler'
 
 export async function makeRootFolder() {
   await mkdir(rootFolder, { recursive: true })
-  // mkdir obeys the umask, and the server's user must get in.
+  // mkdir applies the umask, but the server's user needs access.
   await chmod(rootFolder, 0o755)
 }
 
-/** Returns root's stand-in for a new server: `postgres` if a package made that user, otherwise `nobody`. */
+/**
+ * Returns the user that runs a new server instead of root: `postgres` if a package created that user, otherwise
+ * `nobody`.
+ */
 export function standInForRoot(): Required<ServerUser> {
   for (const name of ['postgres', 'nobody']) {
     const [uid, gid] = [idOf('-u', name), idOf('-g', name)]

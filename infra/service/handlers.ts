@@ -3,12 +3,12 @@ import { pathToFileURL } from 'node:url'
 import type { Context } from 'aws-lambda'
 import type { Service, ServiceFunction } from './service.ts'
 
-/** What a function of `serverless.yml` exports. */
+/** What a function in `serverless.yml` exports. */
 export type LambdaHandler = (event: unknown, context: Context) => unknown
 
 /**
- * Imports the handler of every function. Returns them by function name. Throws an error that names a function without
- * one.
+ * Imports the handler of every function. Returns them by function name. Throws an error that names the function if one
+ * has no handler.
  */
 export const loadHandlers = async ({ root, functions }: Service): Promise<Record<string, LambdaHandler>> =>
   Object.fromEntries(await Promise.all(functions.map(async (fn) => [fn.name, await load(root, fn)])))
@@ -20,9 +20,10 @@ const load = async (root: string, fn: ServiceFunction): Promise<LambdaHandler> =
     },
   )
   const handler = module[fn.exportName]
-  if (!isHandler(handler)) throw new Error(`function ${fn.name}: ${fn.file} exports no ${fn.exportName}()`)
+  if (!isHandler(handler))
+    throw new Error(`function ${fn.name}: ${fn.file} does not export ${fn.exportName}()`)
   return handler
 }
 
-// What a function takes can't be checked. The guarantee is that serverless.yml names it.
+// A function's parameters can't be checked. The cast relies on serverless.yml, which names it as a handler.
 const isHandler = (value: unknown): value is LambdaHandler => typeof value === 'function'

@@ -23,8 +23,8 @@ export type ServiceFunction = {
 
 export type Service = { name: string; root: string; functions: ServiceFunction[] }
 
-// Static segments, {parameters}, and at the end a {greedy+} one, as API Gateway requires. Express sees the raw path, so
-// a segment that a client must percent-encode would never match, and is refused.
+// Static segments, {parameters}, and optionally a {greedy+} one at the end, as API Gateway requires. Express sees the
+// raw path, so a segment that clients must percent-encode would never match, and is rejected.
 const pathPattern = /^\/(?:$|(?:(?:[\w.~$@&,;=:-]+|\{[\w.-]+\})(?:\/(?!$)|$))*(?:\{[\w.-]+\+\})?$)/
 
 const routeSchema = z
@@ -40,7 +40,7 @@ const routeSchema = z
     const wanted = method === '*' ? 'ANY' : method?.toUpperCase()
     const known = methods.find((name) => name === wanted)
     if (known !== undefined && pathPattern.test(path)) return { key: `${known} ${path}`, method: known, path }
-    context.addIssue(`"${method ?? ''} ${path}" is no route: expected '<METHOD> /path/{parameter}' or '*'`)
+    context.addIssue(`"${method ?? ''} ${path}" is not a route: expected '<METHOD> /path/{parameter}' or '*'`)
     return z.NEVER
   })
 
@@ -57,7 +57,7 @@ const functionSchema = z.object({
     .nullish(),
 })
 
-// The defaults of the Serverless Framework.
+// The Serverless Framework's defaults.
 const serviceSchema = z.object({
   service: z.string(),
   provider: z.object({ timeout: z.int().min(1).max(900).default(6), memorySize: z.int().default(1024) }),
@@ -66,8 +66,8 @@ const serviceSchema = z.object({
 
 /**
  * Reads the functions and their routes from a serverless.yml. Unknown tags (`!Ref`, `!Sub`, `!GetAtt`) keep their plain
- * value. Variables (`${…}`) aren't resolved, so one in a value that matters here is refused. Throws an error that names
- * the function if an entry is malformed.
+ * value. Variables (`${…}`) aren't resolved, so values that matter here must not contain any. Throws an error that
+ * names the function if an entry is malformed.
  */
 export const readService = async (path: string): Promise<Service> => {
   const text = await readFile(path, 'utf8')
@@ -99,7 +99,7 @@ const parseYaml = (path: string, text: string): unknown => {
   }
 }
 
-// API Gateway refuses a second route of the same shape; Express would silently never reach it.
+// API Gateway rejects a second route of the same shape. Express would accept it but never reach it.
 const refuseDuplicates = (path: string, functions: ServiceFunction[]): void => {
   const owners = new Map<string, string>()
   for (const fn of functions) {

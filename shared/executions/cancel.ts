@@ -6,18 +6,18 @@ import type { Execution } from './execution.ts'
 import { getExecution } from './get.ts'
 
 /**
- * Cancels an execution. One that is queued is `cancelled` at once; one that is running is asked to stop, which its
- * worker sees at its next heartbeat. It isn't retried. Throws `not_found`, and `conflict` if it has ended.
+ * Cancels an execution. A queued execution becomes `cancelled` immediately. A running one is asked to stop, which its
+ * worker sees at its next heartbeat. Neither is retried. Throws `not_found`, or `conflict` if it has already ended.
  */
 export async function cancelExecution(sql: Database, id: number): Promise<Execution> {
   const { task_id: taskId, finished_at } = await getExecution(sql, id)
   const cancelled = finished_at === null && (await cancelOpen(sql, id, taskId))
   const execution = await getExecution(sql, id)
   if (cancelled) return execution
-  throw new AppError('conflict', `execution ${id} has ended: ${execution.status}`)
+  throw new AppError('conflict', `execution ${id} has already ended: ${execution.status}`)
 }
 
-/** Returns false if it isn't open any more. */
+/** Returns false if the execution is no longer open. */
 async function cancelOpen(sql: Database, id: number, taskId: number): Promise<boolean> {
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {

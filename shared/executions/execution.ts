@@ -18,27 +18,41 @@ export const EXECUTION_STATUSES = [
 
 export const executionPath = z.strictObject({ id: digits(z.int().min(1)) })
 
-/** An execution as the API shows it. */
+/** An execution in the form that the API returns. */
 export const executionOut = z
   .object({
     id: z.int(),
     task_id: z.int(),
     status: z.enum(EXECUTION_STATUSES),
-    scheduled_for: instantOut.describe('The occurrence; the first one, if the row stands for several'),
-    due_at: instantOut.describe('It starts no earlier: the occurrence, or the end of a backoff'),
-    attempt: z.int(),
-    trigger: z.enum(['schedule', 'manual', 'rerun']),
-    rerun_of: z.int().nullable(),
-    started_at: instantOut.nullable(),
-    cancel_requested_at: instantOut.nullable(),
-    finished_at: instantOut.nullable(),
-    detail: z.string().nullable(),
-    result: z.record(z.string(), z.unknown()).nullable(),
-    late_ms: z.int().nullable().describe('How long after `due_at` it began, when that was a second or more'),
-    late_reason: z.enum(LATE_REASONS).nullable().describe('What it waited for, if its worker could know'),
-    skip_reason: z.enum(SKIP_REASONS).nullable(),
-    skipped_until: instantOut.nullable().describe('The last occurrence of a skipped row'),
-    skipped_count: z.int().nullable(),
+    scheduled_for: instantOut.describe('The occurrence. If the row stands for several, the first one.'),
+    due_at: instantOut.describe('Earliest start: the occurrence with its jitter, or the end of the backoff.'),
+    attempt: z.int().describe('Number of this attempt at the occurrence, starting at 1.'),
+    trigger: z
+      .enum(['schedule', 'manual', 'rerun'])
+      .describe('What created it: the schedule, a manual run, or a rerun.'),
+    rerun_of: z.int().nullable().describe('Id of the execution that a rerun repeats.'),
+    started_at: instantOut.nullable().describe('When it started. Null if it has not started.'),
+    cancel_requested_at: instantOut.nullable().describe('When its cancellation was requested.'),
+    finished_at: instantOut.nullable().describe('When it ended. Null while it is open.'),
+    detail: z.string().nullable().describe('Why it did not succeed.'),
+    result: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .describe('What the run returned. The fields depend on the task type.'),
+    late_ms: z
+      .int()
+      .nullable()
+      .describe('Milliseconds from `due_at` to the start, if that was a second or more.'),
+    late_reason: z
+      .enum(LATE_REASONS)
+      .nullable()
+      .describe('What it waited for, if its worker knows. Set when it has ended.'),
+    skip_reason: z
+      .enum(SKIP_REASONS)
+      .nullable()
+      .describe('Why the occurrences did not run, if they were skipped.'),
+    skipped_until: instantOut.nullable().describe('The last of the skipped occurrences.'),
+    skipped_count: z.int().nullable().describe('Number of skipped occurrences.'),
   })
   .meta({ id: 'Execution' })
 
@@ -59,7 +73,7 @@ export type Execution = Omit<z.output<typeof executionOut>, Instants> & {
   skipped_until: Date | null
 }
 
-/** The columns of an `Execution`, for a statement whose `executions` is `e`. */
+/** The columns of an `Execution`, for a statement that aliases `executions` as `e`. */
 export const executionColumns = (sql: Queryable) => sql`
   e.id, e.task_id, e.status, e.scheduled_for, e.due_at, e.attempt, e.trigger, e.rerun_of, e.started_at,
   e.cancel_requested_at, e.finished_at, e.detail,
@@ -68,13 +82,13 @@ export const executionColumns = (sql: Queryable) => sql`
   (${[...LATE_REASONS]}::text[])[e.late_reason] as late_reason, e.skip_reason, e.skipped_until, e.skipped_count`
 
 /**
- * The status of an open execution, for a statement whose `task_state` is `s`. A start that was written ahead doesn't
- * count yet.
+ * The status of an open execution, for a statement that aliases `task_state` as `s`. A start that was written ahead of
+ * time doesn't count yet.
  */
 export const openStatus = (sql: Queryable) => sql`
   case when s.status = 'running' and s.started_at > now() then 'queued' else s.status end`
 
-/** The same columns of an open execution. */
+/** The same columns for an open execution. */
 export const openColumns = (sql: Queryable) => sql`
   s.execution_id as id, s.task_id,
   ${openStatus(sql)} as status, s.scheduled_for,

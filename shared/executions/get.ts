@@ -3,7 +3,10 @@ import { notFound } from '../errors.ts'
 import { maybeOpen } from '../scheduling/state/ledger.ts'
 import { type Execution, executionColumns, openColumns } from './execution.ts'
 
-/** Returns an execution. Looks for open ones first: if it ends in between, it is in the ledger. Throws `not_found`. */
+/**
+ * Returns an execution. Checks the open ones first: one that ends in the meantime is then found in the ledger. Throws
+ * `not_found`.
+ */
 export async function getExecution(sql: Queryable, id: number): Promise<Execution> {
   const [open] = await sql<[Execution?]>`
     select ${openColumns(sql)}

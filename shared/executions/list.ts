@@ -9,17 +9,17 @@ import { EXECUTION_STATUSES, type Execution, executionColumns, openColumns, open
 
 const filters = {
   ...pageQuery,
-  status: z.enum(EXECUTION_STATUSES).optional(),
-  scheduled_from: instantIn.optional().describe('Occurrences at or after this instant'),
-  scheduled_to: instantIn.optional().describe('Occurrences before this instant'),
+  status: z.enum(EXECUTION_STATUSES).optional().describe('Only executions with this status.'),
+  scheduled_from: instantIn.optional().describe('Only occurrences at or after this time.'),
+  scheduled_to: instantIn.optional().describe('Only occurrences before this time.'),
 }
 
 export const executionQuery = z.strictObject({
   ...filters,
-  task_id: digits(z.int().min(1)).optional(),
+  task_id: digits(z.int().min(1)).optional().describe('Only executions of this task.'),
 })
 
-/** Returns a page of executions of all tasks, newest first. Throws `invalid` for a cursor of another list. */
+/** Returns a page of executions of all tasks, newest first. Throws `invalid` for a cursor from another list. */
 export async function listExecutions(
   sql: Queryable,
   query: z.output<typeof executionQuery>,
@@ -68,7 +68,8 @@ export const historyQuery = z.strictObject(filters)
 const historyCursor = z.tuple([instantIn, z.int()])
 
 /**
- * Returns a page of a task's executions, oldest first. Throws `not_found`, and `invalid` for a cursor of another list.
+ * Returns a page of a task's executions, oldest first. Throws `not_found`, and `invalid` for a cursor from another
+ * list.
  */
 export async function listHistory(
   sql: Queryable,

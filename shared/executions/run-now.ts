@@ -8,15 +8,16 @@ import { type ManualTrigger, nothingOpen, openedManually, runQueued } from '../s
 import { type Execution, openColumns } from './execution.ts'
 import { getExecution } from './get.ts'
 
-/** What starts a run at once instead of at the next tick. `sql` is the scheduler's pool. */
+/** What is needed to start a run immediately instead of at the next tick. `sql` is the scheduler's pool. */
 export type Starting = { sql: Database; dispatcher: Dispatcher; memory: ClaimMemory; leaseSeconds: number }
 
-/** The execution of a manual run, or that one will follow the open execution. */
+/** The result of a request for a manual run: its execution, or that it is queued behind the open execution. */
 export type Asked = { execution: Execution } | { queued: true }
 
 /**
- * Runs a task now, whatever its schedule, even while it is paused. If an execution is open, throws `conflict`, or with
- * `queue` lets one run follow it with the next tick, however often that is asked for. Throws `not_found`.
+ * Starts a manual run, regardless of the task's schedule and even while it is paused. If an execution is open, throws
+ * `conflict`. With `queue`, one run is queued instead, no matter how many are requested, and a tick opens it once the
+ * open execution has ended. Throws `not_found`.
  */
 export async function runNow(
   sql: Database,
@@ -32,7 +33,9 @@ export async function runNow(
   return { queued: true }
 }
 
-/** Runs the task of an execution that has ended once more. Throws `not_found`, and `conflict` if one is open. */
+/**
+ * Runs an execution's task again, as a manual run. Throws `not_found`, or `conflict` if the task has an open execution.
+ */
 export async function rerun(sql: Database, executionId: number, starting?: Starting): Promise<Execution> {
   const { task_id: taskId } = await getExecution(sql, executionId)
   const execution = await openRun(sql, { taskId, trigger: 'rerun', rerunOf: executionId })
@@ -42,7 +45,10 @@ export async function rerun(sql: Database, executionId: number, starting?: Start
 
 type Run = { taskId: number; trigger: ManualTrigger; rerunOf: number | null }
 
-/** Returns undefined if an execution of the task is open. The row has room for only one, so two can't slip in. */
+/**
+ * Opens a manual run. Returns undefined if an execution of the task is open. The row has room for only one, so two
+ * calls can't both succeed.
+ */
 async function openRun(sql: Queryable, { taskId, trigger, rerunOf }: Run): Promise<Execution | undefined> {
   const [execution] = await sql<[Execution?]>`
     update task_state s
@@ -55,7 +61,7 @@ async function openRun(sql: Queryable, { taskId, trigger, rerunOf }: Run): Promi
   return undefined
 }
 
-/** Dispatches it now if there is a slot for it. Otherwise, and after a failure, the next tick claims it. */
+/** Dispatches the execution now if there is a slot for it. Otherwise, or if that fails, the next tick claims it. */
 async function startAtOnce(execution: Execution, starting: Starting | undefined): Promise<Execution> {
   if (!starting) return execution
   const { sql, dispatcher, memory, leaseSeconds } = starting
@@ -65,7 +71,7 @@ async function startAtOnce(execution: Execution, starting: Starting | undefined)
     const claims = await claimOne(sql, memory, { taskId: execution.task_id, leaseSeconds })
     await dispatch(sql, dispatcher, claims)
   } catch (error) {
-    logger.warn('a run waits for the next tick', { execution_id: execution.id, error: error as Error })
+    logger.warn('a manual run waits for the next tick', { execution_id: execution.id, error: error as Error })
   }
   return execution
 }

@@ -1,16 +1,18 @@
 import type { Database, Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 
-/** When the request must be answered: `performance.now()`, in milliseconds. */
+/** The time limits of a request, on this process's monotonic clock (`performance.now()`, milliseconds). */
 export type Deadline = {
+  /** When the response must be sent. */
   answerAt: number
-  /** A statement that begins by then is over by `answerAt`, since the server ends it. */
+  /** A statement that starts by this time ends by `answerAt`, since the server would cancel it. */
   startsBy: number
 }
 
 /**
- * Returns the pool as one request may use it, so that nothing goes on after its answer. After `startsBy` no statement
- * begins and no transaction commits; what has been committed may still be read until the answer. Throws `timeout`.
+ * Returns the pool for one request, so that no work continues after the response. After `startsBy`, no statement starts
+ * and no transaction commits. Once a transaction has committed, its data can still be read until `answerAt`. Throws
+ * `timeout`.
  */
 export function withDeadline(sql: Database, { answerAt, startsBy }: Deadline): Database {
   let until = startsBy
@@ -34,7 +36,7 @@ export function withDeadline(sql: Database, { answerAt, startsBy }: Deadline): D
   return checked(sql, check, { begin })
 }
 
-/** Returns the same pool or transaction, with a check before each statement and each part of one. */
+/** Returns the same pool or transaction, with a check before each statement and each fragment. */
 function checked<T extends Queryable>(sql: T, check: () => void, own: Record<string, unknown> = {}): T {
   return new Proxy(sql, {
     apply(target, self, given) {

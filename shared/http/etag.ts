@@ -1,21 +1,21 @@
 import { AppError } from '../errors.ts'
 import type { Precondition } from '../precondition.ts'
 
-/** Returns the `ETag` header of a version (RFC 9110, 8.8.3). */
+/** Returns the `ETag` header for a version (RFC 9110, 8.8.3). */
 export const etag = (version: number): Record<string, string> => ({ etag: `"${version}"` })
 
 const TAG = `(?:W/)?"[^"]*"`
 const TAGS = new RegExp(`^${TAG}(?:\\s*,\\s*${TAG})*$`)
 
 /**
- * Reads `If-Match` (RFC 9110, 13.1.1). A tag that isn't ours, or is weak, matches nothing. Throws `bad_request` if it
- * isn't a list of tags.
+ * Parses `If-Match` (RFC 9110, 13.1.1). Weak tags, and tags that this API didn't create, match nothing. Throws
+ * `bad_request` if it isn't a list of tags.
  */
 export function ifMatch(headers: Record<string, string | undefined>): Precondition {
   const header = headers['if-match']?.trim()
   if (header === undefined || header === '*') return header ?? null
   if (!TAGS.test(header)) {
-    throw new AppError('bad_request', 'If-Match is not a list of entity tags, such as "3"')
+    throw new AppError('bad_request', 'If-Match must be a list of entity tags, such as "3"')
   }
   return [...header.matchAll(new RegExp(TAG, 'g'))]
     .map(([tag]) => /^"(\d+)"$/.exec(tag)?.[1])

@@ -27,14 +27,14 @@ type Handler = ((
   operation: Operation
 }
 
-/** The answer comes this much earlier than the runtime would cut the invocation off. */
+/** The response is sent this many milliseconds before the runtime would end the invocation. */
 const TIMEOUT_EARLY_MS = 500
 
 /**
- * Returns a Lambda handler for a route of an HTTP API (payload 2.0), with the middy stack that all of them share.
- * `before` runs in the order below, `after` and `onError` in reverse. `respond` is first, so it sees what all others
- * returned or threw, and nothing but a response leaves the handler. An error that left it would be a 200 under
- * serverless-offline.
+ * Returns a Lambda handler for a route of an HTTP API (payload 2.0), with the middy stack that all routes share.
+ * `before` runs in the order below, `after` and `onError` in reverse. `respond` comes first, so that it sees what all
+ * others returned or threw, and only responses leave the handler. Under serverless-offline, an error would become a
+ * 200.
  */
 export function httpHandler<const Op extends Operation>(
   operation: Op,
@@ -74,7 +74,8 @@ function toRequest(event: APIGatewayProxyEventV2, context: Context): HttpRequest
 }
 
 /**
- * The cast: the schemas of `Op` have produced what its `Input` says. Absent values are null under serverless-offline.
+ * The cast is safe because the schemas of `Op` have produced these values. Under serverless-offline, absent values are
+ * null.
  */
 function readInput<Op extends Operation>(operation: Op, event: APIGatewayProxyEventV2): Input<Op> {
   const { path, query, body, immutable } = operation
@@ -87,7 +88,9 @@ function readInput<Op extends Operation>(operation: Op, event: APIGatewayProxyEv
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
-/** Compares digests: they have the same length, so that every wrong key takes the same time. */
+/**
+ * Checks the API key. Compares digests, which all have the same length, so that every wrong key takes the same time.
+ */
 function requireKey(): MiddlewareObj<APIGatewayProxyEventV2> {
   return {
     before({ event }) {

@@ -4,17 +4,17 @@ import type { Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 import type { Reply } from './operation.ts'
 
-/** A request without an answer after this long has died. Its key may be used again. */
+/** Seconds after which a request without a response counts as dead. Its key can then be used again. */
 const IN_FLIGHT_SECONDS = 60
 const KEPT_HOURS = 24
 
 type Kept = { request_hash: Buffer; status: number | null; headers: Record<string, string>; body: unknown }
 
 /**
- * Answers a request with an `Idempotency-Key` once. For 24 hours a repetition gets the same answer, with
- * `idempotency-replayed: true` (draft-ietf-httpapi-idempotency-key-header-07). Errors aren't kept, since what failed
- * may be tried again. Throws `conflict` while the first request is in progress, and `invalid` for a different request
- * with the same key.
+ * Executes a request with an `Idempotency-Key` once. For 24 hours, repeated requests get the same response, with
+ * `idempotency-replayed: true` (draft-ietf-httpapi-idempotency-key-header-07). Errors aren't kept, so that a failed
+ * request can be retried. Throws `conflict` while the first request is in progress, and `invalid` for a different
+ * request with the same key.
  */
 export async function onceByKey(
   sql: Queryable,
@@ -24,7 +24,7 @@ export async function onceByKey(
   const key = event.headers['idempotency-key']
   if (key === undefined) return await answer()
   if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
-    throw new AppError('bad_request', 'Idempotency-Key is not 1 to 255 printable ASCII characters')
+    throw new AppError('bad_request', 'Idempotency-Key must be 1 to 255 printable ASCII characters')
   }
   const { method, path } = event.requestContext.http
   const hash = createHash('sha256')
@@ -40,7 +40,10 @@ export async function onceByKey(
   return reply
 }
 
-/** Returns when the key was taken, which tells this request from a later one; null if another request has it. */
+/**
+ * Reserves the key. Returns the time of the reservation, which distinguishes this request from later ones. Returns null
+ * if another request has the key.
+ */
 async function take(sql: Queryable, key: string, hash: Buffer): Promise<string | null> {
   await sql`
     delete from idempotency_keys
@@ -57,7 +60,7 @@ async function take(sql: Queryable, key: string, hash: Buffer): Promise<string |
   return taken?.at ?? null
 }
 
-/** How many expired keys a request deletes at most. Each request adds one, so they don't pile up. */
+/** Maximum number of expired keys that a request deletes. Each request adds only one, so they don't pile up. */
 const FORGOTTEN = 100
 
 async function forgetOld(sql: Queryable): Promise<void> {
@@ -76,7 +79,7 @@ async function replay(sql: Queryable, key: string, hash: Buffer): Promise<Reply>
   const [kept] = await sql<[Kept?]>`
     select request_hash, status, headers, body from idempotency_keys where key = ${key}`
   if (kept && !kept.request_hash.equals(hash)) {
-    throw new AppError('invalid', 'this Idempotency-Key was used for another request')
+    throw new AppError('invalid', 'this Idempotency-Key was already used for a different request')
   }
   if (!kept || kept.status === null) {
     throw new AppError('conflict', 'a request with this Idempotency-Key is in progress', {
@@ -91,7 +94,7 @@ async function replay(sql: Queryable, key: string, hash: Buffer): Promise<Reply>
 }
 
 async function keep(sql: Queryable, key: string, taken: string, reply: Reply): Promise<void> {
-  // Dates become the strings that the first answer had.
+  // Converts dates to the strings in the first response.
   const body = JSON.parse(JSON.stringify(reply.body))
   await sql`
     update idempotency_keys

@@ -1,8 +1,8 @@
 import { type Page, toCursor } from '../page.ts'
 
 /**
- * Returns the `Link` header (RFC 8288) to the next page, with the query of the request; empty if there is none. `keys`:
- * what the list is ordered by, of a row.
+ * Returns the `Link` header (RFC 8288) for the next page, with the request's query; empty if there is no next page.
+ * `keys` returns the values of a row by which the list is ordered.
  */
 export function nextLink<Row>(
   { rawPath, rawQueryString }: { rawPath: string; rawQueryString: string },

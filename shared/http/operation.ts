@@ -2,32 +2,32 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import type * as z from 'zod'
 import type { Database } from '../db.ts'
 
-/** What a route takes and gives. The documentation is made from it. */
+/** Describes a route's input and output. The documentation is generated from it. */
 export type Operation = {
   tag: 'Tasks' | 'Executions' | 'Schedules' | 'System'
   summary: string
   description: string
-  /** No API key is needed. */
+  /** No API key is required. */
   public?: true
   path?: z.ZodObject
   query?: z.ZodObject
   body?: z.ZodType
-  /** A body that works as it is. */
+  /** A valid body. */
   example?: unknown
-  /** Fields that only creation may set. */
+  /** Fields that can only be set on creation. */
   immutable?: readonly string[]
-  /** No body at all is taken as `{}`. */
+  /** A missing body counts as `{}`. */
   bodyOptional?: true
-  /** By status: what it means, and the body's schema when it is JSON. */
+  /** For each status: what it means and, for JSON, the schema of the body. */
   responses: Record<number, { description: string; body?: z.ZodType }>
 }
 
-/** `body` leaves as JSON; a string leaves as it is, with the content type among the headers. */
+/** A handler's result. `body` is sent as JSON. A string is sent unchanged, with the content type in `headers`. */
 export type Reply = { status: number; body: unknown; headers?: Record<string, string> }
 
-/** What a handler gets besides its input. */
+/** What a handler receives besides its input. */
 export type HttpRequest = {
   event: APIGatewayProxyEventV2
-  /** The pool, for as long as this request may use it; made when it is asked for. */
+  /** The pool, limited to the time that this request has left. Created on first use. */
   readonly sql: Database
 }

@@ -23,10 +23,12 @@ export const problemOut = z.object({
   type: z.string(),
   title: z.string(),
   status: z.int(),
-  code: z.enum(Object.keys(STATUS_OF) as [ErrorCode, ...ErrorCode[]]),
-  detail: z.string(),
-  reason: z.string().optional().describe('Of what is unavailable, for programs'),
-  request_id: z.string(),
+  code: z
+    .enum(Object.keys(STATUS_OF) as [ErrorCode, ...ErrorCode[]])
+    .describe('The kind of error, for programs.'),
+  detail: z.string().describe('What went wrong, for people.'),
+  reason: z.string().optional().describe('Why the service is unavailable, for programs.'),
+  request_id: z.string().describe('Id of the request, as in the `x-request-id` header and in the log.'),
   errors: z
     .array(
       z.union([
@@ -34,7 +36,10 @@ export const problemOut = z.object({
         z.object({ parameter: z.string(), detail: z.string() }),
       ]),
     )
-    .optional(),
+    .optional()
+    .describe(
+      'Problems with the input: a JSON Pointer into the body, or the name of a parameter, and what is wrong.',
+    ),
 })
 
 const TITLES: Record<ErrorCode, string> = {
@@ -52,7 +57,7 @@ const TITLES: Record<ErrorCode, string> = {
   timeout: 'Gateway Timeout',
 }
 
-/** A 405, which must say what is allowed (RFC 9110, 15.5.6). */
+/** A 405, which must list the allowed methods (RFC 9110, 15.5.6). */
 export class MethodNotAllowed extends AppError {
   readonly allow: string
 
@@ -62,7 +67,7 @@ export class MethodNotAllowed extends AppError {
   }
 }
 
-/** An error as `application/problem+json` (RFC 9457). */
+/** Returns an error as `application/problem+json` (RFC 9457). */
 export function problemResponse(error: AppError, requestId: string): APIGatewayProxyStructuredResultV2 {
   const status = STATUS_OF[error.code]
   return {
@@ -85,7 +90,7 @@ function headersOf(error: AppError): Record<string, string> {
   const { code, retryAfterSeconds } = error
   return {
     ...(error instanceof MethodNotAllowed && { allow: error.allow }),
-    // A 401 must name a scheme (RFC 9110, 15.5.2), even one that isn't registered.
+    // A 401 must name an authentication scheme (RFC 9110, 15.5.2), even if it isn't a registered one.
     ...(code === 'unauthorized' && { 'www-authenticate': 'ApiKey' }),
     ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
   }

@@ -15,13 +15,13 @@ type HttpRequest = Request<APIGatewayProxyEventV2, unknown, Error, Context, Inte
 export function respond(): MiddlewareObj<APIGatewayProxyEventV2, unknown, Error, Context, Internal> {
   return {
     before(request) {
-      // Powertools' own middleware would also set the level anew for each request, for a sampling that is not used: a
-      // third of the stack's time.
+      // Powertools' own middleware would also reset the level for each request, to support sampling, which isn't used.
+      // That takes a third of the stack's time.
       logger.addContext(request.context)
       request.internal.startedAt = performance.now()
     },
     after(request) {
-      // Every handler of this stack gives a Reply: `httpHandler` types it so.
+      // Every handler in this stack returns a Reply, as required by the types of `httpHandler`.
       finish(request, replyResponse(request.response as Reply))
     },
     onError(request) {
@@ -39,7 +39,7 @@ function replyResponse({ status, body, headers }: Reply): APIGatewayProxyStructu
   }
 }
 
-/** What the caller may see of an error. A bug shows nothing, and its stack goes to the log only. */
+/** Returns the error that the caller sees. For a bug it shows no details; the stack only goes to the log. */
 function publicError(error: unknown): AppError {
   if (error instanceof AppError) return error
   const code = middyCode(error)
@@ -49,10 +49,10 @@ function publicError(error: unknown): AppError {
     return new AppError('unavailable', 'the database cannot be reached', { retryAfterSeconds: 5 })
   }
   logger.error('unexpected error', error as Error)
-  return new AppError('internal', 'an unexpected error; the log has it under this request id')
+  return new AppError('internal', 'unexpected error; for details, search the log for this request_id')
 }
 
-/** middy's own middlewares throw errors that carry an HTTP status. */
+/** Returns the code for an error of middy's own middlewares, which carry an HTTP status. */
 function middyCode(error: unknown): ErrorCode | undefined {
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
   const codes = Object.keys(STATUS_OF) as ErrorCode[]

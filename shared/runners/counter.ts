@@ -3,7 +3,7 @@ import { success } from './outcome.ts'
 import type { Runner } from './runner.ts'
 
 const params = z.strictObject({
-  count: z.int().default(0).describe('Where the counter stands; each run adds one'),
+  count: z.int().default(0).describe('The current count. Each run adds one.'),
 })
 
 /** Adds one to the count in its task's params. */

@@ -14,47 +14,52 @@ const params = z.strictObject({
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     .max(8192)
     .optional()
-    .describe('What to call. Default: HTTP_TASK_URL'),
-  method: z.enum(METHODS).default('GET').describe('The HTTP method'),
+    .describe('The URL to call. Default: `HTTP_TASK_URL`.'),
+  method: z.enum(METHODS).default('GET').describe('The HTTP method.'),
   headers: z
     .record(
-      z.string().regex(TOKEN, 'is not a header name'),
-      z.string().regex(HEADER_VALUE, 'is not a header value'),
+      z.string().regex(TOKEN, 'is not a valid header name'),
+      z.string().regex(HEADER_VALUE, 'is not a valid header value'),
     )
     .default({})
-    .describe('Request headers'),
+    .describe('The request headers.'),
   body: z
     .union([z.string(), z.record(z.string(), z.unknown()), z.array(z.unknown())])
     .optional()
-    .describe('A string is sent as it is; anything else as JSON'),
+    .describe('The request body. A string is sent unchanged, anything else as JSON.'),
   expected_status: z
     .union([status, z.array(status).min(1)])
     .optional()
-    .describe('What counts as success; otherwise any status below 400'),
+    .describe('The status or statuses that count as success. Default: any status below 400.'),
   retry_status: z
     .array(status)
     .default([])
-    .describe('Additional statuses to retry. Among 4xx only 408, 409, 425 and 429 are retried by default'),
+    .describe(
+      'Additional statuses to retry. Of the 4xx statuses, only 408, 409, 425 and 429 are retried by default.',
+    ),
 })
 
 type Params = z.infer<typeof params>
 
-/** The task's timeout is the only limit. undici's own would end a long wait without a reason. */
+/** The task's timeout is the only limit. undici's own limits would end a long wait for no reason. */
 let agent: Agent | undefined
 
-/** Connections per origin. Further calls wait for one, within their own timeouts. */
+/** Connections per origin. Further calls wait for a free one, within their own timeouts. */
 const CONNECTIONS = 256
 
-/** How many bytes of a response are read so that its connection can be reused. A longer response closes it. */
+/**
+ * Maximum number of bytes of a response that are read so that its connection can be reused. A longer response closes
+ * it.
+ */
 const BODY_LIMIT = 131_072
 
-/** Calls a URL. Redirects aren't followed: a 3xx is an answer below 400. */
+/** Calls a URL. Redirects aren't followed; by default, a 3xx counts as success. */
 export const http: Runner<Params> = {
-  about: "Calls a URL. Redirects aren't followed: a 3xx is an answer below 400",
+  about: "Calls a URL. Redirects aren't followed; by default, a 3xx counts as success",
   params,
   target: (given) => new URL(given.url ?? config().httpTaskUrl).origin,
   async run(given, { signal, idempotencyKey }) {
-    // Imported here, since the API only checks params and calls nothing.
+    // Imported lazily, since the API only checks params and calls nothing.
     const { Agent, request } = await import('undici')
     agent ??= new Agent({
       headersTimeout: 0,
@@ -76,7 +81,7 @@ export const http: Runner<Params> = {
       elapsed_seconds: Math.round(performance.now() - from) / 1000,
     }
     if (isExpected(response.statusCode, given.expected_status)) return success(result)
-    return failed(`the target answered ${response.statusCode}`, {
+    return failed(`the target responded with status ${response.statusCode}`, {
       result,
       retryable: isRetryable(response.statusCode, given.retry_status),
       notBeforeSeconds: retryAfterSeconds(response.headers),
@@ -86,7 +91,10 @@ export const http: Runner<Params> = {
 
 const RETRYABLE_4XX = [408, 409, 425, 429]
 
-/** The same request would get the same 4xx again, except for those that depend on the moment. */
+/**
+ * Returns whether a retry may help. The same request would get the same 4xx again, except for those that depend on the
+ * moment.
+ */
 function isRetryable(code: number, asked: number[]): boolean {
   return code < 400 || code >= 500 || RETRYABLE_4XX.includes(code) || asked.includes(code)
 }
@@ -96,8 +104,8 @@ const DAY_SECONDS = 86_400
 type Headers = Record<string, string | string[] | undefined>
 
 /**
- * Reads `Retry-After` (RFC 9110, 10.2.3): seconds, or an HTTP date, which is compared with the target's own clock
- * (`Date`) if it sends it. At most a day, since a target may be wrong.
+ * Parses `Retry-After` (RFC 9110, 10.2.3): seconds, or an HTTP date, which is compared with the target's own clock if
+ * it sends `Date`. Returns seconds, at most a day, since a target may be wrong.
  */
 function retryAfterSeconds(headers: Headers): number {
   const [text, date] = ['retry-after', 'date'].map((name) => headers[name]?.toString())

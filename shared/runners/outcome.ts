@@ -1,27 +1,27 @@
 /** The result of a run: JSON for the ledger. */
 export type Result = Record<string, unknown>
 
-/** How an execution ended. A runner returns the first two, the executor the others, and settle writes them. */
+/** How a run ended. A runner returns the first two, the executor the others, and settle writes them. */
 export type Outcome =
   | { status: 'success'; result: Result }
   | {
       status: 'failed' | 'timeout'
       detail: string
       result?: Result
-      /** False if another attempt can't help. */
+      /** False if another attempt wouldn't help. */
       retryable: boolean
-      /** The target asked not to be called again for so many seconds. */
+      /** Seconds for which the target asked not to be called again. */
       notBeforeSeconds?: number
-      /** When the next attempt comes, if there is one. */
+      /** Seconds until the next attempt, if there is one. */
       retryInSeconds?: number
     }
   | { status: 'cancelled'; detail: string }
-  /** Handed back unfinished at a shutdown. It is queued again, and doesn't count as an attempt. */
+  /** Handed back unfinished at shutdown. It is queued again, and doesn't count as an attempt. */
   | { status: 'handed_back' }
 
 export const success = (result: Result): Outcome => ({ status: 'success', result })
 
-/** `result`: what is known of the failure, such as a status code. */
+/** `result`: what is known about the failure, such as a status code. */
 export const failed = (
   detail: string,
   more: { result?: Result; retryable?: boolean; notBeforeSeconds?: number } = {},

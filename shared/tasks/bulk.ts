@@ -7,30 +7,36 @@ import { pauseTasks, resumeTasks } from '../scheduling/control/pause.ts'
 import { deleteTasks } from './delete.ts'
 import { matching, taskFilters } from './list.ts'
 
-/** How many ids a call returns at most, and up to how many tasks it counts. */
+/** Maximum number of ids that a call returns, and of tasks that it counts. */
 const IDS = 10_000
 const COUNTED = 1_000_000
 
 export const bulkQuery = z.strictObject({
   ...taskFilters,
-  all: z.stringbool().optional().describe('Every task; required if there is no filter'),
-  dry_run: z.stringbool().default(false).describe('Change nothing, and tell how many tasks it would be'),
+  all: z.stringbool().optional().describe('Selects every task. Required if there is no filter.'),
+  dry_run: z
+    .stringbool()
+    .default(false)
+    .describe('If true, changes nothing, and only returns how many tasks match.'),
   ids: z
     .stringbool()
     .default(false)
-    .describe(`Also tell which tasks; a call then takes ${IDS} of them at most`),
-  cursor: z.string().max(200).optional().describe('`next` of the previous call, to continue there'),
+    .describe(`If true, also returns the ids of the tasks. A call then handles at most ${IDS} tasks.`),
+  cursor: z.string().max(200).optional().describe('`next` from the previous response, to continue there.'),
 })
 
 export type BulkQuery = z.output<typeof bulkQuery>
 
 export const bulkOut = z.object({
-  matched: z.int().describe('How many tasks this call looked at'),
-  changed: z.int().describe('How many of them it changed'),
-  remaining: z.int().describe(`Tasks that are left for the next call; ${COUNTED} stands for more, too`),
-  next: z.string().nullable().describe('The `cursor` of the next call; null when nothing remains'),
-  dry_run: z.boolean(),
-  ids: z.array(z.int()).optional(),
+  matched: z.int().describe('Number of matching tasks that this call handled.'),
+  changed: z.int().describe('Number of tasks that this call changed.'),
+  remaining: z.int().describe(`Number of matching tasks left for the next call, counted up to ${COUNTED}.`),
+  next: z.string().nullable().describe('`cursor` for the next call. Null if no tasks remain.'),
+  dry_run: z.boolean().describe('Whether this was a dry run.'),
+  ids: z
+    .array(z.int())
+    .optional()
+    .describe('Ids of the changed tasks or, with `dry_run`, of the matching ones. Only with `ids=true`.'),
 })
 
 type Bulk = z.output<typeof bulkOut>
@@ -40,26 +46,28 @@ export type BulkVerb =
   | { verb: 'resume'; missed: 'skip' | 'policy' }
   | { verb: 'delete' }
 
-/** How many tasks one transaction changes at most. A longer one would hold its locks for too many ticks. */
+/**
+ * Maximum number of tasks that one transaction changes. A longer transaction would hold its locks for too many ticks.
+ */
 export const BULK_BATCH = 1000
 
-/** `batch` is shared by the calls of a process: when the database is slow, a call may end after one batch. */
+/** `batch` is shared by all calls of a process, because a call may end after one batch when the database is slow. */
 type Context = { sql: Database; batch: BatchSize }
 
-/** Milliseconds after which a call begins no further batch. The next call continues. */
+/** Milliseconds after which a call starts no further batch. The next call continues from there. */
 const ENOUGH_MS = 4000
 
 type Filters = Pick<BulkQuery, keyof typeof taskFilters>
 
 /**
- * Applies an action to the tasks that the filters match, in the order of their ids, until its time is up. Throws
- * `bad_request` if nothing says which tasks, and `invalid` for a bad cursor.
+ * Applies an action to the tasks that match the filters, in the order of their ids, until its time is up. Throws
+ * `bad_request` if there is neither a filter nor `all`, and `invalid` for a bad cursor.
  */
 export async function applyToAll({ sql, batch }: Context, query: BulkQuery, verb: BulkVerb): Promise<Bulk> {
   const { all, dry_run, ids: named, cursor, ...filters } = query
-  // An empty prefix comes from a variable that wasn't set, and would match everything.
+  // An empty prefix usually comes from a variable that wasn't set, and would match everything.
   if (!all && Object.values(filters).every((value) => value === undefined || value === '')) {
-    throw new AppError('bad_request', 'pass a filter, or all=true')
+    throw new AppError('bad_request', 'pass a filter or all=true')
   }
   const from = readCursor(z.int(), cursor) ?? 0
   const most = named ? IDS : Number.POSITIVE_INFINITY
@@ -77,7 +85,7 @@ export async function applyToAll({ sql, batch }: Context, query: BulkQuery, verb
   }
 }
 
-/** `last`: the last task that was handled; null at the end. */
+/** `last`: the last task that was handled; null if there are no more. */
 type Done = { matched: number; changed: number[]; ids: number[]; last: number | null }
 
 async function count(sql: Database, filters: Filters, from: number, named: boolean): Promise<Done> {
@@ -107,7 +115,10 @@ async function applyFrom(
   return done
 }
 
-/** On both tables, since PostgreSQL doesn't infer one from the other, and would read one of them from its start. */
+/**
+ * Compares the ids of both tables, since PostgreSQL doesn't infer one condition from the other, and would read one of
+ * the tables from its start.
+ */
 const idsAfter = async (sql: Database, filters: Filters, after: number, limit: number): Promise<number[]> => {
   const rows = await sql<{ id: number }[]>`
     select t.id
@@ -131,8 +142,8 @@ async function countAfter(sql: Database, filters: Filters, after: number): Promi
 }
 
 /**
- * Returns the ids of the tasks that existed; null if it was too much at once, or if time is up, so that they are still
- * to be done.
+ * Changes one batch. Returns the ids of the tasks that existed. Returns null if the batch was too large or time is up,
+ * and these tasks still have to be handled.
  */
 async function apply(
   { sql, batch }: Context,

@@ -1,22 +1,27 @@
 import * as z from 'zod'
 import { instantIn } from '../instant.ts'
 
-/** The bodies of the control calls. Each may be left out. */
+/** Bodies of the control calls. All fields are optional. */
 export const pauseIn = z.strictObject({
-  until: instantIn.nullable().default(null).describe('When it resumes by itself'),
-  reason: z.string().max(500).nullable().default(null),
+  until: instantIn
+    .nullable()
+    .default(null)
+    .describe('When the task resumes automatically. If null, it stays paused until someone resumes it.'),
+  reason: z.string().max(500).nullable().default(null).describe('Why the task is paused.'),
 })
 
 export const resumeIn = z.strictObject({
   missed: z
     .enum(['skip', 'policy'])
     .default('skip')
-    .describe('What happens to what came due during the pause: it is skipped, or left to the misfire policy'),
+    .describe(
+      "What happens to occurrences that became due during the pause. `skip` skips them; `policy` applies the task's misfire policy.",
+    ),
 })
 
 export const runIn = z.strictObject({
   overlap: z
     .enum(['refuse', 'queue'])
     .default('refuse')
-    .describe('If an execution is open: answer 409, or let one run follow it'),
+    .describe('What to do if an execution is open. `refuse` returns 409; `queue` lets one run follow it.'),
 })

@@ -13,12 +13,13 @@ import { checkParams, type TaskCreate } from './input.ts'
 import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
 
 /**
- * Creates a task. Throws `invalid` for a schedule or params that aren't allowed, and `conflict` if the name is taken.
+ * Creates a task. Throws `invalid` for an invalid schedule or invalid params, and `conflict` if the name is already
+ * taken.
  */
 export async function createTask(sql: Queryable, input: TaskCreate): Promise<Task> {
   const params = input.params ?? {}
   checkParams(input.type, params)
-  const taken = () => new AppError('conflict', `a task named ${JSON.stringify(input.name)} exists already`)
+  const taken = () => new AppError('conflict', `a task named ${JSON.stringify(input.name)} already exists`)
   const [before] = await sql<[{ now: Date; taken: boolean }]>`
     select now(), exists (select from tasks where name = ${input.name}) as taken`
   const { next_run_at: _, ...columns } = withoutNulls(input)
@@ -27,7 +28,7 @@ export async function createTask(sql: Queryable, input: TaskCreate): Promise<Tas
     params: sql.json(params as Parameters<Queryable['json']>[0]),
   }
   const firstRunAt = firstRun(input, before.now)
-  // A refused insert would still use up an id.
+  // An insert that is rejected would still use up an id.
   if (before.taken) throw taken()
   const [task] = await sql<[TaskRow?]>`
     with t as (
@@ -44,7 +45,7 @@ export async function createTask(sql: Queryable, input: TaskCreate): Promise<Tas
   return toTask(task)
 }
 
-/** A given instant comes before the schedule's own first one. */
+/** Returns when a new task is first due. `next_run_at` takes precedence over the schedule's first occurrence. */
 function firstRun(input: TaskCreate, now: Date): Date {
   const schedule = readSchedule(scheduleFields(input))
   if (input.next_run_at) requireWithin(schedule, input.next_run_at, now)
@@ -56,7 +57,7 @@ type ScheduleInput = Pick<ScheduleFields, 'schedule_type'> & {
   [Name in keyof ScheduleValues]?: ScheduleValues[Name] | null | undefined
 }
 
-/** Returns the columns that say when a task is due, with their defaults. */
+/** Returns the schedule's columns, with defaults filled in. */
 export function scheduleFields(input: ScheduleInput): ScheduleFields & ScheduleValues {
   return {
     schedule_type: input.schedule_type,
@@ -70,7 +71,7 @@ export function scheduleFields(input: ScheduleInput): ScheduleFields & ScheduleV
   }
 }
 
-/** Returns the input without nulls. Columns that are left out get the defaults of the table. */
+/** Returns the input without nulls. Omitted columns get the table's defaults. */
 export function withoutNulls(input: TaskCreate): TaskCreate {
   const given = Object.entries(input).filter(([, value]) => value !== null && value !== undefined)
   return Object.fromEntries(given) as TaskCreate

@@ -1,12 +1,12 @@
 import { type Database, retryDeadlock } from '../db.ts'
 
-/** How many rows of the ledger one transaction deletes. */
+/** Maximum number of ledger rows that one transaction deletes. */
 const SLICE = 5000
 
 /**
- * Deletes tasks and their executions; what runs of them is stopped at its worker's next heartbeat. Returns the ids of
- * those there were. A long history goes in slices, each with its own transaction, and the tasks with the last of them:
- * null when that isn't done at `until` (`performance.now()`), and another call goes on.
+ * Deletes tasks and their executions. Workers stop their runs at the next heartbeat. Returns the ids of the tasks that
+ * existed. A long history is deleted in slices, each in its own transaction, and the tasks with the last one. Returns
+ * null if that isn't done by `until` (`performance.now()`); another call then continues.
  */
 export async function deleteTasks(
   sql: Database,
@@ -20,10 +20,10 @@ export async function deleteTasks(
   }
 }
 
-/** Returns the ids of the deleted tasks; null while some of their history is left. */
+/** Returns the ids of the deleted tasks; null while some of their history remains. */
 async function deleteSlice(sql: Database, ids: number[]): Promise<number[] | null> {
   return await sql.begin(async (tx) => {
-    // Whoever writes to the ledger holds the state, so nothing is written after this.
+    // Every write to the ledger holds this lock, so nothing is written after this.
     const locked = await tx<{ task_id: number }[]>`
       select task_id from task_state where task_id = any(${ids}::bigint[]) order by task_id for update`
     const taskIds = locked.map((row) => row.task_id)

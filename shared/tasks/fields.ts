@@ -3,25 +3,25 @@ import { instantIn, instantOut } from '../instant.ts'
 import { MISFIRE_POLICIES, OVERLAP_POLICIES } from '../scheduling/schedule/plan.ts'
 import { INTERVAL_MODES, type ScheduleFields } from '../scheduling/schedule/schedule.ts'
 
-/** A field of a task that people set: a column of `tasks` of the same name. */
+/** A task field that users set: a column of `tasks` with the same name. */
 type Field = {
   /** What POST, PATCH and PUT accept, besides null. */
   schema: z.ZodType
-  /** What answers show, if that is something else. */
+  /** What responses contain, if that is different. */
   out?: z.ZodType
-  /** What the column has if nothing is given. A test compares it with the database's. */
+  /** The column's default. A test compares it with the database's. */
   default: unknown
   /**
-   * What a change affects. `schedule`: when the task is due, so its cursor moves. `runs`: how it runs, so a claim that
-   * knows the old value is taken back. `nothing`: no run needs it.
+   * What a change affects. `schedule`: when the task is due, so its cursor moves. `runs`: how it runs, so executions
+   * that were claimed with the old value are withdrawn or freed. `nothing`: no run needs it.
    */
   affects: 'schedule' | 'runs' | 'nothing'
   /**
-   * Whether a null in a PATCH clears it. If not, the null leaves it as it is: the original client sends nulls for what
-   * is unset.
+   * Whether null in a PATCH clears it. Otherwise null leaves it unchanged, since the original client sends null for
+   * everything that is unset.
    */
   nullClears: boolean
-  /** How to select it, if not by its name. `tasks` is `t`. */
+  /** How to select it, if not by its name, in a statement that aliases `tasks` as `t`. */
   select?: string
   description: string
   example: unknown
@@ -30,12 +30,12 @@ type Field = {
 const INT4_MAX = 2_147_483_647
 const YEAR_SECONDS = 31_536_000
 
-const tag = z.string().regex(/^[\w.:/-]{1,64}$/, 'is not a tag: 1 to 64 letters, digits, or any of _ . : / -')
+const tag = z.string().regex(/^[\w.:/-]{1,64}$/, 'must be 1 to 64 letters, digits, or any of _ . : / -')
 
 /**
- * Every field of a task that people set, besides `name`, `type` and `schedule_type`. The schemas of POST, PATCH, PUT
- * and the preview, the answers, the columns that statements select, `openapi.json` and the reference page follow from
- * it.
+ * Every task field that users set, except `name`, `type` and `schedule_type`. The schemas of POST, PATCH, PUT and the
+ * preview, the responses, the columns that statements select, `openapi.json` and the reference page are all derived
+ * from it.
  */
 export const FIELDS = {
   description: {
@@ -43,7 +43,7 @@ export const FIELDS = {
     default: null,
     affects: 'nothing',
     nullClears: true,
-    description: 'Why the task exists, for people',
+    description: 'What the task is for.',
     example: 'Sends the weekly report to sales',
   },
   interval_seconds: {
@@ -51,7 +51,8 @@ export const FIELDS = {
     default: null,
     affects: 'schedule',
     nullClears: false,
-    description: 'Seconds between occurrences. Required for `interval`, and only allowed there',
+    description:
+      'Seconds between occurrences. Required for `interval` schedules, and not allowed for others.',
     example: 60,
   },
   interval_mode: {
@@ -59,7 +60,8 @@ export const FIELDS = {
     default: 'fixed_rate',
     affects: 'schedule',
     nullClears: false,
-    description: '`fixed_rate` counts from start to start, `fixed_delay` from the end of a run',
+    description:
+      'What an interval is measured from: with `fixed_rate` the previous occurrence, with `fixed_delay` the end of the previous run.',
     example: 'fixed_rate',
   },
   cron_expression: {
@@ -68,7 +70,7 @@ export const FIELDS = {
     affects: 'schedule',
     nullClears: false,
     description:
-      'Five fields, or six with seconds first, or a macro such as @daily. Required for `cron`, and only allowed there',
+      'Five fields, six with seconds first, or a macro such as `@daily`. Required for `cron` schedules, and not allowed for others.',
     example: '*/5 9-17 * * 1-5',
   },
   timezone: {
@@ -76,7 +78,7 @@ export const FIELDS = {
     default: 'UTC',
     affects: 'schedule',
     nullClears: false,
-    description: 'IANA name of the zone in which a cron expression is read',
+    description: 'IANA name of the time zone for the cron expression.',
     example: 'Europe/Berlin',
   },
   start_at: {
@@ -85,7 +87,7 @@ export const FIELDS = {
     default: null,
     affects: 'schedule',
     nullClears: true,
-    description: 'No occurrence comes before it; an interval counts from it',
+    description: 'The earliest time for an occurrence. An interval counts from this time.',
     example: '2027-01-01T00:00:00Z',
   },
   end_at: {
@@ -94,7 +96,7 @@ export const FIELDS = {
     default: null,
     affects: 'schedule',
     nullClears: true,
-    description: 'No occurrence comes after it',
+    description: 'The latest time for an occurrence.',
     example: '2027-12-31T23:59:59Z',
   },
   jitter_seconds: {
@@ -102,7 +104,8 @@ export const FIELDS = {
     default: 0,
     affects: 'schedule',
     nullClears: false,
-    description: 'Spreads tasks: each gets a fixed delay of its own, below this',
+    description:
+      "Upper limit, in seconds, of a fixed delay before each run. The delay depends on the task's name, so that tasks with the same schedule don't start together.",
     example: 30,
   },
   params: {
@@ -110,7 +113,7 @@ export const FIELDS = {
     default: {},
     affects: 'runs',
     nullClears: false,
-    description: 'What the task type needs: see task types',
+    description: 'Parameters of the task type. See the task types reference.',
     example: { duration: 2 },
   },
   timeout_seconds: {
@@ -119,7 +122,7 @@ export const FIELDS = {
     affects: 'runs',
     nullClears: true,
     description:
-      'A run that takes longer is stopped, with status `timeout`. Null: DEFAULT_TASK_TIMEOUT_SECONDS',
+      'Seconds after which a run is stopped, with status `timeout`. Null means `DEFAULT_TASK_TIMEOUT_SECONDS`.',
     example: 30,
   },
   overlap_policy: {
@@ -127,7 +130,8 @@ export const FIELDS = {
     default: 'skip',
     affects: 'runs',
     nullClears: false,
-    description: 'What happens to an occurrence that comes due during a run: it is skipped, or queued',
+    description:
+      'What happens to occurrences that become due while an execution of the task is open. `skip` skips them; `queue` runs the latest one afterwards.',
     example: 'skip',
   },
   misfire_policy: {
@@ -135,7 +139,8 @@ export const FIELDS = {
     default: 'fire_once',
     affects: 'runs',
     nullClears: false,
-    description: 'What happens to occurrences that were missed: one runs for all, none runs, or all run',
+    description:
+      'What happens to missed occurrences, for example after downtime. `fire_once` runs only the latest one; `skip` runs it only if it is at most `misfire_grace_seconds` late; `fire_all` runs all of them, oldest first, but at most the latest 100.',
     example: 'fire_once',
   },
   misfire_grace_seconds: {
@@ -143,7 +148,8 @@ export const FIELDS = {
     default: 60,
     affects: 'runs',
     nullClears: false,
-    description: 'An occurrence is missed once it is late by more than this',
+    description:
+      'How many seconds late an occurrence may run. Only used with misfire policy `skip`, and once `end_at` has passed.',
     example: 60,
   },
   max_attempts: {
@@ -151,7 +157,7 @@ export const FIELDS = {
     default: 1,
     affects: 'runs',
     nullClears: false,
-    description: 'How often an occurrence is tried, the first time included',
+    description: 'Maximum number of attempts at an occurrence, including the first.',
     example: 3,
   },
   retry_backoff_seconds: {
@@ -159,7 +165,8 @@ export const FIELDS = {
     default: 5,
     affects: 'runs',
     nullClears: false,
-    description: 'Seconds before the first retry; it doubles with each one',
+    description:
+      'Seconds to wait before the first retry. Doubles with each further retry. The actual wait is random, between half of that and all of it.',
     example: 5,
   },
   retry_max_backoff_seconds: {
@@ -167,7 +174,7 @@ export const FIELDS = {
     default: 3600,
     affects: 'runs',
     nullClears: false,
-    description: 'The longest wait before a retry',
+    description: 'Maximum seconds to wait before a retry.',
     example: 3600,
   },
   crash_limit: {
@@ -175,7 +182,8 @@ export const FIELDS = {
     default: 3,
     affects: 'nothing',
     nullClears: false,
-    description: 'How often an occurrence runs again after its worker died. One more loss pauses the task',
+    description:
+      'How many times an occurrence runs again after its worker was lost. One more loss pauses the task.',
     example: 3,
   },
   pause_after_failures: {
@@ -183,7 +191,7 @@ export const FIELDS = {
     default: null,
     affects: 'runs',
     nullClears: true,
-    description: 'How many failed occurrences in a row pause the task. Null: none do',
+    description: 'Number of consecutive failed occurrences after which the task is paused. Null means never.',
     example: 5,
   },
   max_runs: {
@@ -191,7 +199,8 @@ export const FIELDS = {
     default: null,
     affects: 'runs',
     nullClears: true,
-    description: 'How many occurrences run before the schedule ends. Null: no limit',
+    description:
+      "Number of occurrences that run before the schedule ends. Skipped occurrences and manual runs don't count. Null means no limit.",
     example: 10,
   },
   tags: {
@@ -200,7 +209,7 @@ export const FIELDS = {
     affects: 'nothing',
     nullClears: false,
     select: 'to_jsonb(t.tags) as tags',
-    description: 'Labels to find tasks by, each of 1 to 64 letters, digits, or any of _ . : / -',
+    description: 'Labels for finding tasks. Each has 1 to 64 letters, digits, or any of `_ . : / -`.',
     example: ['reports'],
   },
 } as const satisfies Record<string, Field> &
@@ -210,7 +219,7 @@ type Fields = typeof FIELDS
 
 export type FieldName = keyof Fields
 
-/** The values of the fields, as a row of `tasks` has them. */
+/** The values of the fields in a row of `tasks`. */
 export type FieldValues = {
   [Name in FieldName]:
     | z.output<Fields[Name]['schema']>
@@ -224,32 +233,32 @@ type Affecting<Part extends Field['affects']> = {
 /** The values that a run needs. */
 export type RunValues = Pick<FieldValues, Affecting<'runs' | 'schedule'>>
 
-/** The values that say when a task is due. */
+/** The values that determine when a task is due. */
 export type ScheduleValues = Pick<FieldValues, Affecting<'schedule'>>
 
 const all: Record<FieldName, Field> = FIELDS
 
-/** The casts below say what `Object.entries` loses: that each key has the type of its own field. */
+/** The casts below restore what `Object.entries` loses: that each key has the type of its own field. */
 const names = Object.keys(FIELDS) as FieldName[]
 
-/** Returns the names of the fields that affect any of these. */
+/** Returns the names of the fields whose change affects any of `parts`. */
 export const fieldsAffecting = (...parts: Field['affects'][]): FieldName[] =>
   names.filter((name) => parts.includes(all[name].affects))
 
-/** The names of the fields that a null clears. */
+/** The names of the fields that null in a PATCH clears. */
 export const CLEARED_BY_NULL = names.filter((name) => all[name].nullClears)
 
-/** What PUT sets for fields that it isn't given. The schedule's follow from its type. */
+/** What PUT sets for omitted fields. The schedule's defaults are in `scheduleFields`. */
 export const DEFAULTS = Object.fromEntries(
   fieldsAffecting('runs', 'nothing').map((name) => [name, all[name].default]),
 ) as Pick<FieldValues, Affecting<'runs' | 'nothing'>>
 
-/** How to select the fields, for a statement whose `tasks` is `t`. */
+/** A select list of the fields, for a statement that aliases `tasks` as `t`. */
 export const FIELD_COLUMNS = names.map((name) => all[name].select ?? `t.${name}`).join(', ')
 
 type Input = { [Name in FieldName]: z.ZodOptional<z.ZodNullable<Fields[Name]['schema']>> }
 
-/** The fields as the shape of an input: each may be left out, or null. */
+/** The fields in the shape of a request: each may be omitted or null. */
 export const FIELDS_IN = Object.fromEntries(
   names.map((name) => {
     const { schema, description, example } = all[name]
@@ -257,7 +266,7 @@ export const FIELDS_IN = Object.fromEntries(
   }),
 ) as Input
 
-/** Those that say when a task is due. */
+/** The fields in that shape that determine when a task is due. */
 export const SCHEDULE_IN = Object.fromEntries(
   fieldsAffecting('schedule').map((name) => [name, FIELDS_IN[name]]),
 ) as Pick<Input, Affecting<'schedule'>>
@@ -273,7 +282,7 @@ type Output = {
     : OutSchema<Fields[Name]>
 }
 
-/** The fields as the shape of an answer. */
+/** The fields in the shape of a response. */
 export const FIELDS_OUT = Object.fromEntries(
   names.map((name) => {
     const { schema, out = schema, default: value, description } = all[name]

@@ -11,24 +11,38 @@ const name = z
   .min(1)
   .max(200)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: tools in other languages can't compile \p{Cc}
-  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'has a control character')
-  .refine((text) => text.trim() === text, 'starts or ends with white space')
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'contains a control character')
+  .refine((text) => text.trim() === text, 'starts or ends with whitespace')
+  .describe('The unique name of the task.')
 
 /**
- * What POST and PATCH share. A null means "not given", but in a PATCH it clears the fields that can be cleared.
+ * Fields that POST and PATCH share. Null means "not given", except that in a PATCH it clears the fields that can be
+ * cleared.
  */
 const shared = {
   ...SCHEDULE_IN,
-  next_run_at: instantIn.nullish().describe('The next occurrence. An interval task without it runs at once'),
+  next_run_at: instantIn
+    .nullish()
+    .describe(
+      'When the next occurrence is due. Required for `once` schedules. A new interval task without it starts at `start_at`, or immediately.',
+    ),
   ...FIELDS_IN,
 }
 
 export const taskCreate = z
-  .strictObject({ name, type: z.enum(TASK_TYPES), schedule_type: z.enum(SCHEDULE_TYPES), ...shared })
+  .strictObject({
+    name,
+    type: z.enum(TASK_TYPES).describe('The task type, which determines the allowed `params`.'),
+    schedule_type: z.enum(SCHEDULE_TYPES).describe('How the task is scheduled.'),
+    ...shared,
+  })
   .meta({ id: 'TaskCreate' })
 
 export const taskPatch = z
-  .strictObject({ schedule_type: z.enum(SCHEDULE_TYPES).nullish(), ...shared })
+  .strictObject({
+    schedule_type: z.enum(SCHEDULE_TYPES).nullish().describe('How the task is scheduled.'),
+    ...shared,
+  })
   .meta({ id: 'TaskPatch' })
 
 /** PUT has the name in its path. */
@@ -39,7 +53,7 @@ export const taskNamePath = z.strictObject({ name })
 export type TaskCreate = z.output<typeof taskCreate>
 export type TaskPatch = z.output<typeof taskPatch>
 
-/** Checks params with the schema of the type's runner. Throws `invalid`, with a pointer to each mistake. */
+/** Validates params with the schema of the type's runner. Throws `invalid`, with a pointer to each mistake. */
 export function checkParams(type: string, params: Record<string, unknown>): void {
   const parsed = runnerOf(type)?.params.safeParse(params)
   if (parsed?.success !== false) return

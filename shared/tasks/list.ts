@@ -6,14 +6,17 @@ import { TASK_TYPES } from '../runners/index.ts'
 import { SCHEDULE_TYPES } from '../scheduling/schedule/schedule.ts'
 import { readTasks, type Task, taskColumns } from './task.ts'
 
-/** What tasks can be selected by. All given filters must match. */
+/** Filters for tasks. All given filters must match. */
 export const taskFilters = {
-  type: z.enum(TASK_TYPES).optional(),
-  schedule_type: z.enum(SCHEDULE_TYPES).optional(),
-  paused: z.stringbool().optional(),
-  name_prefix: z.string().max(200).optional(),
-  tag: z.string().max(64).optional(),
-  due_before: instantIn.optional().describe('Next run before this instant'),
+  type: z.enum(TASK_TYPES).optional().describe('Only tasks of this type.'),
+  schedule_type: z.enum(SCHEDULE_TYPES).optional().describe('Only tasks with this type of schedule.'),
+  paused: z
+    .stringbool()
+    .optional()
+    .describe('Only paused tasks if true; only tasks that are not paused if false.'),
+  name_prefix: z.string().max(200).optional().describe('Only tasks whose names start with this.'),
+  tag: z.string().max(64).optional().describe('Only tasks with this tag.'),
+  due_before: instantIn.optional().describe('Only tasks whose next run is due before this time.'),
 }
 
 export const taskQuery = z.strictObject({ ...pageQuery, ...taskFilters })
@@ -38,15 +41,15 @@ export function matching(sql: Queryable, filters: TaskFilters): Fragment {
 }
 
 /**
- * No character sorts after it, so every name with the prefix lies between the two. The index has this order, whatever
- * the database's collation is.
+ * No character sorts after this one, so every name with the prefix lies between the two bounds. The index has this
+ * order, regardless of the database's collation.
  */
 const LAST = '\u{10FFFF}'
 
 const startsWith = (sql: Queryable, prefix: string): Fragment => sql`
   t.name collate "C" >= ${prefix} and t.name collate "C" <= ${prefix + LAST} and starts_with(t.name, ${prefix})`
 
-/** Returns a page of tasks, oldest first. Throws `invalid` for a cursor of another list. */
+/** Returns a page of tasks, oldest first. Throws `invalid` for a cursor from another list. */
 export async function listTasks(sql: Queryable, query: z.output<typeof taskQuery>): Promise<Page<Task>> {
   const after = readCursor(z.int(), query.cursor) ?? 0
   const select = sql`

@@ -22,30 +22,32 @@ import { SCHEDULE_IN } from './fields.ts'
 export const previewIn = z.strictObject({
   schedule_type: z.enum(SCHEDULE_TYPES),
   ...SCHEDULE_IN,
-  next_run_at: instantIn.nullish(),
-  name: z.string().max(200).nullish().describe("The task's name: its jitter comes from it"),
-  max_runs: z.int().min(1).nullish(),
+  next_run_at: instantIn.nullish().describe('The first occurrence. Required for `once` schedules.'),
+  name: z.string().max(200).nullish().describe("The task's name, which determines the jitter."),
+  max_runs: z.int().min(1).nullish().describe('Number of occurrences after which the schedule ends.'),
   after: instantIn
     .nullish()
-    .describe('Only later ones. Without it they start with the first run that the task would have'),
-  count: z.int().min(1).max(50).nullish().describe('Default 5'),
+    .describe(
+      'Returns only occurrences after this time. Without it, they start with the first one that a new task would have.',
+    ),
+  count: z.int().min(1).max(50).nullish().describe('Number of occurrences to return. Default: 5.'),
 })
 
 export const previewOut = z.object({
-  description: z.string(),
+  description: z.string().describe('The schedule in words.'),
   occurrences: z.array(
     z.object({
-      at: instantOut,
-      effective_at: instantOut.describe('With jitter'),
-      local: z.string().describe("In the schedule's zone"),
-      note: z.string().nullable().describe('Set if a clock change affects it'),
+      at: instantOut.describe('The occurrence.'),
+      effective_at: instantOut.describe('The occurrence with its jitter.'),
+      local: z.string().describe("The occurrence in the schedule's time zone."),
+      note: z.string().nullable().describe('How a clock change affects the occurrence. Null if none does.'),
     }),
   ),
 })
 
 type Occurrence = { at: Date; effective_at: Date; local: string; note: string | null }
 
-/** Returns what a schedule would do, without creating a task. Throws `invalid` for a schedule that isn't allowed. */
+/** Previews a schedule without creating a task. Throws `invalid` for an invalid schedule. */
 export async function preview(
   sql: Queryable,
   input: z.output<typeof previewIn>,
@@ -81,7 +83,7 @@ function occurrencesAfter(schedule: Schedule, first: Date | null, after: Date, c
   return next === null ? [] : occurrencesFrom(schedule, next, count)
 }
 
-/** With a fixed delay only the first occurrence is known, since nobody knows when its run will end. */
+/** With a fixed delay only the first occurrence is known, since the next one depends on when its run ends. */
 function occurrencesFrom(schedule: Schedule, first: Date, count: number): Date[] {
   if (schedule.kind === 'interval' && schedule.mode === 'fixed_delay') return [first]
   const instants: Date[] = []
@@ -101,7 +103,7 @@ function describe(schedule: Schedule, first: Date | null): string {
   return `Every ${seconds === 1 ? 'second' : `${seconds} seconds`}${from}`
 }
 
-/** Returns ISO 8601 with the zone's offset, to the second. */
+/** Returns the local time in ISO 8601 with the zone's offset, to the second. */
 function localTime(zone: string, at: Date): string {
   const offset = offsetAt(zone, at.getTime())
   const wall = new Date(at.getTime() + offset).toISOString().slice(0, -5)

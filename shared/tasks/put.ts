@@ -7,8 +7,9 @@ import type { Task } from './task.ts'
 import { replaceTask } from './update.ts'
 
 /**
- * Creates or replaces the task of this name, for callers that declare their tasks. Throws `invalid`, `conflict` if its
- * type would change, and `precondition_failed` if its version isn't what `precondition` (If-Match) allows.
+ * Creates the task, or replaces the one with the same name, for callers that declare their tasks. Throws `invalid`,
+ * `conflict` if the type would change, and `precondition_failed` if `precondition` (If-Match) doesn't allow the task's
+ * version.
  */
 export async function putTask(
   sql: Database,
@@ -21,7 +22,7 @@ export async function putTask(
   try {
     return { task: await createTask(sql, input), created: true }
   } catch (error) {
-    // Someone else has just created it, so it can be replaced.
+    // Another request has just created it, so it can be replaced.
     const taken = error instanceof AppError && error.code === 'conflict'
     const task = taken && (await replaceTask(sql, input, null))
     if (!task) throw error

@@ -16,7 +16,7 @@ import { cursorAt } from '../scheduling/state/cursor.ts'
 import { insertSkips } from '../scheduling/state/ledger.ts'
 import type { TaskPatch } from './input.ts'
 
-/** The schedule of a locked task. `now` is the database's. */
+/** The schedule of a locked task. `now` is the database's time. */
 export type Scheduled = ScheduleFields & {
   id: number
   name: string
@@ -27,15 +27,14 @@ export type Scheduled = ScheduleFields & {
 }
 
 /**
- * Returns whether a change moves the cursor. It doesn't if the schedule stays the same, however many of its fields are
- * given.
+ * Returns whether a change moves the cursor. It doesn't if the schedule stays the same, even if its fields are given.
  */
 export function movesSchedule(current: Scheduled, fields: ScheduleFields, patch: TaskPatch): boolean {
   const keys = Object.keys(fields) as (keyof ScheduleFields)[]
   return !isSame(current, fields, keys) || (patch.next_run_at ?? null) !== null || goesOn(current, patch)
 }
 
-/** Sets the cursor for a changed schedule, and records what was due and no longer is. */
+/** Sets the cursor for a changed schedule, and records the occurrences that were due and no longer are. */
 export async function reschedule(
   tx: Queryable,
   current: Scheduled,
@@ -48,7 +47,10 @@ export async function reschedule(
   await tx`update task_state s set ${cursorAt(tx, tx`${next}`)} where s.task_id = ${current.id}`
 }
 
-/** What was due under the old schedule and isn't under the new one is skipped as `ended`, since its schedule has. */
+/**
+ * Skips occurrences that were due under the old schedule but aren't under the new one. The reason is `ended`, since
+ * their schedule has ended.
+ */
 async function recordDropped(tx: Queryable, current: Scheduled, next: Date | null): Promise<void> {
   const cursor = nominal(current)
   const schedule = tryReadSchedule(current)
@@ -64,7 +66,7 @@ async function recordDropped(tx: Queryable, current: Scheduled, next: Date | nul
 const isSame = (current: ScheduleFields, fields: ScheduleFields, keys: (keyof ScheduleFields)[]): boolean =>
   keys.every((key) => fields[key]?.valueOf() === current[key]?.valueOf())
 
-/** Whether a schedule that had ended with its last run has runs left now. */
+/** Returns whether a schedule that ended after its last run has runs left again. */
 function goesOn({ max_runs: limit, runs, next_run_at }: Scheduled, { max_runs: given }: TaskPatch): boolean {
   const ended = limit !== null && next_run_at === null
   return ended && given !== undefined && (given === null || given > runs)
@@ -88,12 +90,12 @@ async function lastOccurrence(tx: Queryable, taskId: number): Promise<Date | nul
   return last.at
 }
 
-/** The fields that decide on the instants themselves. The others only limit or delay them. */
+/** The fields that determine the occurrences. The others only limit or delay them. */
 const RULE = ['schedule_type', 'interval_seconds', 'cron_expression', 'timezone', 'start_at'] as const
 
 /**
- * Returns where the cursor goes. It stays at its occurrence while the rule is the same, and also if that occurrence has
- * come, since it is owed; but never outside the bounds. Otherwise an interval keeps its rate from its last occurrence.
+ * Returns the new cursor. It stays at its occurrence if the rule is unchanged, or if that occurrence is already due and
+ * must still run, but never outside the bounds. Otherwise an interval keeps its rate, counted from its last occurrence.
  */
 function nextRun(
   current: Scheduled,
@@ -121,14 +123,20 @@ function nextRun(
   return next && shift(next, jitter)
 }
 
-/** An interval whose anchor lies ahead starts there, unless that occurrence was claimed already. */
+/**
+ * Returns the next occurrence. An interval whose anchor is in the future starts there, unless that occurrence has
+ * already been claimed.
+ */
 function nextFrom(schedule: Schedule, anchor: Date, now: Date, last: Date | null): Date | null {
   const claimed = last !== null && anchor <= last
   const waits = schedule.kind === 'interval' && anchor >= now && !claimed && isWithin(schedule, anchor)
   return waits ? anchor : nextAfter(schedule, anchor, claimed && last > now ? last : now)
 }
 
-/** Returns the instant from which an interval counts. A cursor that stood at a start which is removed says nothing. */
+/**
+ * Returns the time from which an interval counts. If `start_at` is removed, the cursor may still be at that start, so
+ * it isn't used.
+ */
 function anchorOf(current: Scheduled, fields: ScheduleFields, last: Date | null): Date {
   const keepsCursor =
     fields.schedule_type === current.schedule_type && !(current.start_at && !fields.start_at)

@@ -15,7 +15,7 @@ import { FIELD_COLUMNS, FIELDS_OUT, type FieldName, type FieldValues } from './f
 
 export const taskPath = z.strictObject({ id: digits(z.int().min(1)) })
 
-/** A task as the API shows it. */
+/** A task in the form that the API returns. */
 export const taskOut = z
   .object({
     id: z.int(),
@@ -23,31 +23,37 @@ export const taskOut = z
     type: z.enum(TASK_TYPES),
     schedule_type: z.enum(SCHEDULE_TYPES),
     ...FIELDS_OUT,
-    next_run_at: instantOut.nullable().describe('When the next occurrence is due, its jitter included'),
-    next_runs: z.array(instantOut).describe('The next three, as far as they can be known'),
-    running: z.boolean().describe('Whether an execution of it is running now'),
-    runs: z.int().describe('How many occurrences have run, or are running'),
-    consecutive_failures: z.int().describe('How many occurrences have failed since the last success'),
-    paused_at: instantOut.nullable(),
-    paused_until: instantOut.nullable().describe('When the pause ends by itself'),
-    pause_reason: z.string().nullable(),
-    version: z.int().describe('Goes up with each change; the ETag'),
+    next_run_at: instantOut
+      .nullable()
+      .describe('When the next occurrence is due, including its jitter. Null if there is none.'),
+    next_runs: z
+      .array(instantOut)
+      .describe('The next three runs, as far as they are known. Empty while the task is paused.'),
+    running: z.boolean().describe('Whether an execution is running now.'),
+    runs: z.int().describe('Number of occurrences that have run or are running.'),
+    consecutive_failures: z
+      .int()
+      .describe('Number of occurrences that have failed since the last success or resume.'),
+    paused_at: instantOut.nullable().describe('When the task was paused. Null if it is not paused.'),
+    paused_until: instantOut.nullable().describe('When the pause ends automatically.'),
+    pause_reason: z.string().nullable().describe('Why the task is paused.'),
+    version: z.int().describe('Increases with every change. The `ETag` header has the same value.'),
     created_at: instantOut,
     updated_at: instantOut,
   })
   .meta({ id: 'Task' })
 
-/** What the API adds to the fields that people set. Instants are Dates, which leave as ISO 8601 with `Z`. */
+/** What the API adds to the fields that users set. Timestamps are Dates, which become ISO 8601 with `Z` in JSON. */
 type Rest = Omit<z.output<typeof taskOut>, FieldName | Instants | 'next_runs' | 'created_at' | 'updated_at'> &
   Record<Instants, Date | null> & { created_at: Date; updated_at: Date }
 type Instants = 'next_run_at' | 'paused_at' | 'paused_until'
 
-/** A row of `tasks` with its row of `task_state`, as `taskColumns` selects it. */
+/** A row of `tasks` with its row of `task_state`, as `taskColumns` selects them. */
 export type TaskRow = FieldValues & Rest
 
 export type Task = TaskRow & { next_runs: Date[] }
 
-/** The columns of a `TaskRow`, for a statement whose `tasks` is `t` and whose `task_state` is `s`. */
+/** The columns of a `TaskRow`, for a statement that aliases `tasks` as `t` and `task_state` as `s`. */
 export const taskColumns = (sql: Queryable) => sql`
   t.id, t.name, t.type, t.schedule_type, ${sql.unsafe(FIELD_COLUMNS)}, s.next_run_at,
   coalesce(s.status = 'running' and s.started_at <= now(), false) as running, s.runs, s.consecutive_failures, s.paused_at,
@@ -55,19 +61,19 @@ export const taskColumns = (sql: Queryable) => sql`
 
 const NEXT_RUNS = 3
 
-/** Returns a page of tasks: the one that `select` stands for, with the `taskColumns`. */
+/** Returns the tasks that `select` selects, with `taskColumns`, as a page. */
 export async function readTasks(sql: Queryable, select: Fragment, limit: number): Promise<Page<Task>> {
   return await readPage(sql, { select, bytes: textBytes(sql, sql`params`), limit }, toTask)
 }
 
-/** Returns a row as the API shows it, with the instants that follow its cursor. */
+/** Converts a row to the form that the API returns, with its next runs. */
 export function toTask(row: TaskRow): Task {
   return { ...row, next_runs: nextRuns(row) }
 }
 
 /**
- * Returns none while the task is paused, and only the first with a fixed delay, since nobody knows when its run will
- * end.
+ * Returns the next runs: none while the task is paused, and only the first with a fixed delay, since the next one
+ * depends on when its run ends.
  */
 function nextRuns(row: TaskRow): Date[] {
   if (row.paused_at !== null || row.next_run_at === null) return []

@@ -14,9 +14,9 @@ import type { Task } from './task.ts'
 type Current = Scheduled & { type: string; version: number }
 
 /**
- * Changes a task. If its schedule changes, the cursor is set anew; what is due already stays due. Throws `invalid`,
- * `not_found`, `conflict` if `next_run_at` was handled already, and `precondition_failed` if
- * `precondition` (If-Match) doesn't allow the task's version.
+ * Changes a task. If its schedule changes, the cursor is recalculated; occurrences that are already due stay due.
+ * Throws `invalid`, `not_found`, `conflict` if the occurrence at `next_run_at` has already been handled, and
+ * `precondition_failed` if `precondition` (If-Match) doesn't allow the task's version.
  */
 export async function updateTask(
   sql: Database,
@@ -36,8 +36,8 @@ export async function updateTask(
 }
 
 /**
- * Replaces a task by its name; fields that aren't given get their defaults. An occurrence that was handled stays
- * handled, so the same input may be repeated. Returns undefined if there is no such task.
+ * Replaces a task by name; omitted fields get their defaults. If the occurrence at `next_run_at` has already been
+ * handled, it doesn't run again, so the same input can be repeated. Returns undefined if there is no such task.
  */
 export async function replaceTask(
   sql: Database,
@@ -52,7 +52,7 @@ export async function replaceTask(
       if (current.type !== input.type) {
         throw new AppError(
           'conflict',
-          `task ${JSON.stringify(input.name)} has type ${current.type}, which can't change`,
+          `task ${JSON.stringify(input.name)} has type ${current.type}, which can't be changed`,
         )
       }
       const again = input.next_run_at && (await isHandled(tx, current.id, input.next_run_at))
@@ -67,7 +67,7 @@ function requireVersion(version: number, precondition: Precondition): void {
   throw new AppError('precondition_failed', `the task is at version ${version}`)
 }
 
-/** Locks the task's state first, so that nothing claims it and no other change is in progress. */
+/** Locks the task's state first, so that no claim and no other change can interfere. */
 async function lockTask(tx: Queryable, which: Fragment): Promise<Current | undefined> {
   const [state] = await tx<[{ task_id: number }?]>`
     select task_id from task_state
@@ -115,8 +115,9 @@ async function change(
 }
 
 /**
- * An occurrence runs once, so a cursor that is set back to a handled one would silently do nothing. One that is claimed
- * ahead can be withdrawn.
+ * Returns whether an occurrence has been handled. Since an occurrence only runs once, moving the cursor back to a
+ * handled one would silently do nothing. An occurrence that was claimed ahead can be withdrawn, so it doesn't count as
+ * handled.
  */
 async function isHandled(tx: Queryable, id: number, occurrence: Date): Promise<boolean> {
   const [row] = await tx<[{ handled: boolean }]>`
@@ -131,12 +132,12 @@ async function isHandled(tx: Queryable, id: number, occurrence: Date): Promise<b
 }
 
 function handled(occurrence: Date): AppError {
-  return new AppError('conflict', `the occurrence ${occurrence.toISOString()} was handled already`, {
-    problems: [{ pointer: '#/next_run_at', detail: 'was handled already' }],
+  return new AppError('conflict', `the occurrence ${occurrence.toISOString()} has already been handled`, {
+    problems: [{ pointer: '#/next_run_at', detail: 'has already been handled' }],
   })
 }
 
-/** Returns the columns that a patch changes, besides those of the schedule. */
+/** Returns the columns that a patch changes, except those of the schedule. */
 function plainColumns(tx: Queryable, patch: TaskPatch) {
   const given = fieldsAffecting('runs', 'nothing').filter((name) => {
     const value = patch[name]

@@ -57,7 +57,7 @@ function serving(child: ChildProcess): Promise<string> {
     let output = ''
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       if (output.length < 100_000) output += text
-      const url = /API on (http:\S+),/.exec(output)?.[1]
+      const url = /API at (http:\S+),/.exec(output)?.[1]
       if (url) resolve(url)
     })
     child.once('exit', (code) => reject(new Error(`a replica exited with code ${code}: ${output}`)))

@@ -196,7 +196,7 @@ test('exits with 1 if the server at API_URL is not the API', async () => {
     expect(await client(['list-tasks'], { API_URL: url })).toEqual({
       code: 1,
       out: '',
-      err: `error: ${url} doesn't answer in JSON: is API_URL right?\n`,
+      err: `error: the response from ${url} isn't JSON: is API_URL correct?\n`,
     })
   } finally {
     other.close()
@@ -222,7 +222,7 @@ test.for([
 test('exits with 2 when API_URL is not a URL', async () => {
   expect(await client(['list-tasks'], { API_URL: 'nowhere' })).toMatchObject({
     code: 2,
-    err: 'error: API_URL is no http or https URL: nowhere\n',
+    err: 'error: API_URL must be an http or https URL: nowhere\n',
   })
 })
 

@@ -61,7 +61,7 @@ export async function startProcess(args: string[], env: Record<string, string>):
 }
 
 function findUrl(log: string, exitCode: number | null): string {
-  const url = /^API on (http:\S+),/m.exec(log)?.[1]
+  const url = /^API at (http:\S+),/m.exec(log)?.[1]
   if (url === undefined) throw new Error(`no URL printed yet; exit code ${exitCode}`)
   return url
 }

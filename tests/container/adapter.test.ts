@@ -221,7 +221,7 @@ describe('readService', () => {
   it('rejects a route without a handler at startup', async () => {
     const service = await readService(join(folder, 'serverless.yml'))
     expect(() => createApp(service, {}, { onError: () => {} })).toThrow(
-      /function \w+ has routes, and no handler/,
+      /function \w+ has routes but no handler/,
     )
   })
 })
@@ -575,7 +575,7 @@ describe('bad requests', () => {
       const response = await raw(lines(`GET ${path} HTTP/1.1`, 'Host: a', 'Connection: close'))
       expect(response).toMatch(/^HTTP\/1\.1 400 /)
       expect(JSON.parse(response.slice(response.indexOf('{')))).toEqual(
-        problem(400, 'Bad Request', 'the path is badly encoded'),
+        problem(400, 'Bad Request', 'the path is not encoded correctly'),
       )
     },
   )

@@ -7,6 +7,6 @@ conformance('container image', startContainer)
 
 test('names the missing setting when there is no database', async () => {
   await expect(docker(['run', '--rm', '--read-only', inject('stack').image])).rejects.toThrow(
-    'No PostgreSQL. Set DATABASE_URL, such as postgres://user:password@host:5432/database',
+    'No PostgreSQL found. Set DATABASE_URL, such as postgres://user:password@host:5432/database',
   )
 })

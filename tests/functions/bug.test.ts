@@ -16,7 +16,7 @@ test.for(guarded.filter(({ request }) => request.path !== '/schedules/preview'))
   '$request.method $request.path reveals nothing about a bug except the request id',
   async ({ handler, request }) => {
     expect(await call(handler, request)).toEqual(
-      problem('internal', 'an unexpected error; the log has it under this request id'),
+      problem('internal', 'unexpected error; for details, search the log for this request_id'),
     )
   },
 )

@@ -25,7 +25,7 @@ const run = (id: string, key = 'k') =>
 
 const location = '/tasks/1'
 const created = json(201, aTask(), { location, ...etag(1) })
-const other = problem('invalid', 'this Idempotency-Key was used for another request')
+const other = problem('invalid', 'this Idempotency-Key was already used for a different request')
 const busy = problem('conflict', 'a request with this Idempotency-Key is in progress', {
   headers: { 'retry-after': '1' },
 })
@@ -74,7 +74,7 @@ test('a request with another key or without a key is a new request', async () =>
   expect(await post({ ...task, name: 'c' }, 'k', { headers: {} })).toEqual(
     json(201, aTask({ id: 3, name: 'c' }), { location: '/tasks/3', ...etag(1) }),
   )
-  expect(await post(task, 'K')).toEqual(problem('conflict', 'a task named "a" exists already'))
+  expect(await post(task, 'K')).toEqual(problem('conflict', 'a task named "a" already exists'))
 })
 
 test('rejects a different request with the same key', async () => {
@@ -115,7 +115,7 @@ describe('retention', () => {
     await age('23 hours 59 minutes')
     expect((await post()).headers).toMatchObject(REPLAYED)
     await age('24 hours 1 second')
-    expect(await post()).toEqual(problem('conflict', 'a task named "a" exists already'))
+    expect(await post()).toEqual(problem('conflict', 'a task named "a" already exists'))
     expect((await post({ ...task, name: 'b' })).statusCode).toBe(201)
   })
 
@@ -137,7 +137,7 @@ describe('retention', () => {
 
 test.for(['', 'x'.repeat(256), 'a\0', 'a\tb', 'ключ'])('rejects the key %j', async (key) => {
   expect(await post(task, key)).toEqual(
-    problem('bad_request', 'Idempotency-Key is not 1 to 255 printable ASCII characters'),
+    problem('bad_request', 'Idempotency-Key must be 1 to 255 printable ASCII characters'),
   )
   expect(await tasks()).toBe(0)
 })

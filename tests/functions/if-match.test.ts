@@ -43,7 +43,7 @@ test.for(['7', '"7', '7"', '"7" "8"', '"7",', ',"7"', '*, "7"', 'w/"7"', "'7'", 
   'rejects %j, which is not a list of tags',
   async (tag) => {
     expect(await patch(tag)).toEqual(
-      problem('bad_request', 'If-Match is not a list of entity tags, such as "3"'),
+      problem('bad_request', 'If-Match must be a list of entity tags, such as "3"'),
     )
   },
 )

@@ -31,7 +31,7 @@ const result = (status_code: number) => ({ status_code, elapsed_seconds: expect.
 const success = (status_code: number) => ({ status: 'success', result: result(status_code) })
 const failure = (status_code: number, retryable: boolean, notBeforeSeconds = 0) => ({
   status: 'failed',
-  detail: `the target answered ${status_code}`,
+  detail: `the target responded with status ${status_code}`,
   retryable,
   result: result(status_code),
   notBeforeSeconds,
@@ -177,7 +177,7 @@ describe('as a task', () => {
     await due({ params: { url: target.url }, max_attempts: 5 })
     await tickAndRun()
     expect(await historyOf(1)).toMatchObject([
-      { status: 'failed', detail: 'the target answered 404', result: result(404) },
+      { status: 'failed', detail: 'the target responded with status 404', result: result(404) },
     ])
   })
 

@@ -34,7 +34,7 @@ const damages: [string, (id: number) => Promise<unknown>][] = [
     },
   ],
   [
-    'a claim whose lease ran out is recovered within two leases',
+    'a claim whose lease has expired is recovered within two leases',
     () => db()`insert into claims values (gen_random_uuid(), now() - interval '1 hour', '{}')`,
   ],
   ['an interval has a cursor while occurrences are left', (id) => state(id, { next_run_at: null })],
@@ -47,14 +47,14 @@ const damages: [string, (id: number) => Promise<unknown>][] = [
     },
   ],
   [
-    'a task that runs once has a cursor until it ran',
+    'a task that runs once has a cursor until it has run',
     async (id) => {
       await db()`update tasks set schedule_type = 'once', interval_seconds = null where id = ${id}`
       await state(id, { next_run_at: null })
     },
   ],
   [
-    'nothing of a paused task’s schedule is queued',
+    'a paused task has no queued executions from its schedule',
     async (id) => {
       await insertOpen('queued')
       await state(id, { paused_at: new Date() })

@@ -45,6 +45,20 @@ test('a claim that is delivered twice runs once', async () => {
   expect(task).toEqual({ params: { count: 1 } })
 })
 
+test('a claim that is accepted takes up slots at once, and gives them back when it is abandoned', async () => {
+  await insertTask(quick)
+  const [claim] = (await tickOnly(DUE)).claims
+  if (!claim) throw new Error('nothing was claimed')
+  const executor = newExecutor()
+  executor.accept(claim)
+  expect([executor.load, executor.accepted(claim.id)]).toEqual([1, claim])
+  executor.abandon(claim.id)
+  expect([executor.load, executor.accepted(claim.id)]).toEqual([0, undefined])
+  await executor.drain(60_000, new AbortController().signal)
+  expect(await historyOf(1)).toMatchObject([{ status: 'queued' }])
+  expect(await db()`select id from claims`).toEqual([{ id: claim.id }])
+})
+
 test('a runner error fails the execution with its message', async () => {
   await insertTask({ type: 'http', params: { url: 'http://127.0.0.1:1/' } })
   await tickAndRun(DUE)

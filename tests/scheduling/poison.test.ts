@@ -56,7 +56,11 @@ test('cleans and truncates a detail', async () => {
 test.each([
   ['a BigInt', { big: 1n }, 'BigInt'],
   ['a circular reference', circular, 'circular'],
-  ['too much text', { text: 'x'.repeat(10_000_000) }, '10000011 characters of JSON are more than 100000'],
+  [
+    'too much text',
+    { text: 'x'.repeat(10_000_000) },
+    '10000011 characters of JSON exceed the limit of 100000',
+  ],
 ])('a success whose result has %s stays a success without a result', async (_name, result, why) => {
   expect(await settled({ status: 'success', result })).toMatchObject({
     status: 'success',
@@ -80,6 +84,6 @@ test('messageOf returns a text for anything that is thrown', () => {
     'text',
     '1',
     'undefined',
-    'something was thrown that has no text',
+    'an unprintable value was thrown',
   ])
 })

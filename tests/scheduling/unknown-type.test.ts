@@ -41,21 +41,26 @@ test('logs once a minute that no process runs a task, after its misfire grace', 
   vi.useFakeTimers({ now: 0, toFake: ['performance'] })
   const warnings = vi.spyOn(logger, 'warn')
   const unknownTypes = new UnknownTypes()
-  const task = {
-    id: 99,
-    work: { problem: 'no runner', unknownType: 'beam' },
-    misfire_grace_seconds: 60,
-  } as Definition
-  const look = (dueForMs: number) => {
-    if (!unknownTypes.taskIds().includes(99)) unknownTypes.isRunnable(task, dueForMs)
+  const look = (id: number, dueForMs: number) => {
+    const work = { problem: 'no runner', unknownType: 'beam' }
+    const task = { id, work, misfire_grace_seconds: 60 } as Definition
+    if (!unknownTypes.taskIds().includes(id)) unknownTypes.isRunnable(task, dueForMs)
   }
   try {
-    for (const seconds of [0, 1, 59, 61, 62, 122]) {
+    // The second task is tried again halfway between the tries of the first.
+    for (const [id, seconds] of [
+      [1, 0],
+      [2, 30],
+      [1, 59],
+      [1, 61],
+      [2, 91],
+      [1, 122],
+    ] as const) {
       vi.advanceTimersByTime(seconds * 1000 - performance.now())
-      look(seconds * 1000)
+      look(id, seconds * 1000)
     }
     expect(warnings.mock.calls.map(([message]) => message)).toEqual([
-      'tasks are left to others',
+      'tasks left to other processes',
       'task does not run',
       'task does not run',
     ])

@@ -38,7 +38,7 @@ describe('benchmark numbers', () => {
   it('are shown in a table, with a note on unfinished work', () => {
     expect(tablesOf(drain, results)).toEqual([
       {
-        title: 'Drain of what is due: 20 due (2 repetitions)',
+        title: 'Drain of due jobs: 20 due (2 repetitions)',
         head: ['system', 'runs /s', 'of ours', 'note'],
         lines: [
           ['ours', '250 [100..400]', '', ''],

@@ -111,7 +111,7 @@ test.for([
   ['LOG_JSON', '2'],
   ['SQL_ECHO', 'please'],
 ] as const)('rejects %s=%s and names the variable', ([key, value]) => {
-  expect(() => readConfig({ [key]: value })).toThrow(new RegExp(`^bad configuration: ${key}: [^;]+$`))
+  expect(() => readConfig({ [key]: value })).toThrow(new RegExp(`^invalid configuration: ${key}: [^;]+$`))
 })
 
 test.for([
@@ -124,13 +124,13 @@ test.for([
 
 test('names every bad variable', () => {
   expect(() => readConfig({ PORT: 'x', LOG_JSON: 'x', API_KEY: 'k' })).toThrow(
-    /^bad configuration: PORT: [^;]+; LOG_JSON: [^;]+$/,
+    /^invalid configuration: PORT: [^;]+; LOG_JSON: [^;]+$/,
   )
 })
 
 test('does not print the password of a bad DATABASE_URL', () => {
   expect(() => readConfig({ DATABASE_URL: 'mysql://u:secret@db/tasks' })).toThrow(
-    'bad configuration: DATABASE_URL: must be a postgres:// URL',
+    'invalid configuration: DATABASE_URL: must be a postgres:// URL',
   )
 })
 
@@ -148,7 +148,7 @@ describe('listens', () => {
 })
 
 test('shows a bad value unless it may be a secret', () => {
-  expect(() => readConfig({ PORT: '99999' })).toThrow(/^bad configuration: PORT: .*, not "99999"$/)
+  expect(() => readConfig({ PORT: '99999' })).toThrow(/^invalid configuration: PORT: .* \(got "99999"\)$/)
   expect(() => readConfig({ DATABASE_URL: 'mysql://u:secret@db/x' })).toThrow(/^(?!.*secret)/)
 })
 
@@ -169,7 +169,7 @@ test('finds a misspelled setting, and the one that it probably means', () => {
 
 test('rejects an API key that no header can carry', () => {
   expect(() => readConfig({ API_KEY: 'schlüssel' })).toThrow(
-    /^bad configuration: API_KEY: must be printable ASCII/,
+    /^invalid configuration: API_KEY: must be printable ASCII/,
   )
 })
 

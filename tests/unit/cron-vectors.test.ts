@@ -52,7 +52,7 @@ describe('test vectors that independent cron implementations agree on', () => {
   test('rejects expressions that can never fire', () => {
     const never = vectors.filter((vector) => vector.never)
     expect(never.length).toBeGreaterThan(0)
-    for (const { expression } of never) expect(() => parseCron(expression)).toThrow(/never comes in month/)
+    for (const { expression } of never) expect(() => parseCron(expression)).toThrow(/does not exist in month/)
   })
 
   test('knows all of their zones and describes all of their expressions', () => {

@@ -8,44 +8,45 @@ import { type Dispatcher, dispatch } from './dispatch.ts'
 import type { Position } from './lock-due.ts'
 
 /**
- * Claims in flight, each on a connection of its own: while one is planned and written here, the server locks the next.
+ * The most claims in flight, each on its own connection: while this process plans and writes one, the server locks the
+ * next.
  */
 const MAX_IN_FLIGHT = 3
 
 /** Milliseconds after which a long tick reads the clock again, since more has come due. */
 const CLOCK_MS = 250
 
-/** The most milliseconds for which a tick claims. Repairs and retries must not wait for the end of a backlog. */
+/** How long a tick may claim, in milliseconds. Repairs and retries must not wait for the end of a backlog. */
 const LIMIT_MS = 5000
 
 type Options = {
   leaseSeconds: number
-  /** Milliseconds ahead of now up to which due tasks are claimed too. Default 0. */
+  /** Also claims tasks that become due within this many milliseconds. Default: 0. */
   aheadMs?: number
   clock: Clock
-  /** The clock stands still: for tests that go through days. */
+  /** Whether the clock stands still. For tests that span days. */
   isFixed: boolean
 }
 
-/** What the tick has found: no more than this needs to be claimed. */
+/** What the tick has found. Nothing else needs to be claimed. */
 export type Findings = {
-  /** Something is due. */
+  /** Whether something is due. */
   isDueNow: boolean
-  /** Something is due, or will be soon. */
+  /** Whether something is due now or soon. */
   isDueSoon: boolean
-  /** Some of it is queued and held by nobody. */
+  /** Whether some of that is queued, and held by nobody. */
   hasQueued: boolean
-  /** Some of it is the next occurrence of a schedule. */
+  /** Whether some of that is the next occurrence of a schedule. */
   hasScheduled: boolean
 }
 
-/** A claim in flight. `locked` resolves earlier, with what it has locked. */
+/** A claim in flight. `locked` resolves before `claimed`, with what was locked. */
 type Claiming = { locked?: Promise<Locked>; claimed: Promise<Claimed> }
 
 /**
- * Claims in batches until nothing is left or the workers are full, and dispatches each claim. What is due comes first
- * and starts with its claim; then comes what will be due soon. Returns how many executions were claimed, and by which
- * claims.
+ * Claims in batches until nothing is left or the workers are full, and dispatches each claim. Executions that are due
+ * come first, and their claim starts them; then come those that will be due soon. Returns how many executions were
+ * claimed, and the ids of the claims.
  */
 export async function claimAll(
   sql: Database,
@@ -58,7 +59,7 @@ export async function claimAll(
   if (hasQueued) await claimer.manual()
   for (const startsDue of [true, false]) {
     if (!isDueNow && (startsDue || !isDueSoon)) continue
-    // Retries and what was handed back leave half of the slots to what is due for the first time.
+    // Retries and handed-back executions leave half of the slots to what is due for the first time.
     if (hasQueued && hasScheduled) await claimer.queued(startsDue, await claimer.halfOfCapacity(startsDue))
     await claimer.scheduled(startsDue)
     if (hasQueued) await claimer.queued(startsDue)
@@ -73,11 +74,11 @@ class Claimer {
   readonly #dispatcher: Dispatcher
   readonly #memory: ClaimMemory
   readonly #options: Options
-  /** On this process' monotonic clock. */
+  /** When to stop claiming, on this process's monotonic clock. */
   readonly #until = performance.now() + LIMIT_MS
   claimed = 0
   readonly claimIds: string[] = []
-  /** How many executions the claims in flight take at most. */
+  /** The most executions that the claims in flight may still claim. */
   #inFlight = 0
 
   constructor(sql: Database, dispatcher: Dispatcher, memory: ClaimMemory, options: Options) {
@@ -91,7 +92,7 @@ class Claimer {
     return performance.now() > this.#until
   }
 
-  /** What people asked for comes first, even when only kept slots are free. */
+  /** Claims manual runs. They come first, even when only kept slots are free. */
   async manual(): Promise<void> {
     const { now, ahead, quick } = await this.#dispatcher.capacity()
     const limit = Math.min(this.#memory.batch.size, Math.max(now, ahead, quick ?? 0))
@@ -100,7 +101,7 @@ class Claimer {
     await this.#finish(options, { claimed: claimManual(this.#sql, this.#memory, options) })
   }
 
-  /** Claims at most `share` of what is queued. */
+  /** Claims at most `share` queued executions. */
   async queued(startsDue: boolean, share = Number.POSITIVE_INFINITY): Promise<void> {
     for (let left = share; left > 0 && !this.#isTimeUp; ) {
       await this.#refreshClock()
@@ -113,8 +114,8 @@ class Claimer {
   }
 
   /**
-   * When the capacity is odd, queued and scheduled executions take turns getting the extra slot. Otherwise one side
-   * would never get the only one that is free.
+   * Returns half of the capacity. If it is odd, queued and scheduled executions take turns getting the extra slot.
+   * Otherwise one side would never get the only free slot.
    */
   async halfOfCapacity(startsDue: boolean): Promise<number> {
     const capacity = await this.#capacity(startsDue)
@@ -123,15 +124,17 @@ class Claimer {
     return (capacity + (this.#memory.isOddSlotQueued ? 1 : -1)) / 2
   }
 
-  /** Tasks claimed early in a long scan may be due again by its end, so it scans again. */
+  /** Claims due occurrences. Tasks claimed early in a long scan may be due again by its end, so it scans again. */
   async scheduled(startsDue: boolean): Promise<void> {
     let hasMore = true
     while (hasMore && !this.#isTimeUp) hasMore = await this.#scan(startsDue)
-    // The rest is for the next tick.
+    // The next tick claims the rest.
     if (hasMore) this.#dispatcher.nudge?.()
   }
 
-  /** Claims batch after batch, each from where the one before has ended. Returns whether another scan may find more. */
+  /**
+   * Claims batch after batch, each starting where the previous one ended. Returns whether another scan may find more.
+   */
   async #scan(startsDue: boolean): Promise<boolean> {
     const claims = new Set<Promise<unknown>>()
     let after: Position | undefined
@@ -165,15 +168,15 @@ class Claimer {
   }
 
   /**
-   * Returns how many executions the next claim may take, once there is a connection for it. 0 only when no claim in
-   * flight could free more.
+   * Waits for a free connection, and returns how many executions the next claim may include: 0 only if no claim in
+   * flight can free more capacity.
    */
   async #waitForCapacity(startsDue: boolean, claims: Set<Promise<unknown>>): Promise<number> {
     for (;;) {
       const isAlone = claims.size === 0
       const limit = claims.size < MAX_IN_FLIGHT ? await this.#capacity(startsDue) : 0
       if (limit > 0 || isAlone) return limit
-      // They may have ended while it asked for the capacity.
+      // All of them may have ended while the capacity was read.
       if (claims.size > 0) await Promise.race(claims)
     }
   }
@@ -190,7 +193,7 @@ class Claimer {
     )
   }
 
-  /** When everything else has left no common slot, some are still kept for quick work. */
+  /** Claims quick work for the kept slots, when everything else has left no common slot. */
   async #inQuickCapacity(claim: (options: ClaimOptions) => Claiming): Promise<void> {
     const { ahead, quick = 0 } = await this.#dispatcher.capacity()
     if (quick <= 0 || ahead > 0) return
@@ -221,7 +224,7 @@ class Claimer {
     return { limit, startsDue, clock, leaseSeconds, aheadMs: horizon, ...(claimSize && { claimSize }) }
   }
 
-  /** Dispatches what a claim takes, with slots reserved for it until then. Returns whether more is left. */
+  /** Waits for a claim, with slots reserved for it, and dispatches it. Returns whether more is left. */
   async #finish({ limit, startsDue }: ClaimOptions, { locked, claimed }: Claiming): Promise<boolean> {
     const reserve = (count: number): void => {
       this.#inFlight += count

@@ -12,11 +12,11 @@ import { type Planned, planAll } from './plan-due.ts'
 export type Locked = { count: number; last: Position | undefined }
 
 /**
- * Claims due tasks in one transaction: it locks their states, computes their next instants in this process, then moves
- * the cursors and opens the executions. A change of a task waits for the lock.
+ * Claims due tasks in one transaction: locks their states, computes their next occurrences in this process, then moves
+ * the cursors and opens the executions. A change to a task waits for the lock.
  *
- * Returns two promises. `locked` resolves first; from then on another claim may continue `after` those tasks.
- * `claimed.more` is true when some locked tasks were left over, because there was no time for them or their params were
+ * Returns two promises. `locked` resolves first; from then on, another claim may continue `after` those tasks.
+ * `claimed.more` is true if some locked tasks were left over, because there was no time for them or their params were
  * too large.
  */
 export function claimDue(
@@ -40,7 +40,7 @@ export function claimDue(
     if (isUnreachable(error)) memory.unreceived.add(claimIds, since)
     reject(error)
   })
-  // A caller that doesn't await it must not cause an unhandled rejection.
+  // A caller that doesn't await `locked` must not cause an unhandled rejection.
   locked.catch(() => {})
   return { locked, claimed }
 }
@@ -76,7 +76,7 @@ async function open(
 const tookMs = ({ busy_until: until, busy_from: from }: DueRow): number | null =>
   until === null || from === null ? null : until - from
 
-/** Otherwise it would fail again at each tick. */
+/** Pauses a task whose schedule can't be read. Otherwise it would fail again on every tick. */
 async function pauseUnreadable(tx: Queryable, taskId: number, error: Error): Promise<void> {
   logger.error('task paused: its schedule cannot be read', { task_id: taskId, detail: error.message })
   const reason = tx`${`unreadable schedule: ${error.message}`}`

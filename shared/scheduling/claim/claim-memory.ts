@@ -7,13 +7,13 @@ import { UnknownTypes } from './unknown-types.ts'
 /** Executions per claim. Larger batches gain little and hold their locks longer. */
 const BATCH = 2000
 
-/** What a process remembers between its claims. A process that restarts does without. */
+/** What a process remembers between claims. A restarted process can do without it. */
 export class ClaimMemory {
   readonly clock = new DatabaseClock()
   readonly definitions = new Definitions()
   readonly unknownTypes = new UnknownTypes()
   readonly unreceived = new UnreceivedClaims()
   readonly batch = new BatchSize(BATCH)
-  /** Who gets the odd slot of a capacity that is divided: see `halfOfCapacity`. */
+  /** Whether queued executions get the extra slot of an odd capacity: see `halfOfCapacity`. */
   isOddSlotQueued = false
 }

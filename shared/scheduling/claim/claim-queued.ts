@@ -14,15 +14,15 @@ import type { ClaimMemory } from './claim-memory.ts'
 import { loadClaimed } from './load-claim.ts'
 
 /**
- * Claims what is queued and held by nobody, oldest first: retries, manual runs, executions that were freed or handed
- * back.
+ * Claims queued executions that nobody holds, oldest first: retries, manual runs, and executions that were freed or
+ * handed back.
  */
 export async function claimQueued(
   sql: Database,
   memory: ClaimMemory,
   options: ClaimOptions,
 ): Promise<Claimed> {
-  // Scheduled work of a paused task waits until it is resumed. A manual run doesn't.
+  // Scheduled executions of a paused task wait until it is resumed. Manual runs don't.
   const due = sql`
     s.unheld_due_at <= ${horizon(options)} and (s.paused_at is null or s.trigger <> 'schedule')`
   return await claimWhere(sql, memory, options, due)
@@ -31,7 +31,7 @@ export async function claimQueued(
 /** How many of the latest queued executions are considered for kept slots. Older ones have had their turn. */
 const LATEST = 1000
 
-/** Claims manual runs among the latest queued executions, so that they wait behind no crowd. */
+/** Claims manual runs among the latest queued executions, so that they don't wait behind a backlog. */
 export async function claimManual(
   sql: Database,
   memory: ClaimMemory,
@@ -45,7 +45,9 @@ export async function claimManual(
   )
 }
 
-/** Claims first attempts of quick and new tasks among the latest queued executions: those that a full worker freed. */
+/**
+ * Claims first attempts of quick and new tasks among the latest queued executions: those that a full worker has freed.
+ */
 export async function claimQueuedQuick(
   sql: Database,
   memory: ClaimMemory,

@@ -7,7 +7,7 @@ import { jitterMs, readSchedule, type Schedule, type ScheduleFields } from '../s
 
 type Instants = 'start_at' | 'end_at'
 
-/** What a run needs of a task. Instants are milliseconds since 1970. */
+/** The columns of a task that a run needs. Times are in milliseconds since 1970. */
 export type DefinitionRow = Omit<RunValues, Instants> &
   Record<Instants, number | null> &
   Pick<ScheduleFields, 'schedule_type'> & {
@@ -18,7 +18,10 @@ export type DefinitionRow = Omit<RunValues, Instants> &
     bytes: number
   }
 
-/** An SQL expression for each. The cast: it has every key of `DefinitionRow`, selected by its own name unless it says something else. */
+/**
+ * The SQL expression for each. The cast is safe: every key of `DefinitionRow` is here, selected by its own name unless
+ * listed with another expression.
+ */
 export const DEFINITION_COLUMNS = {
   id: 'id',
   definition: 'definition',
@@ -31,21 +34,24 @@ export const DEFINITION_COLUMNS = {
   bytes: 'bytes',
 } as Record<keyof DefinitionRow, string>
 
-/** What a run needs to know of a task: its schedule, what it does, and its policies. */
+/** What a run needs to know about a task: its schedule, what it does, and its policies. */
 export type Definition = Omit<DefinitionRow, keyof ScheduleFields | 'type' | 'params'> & {
-  /** What runs it, with its checked params, or why nothing can. */
+  /** The runner with its validated params, or why the task can't run. */
   work: { runner: Runner; params: unknown } | { problem: string; unknownType?: string }
-  /** An error if it can't be read: it was written by hand, or this Node doesn't know its zone. */
+  /**
+   * An error if it can't be read: someone edited it in the database, or this version of Node.js doesn't know its time
+   * zone.
+   */
   schedule: Schedule | AppError
-  /** By how many milliseconds each of its instants is delayed. */
+  /** Milliseconds by which each of its occurrences is delayed. */
   jitter: number
-  /** What its runs share and may all be held up by: an HTTP origin, or else the task type. */
+  /** What its runs share and may all be held up by: an HTTP origin, or otherwise the task type. */
   target: string
-  /** How many bytes its params have as text. */
+  /** The size of its params as text, in bytes. */
   bytes: number
 }
 
-/** Returns the definition in a row. */
+/** Converts one row to a definition. */
 export function toDefinition(rows: Columns<DefinitionRow>, index: number): Definition {
   const name = cell(rows.name, index)
   const type = cell(rows.type, index)
@@ -71,7 +77,7 @@ export function toDefinition(rows: Columns<DefinitionRow>, index: number): Defin
   }
 }
 
-/** Validates the params before the task is due, and once for all runs. */
+/** Validates the params before the task is due, and once for all of its runs. */
 function toWork(type: string, params: unknown): Definition['work'] {
   const runner = runnerOf(type)
   if (!runner) return { problem: `no runner for type ${type}`, unknownType: type }

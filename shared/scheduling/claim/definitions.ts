@@ -3,25 +3,28 @@ import { type Queryable, textBytes } from '../../db.ts'
 import { AppError } from '../../errors.ts'
 import { DEFINITION_COLUMNS, type Definition, type DefinitionRow, toDefinition } from './definition.ts'
 
-/** How many definitions each generation holds, at about a kilobyte each, and how many bytes of params. */
+/** The most definitions in each generation, at about a kilobyte each, and the most bytes of params. */
 const MOST = 10_000
 const MOST_BYTES = 16 * 2 ** 20
 
-/** Definitions with larger params are read each time. */
+/** Definitions with params larger than this (bytes) aren't remembered, but read each time. */
 const MOST_BYTES_EACH = 64 * 2 ** 10
 
-/** Params up to this size that aren't compressed are read for all tasks of a claim at once: a few megabytes. */
+/** Uncompressed params up to this size (bytes) are read for all tasks of a claim at once: a few megabytes. */
 const SMALL_BYTES = 2 ** 11
 
-/** How many bytes of larger params one statement reads. The next claim reads the rest. A single task has fewer. */
+/**
+ * The most bytes of larger params that one statement reads. The next claim reads the rest. No single task has this
+ * many.
+ */
 const READ_BYTES = 8 * 2 ** 20
 
-/** `left`: ids of tasks whose params would have been too many bytes at once. */
+/** `left`: ids of tasks left for later, because their params would have been too many bytes at once. */
 type Read = { found: Map<number, Definition>; left: Set<number> }
 
 /**
- * Reads definitions, and remembers them in two generations. Those that were used while the newer one filled up survive
- * when the older one is dropped.
+ * Reads definitions, and remembers them in two generations. When the newer one is full, the older one is dropped,
+ * except for definitions that were used in the meantime.
  */
 export class Definitions {
   #newer = new Map<number, Definition>()
@@ -29,9 +32,9 @@ export class Definitions {
   #newerBytes = 0
 
   /**
-   * Returns the definitions of tasks, by task id; none for tasks that are gone. Each change that a run needs gives a
-   * task a new `definition` number, in its state too. So whoever has locked the state gets exactly the version that
-   * holds, usually from memory.
+   * Returns the definitions of tasks by task id, without tasks that are gone. Each change that affects runs gives a
+   * task a new `definition` number, in its state too. So a transaction that has locked the state gets exactly the
+   * current version, usually from memory.
    */
   async read(tx: Queryable, wanted: { task_id: number; definition: number }[]): Promise<Read> {
     const found = new Map<number, Definition>()
@@ -70,7 +73,7 @@ export class Definitions {
   }
 }
 
-/** Nobody needs it again, unless it is retried. */
+/** A definition of a `once` task isn't needed again, unless it is retried. */
 const isOnce = ({ schedule }: Definition): boolean =>
   !(schedule instanceof AppError) && schedule.kind === 'once'
 
@@ -83,7 +86,9 @@ async function loadSmall(tx: Queryable, ids: number[]): Promise<Definition[]> {
   return mapRows(found, (index) => toDefinition(found, index))
 }
 
-/** Loads as many as READ_BYTES allows, in the order of the ids. Also returns how many ids it got through. */
+/**
+ * Loads as many definitions as READ_BYTES allows, in the order of the ids. Also returns how many ids it got through.
+ */
 async function loadLarge(tx: Queryable, ids: number[]): Promise<{ definitions: Definition[]; seen: number }> {
   const [{ seen, ...found }] = await tx<[Columns<DefinitionRow> & { seen: number | null }]>`
     select ${columns<DefinitionRow>(tx, DEFINITION_COLUMNS)}, max(place)::int as seen

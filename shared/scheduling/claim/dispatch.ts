@@ -5,23 +5,23 @@ import type { Claim } from './claim.ts'
 /** How claimed executions reach the code that runs them: in this process, or by an asynchronous invocation. */
 export type Dispatcher = {
   /**
-   * Returns how many executions may be claimed: `now`, of those that are due and start with their claim; `ahead`, of
-   * those that wait for their instant; and, when that is 0, `quick`, of manual runs and of tasks that are quick.
+   * Returns how many executions may be claimed. `now`: executions that are due and that their claim starts. `ahead`:
+   * executions that wait for their due time. `quick`: manual runs and executions of quick tasks, if `ahead` is 0.
    */
   capacity(): Promise<{ now: number; ahead: number; quick?: number }>
-  /** Reserves `count` slots for claims in flight whose executions start with them; a negative count releases them. */
+  /** Reserves `count` slots for claims in flight that start their executions; a negative count releases them. */
   reserve?(count: number): void
-  /** Executions per claim. Default: unlimited. */
+  /** The most executions per claim. Default: unlimited. */
   claimSize?: number
   /** Sends a claim to its worker. Resolves when it has arrived, not when it is done. */
   send(claim: Claim): Promise<void>
-  /** Asks for an early tick, if the runtime can do that. */
+  /** Requests an early tick, if the runtime can do that. */
   nudge?(): void
 }
 
 /**
- * Sends claims to their workers. If one can't be sent it frees that claim and all that follow, so that they needn't
- * wait for their leases to end, and rejects.
+ * Sends claims to their workers. If one can't be sent, frees it and all claims that haven't been sent yet, so that they
+ * don't wait for their leases to expire, and rejects.
  */
 export async function dispatch(sql: Queryable, dispatcher: Dispatcher, claims: Claim[]): Promise<void> {
   for (let from = 0; from < claims.length; from += SENT_AT_ONCE) {
@@ -41,5 +41,5 @@ export async function dispatch(sql: Queryable, dispatcher: Dispatcher, claims: C
   }
 }
 
-/** Claims sent at once. On Lambda each is a call of its own. */
+/** The most claims sent at once. On Lambda, each is a separate call. */
 const SENT_AT_ONCE = 20

@@ -7,8 +7,8 @@ import type { Definitions } from './definitions.ts'
 type Row = Omit<ClaimedExecution, 'task' | 'lastRun'> & { definition: number; took_ms: number | null }
 
 /**
- * Returns what a claim holds that has not started, soonest first. `known`: the definitions of its tasks, or what reads
- * them.
+ * Returns a claim's executions that haven't started, soonest first. `known`: the definitions of its tasks, or the
+ * object that reads them.
  */
 export async function loadClaimed(
   sql: Queryable,
@@ -30,9 +30,9 @@ export async function loadClaimed(
 }
 
 /**
- * Loads a claim of which the worker knows only the ids, and renews its lease, since nobody can tell how long the
- * invocation took to arrive. Returns the executions that have not started; none when the claim is gone. The same claim
- * may arrive twice.
+ * Loads a claim by its ids, which are all that an invocation brings, and renews its lease, since nobody can tell how
+ * long the invocation took to arrive. Returns the executions that haven't started: none if the claim is gone. The same
+ * claim may arrive twice.
  */
 export async function loadClaim(
   sql: Queryable,
@@ -44,7 +44,7 @@ export async function loadClaim(
   const since = performance.now()
   const renewed = await sql`
     update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
-  // No row: the lease has expired, or all executions have ended. Another worker may have taken them over.
+  // No row: the lease has expired, or all executions have ended. Another worker may have claimed them.
   const executions = renewed.count > 0 ? await loadClaimed(sql, id, taskIds, memory.definitions) : []
   return { id, executions, clock, since, isExclusive: false }
 }

@@ -2,7 +2,7 @@ import { type Columns, cell, columns, epochMs, mapRows } from '../../columns.ts'
 import type { Fragment, Queryable } from '../../db.ts'
 import { type ClaimOptions, horizon, QUICK_MS } from './claim.ts'
 
-/** A due task's row of `task_state`. Instants are milliseconds since 1970. */
+/** A due task's row of `task_state`. Times are in milliseconds since 1970. */
 export type DueRow = {
   task_id: number
   definition: number
@@ -14,12 +14,12 @@ export type DueRow = {
   last: number | null
 }
 
-/** Where a task stands among those that are due. */
+/** A task's position among those that are due. */
 export type Position = { next_run_at: number; task_id: number }
 
 /**
- * Which due tasks to claim. `oldest`: those that have been due longest. `both`: half of those, and half of the latest,
- * for when there aren't slots for all. `quick`: quick and new tasks among the latest.
+ * Which due tasks to claim. `oldest`: those that have been due longest. `both`: half from the oldest and half from the
+ * latest, for when there aren't slots for all. `quick`: quick and new tasks among the latest.
  */
 type Which = 'oldest' | 'both' | 'quick'
 
@@ -44,9 +44,9 @@ const DUE = {
 const LATEST = 1000
 
 /**
- * Locks due tasks and returns their rows, and where the next claim continues. Rows that another claim has locked are
- * skipped. Each arm reads the partial index of due tasks from one end, so the cost depends on the limit and not on the
- * number of tasks: about 4.6 ms for 2,000 of 100,000 due tasks.
+ * Locks due tasks. Returns their rows, and where the next claim continues. Skips rows that another claim has locked.
+ * Each branch reads the partial index of due tasks from one end, so the cost depends on the limit and not on the number
+ * of tasks: about 4.6 ms for 2,000 of 100,000 due tasks.
  */
 export async function lockDue(
   tx: Queryable,
@@ -76,7 +76,7 @@ const oldest = (tx: Queryable, options: DueOptions, count: number) => tx`
   order by next_run_at, task_id
   limit ${count}`
 
-/** From the other end, down to where `oldest` stopped. */
+/** Reads from the other end, down to where `oldest` stopped. */
 const latest = (tx: Queryable, options: DueOptions, count: number) => tx`
   ${isDue(tx, options)} ${isAfter(tx, options)} and (next_run_at, task_id) > (
     select next_run_at, task_id from first order by next_run_at desc, task_id desc limit 1
@@ -95,12 +95,12 @@ const quick = (tx: Queryable, options: DueOptions) => tx`
   order by next_run_at desc, task_id desc
   limit ${options.limit}`
 
-/** Planning may run out of time, so both halves get their share of it. */
+/** Alternates between both halves. Planning may run out of time, and each half should get its share of it. */
 function alternately<T>(some: T[], others: T[]): T[] {
   return some.flatMap((it, index) => [it, ...others.slice(index, index + 1)])
 }
 
-/** Locks the rows that match `which`, and of the rest those that match `also`. */
+/** Locks the rows that match `which`, and then those of the rest that match `also`. */
 async function lockThose(tx: Queryable, which: Fragment, also?: Fragment): Promise<DueRow[]> {
   const wanted = tx`task_id, definition, next_run_at, runs, busy_from, busy_until, scheduled_for`
   const first = tx`select ${wanted} from task_state where ${which} for no key update skip locked`

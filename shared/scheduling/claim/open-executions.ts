@@ -1,5 +1,5 @@
 import { type Columns, cell, columns, mapRows } from '../../columns.ts'
-import type { Queryable } from '../../db.ts'
+import { type Queryable, sparse } from '../../db.ts'
 import type { Plan } from '../schedule/plan.ts'
 import { shift } from '../schedule/schedule.ts'
 import { cursorAt } from '../state/cursor.ts'
@@ -13,7 +13,7 @@ export type TaskPlan = Plan & {
   taskId: number
   task: Definition
   lastRun: LastRun
-  /** The number of the claim that gets the occurrence, as an index of `claimIds`; null when none runs. */
+  /** The claim that gets the occurrence, as an index of `claimIds`; null if none runs. */
   claim: number | null
 }
 
@@ -45,8 +45,8 @@ export async function openExecutions(
 }
 
 /**
- * One statement for all: moves every cursor, opens an execution where the plan has a run, and inserts the claims that
- * hold them.
+ * Moves every cursor, opens an execution where the plan has a run, and inserts the claims that hold them, all in one
+ * statement.
  */
 async function open(
   tx: Queryable,
@@ -55,8 +55,8 @@ async function open(
 ): Promise<{ opened: Map<number, Opened>; startedAt: Date }> {
   const [{ at, ...rows }] = await tx<[Columns<Opened> & { at: Date }]>`
     with
-    -- Instants as milliseconds since 1970. The clock is read after the rows were locked, not at the transaction's begin, so that
-    -- no execution starts before the last one of its task has ended.
+    -- Times are in milliseconds since 1970. The clock is read after the rows were locked, not when the transaction
+    -- began, so that no execution starts before its task's last one has ended.
     plans as (
       select *, run is not null as opens,
         ${startsDue} and due <= ${clock.now.getTime()}::float8 as starts
@@ -64,7 +64,7 @@ async function open(
         ${plans.map((it) => it.taskId)}::int[],
         ${plans.map((it) => msOf(it.run))}::float8[],
         ${plans.map((it) => msOf(it.run, it.task.jitter))}::float8[],
-        ${plans.map((it) => msOf(it.next, it.task.jitter))}::float8[],
+        ${sparse(plans.map((it) => msOf(it.next, it.task.jitter)))}::float8[],
         ${plans.map((it) => it.claim)}::int[]
       ) as u (task_id, run, due, next, claim), (select clock_timestamp()::timestamptz(3) as at) clock
     ),
@@ -117,8 +117,8 @@ function toExecution(
 }
 
 /**
- * Returns the ids of the tasks whose occurrence the ledger has already. A cursor that was set back by hand reaches such
- * occurrences again, and they must not run twice.
+ * Returns the ids of the tasks whose occurrence is already in the ledger. A cursor that was manually set back reaches
+ * such occurrences again, and they must not run twice.
  */
 export async function handledAlready(
   tx: Queryable,
@@ -136,7 +136,7 @@ export async function handledAlready(
 }
 
 /**
- * Returns milliseconds since 1970. postgres.js would take an array of Dates for a single one, and strings are slow on
- * both sides.
+ * Returns milliseconds since 1970. postgres.js would mistake an array of Dates for a single one, and strings are slow
+ * on both sides.
  */
 const msOf = (instant: Date | null, jitter = 0): number | null => instant && instant.getTime() + jitter

@@ -8,15 +8,15 @@ import type { Definition } from './definition.ts'
 import type { DueRow } from './lock-due.ts'
 
 /**
- * Counting a long backlog of a cron schedule takes time. What isn't planned within this limit is left to the next
- * claim.
+ * How long one claim may plan, in milliseconds. Counting the long backlog of a cron schedule takes time. Rows that
+ * aren't planned in time are left to the next claim.
  */
 const PLANNING_MS = 500
 
-/** `unreadable`: why, by task id. `seen`: how many rows there was time for. */
+/** `unreadable`: the errors, by task id. `seen`: how many rows there was time for. */
 export type Plans = { planned: Planned[]; unreadable: Map<number, Error>; seen: number }
 
-/** Plans every locked task that this process can run, until its time is up. Reads their definitions. */
+/** Plans every locked task that this process can run, until time is up. Reads their definitions. */
 export async function planAll(tx: Queryable, memory: ClaimMemory, rows: DueRow[], now: Date): Promise<Plans> {
   const { found: definitions, left } = await memory.definitions.read(tx, rows)
   const plans: Plans = { planned: [], unreadable: new Map(), seen: 0 }
@@ -42,7 +42,7 @@ function planOne(plans: Plans, row: DueRow, task: Definition, now: Date): void {
 
 export type Planned = { row: DueRow; task: Definition; plan: Plan }
 
-/** A row that can't be planned must not stop the tasks that are claimed with it. */
+/** Returns errors instead of throwing: a row that can't be planned must not stop the tasks claimed with it. */
 function tryPlan(row: DueRow, task: Definition, now: Date): Plan | Error {
   const { schedule } = task
   if (schedule instanceof AppError) return schedule
@@ -53,7 +53,7 @@ function tryPlan(row: DueRow, task: Definition, now: Date): Plan | Error {
   }
 }
 
-/** Plans know nothing of jitter: they get instants without it, and it is added to what they return. */
+/** Plans know nothing about jitter: they get times without it, and it is added to the times that they return. */
 function planRow(row: DueRow, task: Definition, schedule: Schedule, now: Date): Plan {
   const { jitter } = task
   const { busy_from: from, busy_until: until } = row

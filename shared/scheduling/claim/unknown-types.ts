@@ -1,17 +1,19 @@
 import { logger } from '../../logger.ts'
 import type { Definition } from './definition.ts'
 
-/** How many tasks are remembered. Others are found again. */
+/** The most tasks that are remembered. Forgotten ones are found again. */
 const REMEMBERED = 10_000
 
-/** How many milliseconds later a task is tried again. */
+/** Milliseconds until a task is tried again, and the fewest between two warnings about a type. */
 const LEFT_MS = 60_000
 
 type Left = { type: string; until: number }
 
-/** The tasks that this process has no runner for. In a rolling deployment a newer process has it. */
+/** The tasks that this process has no runner for. In a rolling deployment, a newer process has one. */
 export class UnknownTypes {
   readonly #left = new Map<number, Left>()
+  /** When each type was last warned about, on the monotonic clock. */
+  readonly #warnedAt = new Map<string, number>()
 
   /**
    * Returns whether this process has a runner for the task's type. If not, leaves the task to other processes for a
@@ -24,27 +26,15 @@ export class UnknownTypes {
     return false
   }
 
-  /**
-   * Logs it once per type. Once the task has been due for longer than its misfire grace, no other process has a runner
-   * for it either, and that is logged each minute.
-   */
-  #leave({ id, misfire_grace_seconds: graceSeconds }: Definition, type: string, dueForMs: number): void {
-    const isNew = !this.types().includes(type)
-    const nobodyHas = dueForMs > graceSeconds * 1000
-    if (isNew && nobodyHas) {
-      const detail = `due for longer than its misfire grace: no process has a runner for ${type}`
-      logger.warn('task does not run', {
-        task_id: id,
-        type,
-        due_for_s: Math.round(dueForMs / 1000),
-        detail,
-      })
-    } else if (isNew) {
-      const detail = 'this process has no runner for the type, so its tasks wait for one that has'
-      logger.warn('tasks are left to others', { type, task_id: id, detail })
+  #leave(task: Definition, type: string, dueForMs: number): void {
+    const now = performance.now()
+    if (now - (this.#warnedAt.get(type) ?? Number.NEGATIVE_INFINITY) >= LEFT_MS) {
+      if (this.#warnedAt.size >= REMEMBERED) this.#warnedAt.clear()
+      this.#warnedAt.set(type, now)
+      warn(task, type, dueForMs)
     }
     if (this.#left.size >= REMEMBERED) this.#left.clear()
-    this.#left.set(id, { type, until: performance.now() + LEFT_MS })
+    this.#left.set(task.id, { type, until: now + LEFT_MS })
   }
 
   /** Returns the ids of the tasks that are left to other processes. */
@@ -57,5 +47,16 @@ export class UnknownTypes {
   /** Returns the types of those tasks. */
   types(): string[] {
     return [...new Set([...this.#left.values()].map(({ type }) => type))]
+  }
+}
+
+/** Once a task has been due for longer than its misfire grace, no other process has a runner for it either. */
+function warn({ id, misfire_grace_seconds }: Definition, type: string, dueForMs: number): void {
+  if (dueForMs > misfire_grace_seconds * 1000) {
+    const detail = `due for longer than its misfire grace: no process has a runner for ${type}`
+    logger.warn('task does not run', { task_id: id, type, due_for_s: Math.round(dueForMs / 1000), detail })
+  } else {
+    const detail = 'this process has no runner for the type, so its tasks wait for a process that has one'
+    logger.warn('tasks left to other processes', { type, task_id: id, detail })
   }
 }

@@ -13,9 +13,9 @@ import { isUnrun, withdrawn } from '../state/withdraw.ts'
 import { reopenSchedules } from './reopen-schedule.ts'
 
 /**
- * Pauses tasks. Nothing of their schedules is claimed any more, and what is queued is cancelled, except for what was
- * claimed ahead and for tasks that run once: those occurrences come again. What is running goes on. With `until` the
- * tasks resume by themselves. Returns the ids of the tasks that exist.
+ * Pauses tasks. Their schedules are no longer claimed, and scheduled executions that are queued are cancelled, except
+ * for those claimed ahead and those of `once` tasks: these occurrences become due again. Running executions continue.
+ * With `until`, the tasks resume by themselves. Returns the ids of the tasks that exist.
  */
 export async function pauseTasks(
   sql: Database,
@@ -56,14 +56,14 @@ type PausedTask = ScheduleFields & {
   id: number
   name: string
   next_run_at: Date | null
-  /** When its last run ended; now, if one is open. */
+  /** When its last run ended, or now if one is open. */
   busy_until: Date | null
   now: Date
 }
 
 /**
- * Resumes tasks. What came due during the pause is recorded as skipped, or with `policy` left to each task's misfire
- * policy. Returns the ids of the tasks that exist.
+ * Resumes tasks. Occurrences that came due during the pause are recorded as skipped or, with `policy`, left to each
+ * task's misfire policy. Returns the ids of the tasks that exist.
  */
 export async function resumeTasks(
   sql: Database,
@@ -75,7 +75,9 @@ export async function resumeTasks(
   )
 }
 
-/** Many pauses may end at once. A tick doesn't resume them all while everything else waits. */
+/**
+ * The most tasks that one tick resumes. Many pauses may end at once, and everything else must not wait for all of them.
+ */
 const RESUMED_PER_TICK = 1000
 
 /** Resumes the tasks whose pause has ended. */
@@ -114,7 +116,10 @@ async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'
   return ids
 }
 
-/** Sent together, since none needs the answer of another: the server works while the next one is on its way. */
+/**
+ * Sends the statements together, since none needs the result of another: the server works on one while the next is on
+ * its way.
+ */
 async function writeResumed(tx: Queryable, tasks: (Missed & { taskId: number })[]): Promise<void> {
   const taskIds = tasks.map((it) => it.taskId)
   await Promise.all([
@@ -148,7 +153,10 @@ function missedBy(task: PausedTask): Missed {
   return { skips, next: next && shift(next, jitter) }
 }
 
-/** A fixed delay counts from the end of the last run, which the cursor may not know yet. */
+/**
+ * Returns when a fixed delay makes the next run due. It counts from the end of the last run, which the cursor may not
+ * reflect yet.
+ */
 function delayedUntil(schedule: Schedule, busyUntil: Date | null): Date | null {
   const isDelayed = schedule.kind === 'interval' && schedule.mode === 'fixed_delay'
   return isDelayed && busyUntil ? shift(busyUntil, schedule.milliseconds) : null

@@ -12,11 +12,11 @@ const REASONS = {
 export type SchedulerState = {
   state: 'ok' | 'degraded'
   reasons: (typeof REASONS)[Duty][]
-  /** Task types that this process has no runner for and leaves to others. Absent if there are none. */
+  /** Task types that this process has no runner for and leaves to other processes. Absent if there are none. */
   unknown_types?: string[]
 }
 
-/** Returns how the scheduler of this process is doing; null if it has none. */
+/** Returns the state of this process's scheduler; null if it has none. */
 export function schedulerState(watch: Overdue, unknownTypes: UnknownTypes): SchedulerState | null {
   if (!watch.isWatching) return null
   const reasons = watch.late().map((duty) => REASONS[duty])
@@ -25,12 +25,12 @@ export function schedulerState(watch: Overdue, unknownTypes: UnknownTypes): Sche
   return { state, reasons, ...(unknown.length > 0 && { unknown_types: unknown }) }
 }
 
-/** For how many leases nothing may have moved. */
+/** After this many leases without progress, a scheduler counts as stuck. */
 const STUCK_LEASES = 3
 
 /**
- * Returns whether a restart would help: the scheduler hasn't moved for three leases, although the database answers on a
- * new connection and accepts writes. A database that is down restarts nobody.
+ * Returns whether a restart would help: the scheduler has made no progress for three leases, although the database
+ * responds on a new connection and accepts writes. A database that is down is no reason to restart.
  */
 export async function isStuck(
   watch: Overdue,

@@ -1,14 +1,14 @@
 import { isUnreachable } from '../../db.ts'
 import { logger } from '../../logger.ts'
 
-/** What must be done regularly, or executions are late. */
+/** What must be done regularly so that executions aren't late. */
 export type Duty = 'tick' | 'heartbeat' | 'settle'
 
 type Owed = { since: number; dueAt: number; isLate: boolean; failure: unknown }
 
 /**
- * Watches what the scheduler has to do. Whatever is overdue by a third of a lease is logged as a WARN, with how long
- * and why, and once more when it is over. It only looks at the clock, and doesn't find out whether anything works.
+ * Watches the scheduler's duties. A duty that is overdue by a third of a lease is logged as a WARN, with how long and
+ * why, and again when it is back on time. Only watches the clock, and doesn't check whether anything works.
  */
 export class Overdue {
   readonly #graceMs: number
@@ -55,7 +55,7 @@ export class Overdue {
     if (owed) owed.failure = error
   }
 
-  /** Returns whether the database couldn't be reached at some time since `at` (`performance.now()`). */
+  /** Returns whether the database was unreachable at some time since `at` (`performance.now()`). */
   wasUnreachableSince(at: number): boolean {
     return this.#unreachableAt >= at
   }
@@ -66,7 +66,7 @@ export class Overdue {
     return [...this.#owed].filter(([, it]) => now - it.dueAt >= this.#graceMs).map(([duty]) => duty)
   }
 
-  /** Returns when the most overdue duty was due (`performance.now()`); undefined if nothing is due. */
+  /** Returns when the most overdue duty was due (`performance.now()`); undefined if there are no duties. */
   longest(): number | undefined {
     const all = [...this.#owed.values()].map(({ dueAt }) => dueAt)
     return all.length > 0 ? Math.min(...all) : undefined
@@ -80,7 +80,7 @@ export class Overdue {
     }
   }
 
-  /** One timer for all duties, since most are done long before they would be late. */
+  /** Warns about late duties. One timer serves them all, since most are done long before they would be late. */
   #look(): void {
     if (this.#timer) return
     const now = performance.now()
@@ -98,7 +98,7 @@ export class Overdue {
     if (owed.isLate || now - owed.dueAt < this.#graceMs) return
     owed.isLate = true
     const { failure } = owed
-    const why = failure instanceof Error ? { error: failure } : { detail: 'no answer yet' }
+    const why = failure instanceof Error ? { error: failure } : { detail: 'no response yet' }
     logger.warn(`${duty} is overdue`, { overdue_ms: Math.round(now - owed.dueAt), ...why })
   }
 }

@@ -3,7 +3,7 @@ import type { Held } from '../state/fence.ts'
 import { freeNeverRun, freeUnstarted } from '../state/free.ts'
 import { handBack } from '../state/hand-back.ts'
 
-/** Returns those claims that still hold an execution. */
+/** Returns the ids of the claims that still hold an execution. */
 export async function claimsInUse(sql: Queryable, claimIds: string[]): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     select c.id
@@ -16,16 +16,16 @@ export async function claimsInUse(sql: Queryable, claimIds: string[]): Promise<s
 }
 
 /**
- * Frees everything that the claims still hold. Only for workers that are gone: one that still runs would overlap with
- * whoever claims next. Returns how many executions were freed.
+ * Frees everything that the claims still hold. Only for workers that are gone: a run that is still going would overlap
+ * with the next one. Returns how many executions were freed.
  */
 export async function handBackClaims(sql: Database, claimIds: string[]): Promise<number> {
   return await dropClaims(sql, claimIds, handBack)
 }
 
 /**
- * Frees everything in claims that never reached a worker, so that nothing of it has run. Returns how many executions
- * were freed.
+ * Frees everything in claims that never reached a worker, so none of it has run. Returns how many executions were
+ * freed.
  */
 export async function freeUnreceived(sql: Database, claimIds: string[]): Promise<number> {
   return await dropClaims(sql, claimIds, freeNeverRun)

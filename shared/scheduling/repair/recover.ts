@@ -8,27 +8,28 @@ import { lossReason, pausedItself, touch } from '../state/pause-itself.ts'
 import { requeue } from '../state/requeue.ts'
 
 export type Recovered = {
-  /** Executions that were running when their worker went silent. They are `lost`, and the next attempts are queued. */
+  /**
+   * Executions that were running when their worker went silent. They are now `lost`, and the next attempts are queued.
+   */
   lost: number
-  /** Executions that were claimed and hadn't started. They may be claimed again. */
+  /** Executions that were claimed but hadn't started. They can be claimed again. */
   freed: number
-  /** Tasks that are paused because an occurrence was lost more often than `crash_limit` allows. */
+  /** Tasks that were paused because an occurrence was lost more often than `crash_limit` allows. */
   paused: number
 }
 
 /**
- * How many claims, and executions in them, one transaction recovers at most, since it holds locks meanwhile. A claim is
- * recovered as a whole.
+ * The most claims, and executions in them, that one transaction recovers, since it holds locks meanwhile. A claim is
+ * always recovered as a whole.
  */
 const CLAIMS = 200
 export const RECOVERED_AT_ONCE = 5000
 
-/** How many milliseconds a call continues while there is more. */
+/** How long one call continues while there is more, in milliseconds. */
 const ENOUGH_MS = 2000
 
 /**
- * Recovers claims whose lease has expired, by the database's clock. `executions`: the size of a batch. Returns what it
- * did.
+ * Recovers claims whose lease has expired, by the database's clock. `executions`: the batch size. Returns what it did.
  */
 export async function recover(sql: Database, executions: BatchSize): Promise<Recovered> {
   const until = performance.now() + ENOUGH_MS
@@ -99,7 +100,7 @@ async function lockExpired(tx: Queryable, most: number): Promise<{ ids: string[]
   return { ids, more: ids.length < claims.length || claims.length === CLAIMS }
 }
 
-/** Locks what the claims still hold, ordered like every statement that writes many states. */
+/** Locks the executions that the claims still hold, in the same order as every statement that writes many states. */
 async function lockOpen(
   tx: Queryable,
   claimIds: string[],
@@ -114,7 +115,7 @@ async function lockOpen(
     for no key update of s`
 }
 
-/** These tasks are probably what kills the workers. */
+/** Pauses tasks that are probably what kills the workers. */
 async function pauseOverLimit(tx: Queryable, overLimit: Lost[]): Promise<void> {
   if (overLimit.length === 0) return
   const taskIds = overLimit.map((it) => it.task_id)

@@ -1,20 +1,18 @@
 import type { Database, Queryable } from '../../db.ts'
 import { warnOfEach } from '../../warn-of-each.ts'
 
-/** How many seconds one pass over all tasks is spread over, and the fewest between the starts of two passes. */
+/** A pass over all tasks is spread over `PASS_SECONDS`. Two passes start at least `REST_SECONDS` apart. */
 const PASS_SECONDS = 900
 const REST_SECONDS = 30
 
-/** The fewest pages of a slice, so that a small table is read at once. */
+/** The fewest pages in a slice, so that a small table is read at once. */
 const LEAST_PAGES = 256
 
-/**
- * Milliseconds between two slices. After a longer time without ticks a slice catches up, by so many seconds at most.
- */
+/** Milliseconds between two slices. After a period without ticks, a slice catches up, by at most `MOST_SECONDS`. */
 const SLICE_MS = 1000
 const MOST_SECONDS = 60
 
-/** How many executions one slice repairs at most. If there are more, the same slice comes again. */
+/** The most executions that one slice repairs. If there are more, the same slice is repeated. */
 const REPAIRED = 1000
 
 type Options = { leaseSeconds: number; leastPages?: number }
@@ -24,12 +22,12 @@ type Slice = { from: number; to: number; pages: number }
 
 /**
  * Searches a slice of all tasks for open executions whose claim has no row, or has a row that doesn't name them.
- * Recover can't see those, whatever caused them: a bug, a change by hand, a restored backup. The claim gets its row
- * back, with one new lease. A worker that is alive renews it, otherwise recover takes over. Returns in how many
- * milliseconds to call again.
+ * Recover can't see those, whatever caused them: a bug, a manual change, a restored backup. Restores the claim's row,
+ * with one new lease. If the worker is alive, it renews that lease; otherwise recover takes over. Returns the
+ * milliseconds until the next call.
  *
- * The database knows how far the sweep has come, so all replicas share one pass, and a restart continues it. It reads
- * by physical position. A row that is written moves, and may escape a pass; but nobody writes a stranded one.
+ * The database stores how far the sweep has come, so all replicas share one pass, and a restart continues it. The sweep
+ * reads by physical position. A row that is written moves, and may escape a pass; but nobody writes a stranded row.
  */
 export async function sweep(
   sql: Database,
@@ -82,7 +80,7 @@ async function giveRowsBack(
     select id, task_id from stranded`
 }
 
-/** Returns in how many milliseconds the next slice is due. */
+/** Stores where the next slice begins. Returns the milliseconds until it is due. */
 async function finishSlice(tx: Queryable, { from, to, pages }: Slice, again: boolean): Promise<number> {
   const isLast = to >= pages
   const next = again ? from : isLast ? 0 : to

@@ -4,20 +4,21 @@ import { SILENT } from '../state/lose.ts'
 import { pausedByLoss, resumedWhere, touch } from '../state/pause-itself.ts'
 import { requeue } from '../state/requeue.ts'
 
-/** What the ledger says of a lost execution whose worker turned out to be alive. */
+/** The ledger's detail for a lost execution whose worker turned out to be alive. */
 const CUT_OFF = 'its worker could not reach the database: its lease ran out'
 
-/** What a worker gave up because it couldn't reach the database to renew its leases. */
+/** The claims that a worker gave up because it couldn't reach the database to renew them, and their executions. */
 export type GivenUp = { claimIds: string[]; executionIds: number[] }
 
 /**
- * Stops these losses from counting towards `crash_limit`, and ends the pauses that they caused: they didn't kill the
- * worker. Losses that are recovered later won't count either. May be repeated. Returns how many tasks were resumed.
+ * Stops these losses from counting toward `crash_limit`, and ends the pauses that they caused, since the tasks didn't
+ * kill the worker. Losses that are recovered later won't count either. Can be repeated. Returns how many tasks were
+ * resumed.
  */
 export async function undoLosses(sql: Database, { claimIds, executionIds }: GivenUp): Promise<number> {
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
-      // This comes first. Recover holds such a row until its losses are committed, so the next statement sees them.
+      // This comes first. Recover locks such a row until its losses are committed, so the next statement sees them.
       await tx`update claims set blameless = true where id = any(${claimIds}::uuid[])`
       const resumed = await uncount(tx, executionIds)
       await touch(
@@ -38,7 +39,7 @@ export async function undoLosses(sql: Database, { claimIds, executionIds }: Give
 
 /**
  * Changing the `detail` marks a loss as uncounted, so repeating this is safe. Returns the executions whose tasks had
- * paused themselves because of them.
+ * paused themselves because of these losses.
  */
 async function uncount(tx: Queryable, executionIds: number[]): Promise<{ id: number; task_id: number }[]> {
   return await tx<{ id: number; task_id: number }[]>`

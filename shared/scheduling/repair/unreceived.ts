@@ -2,7 +2,7 @@ import type { Database } from '../../db.ts'
 import { logger } from '../../logger.ts'
 import { freeUnreceived } from './drop-claims.ts'
 
-/** How many claims are remembered. The others are recovered when their leases expire. */
+/** The most claims that are remembered. Any others are recovered when their leases expire. */
 const REMEMBERED = 1000
 
 /**
@@ -12,15 +12,15 @@ const REMEMBERED = 1000
 export class UnreceivedClaims {
   #claims: { ids: string[]; since: number }[] = []
 
-  /** Remembers claims. `since`: `performance.now()` before they were asked for. */
+  /** Remembers claims. `since`: `performance.now()` before they were requested. */
   add(ids: string[], since: number): void {
     this.#claims.push({ ids, since })
     while (this.#claims.reduce((count, it) => count + it.ids.length, 0) > REMEMBERED) this.#claims.shift()
   }
 
   /**
-   * Frees what those claims hold, so that it doesn't count as lost. It looks for each of them until its lease would
-   * have expired, since the server may commit late.
+   * Frees what those claims hold, so that it doesn't count as lost. Tries each claim until its lease would have
+   * expired, since the server may commit late.
    */
   async freeAll(sql: Database, leaseSeconds: number): Promise<void> {
     if (this.#claims.length === 0) return
@@ -28,6 +28,6 @@ export class UnreceivedClaims {
     const ids = this.#claims.flatMap((it) => it.ids)
     const freed = await freeUnreceived(sql, ids)
     this.#claims = this.#claims.filter(({ since }) => since > until)
-    if (freed > 0) logger.warn('executions freed: the answer to their claim was lost', { count: freed })
+    if (freed > 0) logger.warn('executions freed: the response to their claim was lost', { count: freed })
   }
 }

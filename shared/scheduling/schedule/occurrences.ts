@@ -1,18 +1,18 @@
 import { runsBetween } from './cron/count.ts'
 import { nextAfter, type Schedule } from './schedule.ts'
 
-/** Occurrences by their number, oldest first. A backlog of years costs no more than one of minutes. */
+/** Occurrences by index, oldest first. A backlog of years costs no more than one of minutes. */
 export type Occurrences = {
   count: number
-  /** Returns an occurrence; 0 is the oldest. */
+  /** Returns an occurrence; index 0 is the oldest. */
   at(index: number): Date
-  /** Returns how many occurrences come before an instant. */
+  /** Returns how many occurrences come before `instant`. */
   before(instant: Date): number
 }
 
 /**
- * Returns what is due: the cursor, which needn't be an instant of the schedule, and what follows it up to `now`. None
- * if the cursor lies ahead.
+ * Returns the due occurrences: the cursor, which needn't fall on the schedule, and those that follow it up to `now`.
+ * There are none if the cursor is in the future.
  */
 export function dueOccurrences(schedule: Schedule, cursor: Date, now: Date): Occurrences {
   const rest = cursor > now ? NONE : following(schedule, cursor, now)

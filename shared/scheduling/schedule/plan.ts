@@ -5,7 +5,7 @@ export const OVERLAP_POLICIES = ['skip', 'queue'] as const
 export const MISFIRE_POLICIES = ['fire_once', 'skip', 'fire_all'] as const
 export const SKIP_REASONS = ['overlap', 'misfire', 'paused', 'ended'] as const
 
-/** How many occurrences of a backlog run under `fire_all`: the latest ones. */
+/** How many occurrences of a backlog run with `fire_all`: the latest ones. */
 const FIRE_ALL_LIMIT = 100
 
 type Policies = {
@@ -20,7 +20,7 @@ export type Skip = { reason: (typeof SKIP_REASONS)[number]; first: Date; last: D
 /** What a claim does with a due task. At most one occurrence runs; `next` is where the cursor goes. */
 export type Plan = { run: Date | null; skips: Skip[]; next: Date | null }
 
-/** When the last run of the task was open. What came due then overlapped. */
+/** When the task's last run was open. Occurrences that came due in that time overlapped with it. */
 type BusyWindow = { from: Date; until: Date }
 
 export type DueTask = {
@@ -28,18 +28,19 @@ export type DueTask = {
   cursor: Date
   policies: Policies
   busy: BusyWindow | null
-  /** How many more occurrences may run. Null: no limit. */
+  /** How many more occurrences may run; null if there is no limit. */
   runsLeft: number | null
-  /** Whether none has run yet. */
+  /** Whether no occurrence has run yet. */
   isFirst?: boolean
 }
 
 /**
- * Decides about everything of a task that is due at `now`, or, when nothing is, about its cursor, which then lies
- * ahead. Every occurrence before `next` is either the one that runs or part of a skip. Pure.
+ * Decides what happens to a task's due occurrences at `now`. If none is due, decides about the cursor, which is then in
+ * the future. Every occurrence before `next` is either the one that runs or part of a skip. Pure.
  *
- * Of several that are due the latest runs, and the others are skipped as misfires (`fire_all`: one after the other,
- * the oldest first). What came due while the last run was open is an overlap, whatever its age. `once` always runs.
+ * If several are due, the latest one runs, and the others are skipped as misfires (with `fire_all`, they run one after
+ * the other, oldest first). Occurrences that came due while the last run was open are overlaps, whatever their age.
+ * `once` always runs.
  */
 export function plan(task: DueTask, now: Date): Plan {
   const { schedule, cursor, runsLeft } = task
@@ -60,11 +61,14 @@ export function skipAll(schedule: Schedule, cursor: Date, now: Date, reason: Ski
   return { run: null, skips: skip(reason, due, all(due)), next: nextOf(schedule, cursor, now) }
 }
 
-/** Returns the first occurrence that lies ahead. */
+/** Returns the first occurrence after `now`. */
 const nextOf = (schedule: Schedule, cursor: Date, now: Date): Date | null =>
   cursor > now ? cursor : nextAfter(schedule, cursor, now)
 
-/** Counts from the end of the run. The cursor was set before that end was known, and is corrected when it comes due. */
+/**
+ * Plans a fixed delay, which counts from the end of the last run. The cursor was set before that end was known, and is
+ * corrected when it comes due.
+ */
 function planDelayed({ schedule, cursor, busy }: DueTask, now: Date): Plan {
   const delay = schedule.kind === 'interval' ? schedule.milliseconds : 0
   const earliest = busy ? new Date(busy.until.getTime() + delay) : cursor
@@ -80,7 +84,7 @@ function planRegular(task: DueTask, now: Date): Plan {
   return planDue(task, dueOccurrences(schedule, cursor, now), nextOf(schedule, cursor, now), now)
 }
 
-/** The last occurrence that may run. What is due after it doesn't. */
+/** Ends the schedule with `run`, the last occurrence that may run. Later due occurrences are skipped. */
 function endAfter(task: DueTask, planned: Plan, run: Date, now: Date): Plan {
   if (planned.next === null || planned.next > now) return { ...planned, next: null }
   const due = dueOccurrences(task.schedule, task.cursor, now)
@@ -88,12 +92,12 @@ function endAfter(task: DueTask, planned: Plan, run: Date, now: Date): Plan {
   return { run, skips: [...planned.skips, ...skip('ended', due, rest)], next: null }
 }
 
-/** Returns the due occurrences from one number to another (exclusive). */
+/** Due occurrences, by index: from `from` to `until` (exclusive). */
 type Range = { from: number; until: number }
 
 const all = (due: Occurrences): Range[] => [{ from: 0, until: due.count }]
 
-/** What came due while the last run was open, before it, and after it. */
+/** Splits the due occurrences into those from before, during and after the last run. */
 function split({ busy }: DueTask, due: Occurrences): { overlapped: Range; before: Range; after: Range } {
   const from = busy === null ? due.count : due.before(busy.from)
   const until = busy === null ? due.count : Math.max(from, due.before(busy.until))
@@ -119,7 +123,7 @@ function planDue(task: DueTask, due: Occurrences, next: Date | null, now: Date):
   }
 }
 
-/** Everything that is due came due while the last run was open. */
+/** Plans a task whose due occurrences all came due while the last run was open. */
 function planOverlapped(
   { policies }: DueTask,
   due: Occurrences,
@@ -131,7 +135,7 @@ function planOverlapped(
   return { run: runs ? due.at(until - 1) : null, skips, next }
 }
 
-/** With `fire_all` the cursor moves to the occurrence right after the one that runs, and the rest is decided later. */
+/** With `fire_all`, the cursor moves to the occurrence right after the one that runs. The rest is decided later. */
 function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
   const { overlapped, before, after } = split(task, due)
   const given = Math.max(0, size(before) + size(after) - FIRE_ALL_LIMIT)
@@ -146,12 +150,12 @@ function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
   return { run: due.at(run), skips, next: run + 1 < due.count ? due.at(run + 1) : next }
 }
 
-/** The first occurrence of a new task may be due at once. No tick could have been in time for it. */
+/** The first occurrence of a new task may be due at once, and no tick could have been in time for it. */
 const FIRST_GRACE_SECONDS = 10
 
 /**
  * Returns why even the latest occurrence doesn't run: it is older than the grace, and the policy is to skip or the
- * schedule has ended.
+ * schedule has ended. Returns null if it runs.
  */
 function whyTooLate(
   { policies, schedule, isFirst }: DueTask,

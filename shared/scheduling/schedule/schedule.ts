@@ -23,12 +23,12 @@ type Rule =
   | { kind: 'cron'; cron: Cron; timezone: string }
 
 /**
- * Occurrences lie between `startAt` and `endAt`, both inclusive. None comes after `lastAt`: with its jitter it would
- * lie beyond the year 9999.
+ * Occurrences are between `startAt` and `endAt`, both inclusive. None comes after `lastAt`, since its jitter would move
+ * it beyond the year 9999.
  */
 export type Schedule = Rule & { startAt: Date | null; endAt: Date | null; lastAt?: Date }
 
-/** The end of the calendar. PostgreSQL refuses the way in which JavaScript writes the year 10000. */
+/** The last time that can be stored. PostgreSQL rejects the format in which JavaScript writes the year 10000. */
 const LAST_INSTANT = new Date('9999-12-31T23:59:59.999Z')
 
 /** Returns the schedule that a task's columns describe. */
@@ -39,7 +39,10 @@ export function readSchedule(fields: ScheduleFields): Schedule {
   return { ...readRule(fields), startAt: fields.start_at, endAt: fields.end_at, lastAt }
 }
 
-/** Returns the schedule, or null if it can't be read: it was written by hand, or this Node doesn't know its zone. */
+/**
+ * Returns the schedule, or null if it can't be read: someone edited it in the database, or this version of Node.js
+ * doesn't know its time zone.
+ */
 export function tryReadSchedule(fields: ScheduleFields): Schedule | null {
   try {
     return readSchedule(fields)
@@ -89,7 +92,7 @@ function ruleProblems(fields: ScheduleFields): Problem[] {
 function boundProblems({ schedule_type, interval_mode, start_at, end_at }: ScheduleFields): Problem[] {
   const wrong = (key: string, detail: string): Problem => ({ pointer: `#/${key}`, detail })
   const problems: Problem[] = []
-  if (start_at && end_at && end_at < start_at) problems.push(wrong('end_at', 'lies before start_at'))
+  if (start_at && end_at && end_at < start_at) problems.push(wrong('end_at', 'is before start_at'))
   if (schedule_type !== 'interval' && interval_mode !== 'fixed_rate') {
     problems.push(wrong('interval_mode', `is not allowed when schedule_type is ${schedule_type}`))
   }
@@ -100,7 +103,7 @@ function boundProblems({ schedule_type, interval_mode, start_at, end_at }: Sched
   return problems
 }
 
-/** Returns whether an instant lies within the schedule's bounds. */
+/** Returns whether a time is within the schedule's bounds. */
 export function isWithin(schedule: Schedule, at: Date): boolean {
   const { startAt, endAt } = schedule
   return (startAt === null || at >= startAt) && (endAt === null || at <= endAt) && !isBeyond(schedule, at)
@@ -108,13 +111,13 @@ export function isWithin(schedule: Schedule, at: Date): boolean {
 
 const isBeyond = ({ lastAt = LAST_INSTANT }: Schedule, at: Date): boolean => at > lastAt
 
-/** Each cron occurrence of a backlog is visited. A thousand years would take seconds, and block everything else. */
+/** Counting a cron backlog visits each of its months. A thousand years would take long, and block everything else. */
 const CRON_YEARS_BACK = 10
 const YEAR_MS = 31_557_600_000
 
 /**
- * Throws `invalid` for a first or next occurrence that lies outside the schedule's bounds, or so far back that it must
- * be a mistake.
+ * Throws `invalid` for a first or next occurrence that is outside the schedule's bounds, or so far back that it must be
+ * a mistake.
  */
 export function requireWithin(schedule: Schedule, at: Date, now: Date): void {
   if (schedule.kind === 'cron' && now.getTime() - at.getTime() > CRON_YEARS_BACK * YEAR_MS) {
@@ -125,14 +128,16 @@ export function requireWithin(schedule: Schedule, at: Date, now: Date): void {
 }
 
 function whyOutside(schedule: Schedule, at: Date): string {
-  if (schedule.endAt !== null && at > schedule.endAt) return 'lies after end_at'
-  return isBeyond(schedule, at) ? 'lies, with its jitter, after the year 9999' : 'lies before start_at'
+  if (schedule.endAt !== null && at > schedule.endAt) return 'is after end_at'
+  return isBeyond(schedule, at) ? 'is after the year 9999 once its jitter is added' : 'is before start_at'
 }
 
 const parsed = new Map<string, Cron>()
 const PARSED_LIMIT = 10_000
 
-/** Parsing costs more than finding the next instant, and tasks ask again and again. */
+/**
+ * Remembers parsed expressions. Parsing costs more than finding the next occurrence, and is requested again and again.
+ */
 function readCron(expression: string): Cron {
   const known = parsed.get(expression)
   if (known) return known
@@ -148,8 +153,8 @@ function readCron(expression: string): Cron {
 }
 
 /**
- * Returns the first occurrence of a new schedule. An interval starts at once, or at its `startAt` and keeps that rate.
- * Throws `invalid` if there is none, and for `once`, which must be given its instant.
+ * Returns the first occurrence of a new schedule. An interval starts at once or, with a `startAt`, at that time or in
+ * step with it. Throws `invalid` if there is none, and for `once`, whose time must be given.
  */
 export function firstOccurrence(schedule: Schedule, now: Date): Date {
   if (schedule.kind === 'once') {
@@ -193,8 +198,8 @@ function unbounded(schedule: Exclude<Rule, { kind: 'once' }>, anchor: Date, afte
 }
 
 /**
- * Returns by how many milliseconds each instant of a task is delayed. It is always the same, from a hash of the name,
- * so that tasks with the same schedule spread over `jitterSeconds` instead of starting together.
+ * Returns the milliseconds by which each occurrence of a task is delayed. They are always the same, from a hash of the
+ * name, so that tasks with the same schedule spread over `jitterSeconds` instead of starting together.
  */
 export function jitterMs(name: string, jitterSeconds: number): number {
   if (jitterSeconds === 0) return 0
@@ -202,7 +207,7 @@ export function jitterMs(name: string, jitterSeconds: number): number {
   return Math.floor((hash / 2 ** 32) * jitterSeconds * 1000)
 }
 
-/** Returns `at`, moved by so many milliseconds. */
+/** Returns `at`, moved by `milliseconds`. */
 export function shift(at: Date, milliseconds: number): Date {
   return milliseconds === 0 ? at : new Date(at.getTime() + milliseconds)
 }

@@ -4,20 +4,20 @@ import { warnOfEach } from '../../warn-of-each.ts'
 import type { ClaimedExecution } from '../claim/claim.ts'
 import type { Settlement } from './settle.ts'
 
-/** What the database knows about an execution that lost its claim. */
+/** What the database says about an execution that lost its claim. */
 type Found = {
   id: number
-  /** How it ended, by the ledger; null when it isn't there. */
+  /** Its status in the ledger; null if it isn't there. */
   ended: string | null
-  /** It was handed back, and waits for the next claim. */
+  /** Whether it was handed back, and is waiting for the next claim. */
   is_handed_back: boolean
-  /** Its task was deleted. */
+  /** Whether its task was deleted. */
   is_deleted: boolean
 }
 
 /**
- * Returns the ids of those settlements that the database has after all, because an earlier statement wrote them and its
- * answer was lost. Logs what became of the others. Never throws.
+ * Returns the ids of the settlements that were written after all, by an earlier statement whose response was lost. Logs
+ * what happened to the others. Never throws.
  */
 export async function explain(sql: Queryable, missing: Settlement[]): Promise<Set<number>> {
   const executions = missing.map(({ execution }) => execution)
@@ -32,7 +32,7 @@ export async function explain(sql: Queryable, missing: Settlement[]): Promise<Se
   return written
 }
 
-/** Logs what became of executions that lost their claim while they ran. Never throws. */
+/** Logs what happened to executions that lost their claim while running. Never throws. */
 export async function reportDropped(sql: Queryable, executions: ClaimedExecution[]): Promise<void> {
   report(executions, await find(sql, executions).catch(() => null))
 }
@@ -42,7 +42,7 @@ const idOf = ({ execution }: Settlement): number => execution.id
 const isWritten = (found: Found | undefined, status: string): boolean =>
   status === 'handed_back' ? found?.is_handed_back === true : found?.ended === status
 
-/** A deleted task is no fault: whoever deleted it knows. */
+/** A deleted task isn't worth a warning: someone deleted it on purpose. */
 function report(dropped: ClaimedExecution[], found: Map<number, Found> | null): void {
   const isDeleted = ({ id }: ClaimedExecution): boolean => found?.get(id)?.is_deleted ?? false
   const deleted = dropped.filter(isDeleted)

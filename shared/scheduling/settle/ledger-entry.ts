@@ -1,17 +1,19 @@
 import { messageOf } from '../../errors.ts'
 import type { Outcome } from '../../runners/outcome.ts'
 
-/** How many characters of a detail, and of a result as JSON, the ledger keeps. It is no place for response bodies. */
+/**
+ * The most characters of a detail, and of a result as JSON, that the ledger stores. It isn't meant for response bodies.
+ */
 const DETAIL_LIMIT = 10_000
 const RESULT_LIMIT = 100_000
 
-/** What the ledger keeps of an outcome. */
+/** The part of an outcome that the ledger stores. */
 export type LedgerEntry = { detail: string | null; result: string | null }
 
 /**
- * Returns an outcome in a form that PostgreSQL accepts. Otherwise the settlement would fail, and the work would be
- * repeated until the task is paused. A result that can't be stored is left out, and the detail says why, since the work
- * was done.
+ * Converts an outcome to a form that PostgreSQL accepts. Otherwise the settlement would fail, and the work would be
+ * repeated until the task is paused. A result that can't be stored is left out and the detail says why, since the work
+ * itself was done.
  */
 export function toLedgerEntry(outcome: Outcome, committed?: unknown): LedgerEntry {
   const detail = 'detail' in outcome ? cleanText(outcome.detail) : null
@@ -27,25 +29,27 @@ export function toLedgerEntry(outcome: Outcome, committed?: unknown): LedgerEntr
   }
 }
 
-/** Returns about how many bytes it has. */
+/** Returns an entry's approximate size in bytes. */
 export const bytesOf = ({ detail, result }: LedgerEntry): number =>
   (detail?.length ?? 0) + (result?.length ?? 0)
 
-/** Returns a text without NUL, which a text column refuses, and no longer than allowed. */
+/** Returns the text clipped to `DETAIL_LIMIT`, without NUL characters, which text columns reject. */
 export function cleanText(text: string): string {
   const clipped = text.length > DETAIL_LIMIT ? `${text.slice(0, DETAIL_LIMIT - 1)}…` : text
   return clipped.replaceAll('\0', '\ufffd').toWellFormed()
 }
 
-/** Escapes that `jsonb` refuses: NUL, and halves of surrogate pairs, for which alone JSON.stringify writes escapes. */
+/**
+ * Escapes that `jsonb` rejects: NUL, and lone surrogates. (JSON.stringify never escapes surrogates that form a pair.)
+ */
 const ESCAPE = /\\(?:u(0000|d[89a-f]..)|.)/g
 
 function toJson(result: unknown): string | null {
   const json: string | undefined = JSON.stringify(result)
   if (json === undefined) return null
   if (json.length > RESULT_LIMIT)
-    throw new RangeError(`${json.length} characters of JSON are more than ${RESULT_LIMIT}`)
-  // Most texts have no escapes at all.
+    throw new RangeError(`${json.length} characters of JSON exceed the limit of ${RESULT_LIMIT}`)
+  // Most results have no escapes at all.
   if (!json.includes('\\')) return json
   return json.replace(ESCAPE, (found, refused) => (refused ? '\\ufffd' : found))
 }

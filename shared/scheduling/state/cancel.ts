@@ -4,8 +4,8 @@ import { intoLedger, ledgerColumns } from './ledger.ts'
 import { PAUSED } from './requeue.ts'
 
 /**
- * Cancels an execution: ends it if it is queued, asks it to stop if it is running, which its worker sees at its next
- * heartbeat. Returns which of the two it did; undefined if it isn't open.
+ * Cancels an execution: ends it if it is queued, or asks it to stop if it is running, which its worker sees at its next
+ * heartbeat. Returns which of the two it did; undefined if the execution isn't open.
  */
 export async function cancel(
   sql: Queryable,
@@ -31,7 +31,10 @@ export async function cancel(
   return running && 'asked'
 }
 
-/** Cancels what is queued of the schedules of paused tasks. The rows must be locked. Returns the ids of the tasks. */
+/**
+ * Cancels the queued scheduled executions of tasks that are being paused. The rows must be locked. Returns the ids of
+ * their tasks.
+ */
 export async function cancelPaused(tx: Queryable, taskIds: number[]): Promise<number[]> {
   const rows = await tx<{ task_id: number }[]>`
     with ended as (

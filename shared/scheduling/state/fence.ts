@@ -3,7 +3,7 @@ import type { Fragment, Queryable } from '../../db.ts'
 /** What a fenced write must name: an execution and its claim. */
 export type Held = { id: number; task_id: number; claim_id: string }
 
-/** Returns claimed executions as rows of a statement: `c (task_id, execution_id, claim_id)`. */
+/** Returns claimed executions as a FROM item: `c (task_id, execution_id, claim_id)`. */
 export const held = (sql: Queryable, executions: Held[]): Fragment => sql`
   unnest(
     ${executions.map((it) => it.task_id)}::int[],
@@ -13,8 +13,8 @@ export const held = (sql: Queryable, executions: Held[]): Fragment => sql`
 
 /**
  * Returns the fence: true while the row `s` of `task_state` still has the open execution of `c`, under the same claim.
- * The coalesce hides the condition from the planner. With statistics from when nothing was open it would expect a
- * single such row, and start by reading the whole table.
+ * The coalesce hides the condition from the planner. With statistics from a time when nothing was open, it would expect
+ * a single matching row, and start by reading the whole table.
  */
 export const fenced = (
   sql: Queryable,

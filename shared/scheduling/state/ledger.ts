@@ -1,15 +1,15 @@
 import type { Queryable } from '../../db.ts'
 import type { Skip } from '../schedule/plan.ts'
 
-/** The columns of the row `s` of `task_state` that the ledger gets. */
+/** The columns of the row `s` of `task_state` that are copied to the ledger. */
 export const ledgerColumns = (sql: Queryable) => sql`
   s.execution_id, s.task_id, s.scheduled_for, s.attempt, s.trigger, s.due_at, s.started_at, s.cancel_requested_at,
   s.rerun_of, s.status`
 
 /**
- * Returns the insert that copies ended executions into the ledger, for a statement whose `ended` has `ledgerColumns`,
- * `outcome`, `detail` and `result`. `startedAt` and `lateReason` name other columns for these; `which` is a `where`
- * that selects some rows.
+ * Returns the insert that copies ended executions into the ledger, for a statement whose CTE `ended` has
+ * `ledgerColumns`, `outcome`, `detail` and `result`. `startedAt` and `lateReason` replace the default expressions for
+ * these columns; `which` is a WHERE clause that selects some of the rows.
  */
 export const intoLedger = (
   sql: Queryable,
@@ -43,9 +43,9 @@ export async function insertSkips(tx: Queryable, skips: (Skip & { taskId: number
 }
 
 /**
- * The states, `s`, of tasks that may have an open execution: what is claimed, and what waits for a claim. Each is
- * looked up by its key (`offset 0` prevents anything else). Few are open, but before `claims` has statistics the
- * planner expects thousands and reads all of `task_state`.
+ * The states, `s`, of tasks that may have an open execution: those that a claim names, and those that wait for a claim.
+ * Each is looked up by its key (`offset 0` prevents any other plan). Few are open, but before `claims` has statistics,
+ * the planner expects thousands and would read all of `task_state`.
  */
 export const maybeOpen = (sql: Queryable) => sql`
   (

@@ -3,16 +3,16 @@ import { ended, ranUntilNow } from './end.ts'
 import { fenced, type Held, held } from './fence.ts'
 import { intoLedger, ledgerColumns } from './ledger.ts'
 
-/** What the ledger says of an execution whose worker went silent. */
+/** The ledger's detail for an execution whose worker went silent. */
 export const SILENT = 'the worker went silent: its lease ran out'
 
-/** A held execution. `blameless`: its loss doesn't count for `crash_limit`. */
+/** A held execution. `blameless`: its loss doesn't count toward `crash_limit`. */
 export type Losable = Held & { blameless: boolean }
 
 export type Lost = {
   id: number
   task_id: number
-  /** It was lost once more than its task's `crash_limit` allows. */
+  /** Whether its occurrence was lost more often than its task's `crash_limit` allows. */
   gives_up: boolean
 }
 

@@ -1,9 +1,9 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
 /**
- * Returns the set list that opens an occurrence of the schedule where `p.opens`; other rows keep what they have. `p`
- * has the occurrence (`run`, `due`: milliseconds since 1970), the index of its claim, whether it `starts` with that
- * claim, and `at`, the instant when it does.
+ * Returns the SET clause that opens a scheduled occurrence where `p.opens`; other rows keep what they have. `p` has the
+ * occurrence (`run` and `due`, in milliseconds since 1970), the index of its claim, whether that claim `starts` it, and
+ * `at`, the time of that start.
  */
 export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment => sql`
   runs = s.runs + p.opens::int,
@@ -23,7 +23,10 @@ export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment =
 
 export type ManualTrigger = 'manual' | 'rerun'
 
-/** Returns the set list that opens a manual run, for any worker. Two within a millisecond still get two instants. */
+/**
+ * Returns the SET clause that opens a manual run, for any worker. Two runs within a millisecond still get different
+ * values of `scheduled_for`.
+ */
 export const openedManually = (
   sql: Queryable,
   trigger: ManualTrigger,
@@ -37,10 +40,10 @@ export const openedManually = (
     else now()
   end`
 
-/** Returns the guard of opening: the task has no open execution. Its row has room for only one. */
+/** Returns the guard for opening an execution: the task has no open one. Its row has room for only one. */
 export const nothingOpen = (sql: Queryable): Fragment => sql`s.status is null`
 
-/** Returns the set list that queues a manual run behind the open execution. */
+/** Returns the SET clause that queues a manual run behind the open execution. */
 export const runQueued = (sql: Queryable): Fragment => sql`run_queued_at = coalesce(s.run_queued_at, now())`
 
 /** Returns what else to set when that run is opened, besides `openedManually`. */

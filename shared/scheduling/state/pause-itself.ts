@@ -1,8 +1,8 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
 /**
- * Returns the set list by which a task pauses itself where `when` holds. A pause by a person keeps its reason, but no
- * longer ends by itself.
+ * Returns the SET clause with which a task pauses itself where `when` holds. If a person has paused it, their reason is
+ * kept, but the pause no longer ends by itself.
  */
 export const pausedItself = (sql: Queryable, when: Fragment, reason: Fragment): Fragment => sql`
   paused_until = case when ${when} then null else s.paused_until end,
@@ -13,17 +13,17 @@ export const pausedItself = (sql: Queryable, when: Fragment, reason: Fragment): 
 export const lossReason = (sql: Queryable): Fragment => sql`
   'one occurrence was lost ' || (t.crash_limit + 1) || ' times: more than its crash_limit'`
 
-/** Returns the guard of taking such a pause back. */
+/** Returns the guard for undoing such a pause. */
 export const pausedByLoss = (sql: Queryable): Fragment => sql`
   s.status is null and s.paused_at is not null and coalesce(starts_with(s.pause_reason, 'one occurrence was lost '), false)`
 
-/** Returns the set list that ends a pause where `when` holds. */
+/** Returns the SET clause that ends a pause where `when` holds. */
 export const resumedWhere = (sql: Queryable, when: Fragment): Fragment => sql`
   paused_at = case when ${when} then null else s.paused_at end,
   paused_until = case when ${when} then null else s.paused_until end,
   pause_reason = case when ${when} then null else s.pause_reason end`
 
-/** Raises the version of tasks, since their pause has changed. */
+/** Increments the version of tasks, since their pause has changed. */
 export async function touch(tx: Queryable, taskIds: number[]): Promise<void> {
   if (taskIds.length === 0) return
   await tx`update tasks set version = version + 1, updated_at = now() where id = any(${taskIds}::int[])`

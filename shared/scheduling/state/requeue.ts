@@ -1,18 +1,18 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
 /**
- * Returns the guard of everything that continues an occurrence (a retry, a lost or handed-back execution): nobody asked
- * it to stop, and its task isn't paused. A pause doesn't stop manual runs.
+ * Returns the guard for everything that continues an occurrence (a retry, a lost or handed-back execution): nobody
+ * asked it to stop, and its task isn't paused. A pause doesn't stop manual runs.
  */
 export const mayGoOn = (sql: Queryable): Fragment => sql`
   s.cancel_requested_at is null and (s.paused_at is null or s.trigger <> 'schedule')`
 
-/** What the ledger says of executions that a pause cancelled. */
+/** The ledger's detail for executions that a pause cancelled. */
 export const PAUSED = 'the task was paused'
 
 /**
- * Queues the next attempts of tasks that run once and whose only occurrence a pause has cut short, between two attempts
- * or after a loss: nothing else would bring it back. For tasks that are being resumed; the rows must be locked.
+ * Queues the next attempts of `once` tasks whose only occurrence was cut short by a pause, between two attempts or
+ * after a loss, since nothing else would bring it back. For tasks that are being resumed. The rows must be locked.
  */
 export async function requeueCutShort(tx: Queryable, taskIds: number[]): Promise<void> {
   await tx`
@@ -25,7 +25,7 @@ export async function requeueCutShort(tx: Queryable, taskIds: number[]): Promise
       and e.id = s.execution_id and (e.status = 'lost' or (e.status = 'cancelled' and e.detail = ${PAUSED}))`
 }
 
-/** An ended execution whose occurrence is tried again in so many seconds. */
+/** An ended execution whose occurrence is tried again in `inSeconds`. `failed`: whether it counts as a failure. */
 export type Again = { id: number; task_id: number; inSeconds: number; failed: boolean }
 
 /**

@@ -1,21 +1,22 @@
 import type { Fragment, Queryable } from '../../db.ts'
 import { freed } from './free.ts'
 
-/** Returns the set list that withdraws an occurrence which was claimed and hasn't started: the cursor is back at it. */
+/**
+ * Returns the SET clause that withdraws an occurrence that was claimed but hasn't started: the cursor moves back to it.
+ */
 export const withdrawn = (tx: Queryable): Fragment => tx`
   status = null, unheld_due_at = null, next_run_at = s.due_at, runs = s.runs - 1`
 
-/** Returns the guard of that: the first attempt at a scheduled occurrence, which never ran. */
+/** Returns the guard for withdrawing: the execution is the first attempt at a scheduled occurrence, and never ran. */
 export const isUnrun = (tx: Queryable): Fragment => tx`
   s.status = 'queued' and s.trigger = 'schedule' and s.attempt = 1 and s.started_at is null`
 
-/** Returns the guard of withdrawing for a change of the task: it isn't due yet. */
+/** Returns the guard for withdrawing when the task changes: the occurrence isn't due yet. */
 export const isAhead = (tx: Queryable): Fragment => tx`${isUnrun(tx)} and s.due_at > now()`
 
 /**
- * Withdraws or frees what was claimed of a task and hasn't started, since its worker knows the task as it was: an
- * occurrence that isn't due yet comes again, and what is due is queued for the next claim. Returns where the cursor is
- * then.
+ * Withdraws a task's claimed execution that isn't due yet, or frees one that is due but hasn't started, since its
+ * worker knows the task as it was before. Returns the cursor.
  */
 export async function withdrawUnstarted(tx: Queryable, taskId: number): Promise<Date | null> {
   await tx`

@@ -1,7 +1,7 @@
 import { logger } from '../../logger.ts'
 
 export type TickTimer = {
-  /** Ticks early. At most one such tick comes in `NUDGE_MS`, however often it is asked for. */
+  /** Ticks early, but at most once per `NUDGE_MS`, however often it is called. */
   nudge(): void
   /** Ticks now, or as soon as the running tick has ended. */
   again(): void
@@ -11,10 +11,13 @@ export type TickTimer = {
 
 const NUDGE_MS = 25
 
-/** While ticks keep failing, one in this many is logged. */
+/** While ticks keep failing, only one failure in this many is logged. */
 const LOG_EVERY = 30
 
-/** Ticks at each interval, one at a time. A tick that takes longer than the interval skips the beats that it covers. */
+/**
+ * Ticks at each interval, one tick at a time. A tick that takes longer than the interval skips the beats that it
+ * covers.
+ */
 export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number): TickTimer {
   let failures = 0
   let running: Promise<void> | undefined
@@ -55,8 +58,7 @@ export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number)
     },
     again,
     async stop() {
-      // A nudge may still come, since each run that ends during the shutdown causes one, and its tick would claim
-      // again.
+      // Each run that ends during the shutdown still causes a nudge, whose tick would claim again.
       stopped = true
       clearInterval(timer)
       clearTimeout(nudged)

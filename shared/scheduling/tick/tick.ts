@@ -10,30 +10,30 @@ import { resumeDue } from '../control/pause.ts'
 import { RECOVERED_AT_ONCE, type Recovered, recover } from '../repair/recover.ts'
 import { sweep } from '../repair/sweep.ts'
 
-/** Milliseconds until a sweep that failed is tried again. */
+/** Milliseconds before a failed sweep is tried again. */
 const SWEEP_RETRY_MS = 1000
 
 export type Ticked = Recovered & { claimed: number; claimIds: string[] }
 
-/** What a process remembers between its ticks. */
+/** What a process remembers between ticks. */
 export class TickMemory extends ClaimMemory {
   readonly recoverBatch = new BatchSize(RECOVERED_AT_ONCE)
-  /** When this process asks for a sweep again, on its monotonic clock. The database decides whether one is due. */
+  /** When to try the next sweep, on this process's monotonic clock. The database decides whether one is due. */
   sweepAt = 0
 }
 
 export type TickOptions = {
   leaseSeconds: number
-  /** Milliseconds ahead of now up to which due tasks are claimed too. Default 0. */
+  /** Also claims tasks that become due within this many milliseconds. Default: 0. */
   aheadMs?: number
-  /** Decides what is due, instead of the database's clock: for tests that go through days. */
+  /** Decides what is due, instead of the database's clock. For tests that span days. */
   now?: Date
 }
 
 /**
- * One tick: recovers what silent workers held, then claims what is due or will be soon, in batches, until nothing is
- * left or the workers are full. It dispatches the claims and doesn't wait for their runs. Safe to run anywhere, at any
- * rate, and several at once. Returns what it did.
+ * Runs one tick: recovers what silent workers held, then claims what is due now or soon, in batches, until nothing is
+ * left or the workers are full. Dispatches the claims, but doesn't wait for their runs. Safe to run anywhere, at any
+ * rate, and several times at once. Returns what it did.
  */
 export async function tick(
   sql: Database,
@@ -46,7 +46,7 @@ export async function tick(
   const found = await findWork(sql, memory.clock, options)
   const recovered = await repair(sql, memory, found)
   const mayHaveFreed = found.isLeaseOver || found.isPauseOver || found.hasQueuedRun
-  // What was just freed is due after the clock was read.
+  // What was just freed became due after the clock was read.
   const clock = mayHaveFreed && !options.now ? await memory.clock.read(sql) : found.clock
   const findings = {
     isDueNow: found.isDueNow || mayHaveFreed,
@@ -84,7 +84,7 @@ async function sweepWhenDue(sql: Database, memory: TickMemory, { leaseSeconds }:
   memory.sweepAt = performance.now() + (await sweep(sql, { leaseSeconds }))
 }
 
-/** What fails here must not keep due tasks from being claimed. The next tick tries it again. */
+/** Logs a failure of `work`, which must not keep due tasks from being claimed. The next tick tries again. */
 async function attempt<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work()
@@ -95,18 +95,18 @@ async function attempt<T>(what: string, work: () => Promise<T>): Promise<T | und
 }
 
 type Found = Findings & {
-  /** The lease of a claim has ended. */
+  /** Whether a claim's lease has expired. */
   isLeaseOver: boolean
-  /** A pause has ended. */
+  /** Whether a pause has ended. */
   isPauseOver: boolean
-  /** A run was asked for while another was open. */
+  /** Whether a run was requested while another was open. */
   hasQueuedRun: boolean
   clock: Clock
 }
 
 /**
- * Finds out what there is to do, in one statement that reads the first entry of five indexes: most ticks cost no more.
- * The instants are compared here, because a plan that doesn't know them may read a whole table.
+ * Finds out what there is to do, with one statement that reads the first entry of five indexes: most ticks cost no
+ * more. The times are compared here, because a query plan that doesn't know their values may read a whole table.
  */
 async function findWork(
   sql: Database,

@@ -109,7 +109,7 @@ test.for(['success', 'failed', 'timeout', 'lost', 'cancelled'])(
   async (status) => {
     await insertTask()
     await insertExecution(at, { status })
-    expect(await cancel()).toEqual(problem('conflict', `execution 1 has ended: ${status}`))
+    expect(await cancel()).toEqual(problem('conflict', `execution 1 has already ended: ${status}`))
     expect(await shownHistory()).toEqual([
       anExecution({ status, scheduled_for: at, due_at: at, started_at: at, finished_at: at }),
     ])

@@ -91,7 +91,7 @@ describe('filters', () => {
   })
 })
 
-const notAnInstant = 'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z'
+const notAnInstant = 'must be an ISO 8601 timestamp, such as 2027-03-28T01:00:00Z'
 
 test.for<[query: string, parameter: string, detail: string]>([
   ['task_id=', 'task_id', 'Invalid input: expected number, received string'],
@@ -109,7 +109,7 @@ test.for<[query: string, parameter: string, detail: string]>([
   ['scheduled_to=0001-01-01T00:00:00%2B14:00', 'scheduled_to', notAnInstant],
   [`scheduled_to=${'2'.repeat(41)}`, 'scheduled_to', 'Too big: expected string to have <=40 characters'],
   ['limit=1001', 'limit', 'Too big: expected number to be <=1000'],
-  [`cursor=${cursorOf(['2027-03-10T00:00:00Z', 1])}`, 'cursor', 'is not a cursor of this list'],
+  [`cursor=${cursorOf(['2027-03-10T00:00:00Z', 1])}`, 'cursor', 'is not a cursor for this list'],
   ['paused=true', 'paused', 'is unknown'],
 ])('rejects ?%s', async ([query, parameter, detail]) => {
   const { statusCode, body } = await list(query)

@@ -246,19 +246,19 @@ test.for<[body: object, ...fields: [string, string][]]>([
   ],
   [
     cron('* * * *', 'UTC', '2027-01-01'),
-    ['#/cron_expression', 'expected five fields, or six with seconds first, and found 4'],
+    ['#/cron_expression', 'expected five fields, or six with seconds first, but found 4'],
   ],
   [cron('@daily', 'x', '2027-01-01'), ['#/timezone', '"x" is not an IANA time zone']],
   [{ ...interval, count: 0 }, ['#/count', 'Too small: expected number to be >=1']],
   [{ ...interval, count: 51 }, ['#/count', 'Too big: expected number to be <=50']],
   [{ ...interval, max_runs: 0 }, ['#/max_runs', 'Too small: expected number to be >=1']],
   [{ ...interval, type: 'sleep' }, ['#/type', 'is unknown']],
-  [{ ...interval, start_at: '2027-01-02', end_at: '2027-01-01' }, ['#/end_at', 'lies before start_at']],
+  [{ ...interval, start_at: '2027-01-02', end_at: '2027-01-01' }, ['#/end_at', 'is before start_at']],
   [{ ...interval, end_at: '2001-01-01' }, ['#/end_at', 'the schedule has no occurrences']],
-  [{ ...interval, next_run_at: '2990-01-02', end_at: '2990-01-01' }, ['#/next_run_at', 'lies after end_at']],
+  [{ ...interval, next_run_at: '2990-01-02', end_at: '2990-01-01' }, ['#/next_run_at', 'is after end_at']],
   [
     { ...interval, next_run_at: '2990-01-01', start_at: '2990-01-02' },
-    ['#/next_run_at', 'lies before start_at'],
+    ['#/next_run_at', 'is before start_at'],
   ],
   [
     { schedule_type: 'once', interval_mode: 'fixed_delay', start_at: '2027-01-01', end_at: '2027-01-02' },

@@ -36,7 +36,7 @@ test.for(['package.json', '../package.json', '..%2fpackage.json', '__proto__', '
   'serves no other file, such as %j',
   async (asset) => {
     expect(await call(handler, { method: 'GET', path: '/docs/{asset}', pathParameters: { asset } })).toEqual(
-      problem('not_found', `there is no /docs/${asset}`),
+      problem('not_found', `/docs/${asset} does not exist`),
     )
   },
 )

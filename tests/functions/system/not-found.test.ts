@@ -22,7 +22,7 @@ test.for([
   ['OPTIONS', '/openapi.json', 'GET'],
 ] as const)('lists the allowed methods in response to %s %s', async ([method, path, allow]) => {
   expect(await anything(method, path)).toEqual(
-    problem('method_not_allowed', `${path} does not take ${method}`, { headers: { allow } }),
+    problem('method_not_allowed', `${path} does not support ${method}`, { headers: { allow } }),
   )
 })
 
@@ -41,11 +41,11 @@ test.for([
   '/\0',
   `/${'x'.repeat(100_000)}`,
 ])('returns 404 for %j', async (path) => {
-  expect(await anything('GET', path)).toEqual(problem('not_found', `there is no ${path}`))
+  expect(await anything('GET', path)).toEqual(problem('not_found', `${path} does not exist`))
 })
 
 test('handles an event with nulls for absent values', async () => {
   expect(await callOffline(handler, { method: 'GET', path: '/nothing' })).toEqual(
-    problem('not_found', 'there is no /nothing'),
+    problem('not_found', '/nothing does not exist'),
   )
 })

@@ -16,7 +16,7 @@ test('reports that it is ready without requiring an API key', async () => {
 })
 
 test('is not ready if the database lacks the newest migration', async () => {
-  const missing = problem('unavailable', `the database has not seen the migration ${NEWEST_MIGRATION}`, {
+  const missing = problem('unavailable', `migration ${NEWEST_MIGRATION} has not been applied`, {
     reason: 'migrations',
   })
   await db()`update schema_migrations set name = 'another.sql' where name = ${NEWEST_MIGRATION}`
@@ -34,7 +34,7 @@ test('waits at most a second for the database', async () => {
     const asked = call(handler, request)
     await statementsWaiting(1)
     expect(await asked).toEqual(
-      problem('unavailable', 'the database does not answer within a second', { reason: 'database' }),
+      problem('unavailable', 'the database did not respond within a second', { reason: 'database' }),
     )
   })
 })

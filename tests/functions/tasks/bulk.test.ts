@@ -93,14 +93,14 @@ describe('filters', () => {
 test.for(verbs)('%s requires a filter or all=true', async (verb) => {
   await insertTask()
   const before = await everything()
-  const unsaid = problem('bad_request', 'pass a filter, or all=true')
+  const unsaid = problem('bad_request', 'pass a filter or all=true')
   for (const query of ['', 'all=false', 'dry_run=true', 'name_prefix=', 'tag=', 'tag=&name_prefix=']) {
     expect(await apply(verb, query)).toEqual(unsaid)
   }
   expect(await apply(verb, 'all=x')).toEqual(invalidParameter('all', FLAG))
   expect(await apply(verb, 'all=true&limit=1')).toEqual(invalidParameter('limit', 'is unknown'))
   expect(await apply(verb, 'due_before=soon')).toEqual(
-    invalidParameter('due_before', 'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z'),
+    invalidParameter('due_before', 'must be an ISO 8601 timestamp, such as 2027-03-28T01:00:00Z'),
   )
   expect(await everything()).toEqual(before)
 })
@@ -180,7 +180,7 @@ test.for(verbs)('%s continues where it stopped until nothing remains', { timeout
   const second = await apply(verb, `all=true&cursor=${next}`)
   expect(second.body).toMatchObject({ matched: 50, changed: 50, remaining: 0, next: null })
   expect(await apply(verb, 'all=true&cursor=x')).toEqual(
-    invalidParameter('cursor', 'is not a cursor of this list'),
+    invalidParameter('cursor', 'is not a cursor for this list'),
   )
 })
 

@@ -16,7 +16,7 @@ const once = { name: 'a', type: 'sleep', schedule_type: 'once' }
 const cron = { name: 'a', type: 'sleep', schedule_type: 'cron' }
 
 const malformed = problem('invalid', 'Invalid or malformed JSON was provided')
-const notAnInstant = 'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z'
+const notAnInstant = 'must be an ISO 8601 timestamp, such as 2027-03-28T01:00:00Z'
 
 beforeEach(emptyTables)
 
@@ -153,14 +153,14 @@ describe('creating a task', () => {
     expect(made).toEqual([
       json(201, aTask({ id: expect.any(Number) }), { location: expect.any(String), ...etag(1) }),
     ])
-    expect(refused).toEqual(Array(19).fill(problem('conflict', 'a task named "a" exists already')))
+    expect(refused).toEqual(Array(19).fill(problem('conflict', 'a task named "a" already exists')))
   })
 })
 
 test('rejects a name that is taken and leaves the existing task unchanged', async () => {
   await insertTask({ name: 'say "hi"' })
   const response = await post({ ...minimal, name: 'say "hi"', interval_seconds: 5 })
-  expect(response).toEqual(problem('conflict', 'a task named "say \\"hi\\"" exists already'))
+  expect(response).toEqual(problem('conflict', 'a task named "say \\"hi\\"" already exists'))
   expect(await db()`select interval_seconds from whole_tasks`).toEqual([{ interval_seconds: 60 }])
 })
 
@@ -256,12 +256,12 @@ describe('values that PostgreSQL cannot store', () => {
     `{"name":"a","type":"http","schedule_type":"interval","interval_seconds":60,"params":${params}}`
 
   test.for([
-    ['a NUL character', '{"body":"a\\u0000b"}', '#/params/body', 'has a NUL character'],
+    ['a NUL character', '{"body":"a\\u0000b"}', '#/params/body', 'contains a NUL character'],
     [
       'a NUL character in a key',
       '{"body":{"\\u0000":1}}',
       '#/params/body',
-      'has a key that has a NUL character',
+      'has a key that contains a NUL character',
     ],
     ['half a surrogate pair', '{"body":["\\ud83e"]}', '#/params/body/0', 'is not well-formed Unicode'],
     ['a number too large for a double', '{"body":{"n":-1e400}}', '#/params/body/n', 'is too large a number'],
@@ -296,9 +296,9 @@ describe('an invalid field', () => {
     ['name', null, expected('string', 'null')],
     ['name', '', 'Too small: expected string to have >=1 characters'],
     ['name', 'x'.repeat(201), 'Too big: expected string to have <=200 characters'],
-    ['name', 'a\nb', 'has a control character'],
-    ['name', ' a', 'starts or ends with white space'],
-    ['name', 'a\u00a0', 'starts or ends with white space'],
+    ['name', 'a\nb', 'contains a control character'],
+    ['name', ' a', 'starts or ends with whitespace'],
+    ['name', 'a\u00a0', 'starts or ends with whitespace'],
     ['type', 'shell', 'Invalid option: expected one of "sleep"|"counter"|"http"'],
     ['type', 'constructor', 'Invalid option: expected one of "sleep"|"counter"|"http"'],
     ['type', null, 'Invalid option: expected one of "sleep"|"counter"|"http"'],
@@ -390,12 +390,12 @@ describe('fields that do not go together', () => {
     [
       'next_run_at after end_at',
       { ...minimal, next_run_at: '2027-03-11', end_at: '2027-03-10' },
-      ['#/next_run_at', 'lies after end_at'],
+      ['#/next_run_at', 'is after end_at'],
     ],
     [
       'next_run_at before start_at',
       { ...minimal, next_run_at: '2027-03-09', start_at: '2027-03-10' },
-      ['#/next_run_at', 'lies before start_at'],
+      ['#/next_run_at', 'is before start_at'],
     ],
     [
       'an end_at in the past',
@@ -423,12 +423,12 @@ describe('fields that do not go together', () => {
     [
       'cron with an expression of 200,000 characters',
       { ...cron, cron_expression: '* '.repeat(100_000) },
-      ['#/cron_expression', '200000 characters, where at most 256 are allowed'],
+      ['#/cron_expression', 'the expression has 200000 characters; at most 256 are allowed'],
     ],
     [
       'cron with a day that never comes',
       { ...cron, cron_expression: '0 0 30 2 *' },
-      ['#/cron_expression', 'never fires: day 30 of the month never comes in month 2'],
+      ['#/cron_expression', 'never fires: day 30 does not exist in month 2'],
     ],
     [
       'cron with everything wrong',
@@ -453,8 +453,8 @@ describe('params that the type does not accept', () => {
     ['http', { url: 'ftp://example.org' }, '/url', 'must be an http or https URL'],
     ['http', { url: 'http://[::1' }, '/url', 'must be an http or https URL'],
     ['http', { method: 'get' }, '/method', expect.stringContaining('Invalid option: expected one of "GET"')],
-    ['http', { headers: { 'a b': '1' } }, '/headers/a%20b', 'is not a header name'],
-    ['http', { headers: { a: 'x\r\ny' } }, '/headers/a', 'is not a header value'],
+    ['http', { headers: { 'a b': '1' } }, '/headers/a%20b', 'is not a valid header name'],
+    ['http', { headers: { a: 'x\r\ny' } }, '/headers/a', 'is not a valid header value'],
     ['http', { body: 1 }, '/body', 'Invalid input'],
     ['http', { expected_status: 99 }, '/expected_status', 'Too small: expected number to be >=100'],
   ])('rejects %s %j', async ([type, params, pointer, detail]) => {

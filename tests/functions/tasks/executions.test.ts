@@ -85,7 +85,7 @@ test.for([[1], [{}], [['soon', 1]], [['0001-01-01T00:00:00+14:00', 1]], [[day(10
   'rejects a cursor of %j',
   async ([keys]) => {
     expect(await list(`cursor=${cursorOf(keys)}`)).toEqual(
-      invalidParameter('cursor', 'is not a cursor of this list'),
+      invalidParameter('cursor', 'is not a cursor for this list'),
     )
   },
 )

@@ -60,7 +60,7 @@ test.for([
   ['١', notDigits],
   ['NaN', notDigits],
   ["1' or '1'='1", notDigits],
-  ['1\0', 'has a NUL character'],
+  ['1\0', 'contains a NUL character'],
 ] as const)('rejects the id %j', async ([id, detail]) => {
   await insertTask()
   expect(await get(id)).toEqual(invalidParameter('id', detail))

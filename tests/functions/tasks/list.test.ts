@@ -93,7 +93,7 @@ describe('filters', () => {
 })
 
 const notDigits = 'Invalid input: expected number, received string'
-const notACursor = 'is not a cursor of this list'
+const notACursor = 'is not a cursor for this list'
 
 test.for([
   ['limit=0', 'limit', 'Too small: expected number to be >=1'],
@@ -103,7 +103,7 @@ test.for([
   ['limit=-1', 'limit', notDigits],
   ['limit=1&limit=2', 'limit', 'Invalid input: expected number, received array'],
   ['cursor=', 'cursor', notACursor],
-  ['cursor=%00', 'cursor', 'has a NUL character'],
+  ['cursor=%00', 'cursor', 'contains a NUL character'],
   ['cursor=*', 'cursor', notACursor],
   [`cursor=${cursorOf(null)}`, 'cursor', notACursor],
   [`cursor=${cursorOf('1')}`, 'cursor', notACursor],
@@ -114,7 +114,7 @@ test.for([
   ['type=shell', 'type', 'Invalid option: expected one of "sleep"|"counter"|"http"'],
   ['schedule_type=', 'schedule_type', 'Invalid option: expected one of "interval"|"once"|"cron"'],
   ['paused=maybe', 'paused', expect.stringMatching(/^Invalid option: expected one of "true"\|/)],
-  ['name_prefix=%00', 'name_prefix', 'has a NUL character'],
+  ['name_prefix=%00', 'name_prefix', 'contains a NUL character'],
   [`name_prefix=${'x'.repeat(201)}`, 'name_prefix', 'Too big: expected string to have <=200 characters'],
   ['status=running', 'status', 'is unknown'],
   ['__proto__=1', '__proto__', 'is unknown'],

@@ -160,10 +160,10 @@ test('rejects a next_run_at before start_at or after end_at', async () => {
   const bounds = { start_at: '2990-01-01T00:00:00Z', end_at: '2990-12-31T00:00:00Z' }
   await insertTask({ ...bounds, next_run_at: bounds.start_at })
   expect(await patch({ next_run_at: '2989-12-31' })).toEqual(
-    invalidFields(['#/next_run_at', 'lies before start_at']),
+    invalidFields(['#/next_run_at', 'is before start_at']),
   )
   expect(await patch({ next_run_at: '2991-01-01' })).toEqual(
-    invalidFields(['#/next_run_at', 'lies after end_at']),
+    invalidFields(['#/next_run_at', 'is after end_at']),
   )
   expect(await moved({ next_run_at: bounds.end_at })).toBe('2990-12-31T00:00:00.000Z')
 })

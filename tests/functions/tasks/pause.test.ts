@@ -134,10 +134,10 @@ test('returns 404 for a task that does not exist', async () => {
 })
 
 test.for<[body: object, pointer: string, detail: string]>([
-  [{ until: 'tomorrow' }, '#/until', 'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z'],
+  [{ until: 'tomorrow' }, '#/until', 'must be an ISO 8601 timestamp, such as 2027-03-28T01:00:00Z'],
   [{ until: 1 }, '#/until', 'Invalid input: expected string, received number'],
   [{ reason: 'x'.repeat(501) }, '#/reason', 'Too big: expected string to have <=500 characters'],
-  [{ reason: 'a\0' }, '#/reason', 'has a NUL character'],
+  [{ reason: 'a\0' }, '#/reason', 'contains a NUL character'],
   [{ for: 60 }, '#/for', 'is unknown'],
 ])('rejects %j', async ([body, pointer, detail]) => {
   await insertTask()

@@ -127,7 +127,7 @@ describe('next_run_at', () => {
 test('rejects another type and changes nothing', async () => {
   await insertTask({ name: 'say "hi"' })
   expect(await put({ ...minimal, type: 'http' }, { pathParameters: { name: 'say "hi"' } })).toEqual(
-    problem('conflict', `task "say \\"hi\\"" has type sleep, which can't change`),
+    problem('conflict', `task "say \\"hi\\"" has type sleep, which can't be changed`),
   )
   expect(await db()`select version from whole_tasks`).toEqual([{ version: 1 }])
 })
@@ -151,7 +151,7 @@ describe('with If-Match', () => {
     await insertTask()
     expect(await only('"x"')).toEqual(problem('precondition_failed', 'the task is at version 1'))
     expect(await only('3')).toEqual(
-      problem('bad_request', 'If-Match is not a list of entity tags, such as "3"'),
+      problem('bad_request', 'If-Match must be a list of entity tags, such as "3"'),
     )
   })
 })
@@ -197,7 +197,7 @@ test('rejects an invalid name or body', async () => {
   )
   expect(await put({ ...minimal, params: { x: 1 } })).toEqual(invalidFields(['#/params/x', 'is unknown']))
   expect(await put(minimal, { pathParameters: { name: ' a' } })).toEqual(
-    invalidParameter('name', 'starts or ends with white space'),
+    invalidParameter('name', 'starts or ends with whitespace'),
   )
   expect(await put(minimal, { pathParameters: { name: 'x'.repeat(201) } })).toEqual(
     invalidParameter('name', 'Too big: expected string to have <=200 characters'),

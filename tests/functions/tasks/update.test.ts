@@ -211,8 +211,8 @@ describe('a given next_run_at', () => {
     await insertTask({ next_run_at: '2027-03-10T00:01:00Z' })
     await insertExecution(at)
     expect(await patch({ next_run_at: '2027-03-10T01:00:00+01:00', max_attempts: 9 })).toEqual(
-      problem('conflict', `the occurrence ${at} was handled already`, {
-        errors: [{ pointer: '#/next_run_at', detail: 'was handled already' }],
+      problem('conflict', `the occurrence ${at} has already been handled`, {
+        errors: [{ pointer: '#/next_run_at', detail: 'has already been handled' }],
       }),
     )
     expect(await db()`select max_attempts, version from whole_tasks`).toEqual([
@@ -255,7 +255,7 @@ describe('invalid requests', () => {
       'an invalid cron expression',
       { schedule_type: 'cron', cron_expression: '* * * *' },
       '#/cron_expression',
-      'expected five fields, or six with seconds first, and found 4',
+      'expected five fields, or six with seconds first, but found 4',
     ],
     ['an invalid time zone', { timezone: 'x' }, '#/timezone', '"x" is not an IANA time zone'],
     ['params of another type', { params: { url: 'http://a/' } }, '#/params/url', 'is unknown'],
@@ -281,7 +281,7 @@ describe('invalid requests', () => {
       'an invalid next_run_at',
       { next_run_at: '9999-12-31T23:00-14' },
       '#/next_run_at',
-      'is not an ISO 8601 instant, such as 2027-03-28T01:00:00Z',
+      'must be an ISO 8601 timestamp, such as 2027-03-28T01:00:00Z',
     ],
     [
       'a timeout of zero',

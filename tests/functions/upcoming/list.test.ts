@@ -55,7 +55,7 @@ test.for([
   [['2027-03-10T00:00:00Z', 1, 1]],
 ])('rejects a cursor of %j', async ([keys]) => {
   expect(await list(`cursor=${cursorOf(keys)}`)).toEqual(
-    invalidParameter('cursor', 'is not a cursor of this list'),
+    invalidParameter('cursor', 'is not a cursor for this list'),
   )
 })
 

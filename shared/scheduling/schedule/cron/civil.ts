@@ -4,8 +4,8 @@ export type Civil = { year: number; month: number; day: number }
 const DAYS_OF_ERA = 146_097
 
 /**
- * Returns the days from 1970-01-01 to a date of any year; `Date.UTC` takes the years 0 to 99 for 1900 to 1999. After
- * Howard Hinnant's days_from_civil.
+ * Returns the days from 1970-01-01 to a date in any year. (`Date.UTC` would read the years 0 to 99 as 1900 to 1999.)
+ * Based on Howard Hinnant's days_from_civil.
  */
 export function dayNumber({ year, month, day }: Civil): number {
   const shifted = month <= 2 ? year - 1 : year
@@ -16,7 +16,7 @@ export function dayNumber({ year, month, day }: Civil): number {
   return era * DAYS_OF_ERA + dayOfEra - 719_468
 }
 
-/** Returns the date that is `days` days after 1970-01-01. After Howard Hinnant's civil_from_days. */
+/** Returns the date that is `days` days after 1970-01-01. Based on Howard Hinnant's civil_from_days. */
 export function civilOf(days: number): Civil {
   const shifted = days + 719_468
   const era = Math.floor(shifted / DAYS_OF_ERA)
@@ -45,5 +45,5 @@ const LENGTHS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 export const lengthOf = (year: number, month: number): number =>
   month === 2 && isLeap(year) ? 29 : (LENGTHS[month - 1] ?? 31)
 
-/** Sunday = 0; 1970-01-01 was a Thursday. */
+/** Returns the weekday; Sunday is 0. 1970-01-01 was a Thursday. */
 export const weekdayOf = (days: number): number => (((days + 4) % 7) + 7) % 7

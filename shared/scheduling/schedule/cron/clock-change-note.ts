@@ -5,8 +5,7 @@ import { type Gap, instantsOf, lastGap, wallAt } from './zone.ts'
 const SECOND = 1000
 
 /**
- * Returns a note for people if a clock change affects the run at `at`, which must be a run of this cron; otherwise
- * null.
+ * Returns a note for people if a clock change affects the run at `at`, otherwise null. `at` must be a run of this cron.
  */
 export function clockChangeNote(cron: Cron, timezone: string, at: Date): string | null {
   const wall = wallAt(timezone, at.getTime())

@@ -2,12 +2,12 @@ import { type Cron, isMadeUp } from './cron.ts'
 import { countWalls } from './cron-calendar.ts'
 import { stretchesOf } from './zone.ts'
 
-/** Runs by their number, oldest first, without listing them. */
+/** Runs by index, oldest first, without listing them. */
 export type Runs = {
   count: number
-  /** Returns the instant of a run; 0 is the oldest. */
+  /** Returns the time of a run, in milliseconds since 1970; index 0 is the oldest. */
   at(index: number): number
-  /** Returns how many runs come before an instant. */
+  /** Returns how many runs come before `instant`. */
   before(instant: number): number
 }
 
@@ -15,8 +15,8 @@ const SECOND = 1000
 const DAY = 86_400 * SECOND
 
 /**
- * Returns the runs after `after` up to `until`: the same ones that `nextOccurrence` returns one by one. It looks at
- * each month, not at each run: 0.2 ms for ten years, with or without seconds.
+ * Returns the runs after `after` and up to `until`: the same ones that `nextOccurrence` returns one by one. Visits each
+ * month, not each run: 0.2 ms for ten years, with or without seconds.
  */
 export function runsBetween(cron: Cron, timezone: string, after: Date, until: Date): Runs {
   const from = secondAfter(after.getTime())
@@ -44,7 +44,8 @@ export function runsBetween(cron: Cron, timezone: string, after: Date, until: Da
 const secondAfter = (time: number): number => Math.floor(time / SECOND) * SECOND + SECOND
 
 /**
- * The instants from `from` to `until` (exclusive). Each matching wall time is a run; without `offset`, each second is.
+ * The instants from `from` to `until` (exclusive). Each matching wall time is a run; if `offset` is null, each second
+ * is.
  */
 type Piece = { from: number; until: number; offset: number | null }
 
@@ -55,8 +56,8 @@ function countPiece({ calendar }: Cron, { from, until, offset }: Piece, low: num
 }
 
 /**
- * Only fixed times are affected by clock changes, see `nextOccurrence`. It starts a day earlier, to know of a change
- * just before.
+ * Splits the range at clock changes, which need special care only for fixed times: see `nextOccurrence`. Starts a day
+ * early, to notice a change just before the range.
  */
 function piecesOf(cron: Cron, timezone: string, from: number, until: number): Piece[] {
   const pieces: Piece[] = []

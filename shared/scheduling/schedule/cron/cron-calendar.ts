@@ -6,11 +6,10 @@ import type { Field, MonthDay } from './cron-field.ts'
 /** The days of a cron expression, on a clock that never changes. */
 export type Calendar = {
   fields: CronFieldCollection
-  /** For `L`, `W` and `#`, which no list of values can express; null without them. */
+  /** Handles `L`, `W` and `#`, which no list of values can express; null if the expression has none of them. */
   matchesDay: ((date: MonthDay) => boolean) | null
   /**
-   * The matching days of a month as bits, by the length of the month and its first weekday: there are 28 kinds of
-   * months.
+   * The matching days of a month as bits, cached by the month's length and first weekday: there are 28 kinds of months.
    */
   days: Map<number, number>
 }
@@ -21,8 +20,8 @@ const FIRST_DATE = -8.64e15
 
 /**
  * cron-parser reads plain lists of values. It has no `W` and only one `#`, so for `L`, `W` and `#` it gets every day
- * that they may pick, and `matchesDay` keeps the right ones. The walk over months is ours: its own looks at each day,
- * up to 40 years of them.
+ * that they may pick, and `matchesDay` keeps the right ones. The walk over months is our own: cron-parser's checks each
+ * day, for up to 40 years.
  */
 export function calendarOf(fields: CronFields): Calendar {
   const { second, minute, hour, dayOfMonth, month, dayOfWeek } = fields
@@ -35,14 +34,14 @@ export function calendarOf(fields: CronFields): Calendar {
   }
 }
 
-/** Returns the first matching wall time after `after` and up to `until` (milliseconds, as if UTC), or null. */
+/** Returns the first matching wall time after `after` and up to `until` (milliseconds, as in UTC), or null. */
 export function nextWall(calendar: Calendar, after: number, until: number): number | null {
   const from = Math.floor(Math.max(after, FIRST_DATE) / SECOND) * SECOND + SECOND
   const start = Math.floor(from / DAY)
   let { year, month, day } = civilOf(start)
   let first = start - (day - 1)
   while (first * DAY <= until) {
-    // The first month, without the days before its start.
+    // Masks out the days of the first month before `start`.
     for (let left = daysOf(calendar, year, month, first) & (-1 << (day - 1)); left !== 0; left &= left - 1) {
       const date = first + lowestBit(left)
       const time = timeFrom(calendar, date === start ? from - start * DAY : 0)
@@ -58,7 +57,7 @@ export function nextWall(calendar: Calendar, after: number, until: number): numb
   return null
 }
 
-/** Returns how many wall times match from `from` to `until` (exclusive; milliseconds, as if UTC; whole seconds). */
+/** Returns how many wall times match from `from` to `until` (exclusive; whole seconds, in milliseconds as in UTC). */
 export function countWalls(calendar: Calendar, from: number, until: number): number {
   if (from >= until) return 0
   const [first, last] = [Math.floor(from / DAY), Math.floor((until - SECOND) / DAY)]
@@ -108,7 +107,7 @@ function daysOf(calendar: Calendar, year: number, month: number, first: number):
   return days
 }
 
-/** Decides as cron-parser does, and then by the rules. */
+/** Matches as cron-parser does, then by the rules. */
 function matches({ fields: { dayOfMonth, dayOfWeek }, matchesDay }: Calendar, date: MonthDay): boolean {
   const inMonth = has(dayOfMonth.values, date.day)
   const inWeek = has(dayOfWeek.values, date.weekday)
@@ -138,7 +137,7 @@ function timeFrom({ fields }: Calendar, time: number): number | null {
 const timesADay = ({ fields }: Calendar): number =>
   fields.hour.values.length * fields.minute.values.length * fields.second.values.length
 
-/** Returns how many matching times of a day come before a time, in milliseconds. */
+/** Returns how many matching times of day come before `time`, in milliseconds. */
 function timesBefore({ fields }: Calendar, time: number): number {
   const seconds = time / SECOND
   const [hour, minute, second] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
@@ -169,7 +168,9 @@ function listValues({ text, values, rules }: Field): string {
   return [...new Set([...values, ...rules.flatMap((rule) => rule.candidates)])].join(',')
 }
 
-/** As in Vixie cron: if both fields are restricted, either one is enough. Only a bare `*` is no restriction. */
+/**
+ * As in Vixie cron: if both fields are restricted, matching either one is enough. Only a bare `*` is no restriction.
+ */
 function matchesDay({ dayOfMonth, dayOfWeek }: CronFields, date: MonthDay): boolean {
   const inMonth = dayOfMonth.text !== '*' && holds(dayOfMonth, date.day, date)
   const inWeek = dayOfWeek.text !== '*' && holds(dayOfWeek, date.weekday, date)

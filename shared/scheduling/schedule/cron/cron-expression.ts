@@ -30,13 +30,15 @@ const specs = {
 } satisfies Record<string, FieldSpec>
 
 /**
- * Returns an expression as five fields, or six with seconds first, in capitals, single-spaced, with macros expanded.
+ * Returns an expression as five fields, or six with seconds first, in uppercase, single-spaced, with macros expanded.
  * Throws InvalidCron.
  */
 export function normalizeExpression(expression: string): string {
-  if (typeof expression !== 'string') throw new InvalidCron('a cron expression is text')
+  if (typeof expression !== 'string') throw new InvalidCron('a cron expression must be a string')
   if (expression.length > MAX_LENGTH)
-    throw new InvalidCron(`${expression.length} characters, where at most ${MAX_LENGTH} are allowed`)
+    throw new InvalidCron(
+      `the expression has ${expression.length} characters; at most ${MAX_LENGTH} are allowed`,
+    )
   refuseOddCharacters(expression)
   const text = expression
     .replace(/[ \t]+/g, ' ')
@@ -55,7 +57,7 @@ function refuseOddCharacters(expression: string): void {
 
 function expandMacro(macro: string): string {
   const text = macros.get(macro)
-  if (text === undefined) throw new InvalidCron(`${macro} is none of ${[...macros.keys()].join(', ')}`)
+  if (text === undefined) throw new InvalidCron(`${macro} is not one of ${[...macros.keys()].join(', ')}`)
   return text
 }
 
@@ -63,7 +65,7 @@ function expandMacro(macro: string): string {
 export function parseFields(text: string): CronFields {
   const words = text.split(' ')
   if (words.length < 5 || words.length > 6)
-    throw new InvalidCron(`expected five fields, or six with seconds first, and found ${words.length}`)
+    throw new InvalidCron(`expected five fields, or six with seconds first, but found ${words.length}`)
   const [dayOfWeek = '', month = '', dayOfMonth = '', hour = '', minute = '', second = '0'] = words.reverse()
   const fields = {
     second: parseField(specs.second, second),
@@ -81,5 +83,5 @@ function refuseNeverFiring({ dayOfMonth, month, dayOfWeek }: CronFields): void {
   if (dayOfWeek.text !== '*') return
   const firstDay = Math.min(...dayOfMonth.values, ...dayOfMonth.rules.map((rule) => rule.minDay))
   if (month.values.some((value) => firstDay <= (longestMonth[value - 1] ?? 0))) return
-  throw new InvalidCron(`never fires: day ${firstDay} of the month never comes in month ${month.text}`)
+  throw new InvalidCron(`never fires: day ${firstDay} does not exist in month ${month.text}`)
 }

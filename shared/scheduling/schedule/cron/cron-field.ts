@@ -3,13 +3,16 @@ import { InvalidCron } from './invalid-cron.ts'
 /** A day as the rules see it; `weekday` counts from Sunday = 0. */
 export type MonthDay = { day: number; weekday: number; lastDay: number }
 
-/** `candidates` are all values the rule may pick in any month, `minDay` the last day a month must have for it. */
+/**
+ * `candidates`: all values that the rule may pick in any month. `minDay`: how many days a month needs for the rule to
+ * match.
+ */
 export type DayRule = { candidates: number[]; minDay: number; matches: (date: MonthDay) => boolean }
 
 /** `values` are sorted and unique; `text` is kept because `*` and a full range mean different things. */
 export type Field = { text: string; values: number[]; rules: DayRule[] }
 
-/** `max` is the largest value that may be written, `last` the one where `*` and an open step (`5/15`) end. */
+/** `max` is the largest value that may be written, `last` is where `*` and an open step (`5/15`) end. */
 export type FieldSpec = {
   name: string
   min: number
@@ -19,7 +22,7 @@ export type FieldSpec = {
   rule?: (item: string, text: string, spec: FieldSpec) => DayRule | null
 }
 
-/** Reads one field, in capitals. Throws InvalidCron, its message starting with the field's name. */
+/** Reads one field, in uppercase. Throws InvalidCron with a message that starts with the field's name. */
 export function parseField(spec: FieldSpec, text: string): Field {
   const values = new Set<number>()
   const rules: DayRule[] = []
@@ -35,8 +38,8 @@ export function parseField(spec: FieldSpec, text: string): Field {
 export function parseValue(spec: FieldSpec, text: string): number {
   const named = spec.names?.indexOf(text) ?? -1
   if (named >= 0) return named + spec.min
-  if (text === '') refuse(spec, 'a number is missing beside - / or #')
-  if (text === '?') refuse(spec, '? is not supported, write *')
+  if (text === '') refuse(spec, 'a number is missing next to -, / or #')
+  if (text === '?') refuse(spec, '? is not supported; use *')
   if (!/^\d+$/.test(text))
     refuse(spec, `${text} is not a number${spec.names ? ' or a three-letter name' : ''}`)
   const value = Number(text)
@@ -64,11 +67,14 @@ function parseRange(spec: FieldSpec, range: string, open: boolean): [from: numbe
   const from = parseValue(spec, low)
   if (high === undefined) return [from, open ? Math.max(from, spec.last) : from]
   const to = parseValue(spec, high)
-  if (to < from) refuse(spec, `${range} runs backwards, write a list or two ranges`)
+  if (to < from) refuse(spec, `${range} runs backwards; use a list or two ranges`)
   return [from, to]
 }
 
-/** A step wider than the field can only be a mistake: 90 in the minutes would run hourly, not each 90 minutes. */
+/**
+ * Rejects a step wider than the field. It can only be a mistake: 90 in the minutes would run hourly, not every 90
+ * minutes.
+ */
 function parseStep(spec: FieldSpec, item: string, step: string): number {
   const widest = spec.last - spec.min + 1
   if (!/^\d+$/.test(step)) refuse(spec, `the step of ${item} is not a number`)

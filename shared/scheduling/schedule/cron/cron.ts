@@ -6,10 +6,7 @@ import { type Gap, gapAround, instantsOf, nextSetBack, offsetAt, wallAt } from '
 export { InvalidCron } from './invalid-cron.ts'
 export { isTimeZone } from './zone.ts'
 
-/**
- * `followsClock`: the minute or hour starts with `*`, so it runs by the clock on the wall. Otherwise it is a fixed
- * time.
- */
+/** `followsClock`: the minute or hour starts with `*`, so it runs by the wall clock. Otherwise it is a fixed time. */
 export type Cron = { expression: string; followsClock: boolean; calendar: Calendar }
 
 const SECOND = 1000
@@ -17,15 +14,15 @@ const HOUR = 3_600 * SECOND
 const DAY = 24 * HOUR
 const YEARS_AHEAD = 40
 
-/** Two days before the last Date, so that the wall time of every zone is a Date too. */
+/** Two days before the last Date, so that the wall time in every zone is a Date too. */
 const LAST_INSTANT = 8.64e15 - 2 * DAY
 
-/** A longer gap is a move across the date line (Apia 2011). Nobody lived that day, so nothing runs for it. */
+/** A longer gap is a move across the date line (Apia 2011). Nobody lived through that day, so nothing runs for it. */
 const LONGEST_GAP_MADE_UP = 3 * HOUR
 
 /**
- * Five fields, or six with seconds first; names, lists, ranges, steps, `L`, `LW`, `15W`, `5L`, `1#2`, macros.
- * Throws InvalidCron with a message that says what is wrong and where, also for what can never fire.
+ * Parses five fields, or six with seconds first; names, lists, ranges, steps, `L`, `LW`, `15W`, `5L`, `1#2`, macros.
+ * Throws InvalidCron with a message that says what is wrong and where, also if the expression can never fire.
  */
 export function parseCron(expression: string): Cron {
   const text = normalizeExpression(expression)
@@ -34,16 +31,16 @@ export function parseCron(expression: string): Cron {
   return { expression: text, followsClock, calendar: calendarOf(fields) }
 }
 
-/** Returns an expression in English. Throws InvalidCron. */
+/** Describes an expression in English. Throws InvalidCron. */
 export function describeCron(expression: string): string {
   return cronstrue.toString(parseCron(expression).expression, { use24HourTimeFormat: true })
 }
 
 /**
- * The first run strictly later than `after`, or null when there is none within 40 years. Clock changes follow
- * Vixie cron: what follows the clock runs whenever the clock shows its time, so never in a gap and twice in a
- * repeated hour; a fixed time runs once, at the first instant after a gap and in the first pass of a repeated hour.
- * Throws RangeError for a zone that Intl doesn't know and for an invalid date.
+ * Returns the first run strictly after `after`, or null if there is none within 40 years. Clock changes are handled as
+ * in Vixie cron. An expression that follows the clock runs whenever the clock shows its time, so never in a gap and
+ * twice in a repeated hour. A fixed time runs once: at the first instant after a gap, and in the first pass of a
+ * repeated hour. Throws RangeError for a zone that Intl doesn't know and for an invalid date.
  */
 export function nextOccurrence(cron: Cron, timezone: string, after: Date): Date | null {
   const from = Math.floor(after.getTime() / SECOND) * SECOND
@@ -58,7 +55,7 @@ export function isMadeUp(cron: Cron, gap: Gap): boolean {
   return !cron.followsClock && gap.size <= LONGEST_GAP_MADE_UP
 }
 
-/** Walks the wall times after `wallFrom`. One without a run lies in a gap, which is skipped in one step. */
+/** Walks the matching wall times after `wallFrom`. One without a run is in a gap, which is skipped in one step. */
 function firstRun(cron: Cron, zone: string, wallFrom: number, after: number, until: number): number | null {
   let cursor = wallFrom
   for (;;) {
@@ -73,7 +70,10 @@ function firstRun(cron: Cron, zone: string, wallFrom: number, after: number, unt
   }
 }
 
-/** In the second pass of a repeated hour a fixed time has nothing left to do before that hour's end. */
+/**
+ * Returns the wall time to start from. In the second pass of a repeated hour, a fixed time has nothing left to do until
+ * that hour ends.
+ */
 function startingWall(cron: Cron, zone: string, from: number): number {
   const wall = wallAt(zone, from)
   const [firstPass = from] = cron.followsClock ? [] : instantsOf(zone, wall)

@@ -3,15 +3,15 @@ import { type DayRule, type FieldSpec, type MonthDay, parseValue, refuse } from 
 const SATURDAY = 6
 
 /**
- * Reads `L`, `LW` (last day, last working day of the month) and `15W` (working day nearest to the 15th). Returns null
- * for anything else.
+ * Reads `L`, `LW` (the last day and the last working day of the month) and `15W` (the working day nearest the 15th).
+ * Returns null for anything else.
  */
 export function dayOfMonthRule(item: string, text: string, spec: FieldSpec): DayRule | null {
   if (item === 'L')
     return { candidates: [28, 29, 30, 31], minDay: 1, matches: (date) => date.day === date.lastDay }
   const near = /^(L|\d+)W$/.exec(item)?.[1]
   if (near === undefined) return null
-  if (item !== text) refuse(spec, `${item} can't stand in a list`)
+  if (item !== text) refuse(spec, `${item} can't be part of a list`)
   if (near === 'L') return workingDayRule(31, [26, 27, 28, 29, 30, 31], 1)
   const day = parseValue(spec, near)
   const around = [day - 2, day - 1, day, day + 1, day + 2].filter((value) => value >= 1 && value <= 31)
@@ -20,13 +20,13 @@ export function dayOfMonthRule(item: string, text: string, spec: FieldSpec): Day
 
 /** Reads `5L` (last Friday) and `1#2` (second Monday). Returns null for anything else. */
 export function dayOfWeekRule(item: string, _text: string, spec: FieldSpec): DayRule | null {
-  if (item === 'L') refuse(spec, 'L needs a weekday in front, as in 5L')
+  if (item === 'L') refuse(spec, 'L needs a weekday before it, as in 5L')
   const last = /^([^#]+)L$/.exec(item)?.[1]
   if (last !== undefined)
     return weekdayRule(parseValue(spec, last) % 7, (date) => date.day > date.lastDay - 7)
   const [weekday = '', nth] = item.split(/#(.*)/)
   if (nth === undefined) return null
-  if (!/^[1-5]$/.test(nth)) refuse(spec, `what follows # in ${item} is not in 1-5`)
+  if (!/^[1-5]$/.test(nth)) refuse(spec, `the value after # in ${item} is not in 1-5`)
   return weekdayRule(parseValue(spec, weekday) % 7, (date) => Math.ceil(date.day / 7) === Number(nth))
 }
 
@@ -48,7 +48,8 @@ function workingDayRule(day: number, candidates: number[], minDay: number): DayR
 }
 
 /**
- * Never leaves the month: if the 1st is a Saturday it is Monday the 3rd, if the 31st is a Sunday it is Friday the 29th.
+ * Returns the working day nearest to `day` in the same month: if the 1st is a Saturday, that is Monday the 3rd; if the
+ * 31st is a Sunday, it is Friday the 29th.
  */
 function workingDayNear(day: number, date: MonthDay): number {
   const weekday = (date.weekday + day - date.day + 35) % 7

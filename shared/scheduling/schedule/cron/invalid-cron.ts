@@ -1,4 +1,4 @@
-/** Refusal of a cron expression; `message` says what is wrong and in which field. */
+/** Thrown for an invalid cron expression; `message` says what is wrong and in which field. */
 export class InvalidCron extends Error {
   override name = 'InvalidCron'
 }

@@ -4,21 +4,24 @@ const SECOND = 1000
 const DAY = 86_400 * SECOND
 const MAX_FORMATTERS = 512
 
-/** More than any offset that a zone has ever had (Manila -15:56, Metlakatla +15:02). */
+/** More than any offset that a zone has ever had, in milliseconds (Manila -15:56, Metlakatla +15:02). */
 const OFFSET_REACH = 16 * 3_600 * SECOND
 const LAST_INSTANT = 8.64e15
 
-/** A wall time no clock of the zone shows; `end` is the first instant after the gap, `size` its length in ms. */
+/**
+ * A range of wall times that the zone's clock never shows. `end` is the first instant after it, `size` its length in
+ * ms.
+ */
 export type Gap = { end: number; size: number }
 
 const formatters = new Map<string, Intl.DateTimeFormat>()
 
 /**
- * Returns whether Intl knows the IANA name. A bare offset such as +02:00 is refused, since it would silently miss clock
- * changes.
+ * Returns whether Intl knows the IANA name. A bare offset such as +02:00 is rejected, since it would silently miss
+ * clock changes.
  */
 export function isTimeZone(name: string): boolean {
-  // Most tasks have this one, and the first formatter of a process takes 25 ms.
+  // Most tasks use this one, and a process's first formatter takes 25 ms to create.
   if (name === 'UTC') return true
   if (!/^[A-Za-z]/.test(name)) return false
   try {
@@ -29,7 +32,7 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-/** Creating a formatter takes 0.1 ms, using one 1.5 µs; the oldest goes first when there are too many. */
+/** Creating a formatter takes 0.1 ms, using one 1.5 µs. When there are too many, the oldest is dropped. */
 function formatterOf(zone: string): Intl.DateTimeFormat {
   const known = formatters.get(zone)
   if (known !== undefined) return known
@@ -60,8 +63,8 @@ export function wallAt(zone: string, instant: number): number {
 }
 
 /**
- * Returns the instants when the zone's clock shows `wall`, earliest first: one, two in a repeated hour, none in a gap.
- * It sees both sides of one clock change; no zone has had two within 48 hours (since 1830, as of tzdata 2026).
+ * Returns the instants at which the zone's clock shows `wall`, earliest first: one, two in a repeated hour, none in a
+ * gap. It checks both sides of one clock change; no zone has had two within 48 hours (since 1830, as of tzdata 2026).
  */
 export function instantsOf(zone: string, wall: number): number[] {
   const before = offsetAt(zone, wall - OFFSET_REACH)
@@ -70,15 +73,15 @@ export function instantsOf(zone: string, wall: number): number[] {
   return offsets.map((offset) => wall - offset).filter((instant) => wallAt(zone, instant) === wall)
 }
 
-/** Returns the gap in which a wall time without instants lies. */
+/** Returns the gap around a wall time that has no instants. */
 export function gapAround(zone: string, wall: number): Gap {
   const end = bisect(wall - OFFSET_REACH, wall + OFFSET_REACH, (instant) => wallAt(zone, instant) > wall)
   return { end, size: offsetAt(zone, end) - offsetAt(zone, end - SECOND) }
 }
 
 /**
- * Returns the instant within a day after `instant` when the clock goes back, or null. No clock goes back by more than a
- * day.
+ * Returns the instant within a day after `instant` at which the clock is set back, or null. No clock is set back by
+ * more than a day.
  */
 export function nextSetBack(zone: string, instant: number): number | null {
   const offset = offsetAt(zone, instant)
@@ -86,7 +89,7 @@ export function nextSetBack(zone: string, instant: number): number | null {
   return bisect(instant, instant + DAY, (later) => offsetAt(zone, later) < offset)
 }
 
-/** Returns the gap that ends within a day before `instant`, or at it; or null. */
+/** Returns the gap that ended within the day up to and including `instant`, or null. */
 export function lastGap(zone: string, instant: number): Gap | null {
   const from = instant - DAY
   const size = offsetAt(zone, instant) - offsetAt(zone, from)
@@ -94,7 +97,7 @@ export function lastGap(zone: string, instant: number): Gap | null {
   return { end: bisect(from, instant, (later) => offsetAt(zone, later) > offsetAt(zone, from)), size }
 }
 
-/** Instants from `from` to `until` (exclusive) in which the zone's clock is `offset` east of UTC. */
+/** A period from `from` to `until` (exclusive) in which the zone's clock is `offset` ms east of UTC. */
 export type Stretch = { from: number; until: number; offset: number }
 
 /** No zone has had two changes within 48 hours: see `instantsOf`. */
@@ -106,8 +109,7 @@ const changes = new Map<string, Change[]>()
 const MAX_YEARS = 20_000
 
 /**
- * Returns the clock changes of a zone in a year (of UTC), oldest first. Looks at every other day, once per zone and
- * year: 0.3 ms.
+ * Returns a zone's clock changes in a UTC year, oldest first. Checks every other day, once per zone and year: 0.3 ms.
  */
 function changesIn(zone: string, year: number): Change[] {
   const key = `${zone} ${year}`
@@ -120,7 +122,7 @@ function changesIn(zone: string, year: number): Change[] {
   return found
 }
 
-/** After `from`, and not after `until`. */
+/** Returns the changes after `from`, up to and including `until`. */
 function changesBetween(zone: string, from: number, until: number): Change[] {
   const found: Change[] = []
   let offset = offsetAt(zone, from)
@@ -155,7 +157,10 @@ export function stretchesOf(zone: string, from: number, until: number): Stretch[
   return stretches
 }
 
-/** Returns the first whole second in (from, to] that is `past`. `from` isn't, `to` is, and both are whole seconds. */
+/**
+ * Returns the first whole second in (from, to] for which `past` is true. It must be false for `from` and true for `to`,
+ * and both must be whole seconds.
+ */
 function bisect(from: number, to: number, past: (instant: number) => boolean): number {
   let [low, high] = [from, to]
   while (high - low > SECOND) {
