@@ -2,19 +2,19 @@ import postgres, { type ISql, type Sql } from 'postgres'
 import { config } from './config.ts'
 import { logger } from './logger.ts'
 
-/** Ids are bigint in the database. A number holds 2^53 of them, which is enough. */
+/** Ids are bigint in the database. Numbers are exact up to 2^53, which is enough. */
 const bigint = { to: 20, from: [20], parse: Number, serialize: String }
 
 /**
- * Returns an array literal (PostgreSQL manual, 8.15.6). It is what JSON writes, but for the brackets and for escapes of
- * control characters, which a literal takes as they are.
+ * Returns an array literal (PostgreSQL manual, 8.15.6). It is the same as JSON, except for the brackets and for control
+ * characters, which JSON escapes and a literal doesn't.
  */
 function serializeArray(array: unknown[]): string {
   const json = JSON.stringify(array)
   return `{${JSON_ESCAPE.test(json) ? array.map(serializeElement).join(',') : json.slice(1, -1)}}`
 }
 
-/** Matches escapes of anything but quotes and backslashes. */
+/** Matches escapes of anything except quotes and backslashes. */
 const JSON_ESCAPE = /\\[^"\\]/
 
 const serializeElement = (it: unknown): unknown =>
@@ -24,24 +24,24 @@ const serializeElement = (it: unknown): unknown =>
 const ARRAY_OIDS = [1007, 1009, 1016, 1022, 1185, 2951]
 
 /**
- * Otherwise postgres.js asks the server for them at each connect, and dies of an unhandled rejection if that is cut
- * off.
+ * Defined here because postgres.js would otherwise query the array types on every connect. If that query is cut off,
+ * the process dies of an unhandled rejection.
  */
 const arrays = Object.fromEntries(
   ARRAY_OIDS.map((oid) => [`array_${oid}`, { to: oid, from: [], serialize: serializeArray, parse: String }]),
 )
 
 type Types = { bigint: number }
-/** The pool, which opens transactions. */
+/** A pool, which can open transactions. */
 export type Database = Sql<Types>
-/** The pool or a transaction: enough for a function that only runs statements. */
+/** A pool or a transaction, for functions that only run statements. */
 export type Queryable = ISql<Types>
-/** A part of a statement. */
+/** A fragment of a statement. */
 export type Fragment = postgres.Fragment
 
 /**
- * Returns a part of a statement that is made once and used many times. For parts without values, in statements that run
- * a thousand times a second: the driver makes a promise of each part.
+ * Returns a fragment that is created once and reused. Use it for fragments without values, in statements that run a
+ * thousand times a second: the driver creates a promise for each fragment.
  */
 export function reusable(make: (sql: Queryable) => Fragment): (sql: Queryable) => Fragment {
   let made: Fragment | undefined
@@ -55,21 +55,24 @@ const RECONNECT_SECONDS = 0.2
 
 /** How long this process and the server wait for each other, in milliseconds. */
 export type Limits = {
-  /** A connection that owes an answer for this long is dead. So is one that takes longer to open. */
+  /**
+   * A connection counts as dead if it is silent for this long while a response is pending, or if it takes longer to
+   * open.
+   */
   silenceMs: number
   /**
-   * The server ends a statement that takes longer. It is less than `silenceMs`, so that a slow statement isn't taken
-   * for a dead server.
+   * The server cancels statements that take longer. Less than `silenceMs`, so that a slow statement isn't mistaken for
+   * a dead server.
    */
   statementMs: number
-  /** The server ends a statement that waits longer for a lock. */
+  /** The server cancels statements that wait longer for a lock. */
   lockMs: number
 }
 
 const LEAST_SILENCE_MS = 1000
 const MOST_SILENCE_MS = 6000
 
-/** Returns limits such that a statement has ended, and has been repeated once, well before a lease ends. */
+/** Returns limits that let a statement fail and be repeated once well before a lease expires. */
 export function limitsOf(leaseSeconds: number): Limits {
   const silenceMs = Math.min(MOST_SILENCE_MS, Math.max(LEAST_SILENCE_MS, leaseSeconds * 200))
   return { silenceMs, statementMs: silenceMs * 0.75, lockMs: silenceMs * 0.5 }
@@ -77,7 +80,7 @@ export function limitsOf(leaseSeconds: number): Limits {
 
 const MINUTE_MS = 60_000
 
-/** The limits of work that takes minutes: migrations. */
+/** Limits for work that takes minutes: migrations. */
 export const LONG_LIMITS: Limits = {
   silenceMs: 61 * MINUTE_MS,
   statementMs: 60 * MINUTE_MS,
@@ -85,14 +88,14 @@ export const LONG_LIMITS: Limits = {
 }
 
 /**
- * If a process is stopped, or its machine vanishes, its transaction would otherwise keep its locks for hours, and
+ * Otherwise, if a process is suspended or its machine vanishes, its transaction could keep its locks for hours, and
  * nobody could claim those tasks.
  */
 const MOST_IDLE_MS = 10_000
 
 /**
- * The server's own limits. The last ones close the connection of a client that has vanished: for 60 seconds nothing has
- * come from it, or nothing that was sent to it has been acknowledged.
+ * The server's own limits. The TCP settings close the connection of a client that has vanished: for 60 seconds, nothing
+ * has arrived from it, or nothing that was sent to it has been acknowledged.
  */
 const serverSettings = ({ silenceMs, statementMs, lockMs }: Limits) => ({
   statement_timeout: Math.ceil(statementMs),
@@ -105,8 +108,8 @@ const serverSettings = ({ silenceMs, statementMs, lockMs }: Limits) => ({
 })
 
 /**
- * The settings on which the text form of a value or the meaning of a statement depends. The server, the database or the
- * role may have changed any of them. `search_path` is left as it is.
+ * Settings that affect the text form of values or the meaning of statements. The server, the database or the role may
+ * have changed any of them. `search_path` is left unchanged.
  */
 const MEANING = {
   TimeZone: 'UTC',
@@ -123,15 +126,16 @@ const MEANING = {
 }
 
 /**
- * Everything that requests ask for has an index. A plan made while a table was empty would read the whole table until
- * its statistics catch up. And compiling these statements would take longer than running them.
+ * Every query that a request runs can use an index. Without these settings, a plan made while a table was empty would
+ * scan the whole table until its statistics catch up, and JIT compilation would take longer than the statements
+ * themselves.
  */
 const SHORT_READS = { enable_seqscan: 'off', jit: 'off' }
 
 /**
- * For statements over sets that look each row up by its key. They are planned for their own parameters: a plan kept
- * from when a table was nearly empty would scan the whole table until statistics catch up, which at full speed takes a
- * minute. Rows are mostly in memory, so a random page costs little more than the next one.
+ * For statements that look up a set of rows by key. They are planned for their own parameters: a plan that was cached
+ * when a table was nearly empty would scan the whole table until statistics catch up, which takes a minute at full
+ * speed. Most rows are in memory, so reading a random page costs little more than reading the next one.
  */
 const PLANNER = {
   plan_cache_mode: 'force_custom_plan',
@@ -141,39 +145,40 @@ const PLANNER = {
 }
 
 export type PoolOptions = {
-  /** The most connections. */
+  /** Maximum number of connections. */
   max: number
-  /** Shown by pg_stat_activity after `task-scheduler`. */
+  /** Follows `task-scheduler` in the application name, which pg_stat_activity shows. */
   name?: string
   echo?: boolean
-  /** For statements over sets of rows. */
+  /** Whether the statements work on sets of rows. */
   forSets?: boolean
   /** Default: the limits for a lease of 15 seconds. */
   limits?: Limits
 }
 
 /**
- * Opens a pool. Connections open at the first query and close after 20 idle seconds. A query is rejected if its
- * connection is silent for too long, or if it finds no free connection (ETIMEDOUT). The server may have executed it
- * anyway, or may still do so until its own limit.
+ * Opens a pool. Connections open with the first query and close after 20 idle seconds. A query is rejected with
+ * ETIMEDOUT if its connection is silent for too long, or if no connection becomes free in time. The server may have
+ * executed it anyway, or may still do so within its own limit.
  */
 export function connect(url: string, options: PoolOptions): Database {
   const limits = options.limits ?? limitsOf(15)
-  // The driver's type doesn't know what our patch adds.
+  // The driver's type doesn't include the option that our patch adds.
   const silence: object = { silence_timeout: limits.silenceMs / 1000 }
   const sql = postgres(url, {
     ...silence,
     max: options.max,
     idle_timeout: 20,
     connect_timeout: Math.min(10, limits.silenceMs / 1000),
-    // The default grows to 20 s per connection: longer than a lease, and than a request may take. There is no delay
-    // after an idle connection was closed: a frozen function sees that when it wakes, and its caller is waiting.
+    // The default delay grows to 20 s per connection, which is longer than a lease and longer than a request may take.
+    // There is no delay after an idle connection was closed: a frozen function notices that when it wakes, and its
+    // caller is waiting.
     backoff: (failures) => (failures === 0 ? 0 : RECONNECT_SECONDS),
     fetch_types: false,
     types: { bigint, ...arrays },
     connection: {
       application_name: options.name ? `task-scheduler ${options.name}` : 'task-scheduler',
-      // The driver's type has booleans for some of them, and leaves out what is false.
+      // The driver's type has booleans for some of them, but the driver omits settings that are false.
       ...(MEANING as object),
       ...serverSettings(limits),
       ...SHORT_READS,
@@ -193,23 +198,23 @@ const SCHEDULER_CONNECTIONS = 9
 
 const pools = new Map<string, Database>()
 
-/** Returns this process' pool for requests. */
+/** Returns this process's pool for requests. */
 export const db = (): Database => poolOf('requests', { max: config().databasePoolSize })
 
-/** Returns the pool of the tick and the executor, which never wait for requests. */
+/** Returns the pool for the tick and the executor, so that they never wait for requests. */
 export const schedulerDb = (): Database =>
   poolOf('scheduler', { max: Math.min(config().databasePoolSize, SCHEDULER_CONNECTIONS), forSets: true })
 
 /**
- * Returns the heartbeat's own connection, so that a heartbeat never waits behind another statement. A Lambda function
- * shares the scheduler's, since there are as many functions as invocations.
+ * Returns the heartbeat's own connection, so that a heartbeat never waits behind another statement. On Lambda it
+ * returns the scheduler's pool instead, since every concurrent invocation would add a connection.
  */
 export const heartbeatDb = (): Database =>
   config().executeFunctionName ? schedulerDb() : poolOf('heartbeat', { max: 1, forSets: true })
 
 export const PROBE_LIMITS: Limits = { silenceMs: 1000, statementMs: 750, lockMs: 500 }
 
-/** Returns a connection for health checks, which are answered within about a second or not at all. */
+/** Returns a connection for health checks, which succeed or fail within about a second. */
 export const probeDb = (): Database => poolOf('probe', { max: 1, limits: PROBE_LIMITS })
 
 /** Returns a connection for work that takes minutes: migrations. */
@@ -225,14 +230,14 @@ function poolOf(name: string, options: PoolOptions): Database {
   return pool
 }
 
-/** Closes this process' pools. What still runs in them after so many seconds is cut off. */
+/** Closes this process's pools. Statements that are still running after `seconds` are cut off. */
 export async function closeDatabase(seconds: number): Promise<void> {
   await Promise.all([...pools.values()].map((pool) => pool.end({ timeout: seconds })))
 }
 
 /**
- * Returns the conjunction of those conditions that aren't false. Conditions that weren't asked for are left out, since
- * a plan with them could use no index.
+ * Joins the conditions with `and`, except those that are false. Those are left out, since a plan that includes them
+ * couldn't use an index.
  */
 export function allOf(sql: Queryable, conditions: (Fragment | false)[]): Fragment {
   return conditions
@@ -241,8 +246,8 @@ export function allOf(sql: Queryable, conditions: (Fragment | false)[]): Fragmen
 }
 
 /**
- * Returns an expression for about how many bytes the text of a jsonb column has. The size of a compressed value says
- * nothing about that, so such a value is read.
+ * Returns an SQL expression for the approximate length of a jsonb column as text, in bytes. The stored size of a
+ * compressed value says nothing about that, so such a value is read.
  */
 export const textBytes = (sql: Queryable, column: Fragment): Fragment => sql`
   case
@@ -250,7 +255,14 @@ export const textBytes = (sql: Queryable, column: Fragment): Fragment => sql`
     else octet_length(${column}::text)
   end`
 
-/** Returns whether a statement failed because the database couldn't be reached, so that trying again may help. */
+/**
+ * Returns the values for a column of `unnest`; null if all of them are, which `unnest` fills up with nulls. An array
+ * would take time on both sides.
+ */
+export const sparse = <Value>(values: (Value | null)[]): (Value | null)[] | null =>
+  values.every((it) => it === null) ? null : values
+
+/** Returns whether a statement failed because the database couldn't be reached, so that a retry may succeed. */
 export function isUnreachable(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return UNREACHABLE.test(code)
@@ -258,12 +270,12 @@ export function isUnreachable(error: unknown): boolean {
 
 /**
  * Errors of postgres.js and of sockets, the SQLSTATE classes 08 (connection), 53 (resources) and 57P (shutdown), our
- * own limits, a server that has just become a replica, and lost races.
+ * own limits, a server that has just become a replica, and serialization failures.
  */
 const UNREACHABLE =
   /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN(REFUSED|RESET)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|53\w{3}|57P\w\w|57014|25P03|25006|40001|55P03)$/
 
-/** Returns whether the server ended a statement because it took too long. A smaller one may get through. */
+/** Returns whether the server cancelled a statement because it took too long. A smaller one may succeed. */
 export function wasTooSlow(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === '57014'
 }
@@ -271,7 +283,7 @@ export function wasTooSlow(error: unknown): boolean {
 const DEADLOCK = '40P01'
 const DEADLOCK_TRIES = 5
 
-/** Repeats a transaction that PostgreSQL ended to break a deadlock. By then the other one is done. */
+/** Repeats a transaction that PostgreSQL aborted to break a deadlock. By then the other transaction can proceed. */
 export async function retryDeadlock<T>(transaction: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {

@@ -173,19 +173,18 @@ test('large results are split over several statements, and all are written', asy
   for (let number = 0; number < count; number += 1) await insertTask({ name: `task ${number}` })
   const claim = await claimOne()
   await startAll(claim)
-  const { id, clock, since, executions } = claim
   const watch = new Overdue(30)
   const heartbeat = new Heartbeat(db(), { leaseSeconds: 30, overdue: watch, givenUp: new GivenUp(db()) })
-  const held = heartbeat.hold(id, [], since, () => {})
+  const held = heartbeat.hold({ ...claim, executions: [] }, () => {})
   const written = await new Promise<boolean[]>((resolve) => {
     const all: boolean[] = []
     const ended = (_: unknown, written: boolean) => {
       if (all.push(written) === count) resolve(all)
     }
     const settler = new Settler(db(), watch, { settled: ended, over: () => {} })
-    const given = { claim: held, clock, at: 0, deadline: 0, beganAt: 0, lateReason: null, slot: undefined }
-    for (const execution of executions) {
-      const work = { ...given, execution, isExclusive: true, mayBeStarted: false }
+    const given = { claim: held, at: 0, beganAt: 0, lateReason: null, slot: undefined }
+    for (const execution of claim.executions) {
+      const work = { ...given, execution, mayBeStarted: false }
       settler.add({ execution, outcome: { status: 'success', result }, bytes: 90_000, work })
     }
   })

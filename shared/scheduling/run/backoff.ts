@@ -1,7 +1,8 @@
 /**
- * Returns how many seconds to wait before the next attempt, after `failures` failed ones (1 or more). `base` doubles
- * with each failure, up to `cap`; half of that is fixed and half is random ("equal jitter", Brooker, AWS Architecture
- * Blog, 2015), so that tasks that failed together don't come back together. `random` returns a number in [0, 1).
+ * Returns how many seconds to wait before the next attempt, after `failures` failed ones (at least 1). `base` doubles
+ * with each failure, up to `cap`. Half of the result is fixed and half is random ("equal jitter", Brooker, AWS
+ * Architecture Blog, 2015), so that tasks that failed together don't come back together. `random` returns a number in
+ * [0, 1).
  */
 export function backoffSeconds(
   base: number,

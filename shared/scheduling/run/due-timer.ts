@@ -1,17 +1,17 @@
 type Due = {
-  /** On this process' monotonic clock (`performance.now()`, milliseconds). */
+  /** On this process's monotonic clock (`performance.now()`, milliseconds). */
   at: number
 }
 
 /** Items due within this many milliseconds of each other fire together: nobody can tell which was meant to be first. */
 const TOGETHER_MS = 1
 
-/** When a timer fires early by less than this, the rest is spent in turns of the event loop. */
+/** When a timer fires early by less than this many milliseconds, the rest is spent in turns of the event loop. */
 const SPIN_MS = 0.5
 
 /**
- * Fires items at their instants, in order, with one timer for all. `leadMs` says how much earlier to fire a group of so
- * many. It reads only the monotonic clock, so a timer that fires early changes nothing.
+ * Fires items when they are due, in order, with one timer for all. `leadMs` returns how many milliseconds earlier to
+ * fire a group of `count` items. Reads only the monotonic clock, so a timer that fires early changes nothing.
  */
 export class DueTimer<T extends Due> {
   readonly #onDue: (due: T[]) => void
@@ -44,7 +44,7 @@ export class DueTimer<T extends Due> {
     const lead = this.#leadMs(this.#countUntil(first.at + TOGETHER_MS))
     const wait = first.at - lead - performance.now()
     if (wait <= 0) this.#fire(lead)
-    // Timers count whole milliseconds, so another timer would be late by more than what is left.
+    // Timers count whole milliseconds, so another timer would be late by more than the time that is left.
     else if (firedEarly && wait < SPIN_MS) this.#immediate = setImmediate(() => this.#fire(lead))
     else this.#timer = setTimeout(() => this.#fire(lead), Math.ceil(wait))
   }
@@ -60,7 +60,7 @@ export class DueTimer<T extends Due> {
     this.#arm(due.length === 0)
   }
 
-  /** Returns how many items are due by an instant, by binary search. */
+  /** Returns how many items are due by `instant`, with a binary search. */
   #countUntil(instant: number): number {
     let [low, high] = [0, this.#waiting.length]
     while (low < high) {

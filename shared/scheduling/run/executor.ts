@@ -15,7 +15,7 @@ import { Slots } from './slots.ts'
 import { Starter } from './starter.ts'
 import type { HeldClaim, Share, Work } from './work.ts'
 
-/** Nothing more is claimed while the params and results in this process add up to this. */
+/** Nothing more is claimed once the params and results in this process add up to this many bytes. */
 const HEAVY_BYTES = 48 * 2 ** 20
 
 /** How many runs begin before everything else gets a turn. */
@@ -27,26 +27,24 @@ type Options = {
   maxRunning: number
   /** A connection that only the heartbeat uses. Default: `sql`. */
   heartbeatSql?: Database
-  /** Told what the heartbeat and the settlements owe. Default: one of its own. */
+  /** Watches whether heartbeats and settlements are on time. Default: one of its own. */
   overdue?: Overdue
 }
 
-/** A claim that waits for `execute`. */
-type Accepted = { claim: Claim; held: HeldClaim; works: Work[]; over: Promise<void> }
-
-/** A claim may have started an execution that was due. */
-const hasStarted = ({ execution }: Work): boolean => execution.started_at !== null
+/** A claim that is waiting for `execute`. */
+type Accepted = { claim: Claim; held: HeldClaim; started: Work[]; waiting: Work[]; over: Promise<void> }
 
 /**
- * Runs the executions of claims. There is one in a process, since its heartbeat renews all leases. The methods from
- * `accept` to `#done` are the way of a claim, in this order:
+ * Runs the executions of claims. There is one per process, since its heartbeat renews all leases. A claim passes
+ * through the methods from `accept` to `#done` in this order:
  *
- *  1. `accept`: the heartbeat holds the claim; its executions become works.
- *  2. `execute`: what the claim has started begins; the starter waits for each work's instant and for a slot, and writes that it starts.
+ *  1. `accept`: the heartbeat holds the claim, and its executions become works.
+ *  2. `execute`: executions that the claim has started begin to run. For the others, the starter waits for their due
+ *     time and for a slot, and writes their start.
  *  3. `#runAll`: runs begin.
- *  4. `#onEnd`: a run has ended; its slot is free.
+ *  4. `#onEnd`: a run has ended, and its slot becomes free.
  *  5. `#settle`: the settler writes outcomes, many at once.
- *  6. `#done`: the work is over, and with the last one the claim.
+ *  6. `#done`: the work is over, and with the last one the claim is too.
  */
 export class Executor {
   readonly #options: Options
@@ -85,7 +83,7 @@ export class Executor {
     if (claim.executions.length > 0) this.#accept(claim)
   }
 
-  /** Returns a claim that was accepted and that `execute` hasn't been called with. */
+  /** Returns an accepted claim for which `execute` hasn't been called yet. */
   accepted(claimId: string): Claim | undefined {
     return this.#accepted.get(claimId)?.claim
   }
@@ -96,58 +94,58 @@ export class Executor {
     if (!accepted) return
     this.#accepted.delete(claimId)
     accepted.held.lost = true
-    for (const work of accepted.works) {
+    for (const work of [...accepted.started, ...accepted.waiting]) {
       this.#starter.leave(work)
       this.#leave(work)
     }
   }
 
   /**
-   * Runs a claim's executions, each at its own due time. Accepts the claim unless that was done. Resolves when all of
-   * them are settled, freed, or have lost their claim. No run lasts longer than `limitMs` milliseconds from now.
+   * Runs a claim's executions, each at its own due time. Accepts the claim if that hasn't been done. Resolves when all
+   * of them are settled, freed, or have lost their claim. No run lasts longer than `limitMs` milliseconds from now.
    */
   async execute(claim: Claim, limitMs: number): Promise<void> {
     if (claim.executions.length === 0) return
-    const { works, over } = this.#accepted.get(claim.id) ?? this.#accept(claim)
+    const { held, started, waiting, over } = this.#accepted.get(claim.id) ?? this.#accept(claim)
     this.#accepted.delete(claim.id)
-    const deadline = performance.now() + limitMs
-    for (const work of works) work.deadline = deadline
-    void this.#runAll(works.filter(hasStarted))
-    this.#starter.add(works.filter((work) => !hasStarted(work)))
+    held.deadline = performance.now() + limitMs
+    void this.#runAll(started)
+    this.#starter.add(waiting)
     await over
   }
 
   #accept(claim: Claim): Accepted {
-    const { id, executions, clock, since, isExclusive } = claim
     const { promise: over, resolve } = Promise.withResolvers<void>()
-    const ids = executions.map((execution) => execution.id)
-    const held = this.#heartbeat.hold(id, ids, since, resolve)
-    this.#load += executions.length
-    const works = executions.map((execution): Work => {
-      this.#bytes += execution.task.bytes
-      const at = instantOn(clock, execution.started_at ?? execution.due_at)
-      return {
+    const held = this.#heartbeat.hold(claim, resolve)
+    const started: Work[] = []
+    const waiting: Work[] = []
+    for (const execution of claim.executions) {
+      const { started_at, due_at, task } = execution
+      const at = instantOn(claim.clock, started_at ?? due_at)
+      const work = {
         execution,
         claim: held,
-        clock,
         at,
-        deadline: 0,
-        isExclusive,
         mayBeStarted: false,
         slot: undefined,
         beganAt: 0,
         lateReason: null,
       }
-    })
-    this.#slots.take(works.filter(hasStarted))
-    const accepted = { claim, held, works, over }
-    this.#accepted.set(id, accepted)
+      // A claim may have started what was due.
+      if (started_at) started.push(work)
+      else waiting.push(work)
+      this.#bytes += task.bytes
+    }
+    this.#load += claim.executions.length
+    this.#slots.take(started)
+    const accepted = { claim, held, started, waiting, over }
+    this.#accepted.set(claim.id, accepted)
     this.#executing.add(over)
     void over.finally(() => this.#executing.delete(over))
     return accepted
   }
 
-  /** Begins runs in turns, so that a thousand at one instant don't hold up everything else. */
+  /** Begins runs in groups, so that a thousand runs due at the same time don't hold up everything else. */
   async #runAll(works: Work[]): Promise<void> {
     for (let from = 0; from < works.length; from += RUNS_PER_TURN) {
       const runs = works.slice(from, from + RUNS_PER_TURN).map((work) => this.#run(work))
@@ -157,15 +155,15 @@ export class Executor {
   }
 
   #run(work: Work): Run {
-    const { execution, claim, isExclusive } = work
+    const { execution, claim } = work
     work.beganAt = performance.now()
-    const left = Math.max(0, (work.deadline - work.beganAt) / 1000)
+    const left = Math.max(0, (claim.deadline - work.beganAt) / 1000)
     const timeoutSeconds = execution.task.timeout_seconds ?? this.#options.defaultTimeoutSeconds
-    const dueAt = instantOn(work.clock, execution.due_at)
+    const dueAt = instantOn(claim.clock, execution.due_at)
     const lateMs = work.beganAt - dueAt
     if (logsInfo) logger.info('execution started', { ...keys(execution), late_ms: Math.round(lateMs) })
     if (lateMs >= LATE_MS) {
-      const late = { dueAt, attempt: execution.attempt, isOwn: isExclusive }
+      const late = { dueAt, attempt: execution.attempt, isOwn: claim.isExclusive }
       work.lateReason = whyLate(late, this.#slots, this.#overdue)
     }
     const run = new Run(work, Math.min(timeoutSeconds, left), this.#onEnd)
@@ -174,7 +172,7 @@ export class Executor {
     return run
   }
 
-  /** `outcome` is null when the claim was lost, so that nothing may be written. */
+  /** `outcome` is null if the claim was lost. Then nothing may be written. */
   readonly #onEnd = (run: Run, outcome: Outcome | null): void => {
     const { work } = run
     work.claim.runs.delete(run)
@@ -214,19 +212,19 @@ export class Executor {
     if (claim.left === 0) this.#end(claim)
   }
 
-  /** A claim that no settlement has removed, and that wasn't lost, is removed by the next one. */
+  /** A claim that wasn't lost, and that no settlement has removed yet, is removed by the next one. */
   #end(claim: HeldClaim): void {
     this.#heartbeat.forget(claim)
     if (claim.gone || claim.lost) claim.over()
     else this.#settler.remove(claim)
   }
 
-  #tellDueSoon({ execution: { next_run_at }, clock }: Work): void {
+  #tellDueSoon({ execution: { next_run_at }, claim: { clock } }: Work): void {
     if (!this.#dueSoon || next_run_at === null) return
     if (instantOn(clock, next_run_at) - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.callback()
   }
 
-  /** Calls back when a run ends whose task is due again within so many milliseconds: a tick may have passed it over. */
+  /** Calls back when a run ends and its task is due again within `withinMs`, since a tick may have passed it over. */
   onDueSoon(withinMs: number, callback: () => void): void {
     this.#dueSoon = { withinMs, callback }
   }
@@ -236,22 +234,24 @@ export class Executor {
     this.#starter.onFreed(callback)
   }
 
-  /** Reserves `count` slots for claims that will come started; a negative count releases them. */
+  /** Reserves `count` slots for claims that start their executions; a negative count releases them. */
   reserve(count: number): void {
     this.#starter.reserve(count)
   }
 
-  /** How many executions it has accepted and not settled yet. */
+  /** How many executions have been accepted and not settled yet. */
   get load(): number {
     return this.#load
   }
 
-  /** Whether it failed to renew its leases, so that it couldn't keep a new claim. */
+  /**
+   * Whether the last attempt to renew leases couldn't reach the database, so that a new claim couldn't be kept either.
+   */
   get isCutOff(): boolean {
     return this.#heartbeat.isCutOff
   }
 
-  /** Whether the params of accepted executions and the unwritten results are as many bytes as it should hold. */
+  /** Whether the params of accepted executions and the unwritten results have reached `HEAVY_BYTES`. */
   get isHeavy(): boolean {
     return this.#bytes >= HEAVY_BYTES
   }
@@ -260,7 +260,7 @@ export class Executor {
     return this.#slots.taken
   }
 
-  /** How many more executions may run at once, whatever they are. */
+  /** How many more executions of any kind may run at once. */
   get freeSlots(): number {
     return this.#starter.freeSlots
   }
@@ -276,16 +276,16 @@ export class Executor {
   }
 
   /**
-   * Returns the names of the tasks that have held slots of a share longest, and how many milliseconds the first has
-   * held one.
+   * Returns the names of up to `count` tasks that have held slots of a share longest, and how many milliseconds the
+   * first one has held its slot.
    */
   longest(share: Share, count: number): { names: string[]; ms: number } {
     return this.#slots.longest(share, count)
   }
 
   /**
-   * Starts nothing more, and resolves when nothing runs. Runs that are still going after `graceMs` milliseconds, or
-   * when `hurry` aborts, are stopped and handed back for another process to run.
+   * Starts nothing more, and resolves when nothing is running. Runs that are still going after `graceMs` milliseconds,
+   * or when `hurry` aborts, are stopped and handed back for another process to run.
    */
   async drain(graceMs: number, hurry: AbortSignal): Promise<void> {
     this.#starter.stop()
@@ -295,11 +295,11 @@ export class Executor {
     await Promise.race([idle, wait(graceMs, undefined, { signal }).catch(() => {})])
     done.abort()
     this.#heartbeat.stopAll('shutdown')
-    // After a lease without an answer from the database there is nothing left to hand back: others recover it.
+    // After a whole lease without a response from the database, there is nothing left to hand back: others recover it.
     await Promise.race([idle, wait(this.#options.leaseSeconds * 1000, undefined, { ref: false })])
   }
 
-  /** Includes claims that arrive while it waits. */
+  /** Waits for all claims, including those that arrive in the meantime. */
   async #idle(): Promise<void> {
     while (this.#executing.size > 0) await Promise.allSettled(this.#executing)
   }

@@ -10,7 +10,7 @@ const RETRY_MS = 1000
 
 /** How many claims one statement reports. */
 const BATCH = 100
-/** How many executions are remembered. Older ones count as if their worker had died. */
+/** The most executions that are remembered. Older ones count as if their worker had died. */
 const REMEMBERED = 200_000
 
 /**
@@ -27,7 +27,7 @@ export class GivenUp {
     this.#sql = sql
   }
 
-  /** `executionIds`: everything the claim was given. For executions that have ended nothing is taken back. */
+  /** `executionIds`: all executions of the claim. Nothing is undone for those that have ended. */
   add(id: string, executionIds: number[]): void {
     this.#claims.push({ id, executionIds })
     this.#executions += executionIds.length

@@ -2,12 +2,13 @@ import { setImmediate } from 'node:timers/promises'
 import { BatchSize } from '../../batch-size.ts'
 import { isUnreachable, type Queryable, wasTooSlow } from '../../db.ts'
 import { logger } from '../../logger.ts'
+import type { Claim } from '../claim/claim.ts'
 import type { Overdue } from '../health/overdue.ts'
 import { fenced, held } from '../state/fence.ts'
 import type { GivenUp } from './given-up.ts'
 import type { HeldClaim, Stoppable, StopReason } from './work.ts'
 
-/** Milliseconds until a failed beat is repeated. */
+/** Milliseconds before a failed beat is repeated. */
 const RETRY_MS = 250
 
 /** Milliseconds between two checks of how late the event loop is. */
@@ -19,8 +20,8 @@ const BATCH = 2000
 type Options = { leaseSeconds: number; overdue: Overdue; givenUp: GivenUp }
 
 /**
- * Renews the leases of all claims that this process holds, each third of a lease. Stops runs that were cancelled or
- * whose claim has passed on, and all runs of a claim whose lease ends without renewal.
+ * Renews the leases of all claims that this process holds, every third of a lease. Stops runs that were cancelled or
+ * have lost their claim, and all runs of a claim whose lease expires without renewal.
  */
 export class Heartbeat {
   readonly #held = new Map<string, HeldClaim>()
@@ -51,14 +52,18 @@ export class Heartbeat {
   }
 
   /**
-   * Holds a claim. `since`: `performance.now()` before the statement was sent that gave the lease. If its answer took
-   * longer than the lease, the claim is lost from the start. `over` is called when this process is done with the claim.
+   * Holds a claim. If the response that granted its lease took longer than the lease, the claim is lost from the start.
+   * `over` is called when this process is done with the claim.
    */
-  hold(id: string, executionIds: number[], since: number, over: () => void): HeldClaim {
+  hold({ id, executions, clock, since, isExclusive }: Claim, over: () => void): HeldClaim {
+    const executionIds = executions.map((execution) => execution.id)
     const leaseEnds = since + this.#leaseMs
     const held: HeldClaim = {
       id,
       executionIds,
+      clock,
+      isExclusive,
+      deadline: 0,
       runs: new Set(),
       left: executionIds.length,
       ended: 0,
@@ -101,7 +106,7 @@ export class Heartbeat {
     for (const { runs } of this.#held.values()) for (const run of runs) run.stop(reason)
   }
 
-  /** Makes the next beat come at `at`, or sooner. */
+  /** Schedules the next beat at `at`, unless it comes sooner. */
   #nextBy(at: number): void {
     if (at >= this.#nextAt) return
     this.#nextAt = at
@@ -116,8 +121,9 @@ export class Heartbeat {
   }
 
   /**
-   * Either the database couldn't be reached in time, or this process was blocked: only this process can tell. In the
-   * first case it gives the claim up. A task that blocks its process is exactly what `crash_limit` is for.
+   * Either the database couldn't be reached in time, or this process was blocked: only this process can tell which. In
+   * the first case, it gives the claim up, so that the loss doesn't count. In the second case the loss does count: a
+   * task that blocks its process is exactly what `crash_limit` is for.
    */
   #expire(held: HeldClaim): void {
     markLost(held)
@@ -125,7 +131,7 @@ export class Heartbeat {
   }
 
   async #giveUpUnlessBlocked({ id, executionIds, leaseEnds }: HeldClaim): Promise<void> {
-    // A block that is just ending is noticed within this turn of the loop.
+    // A block that is just ending is noticed within this turn of the event loop.
     await setImmediate()
     if (this.#blockedAt < leaseEnds - this.#leaseMs) this.#givenUp.add(id, executionIds)
   }
@@ -139,7 +145,10 @@ export class Heartbeat {
     }, WATCH_MS)
   }
 
-  /** One beat at a time. The next one comes when a third of a lease is over, or soon if this one failed. */
+  /**
+   * Renews leases and checks runs, one beat at a time. The next beat comes after a third of a lease, or soon if this
+   * one failed.
+   */
   async #beat(): Promise<void> {
     this.#nextAt = Number.POSITIVE_INFINITY
     if (this.#beating) return
@@ -155,7 +164,7 @@ export class Heartbeat {
     if (this.#held.size > 0) this.#nextBy(works ? due : performance.now() + RETRY_MS)
   }
 
-  /** Lost claims are for others to recover. */
+  /** Returns the claims that aren't lost. Other processes recover those that are. */
   #stillHeld(): HeldClaim[] {
     return [...this.#held.values()].filter(({ lost }) => !lost)
   }
@@ -163,7 +172,7 @@ export class Heartbeat {
   async #renewAll(since: number): Promise<boolean> {
     const all = this.#stillHeld()
     if (all.length === 0) {
-      // Nobody has asked whether the database can be reached.
+      // No query was sent, so it is still unknown whether the database can be reached.
       this.#overdue.done('heartbeat')
       return true
     }
@@ -193,7 +202,10 @@ export class Heartbeat {
     else markLost(claim)
   }
 
-  /** Someone may have locked the tasks. Then the next beat asks again; the leases are renewed regardless. */
+  /**
+   * Checks all runs for cancels and lost claims. Someone may have locked the table: then the next beat checks again.
+   * The leases are renewed regardless.
+   */
   async #askAboutAll(): Promise<void> {
     const running = [...this.#held.values()].flatMap(({ runs }) => [...runs])
     try {
@@ -227,7 +239,7 @@ async function renew(sql: Queryable, held: HeldClaim[], leaseSeconds: number): P
   return new Set(rows.map((row) => row.id))
 }
 
-/** Returns, for each run that still holds its task, by execution id, whether it was asked to stop. */
+/** Returns whether each run was asked to stop, by execution id. Runs that no longer hold their task are missing. */
 async function askAbout(sql: Queryable, runs: Stoppable[]): Promise<Map<number, boolean>> {
   const executions = runs.map(({ execution }) => execution)
   const rows = await sql<{ id: number; cancelled: boolean }[]>`

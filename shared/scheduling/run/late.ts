@@ -2,21 +2,21 @@ import type { Overdue } from '../health/overdue.ts'
 import type { LateReason } from '../state/late-reason.ts'
 import type { Slots } from './slots.ts'
 
-/** What begins within this many milliseconds is not late. */
+/** A run that begins within this many milliseconds of its due time isn't late. */
 export const LATE_MS = 1000
 
 /** A run that has begun late. */
 type Late = {
-  /** On this process' monotonic clock. */
+  /** On this process's monotonic clock. */
   dueAt: number
   attempt: number
-  /** It was claimed in this process. */
+  /** Whether it was claimed in this process. */
   isOwn: boolean
 }
 
 /**
- * Returns why a run began late, or null if its process can't know: it waited for the database, or for a slot (of which
- * retries only get a share). If neither was in the way it was already overdue when a scheduler first saw it.
+ * Returns why a run began late, or null if this process can't know. It waited for the database or for a slot (retries
+ * get only a share of the slots). If it waited for neither, it was already overdue when a scheduler first saw it.
  */
 export function whyLate({ dueAt, attempt, isOwn }: Late, slots: Slots, watch: Overdue): LateReason | null {
   if (watch.wasUnreachableSince(dueAt)) return 'database'

@@ -1,12 +1,15 @@
 import type { Work } from './work.ts'
 
-/** How many of the latest are considered for kept slots. It happens after each run, so it must be cheap. */
+/**
+ * How many of the latest first attempts are considered for kept slots. This happens after each run, so it must be
+ * cheap.
+ */
 const CONSIDERED = 200
 
 /**
- * What is due in this process and waits for a slot. Manual runs go first. Retries get at most half of the free slots
- * while anything else waits. The rest is split between those that have waited longest and those that have just come
- * due, so that nobody waits behind a crowd.
+ * Works that are due in this process and wait for a slot. Manual runs go first. Retries get at most half of the free
+ * slots while anything else waits. The rest is split between those that have waited longest and those that have just
+ * come due, so that nothing waits behind a whole backlog.
  */
 export class ReadyQueue {
   #manual: Work[] = []
@@ -26,7 +29,7 @@ export class ReadyQueue {
     }
   }
 
-  /** Takes up to `count` works, for common slots. */
+  /** Removes and returns up to `count` works, for common slots. */
   take(count: number): Work[] {
     const manual = this.#manual.splice(0, count)
     const left = count - manual.length
@@ -35,7 +38,10 @@ export class ReadyQueue {
     return [...manual, ...retries, ...this.#takeFirstAttempts(left - retries.length)]
   }
 
-  /** Takes the works for which `takeSlot` returns true: manual runs, then first attempts, latest first. */
+  /**
+   * Removes and returns the works for which `takeSlot` returns true. Tries manual runs first, then first attempts,
+   * latest first.
+   */
   takeKept(takeSlot: (work: Work) => boolean): Work[] {
     const latest = this.#firstAttempts.slice(-CONSIDERED).reverse()
     const taken = new Set([...this.#manual, ...latest].filter(takeSlot))
@@ -45,7 +51,7 @@ export class ReadyQueue {
     return [...taken]
   }
 
-  /** Takes every work that matches. */
+  /** Removes and returns every work that matches. */
   remove(matches: (work: Work) => boolean): Work[] {
     const all = [...this.#manual, ...this.#retries, ...this.#firstAttempts]
     this.#manual = []
@@ -55,7 +61,7 @@ export class ReadyQueue {
     return all.filter(matches)
   }
 
-  /** Of an odd number, the extra one goes to each side in turn. */
+  /** Returns half of `count`. If it is odd, both sides take turns getting the extra one. */
   #half(count: number): number {
     if (count % 2 === 0) return count / 2
     this.#oddOneIsTheirs = !this.#oddOneIsTheirs

@@ -6,8 +6,8 @@ import { backoffSeconds } from './backoff.ts'
 import type { StopReason, Work } from './work.ts'
 
 /**
- * A running execution, and what its runner knows of it. There may be thousands, so it keeps and allocates no more than
- * it must.
+ * A running execution, and what its runner knows about it. There may be thousands, so it keeps and allocates as little
+ * as possible.
  */
 export class Run implements RunInfo {
   readonly work: Work
@@ -18,27 +18,27 @@ export class Run implements RunInfo {
   #stopped: StopReason | undefined
   #ended = false
 
-  /** `onEnd` is called once, with the outcome; null if the claim was lost, so that nothing may be written. */
+  /** `onEnd` is called once, with the outcome, or with null if the claim was lost. Then nothing may be written. */
   constructor(work: Work, timeoutSeconds: number, onEnd: (run: Run, outcome: Outcome | null) => void) {
     this.work = work
     this.#timeoutSeconds = timeoutSeconds
     this.#onEnd = onEnd
   }
 
-  /** Starts the runner, unless the run was stopped before. */
+  /** Starts the runner, unless the run has already been stopped. */
   begin(): void {
     if (!this.#ended) void this.#run()
   }
 
   /**
-   * Starts the timeout, a turn of the event loop after `begin`. Runs that end at once have ended by then, and need no
-   * timer.
+   * Starts the timeout. Called one turn of the event loop after `begin`: runs that end at once have ended by then, and
+   * need no timer.
    */
   limit(): void {
     if (!this.#ended) this.#timer = setTimeout(stopInTime, this.#timeoutSeconds * 1000, this)
   }
 
-  /** Stops the run. The first reason counts, and whatever the runner still returns is dropped. */
+  /** Stops the run. The first reason counts, and anything that the runner returns later is ignored. */
   stop(reason: StopReason): void {
     if (this.#stopped !== undefined) return
     this.#stopped = reason
@@ -71,7 +71,7 @@ export class Run implements RunInfo {
     return `task-${task_id}-${trigger}-${scheduled_for.toISOString()}`
   }
 
-  /** Created on demand, since many runs end without asking for it. */
+  /** Created on demand, since many runs end without using it. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()
     if (this.#stopped !== undefined) this.#controller.abort(this.#stopped)

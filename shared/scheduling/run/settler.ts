@@ -9,30 +9,30 @@ import { explain, reportDropped } from '../settle/dropped.ts'
 import { type DoneClaim, type Settlement, settle } from '../settle/settle.ts'
 import type { HeldClaim, Work } from './work.ts'
 
-/** For how many milliseconds endings are gathered, unless there are enough for a batch sooner. */
+/** How long endings are gathered, in milliseconds, unless there are enough for a batch sooner. */
 const GATHER_MS = 2
 const BATCH = 2000
-/** Bytes of results in one statement. A single larger result still gets one. */
+/** The most bytes of results in one statement. A single result that is larger still gets its own. */
 const BATCH_BYTES = 4 * 2 ** 20
-/** Statements in flight, each on a connection of its own. */
+/** The most statements in flight, each on its own connection. */
 const MAX_IN_FLIGHT = 3
 const RETRY_MS = 250
 
-/** For how many milliseconds dropped executions are gathered before the database is asked why. */
+/** How long dropped executions are gathered, in milliseconds, before the database is asked what happened. */
 const DROPPED_MS = 100
 
 /** An execution that has ended in this process. */
 export type Ending = Settlement & {
   work: Work
-  /** About how many bytes the ledger will have of it. */
+  /** The approximate size of its ledger entry, in bytes. */
   bytes: number
 }
 
-/** Whom the settler tells what it did. */
+/** Callbacks that report what the settler did. */
 type Listener = {
-  /** The ending is written, or never will be. */
+  /** An ending is written, or never will be. */
   settled(ending: Ending, isWritten: boolean): void
-  /** The claim's row is gone, or stays until its lease ends. */
+  /** A claim's row is gone, or stays until its lease expires. */
   over(claim: HeldClaim): void
 }
 
@@ -47,7 +47,7 @@ export class Settler {
   #dropped: ClaimedExecution[] = []
   #timer: NodeJS.Timeout | undefined
   #inFlight = 0
-  /** How many more urgent things it waits for, and whether a flush is due once they are done. */
+  /** How many urgent jobs it is waiting for, and whether a flush is due once they are done. */
   #blockers = 0
   #isFlushDue = false
 
@@ -57,7 +57,7 @@ export class Settler {
     this.#tell = tell
   }
 
-  /** Sends no statement until `work` is done, which is more urgent and must be short. */
+  /** Sends no statements until `work` is done, which is more urgent and must be short. */
   async after(work: Promise<void>): Promise<void> {
     this.#blockers += 1
     try {
@@ -75,13 +75,15 @@ export class Settler {
     this.#flushSoon()
   }
 
-  /** Removes a claim of which nothing is left here. */
+  /** Removes a claim that has nothing left in this process. */
   remove(claim: HeldClaim): void {
     this.#doneClaims.push(claim)
     this.#flushSoon()
   }
 
-  /** Logs why an execution lost its claim while it ran, once the database can be asked. */
+  /**
+   * Logs why an execution lost its claim while it ran. Gathers others first, so that the database is asked only once.
+   */
   drop(execution: ClaimedExecution): void {
     if (this.#dropped.push(execution) > 1) return
     setTimeout(() => void reportDropped(this.#sql, this.#dropped.splice(0)), DROPPED_MS)
@@ -126,15 +128,24 @@ export class Settler {
     this.#flush()
   }
 
-  /** Without the database it tries again until the leases have ended. An ending that is refused holds up no other. */
+  /**
+   * If the database can't be reached, retries until the leases expire. An ending that is rejected doesn't hold up the
+   * others.
+   */
   async #write(endings: Ending[], doneClaims: HeldClaim[]): Promise<void> {
     const done = doneWith(endings, doneClaims)
     try {
       const { ids, gone } = await settle(this.#sql, endings, done)
-      for (const { work } of endings) if (ids.has(work.execution.id)) work.claim.ended += 1
       for (const { claim } of done) claim.gone ||= gone.has(claim.id)
-      for (const ending of endings) if (ids.has(ending.execution.id)) this.#tell.settled(ending, true)
-      await this.#explain(endings.filter(({ execution }) => !ids.has(execution.id)))
+      const missing: Ending[] = []
+      for (const ending of endings) {
+        if (!ids.has(ending.execution.id)) missing.push(ending)
+        else {
+          ending.work.claim.ended += 1
+          this.#tell.settled(ending, true)
+        }
+      }
+      await this.#explain(missing)
     } catch (error) {
       await this.#retry(endings, doneClaims, error)
     }
@@ -159,17 +170,17 @@ export class Settler {
     await this.#write(endings.slice(middle), doneClaims)
   }
 
-  /** The database refuses this ending, so the ledger gets a failure that says so. */
+  /** The database rejects this ending, so the ledger gets a failure that says so. */
   async #refused(ending: Ending, error: unknown): Promise<void> {
     const { id: execution_id, task_id } = ending.execution
     logger.error('execution could not be settled', { execution_id, task_id, error: error as Error })
-    const outcome = failed(`its end could not be written: ${messageOf(error)}`, { retryable: false })
+    const outcome = failed(`its outcome could not be written: ${messageOf(error)}`, { retryable: false })
     const settled = await settle(this.#sql, [{ ...ending, outcome }], []).catch(() => null)
-    // Otherwise it stays open until the lease of its claim ends.
+    // If that fails too, the execution stays open until its claim's lease expires.
     this.#tell.settled(ending, settled?.ids.has(execution_id) ?? false)
   }
 
-  /** What this statement did not write, an earlier one may have, whose answer was lost. */
+  /** Handles endings that this statement didn't write. An earlier statement may have, if its response was lost. */
   async #explain(missing: Ending[]): Promise<void> {
     if (missing.length === 0) return
     const written = await explain(this.#sql, missing)

@@ -2,15 +2,15 @@ import type { ClaimedExecution } from '../claim/claim.ts'
 import type { Share, Slot, Work } from './work.ts'
 
 /**
- * The share of all slots that is kept for quick work, and its upper limit. From 8 slots on two are kept: a single one
- * would be taken by one long run. Of fewer than 4 slots none is kept.
+ * One of `KEPT_SHARE` slots is kept for quick work, up to `KEPT_MAX`. With 8 or more slots, at least two are kept: a
+ * single one could be taken by one long run. With fewer than 4 slots, none is kept.
  */
 const KEPT_SHARE = 8
 const KEPT_MAX = 16
 const TWO_KEPT_FROM = 8
 const KEPT_FROM = 4
 
-/** A run that lasts longer is slow, whatever was known of its task. */
+/** A run that takes longer than this (ms) is slow, whatever was known about its task. */
 const SLOW_MS = 1000
 
 /** Returns how many of `slots` are kept for quick work. */
@@ -20,8 +20,8 @@ export function keptSlots(slots: number): number {
 }
 
 /**
- * A linked list, oldest slot first: a slot can be removed from anywhere in constant time, a hundred thousand times a
- * second.
+ * A linked list, oldest slot first. A slot can be removed from anywhere in constant time, which may happen a hundred
+ * thousand times a second.
  */
 class TakenSlots {
   oldest: Slot | undefined
@@ -61,8 +61,8 @@ class TakenSlots {
 }
 
 /**
- * Who may run. Most slots are common. A few are kept for manual runs, for tasks whose last run was quick, and for new
- * tasks, unless runs with the same target hang. No target gets more than half of the kept slots. See
+ * Decides what may run. Most slots are common. A few are kept for manual runs, for tasks whose last run was quick, and
+ * for new tasks, unless runs with the same target hang. No target gets more than half of the kept slots. See
  * docs/adr/0017-fair-shares.md.
  */
 export class Slots {
@@ -70,7 +70,7 @@ export class Slots {
   readonly #keptTotal: number
   readonly #taken: Record<Share, TakenSlots> = { common: new TakenSlots(), kept: new TakenSlots() }
   #reserved = 0
-  /** When a common slot became free after all had been taken; infinite while all are taken. */
+  /** When a common slot last became free after all had been taken; infinite while all are taken. */
   #fullUntil = Number.NEGATIVE_INFINITY
 
   constructor(total: number) {
@@ -109,7 +109,9 @@ export class Slots {
     this.#noteFull()
   }
 
-  /** Puts the work into a kept slot if it may have one. `hanging`: from `hanging()`. Returns whether it did. */
+  /**
+   * Puts the work into a kept slot if it may have one. `hanging`: the result of `hanging()`. Returns whether it did.
+   */
   takeKept(work: Work, hanging: Set<string>): boolean {
     if (this.keptFree <= 0 || !mayUseKept(work.execution, hanging)) return false
     const others = [...this.#taken.kept]
@@ -121,9 +123,9 @@ export class Slots {
   }
 
   /**
-   * Nobody knows whether a new task is quick. New ones get a quarter of the kept slots at a time, at least one, and
-   * those that turn out to be slow leave as many to others, whatever their targets. A single kept slot is not for new
-   * ones.
+   * Nobody knows whether a new task is quick. New tasks get a quarter of the kept slots at a time, but at least one.
+   * Those that turn out to be slow leave another quarter to others, whatever their targets. If only one slot is kept,
+   * new tasks don't get it.
    */
   #hasRoomForNew(others: Slot[]): boolean {
     const before = performance.now() - SLOW_MS
@@ -138,7 +140,7 @@ export class Slots {
     this.#taken[share].add(work.slot)
   }
 
-  /** Frees the slot of a work, if it has one. */
+  /** Frees a work's slot, if it has one. */
   leave(work: Work): void {
     const { slot } = work
     if (!slot) return
@@ -158,8 +160,8 @@ export class Slots {
   }
 
   /**
-   * Returns the targets that hang, or may: those of runs that have been slow so far, and of new tasks that are running,
-   * since nobody knows yet whether they are quick.
+   * Returns the targets that hang or may hang: those of runs that are already slow, and those of new tasks that are
+   * running, since nobody knows yet whether they are quick.
    */
   hanging(): Set<string> {
     const before = performance.now() - SLOW_MS
@@ -172,7 +174,7 @@ export class Slots {
     return targets
   }
 
-  /** Whether all common slots were taken at some time since `at` (`performance.now()`). */
+  /** Returns whether all common slots were taken at some time since `at` (`performance.now()`). */
   wereFullSince(at: number): boolean {
     return this.#fullUntil >= at
   }
@@ -183,8 +185,8 @@ export class Slots {
   }
 
   /**
-   * Returns the names of the tasks that have held slots of a share longest, and how many milliseconds the first has
-   * held one.
+   * Returns the names of up to `count` tasks that have held slots of a share longest, and how many milliseconds the
+   * first one has held its slot.
    */
   longest(share: Share, count: number): { names: string[]; ms: number } {
     const { oldest } = this.#taken[share]

@@ -1,10 +1,10 @@
-/** The least time that writing a start takes; assumed until the first one was measured. */
+/** The least time that writing a start takes, in milliseconds. Assumed until the first start has been measured. */
 const LEAST_MS = 4
 
-/** The most that one sample counts for: a slower answer was a hiccup, and won't repeat. */
+/** The most that one sample counts for, in milliseconds. A slower response was a hiccup, and won't repeat. */
 const MOST_MS = 50
 
-/** What each of many starts at one instant adds, and the most that all of them add. Measured. */
+/** Milliseconds that each of many starts at the same time adds, and the most that all of them add. Measured. */
 const EACH_MS = 0.03
 const ALL_MS = 1500
 
@@ -12,13 +12,14 @@ const ALL_MS = 1500
 const MEMORY = 50
 
 /**
- * How long before its instant an execution's start is written, so that it runs on time and not one round trip later.
- * Follows how long recent starts took: up at once, since being late is what this prevents, and down little by little.
+ * Decides how long before an execution is due its start is written, so that it runs on time and not one round trip
+ * later. Follows how long recent starts took: up at once, since this exists to prevent being late, and down little by
+ * little.
  */
 export class StartLead {
   #tookMs = LEAST_MS
 
-  /** Returns milliseconds for `count` executions that start at one instant. */
+  /** Returns milliseconds for `count` executions that start at the same time. */
   before = (count: number): number => this.#tookMs + Math.min(ALL_MS, count * EACH_MS)
 
   /** Records that a statement which started `count` executions took `tookMs` milliseconds. */

@@ -11,37 +11,40 @@ import type { Slots } from './slots.ts'
 import { StartLead } from './start-lead.ts'
 import type { Work } from './work.ts'
 
-/** Executions per start statement, and statements in flight. The rest waits here instead of in front of a heartbeat. */
+/**
+ * The most executions per start statement, and the most statements in flight. The rest wait here instead of in front of
+ * a heartbeat.
+ */
 const BATCH = 1000
 const MAX_IN_FLIGHT = 3
 
-/** What is due and gets no slot within this time is freed: another worker may have one. */
+/** Due executions that get no slot within this many milliseconds are freed: another worker may have one. */
 const PATIENCE_MS = 1000
 const RETRY_MS = 250
 
-/** Whom the starter tells what became of works. */
+/** Callbacks that report what happened to works. */
 type Listener = {
-  /** They have started, and their instant has come. */
+  /** They have started, and their due time has come. */
   started(works: Work[]): void
-  /** It will not run here: it was freed, or its claim has passed on. */
+  /** It won't run here: it was freed, or has lost its claim. */
   dropped(work: Work): void
 }
 
 /** Manual runs and quick runs are short, so this many may be claimed per kept slot. */
 const CLAIMS_PER_KEPT_SLOT = 16
 
-/** Starts claimed executions, each at its own instant, as many at once as there are slots. */
+/** Starts claimed executions, each at its own due time, never more at once than there are slots. */
 export class Starter {
   readonly #sql: Database
   readonly #slots: Slots
   readonly #tell: Listener
   readonly #lead = new StartLead()
   readonly #batch = new BatchSize(BATCH)
-  /** Before the start is written. */
+  /** Waiting until their start is written. */
   readonly #toStart = new DueTimer<Work>((due) => this.#enqueue(due), this.#lead.before)
-  /** Written a little ahead, now waiting for the exact instant. */
+  /** Written a little ahead of time, and now waiting for the exact due time. */
   readonly #started = new DueTimer<Work>((due) => this.#tell.started(due))
-  /** Due, and waiting for a slot or for a statement. */
+  /** Due, and waiting for a slot or a statement. */
   readonly #ready = new ReadyQueue()
   #impatience: NodeJS.Timeout | undefined
   #inFlight = 0
@@ -60,7 +63,7 @@ export class Starter {
     this.#onFreed = callback
   }
 
-  /** Free common slots, without those that the queue will take. */
+  /** Free common slots, not counting those that the queue will take. */
   get freeSlots(): number {
     return Math.max(0, this.#slots.free - this.#ready.size)
   }
@@ -76,14 +79,14 @@ export class Starter {
     this.#startReady()
   }
 
-  /** Accepts works that wait for their instant. */
+  /** Adds works that wait for their due time. */
   add(works: Work[]): void {
     if (this.#isStopped) this.#free(works)
     else this.#toStart.add(works)
   }
 
   /**
-   * Frees the slot of a run that has ended. Hundreds may end at once; what waits for their slots starts in one
+   * Frees the slot of a run that has ended. Hundreds may end at once; the works that wait for their slots start in one
    * statement.
    */
   leave(work: Work): void {
@@ -97,7 +100,7 @@ export class Starter {
     })
   }
 
-  /** Starts nothing from now on. Frees what waits, and whatever still comes. */
+  /** Starts nothing from now on. Frees the works that are waiting, and any that still arrive. */
   stop(): void {
     this.#isStopped = true
     this.#free([...this.#toStart.clear(), ...this.#ready.remove(() => true)])
@@ -137,12 +140,12 @@ export class Starter {
   #freeOverdue(): void {
     this.#impatience = undefined
     const before = performance.now() - PATIENCE_MS
-    // With free slots it is the database that is slow, and no other worker would be quicker.
+    // If slots are free, it is the database that is slow, and no other worker would be faster.
     if (this.#slots.free <= 0) this.#free(this.#ready.remove(({ at }) => at <= before))
     if (this.#ready.size > 0) this.#impatience = setTimeout(() => this.#freeOverdue(), PATIENCE_MS)
   }
 
-  /** Writes that a batch starts. Without the database it tries again until the leases have ended. */
+  /** Writes that a batch starts. If that fails, retries until the leases expire. */
   async #start(batch: Work[]): Promise<void> {
     const held = batch.filter(({ claim }) => !claim.lost)
     try {
@@ -156,7 +159,7 @@ export class Starter {
       }
     } catch (error) {
       if (wasTooSlow(error)) this.#batch.tooSlow()
-      for (const work of held) work.mayBeStarted ||= work.isExclusive && isUnreachable(error)
+      for (const work of held) work.mayBeStarted ||= work.claim.isExclusive && isUnreachable(error)
       logger.warn('executions could not be started', { count: held.length, error: error as Error })
       await wait(RETRY_MS)
       for (const work of batch) this.#slots.leave(work)
@@ -165,7 +168,7 @@ export class Starter {
     }
   }
 
-  /** Returns the executions that have started. The claims of the others have passed on. */
+  /** Returns the executions that have started. The others have lost their claims. */
   async #write(held: Work[]): Promise<Set<Held>> {
     if (held.length === 0) return new Set()
     const now = performance.now()
@@ -184,7 +187,7 @@ export class Starter {
     if (works.length > 0) void this.#freeUntilDone(works)
   }
 
-  /** Without the database it tries again until the leases have ended, which frees them too. */
+  /** If that fails, retries until the leases expire, which frees the works too. */
   async #freeUntilDone(works: Work[]): Promise<void> {
     const held = works.filter(({ claim }) => !claim.lost)
     try {

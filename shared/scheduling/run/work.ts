@@ -2,27 +2,33 @@ import type { Clock } from '../../clock.ts'
 import type { ClaimedExecution } from '../claim/claim.ts'
 import type { LateReason } from '../state/late-reason.ts'
 
-/** Why a run is stopped before it is done: the reason of its AbortSignal. */
+/** Why a run was stopped before it ended: the reason of its AbortSignal. */
 export type StopReason = 'timeout' | 'cancelled' | 'shutdown' | 'claim_lost'
 
-/** What the heartbeat needs of a run. */
+/** The part of a run that the heartbeat needs. */
 export type Stoppable = { readonly execution: ClaimedExecution; stop(reason: StopReason): void }
 
 /** A claim that this process holds. */
 export type HeldClaim = {
   readonly id: string
-  /** The executions that it was claimed with. */
+  /** Ids of the executions that it was claimed with. */
   readonly executionIds: number[]
+  /** Converts the executions' times to this process's monotonic clock. */
+  readonly clock: Clock
+  /** Whether no other worker can have it. */
+  readonly isExclusive: boolean
+  /** When its runs must have stopped, because the invocation ends then. On the monotonic clock. */
+  deadline: number
   readonly runs: Set<Stoppable>
   /** How many of its executions this process isn't done with. */
   left: number
-  /** How many have ended, as the database has confirmed. */
+  /** How many of its executions have ended, as confirmed by the database. */
   ended: number
-  /** When the lease ends at the latest, on this process' monotonic clock (`performance.now()`, milliseconds). */
+  /** When this process must consider the lease over, on its monotonic clock (`performance.now()`, milliseconds). */
   leaseEnds: number
-  /** Its lease is over. Nothing of it may be started any more, since another worker may have it. */
+  /** Whether its lease is over. Nothing in it may be started anymore, since another worker may have claimed it. */
   lost: boolean
-  /** Its row is gone. */
+  /** Whether its row is gone. */
   gone: boolean
   expiry: NodeJS.Timeout | undefined
   /** Called once, when this process is done with it. */
@@ -33,23 +39,18 @@ export type HeldClaim = {
 export type Work = {
   readonly execution: ClaimedExecution
   readonly claim: HeldClaim
-  readonly clock: Clock
-  /** When it is due, or when it starts if that is later. On the monotonic clock, like the other instants here. */
+  /** When it is due, or when it starts if that is later. On the monotonic clock, like the other times here. */
   at: number
-  /** When it must have stopped, because its invocation ends then. */
-  deadline: number
-  /** No other worker can have its claim. */
-  readonly isExclusive: boolean
-  /** The answer to its start was lost, so the database may have it as started. */
+  /** Whether the response to its start was lost, so that it may have started according to the database. */
   mayBeStarted: boolean
-  /** While it starts and runs. */
+  /** Set while it starts and runs. */
   slot: Slot | undefined
   /** When its run began, and why that was late. */
   beganAt: number
   lateReason: LateReason | null
 }
 
-/** Which slots: the common ones, or those kept for quick work. */
+/** The two groups of slots: the common ones, and those kept for quick work. */
 export type Share = 'common' | 'kept'
 
 /** A slot that is taken, as an item of a linked list. */

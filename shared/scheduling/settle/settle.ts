@@ -1,4 +1,4 @@
-import { type Database, type Fragment, type Queryable, retryDeadlock, reusable } from '../../db.ts'
+import { type Database, type Fragment, type Queryable, retryDeadlock, reusable, sparse } from '../../db.ts'
 import type { Outcome, Result } from '../../runners/outcome.ts'
 import type { Runner } from '../../runners/runner.ts'
 import type { ClaimedExecution } from '../claim/claim.ts'
@@ -14,34 +14,31 @@ import { type LedgerEntry, toLedgerEntry } from './ledger-entry.ts'
 export type Settlement = {
   execution: ClaimedExecution
   outcome: Outcome
-  /** What the ledger will have of it, unless an effect returns a result. Default: made from the outcome. */
+  /** Its ledger entry, unless the runner's commit returns a result. Default: made from the outcome. */
   entry?: LedgerEntry
   /** Why it began late. Default: it was on time. */
   lateReason?: LateReason | null
-  /**
-   * By how many milliseconds the run began after the start that the database has, if that is a second or more. Default:
-   * 0.
-   */
+  /** Milliseconds from the database's `started_at` to when the run actually began, if a second or more. Default: 0. */
   sinceStartMs?: number
 }
 
 /**
- * A claim that a process is done with. `ends`: how many executions it was claimed with, if all of them have ended once
- * this is written; else null.
+ * A claim that this process is done with. `ends`: the number of executions in the claim, if all of them have ended once
+ * this is written; otherwise null.
  */
 export type DoneClaim = { id: string; ends: number | null }
 
 /** What a settlement wrote. */
 export type Settled = {
-  /** Ids of the executions that ended. The claims of the others had passed on, and nothing was written of them. */
+  /** Ids of the executions that ended. Nothing was written for the others, since they had lost their claims. */
   ids: Set<number>
-  /** The claims that were removed. */
+  /** Ids of the claims that were removed. */
   gone: Set<string>
 }
 
 /**
- * Writes how executions ended, fenced on their claims: the ledger's rows, the retries, and the effects that belong to
- * the same transaction. Removes those `doneClaims` of which nothing is open any more.
+ * Writes how executions ended, fenced on their claims: ledger rows, retries, and the runners' commits, which belong to
+ * the same transaction. Removes those `doneClaims` that have no open execution left.
  */
 export async function settle(
   sql: Database,
@@ -74,7 +71,7 @@ async function handBackAll(tx: Queryable, handed: Settlement[]): Promise<number[
   )
 }
 
-/** Most settlements are a single statement. */
+/** Most settlements need only a single statement. */
 const takesMore = (settlement: Settlement): boolean =>
   hasCommit(settlement) || retryIn(settlement.outcome) !== null
 
@@ -87,7 +84,9 @@ const runnerOf = ({ execution: { task } }: Settlement): Runner | undefined =>
 const retryIn = (outcome: Outcome): number | null =>
   'retryInSeconds' in outcome ? (outcome.retryInSeconds ?? null) : null
 
-/** Locks what is still held, since the claim must hold until the effects are committed. Returns execution ids. */
+/**
+ * Locks the executions that are still held, since their claims must hold until the commits are done. Returns their ids.
+ */
 async function lockHeld(tx: Queryable, settlements: Settlement[]): Promise<Set<number>> {
   const rows = await tx<{ id: number }[]>`
     select s.execution_id as id
@@ -112,8 +111,8 @@ async function commitEffects(tx: Queryable, settlements: Settlement[]): Promise<
 }
 
 /**
- * One statement: ends executions, copies them into the ledger, pauses tasks that failed too often, and removes claims
- * that are done.
+ * Ends executions, copies them into the ledger, pauses tasks that failed too often, and removes claims that are done,
+ * all in one statement.
  */
 async function write(
   sql: Queryable,
@@ -122,7 +121,7 @@ async function write(
   doneClaims: DoneClaim[],
 ): Promise<Settled> {
   if (settlements.length === 0 && doneClaims.length === 0) return { ids: new Set(), gone: new Set() }
-  // Planning the parts that most settlements don't need would take a good part of the server's time.
+  // Most settlements don't need these parts, and planning them would take a good part of the server's time.
   const mayPause = settlements.some((it) => (pauseAt(it) ?? NEVER) < NEVER)
   const mayRemove = doneClaims.length > 0
   const [{ ids, gone }] = await sql<[{ ids: number[] | null; gone: string[] | null }]>`
@@ -136,11 +135,11 @@ async function write(
 }
 
 /**
- * Returns the update that ends executions, with what the ledger needs of each, and whether its task is `over_limit`: it has
+ * Returns the update that ends executions. Its rows have what the ledger needs, and `over_limit`: whether the task has
  * failed as often in a row as its `pause_after_failures` allows.
  */
 function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number, Result>): Fragment {
-  // Each claim id is sent once, and named by its number.
+  // Each claim id is sent once, and referred to by its number.
   const claimIds = [...new Set(settlements.map(({ execution }) => execution.claim_id))]
   const numbers = new Map(claimIds.map((id, index) => [id, index + 1]))
   const entries = settlements.map(({ execution, outcome, entry }) => {
@@ -155,11 +154,11 @@ function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number
       ${settlements.map(({ execution }) => execution.id)}::bigint[],
       ${settlements.map(({ execution }) => numbers.get(execution.claim_id) ?? null)}::int[],
       ${settlements.map(({ outcome }) => outcome.status)}::text[],
-      ${entries.map(({ detail }) => detail)}::text[],
+      ${sparse(entries.map(({ detail }) => detail))}::text[],
       ${entries.map(({ result }) => result)}::text[],
-      ${settlements.map(({ sinceStartMs }) => sinceStartMs ?? 0)}::float8[],
-      ${settlements.map(({ lateReason }) => (lateReason ? LATE_REASONS.indexOf(lateReason) + 1 : null))}::int[],
-      ${settlements.map(pauseAt)}::int[]
+      ${sparse(settlements.map(({ sinceStartMs }) => sinceStartMs || null))}::float8[],
+      ${sparse(settlements.map(({ lateReason }) => (lateReason ? LATE_REASONS.indexOf(lateReason) + 1 : null)))}::int[],
+      ${sparse(settlements.map(pauseAt))}::int[]
     ) as c (task_id, execution_id, claim, outcome, detail, result, since_start_ms, late_reason, pause_at)
     where ${fenced(sql, 'running', sql`(${claimIds}::uuid[])[c.claim]`)}
     returning ${endedRow(sql)}`
@@ -169,7 +168,7 @@ const recorded = reusable((sql) =>
   intoLedger(sql, { startedAt: sql`began_at`, lateReason: sql`late_reason` }),
 )
 
-/** A pause is a change of the task that clients see. */
+/** A pause is a change to the task that clients see. */
 const changed = reusable(
   (sql) => sql`
   , changed as (
@@ -197,14 +196,14 @@ const endedOrPaused = reusable((sql) => {
 const endedRow = reusable(
   (sql) => sql`
   ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_reason,
-  s.started_at + c.since_start_ms * interval '1 ms' as began_at, s.consecutive_failures >= c.pause_at as over_limit`,
+  s.started_at + coalesce(c.since_start_ms, 0) * interval '1 ms' as began_at, s.consecutive_failures >= c.pause_at as over_limit`,
 )
 
 /**
- * Returns the parts `done` and `gone` of the statement, which remove those claims of which nothing is open. They don't
- * take the process' word for it: either this statement and confirmed ones before it have ended everything that the
- * claim names, or each of its tasks is looked up. A claim that someone has locked (a heartbeat, recover) stays; it goes
- * later, or with its lease.
+ * Returns the CTEs `done` and `gone`, which remove claims that have no open execution. They don't rely on this
+ * process's record: either this statement and confirmed earlier ones have ended everything that the claim names, or
+ * each of its tasks is checked. A claim that is locked by someone else (a heartbeat, recover) stays. It is removed
+ * later, or when its lease has expired.
  */
 const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): Fragment => sql`
   , done as (
@@ -229,12 +228,12 @@ const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): 
     returning c.id
   )`
 
-/** More failures than any task will have. */
+/** More failures than any task will ever have. */
 const NEVER = 2 ** 31 - 1
 
 /**
- * Returns how many failures in a row pause the task, or null if this ending isn't a failure. Only the last attempt of a
- * scheduled occurrence counts.
+ * Returns how many failures in a row pause the task, or null if this outcome doesn't count as a failure. Only the last
+ * attempt at a scheduled occurrence counts.
  */
 function pauseAt({ execution, outcome }: Settlement): number | null {
   const hasFailed = outcome.status === 'failed' || outcome.status === 'timeout'
