@@ -9,7 +9,7 @@ import { loadClaim } from '../../shared/scheduling/claim/load-claim.ts'
 import { executor, memory } from '../program.ts'
 
 /** The claim to run. If the tick ran in this process, the claim is already in memory. */
-const claimed = z.object({ claimId: z.uuid(), taskIds: z.array(z.int()).max(5000) })
+const claimed = z.object({ claimId: z.uuid(), taskIds: z.array(z.int()).max(1000).default([]) })
 
 /** Milliseconds reserved for settling at the end of the invocation. */
 const SETTLE_MS = 3000

@@ -42,8 +42,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   const handed = new Set<Promise<void>>()
   const run = async (claim: Claim): Promise<void> => {
     try {
-      const taskIds = claim.executions.map((it) => it.task_id)
-      await invoke(withoutLimit(execute.fn), execute.handler, { claimId: claim.id, taskIds })
+      await invoke(withoutLimit(execute.fn), execute.handler, { claimId: claim.id })
     } catch (error) {
       logger.error('executions could not be started', { claim_id: claim.id, error: error as Error })
     } finally {

@@ -182,7 +182,16 @@ test('large results are split over several statements, and all are written', asy
       if (all.push(written) === count) resolve(all)
     }
     const settler = new Settler(db(), watch, { settled: ended, over: () => {} })
-    const given = { claim: held, at: 0, beganAt: 0, lateReason: null, slot: undefined }
+    const given = {
+      claim: held,
+      at: 0,
+      beganAt: 0,
+      lateReason: null,
+      share: undefined,
+      slotSince: 0,
+      before: undefined,
+      after: undefined,
+    }
     for (const execution of claim.executions) {
       const work = { ...given, execution, mayBeStarted: false }
       settler.add({ execution, outcome: { status: 'success', result }, bytes: 90_000, work })

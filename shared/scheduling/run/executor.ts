@@ -127,7 +127,10 @@ export class Executor {
         claim: held,
         at,
         mayBeStarted: false,
-        slot: undefined,
+        share: undefined,
+        slotSince: 0,
+        before: undefined,
+        after: undefined,
         beganAt: 0,
         lateReason: null,
       }

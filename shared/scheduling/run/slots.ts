@@ -1,5 +1,5 @@
 import type { ClaimedExecution } from '../claim/claim.ts'
-import type { Share, Slot, Work } from './work.ts'
+import type { Share, Work } from './work.ts'
 
 /**
  * One of `KEPT_SHARE` slots is kept for quick work, up to `KEPT_MAX`. With 8 or more slots, at least two are kept: a
@@ -20,42 +20,45 @@ export function keptSlots(slots: number): number {
 }
 
 /**
- * A linked list, oldest slot first. A slot can be removed from anywhere in constant time, which may happen a hundred
- * thousand times a second.
+ * The works that have a slot of a share, as a linked list, oldest slot first. A work can be removed from anywhere in
+ * constant time, which may happen a hundred thousand times a second.
  */
 class TakenSlots {
-  oldest: Slot | undefined
-  #latest: Slot | undefined
+  oldest: Work | undefined
+  #latest: Work | undefined
   size = 0
 
-  /** Appends a slot. One that moves here from the other share is inserted by its age instead. */
-  add(slot: Slot): void {
+  /** Appends a work. One that moves here from the other share is inserted by the age of its slot instead. */
+  add(work: Work): void {
     const latest = this.#latest
-    const after = latest && latest.since > slot.since ? this.#firstAfter(slot.since) : undefined
+    const after = latest && latest.slotSince > work.slotSince ? this.#firstAfter(work.slotSince) : undefined
     const before = after ? after.before : latest
-    slot.before = before
-    slot.after = after
-    if (before) before.after = slot
-    else this.oldest = slot
-    if (after) after.before = slot
-    else this.#latest = slot
+    work.before = before
+    work.after = after
+    if (before) before.after = work
+    else this.oldest = work
+    if (after) after.before = work
+    else this.#latest = work
     this.size += 1
   }
 
-  remove({ before, after }: Slot): void {
+  remove(work: Work): void {
+    const { before, after } = work
     if (before) before.after = after
     else this.oldest = after
     if (after) after.before = before
     else this.#latest = before
+    work.before = undefined
+    work.after = undefined
     this.size -= 1
   }
 
-  *[Symbol.iterator](): Generator<Slot> {
-    for (let slot = this.oldest; slot; slot = slot.after) yield slot
+  *[Symbol.iterator](): Generator<Work> {
+    for (let work = this.oldest; work; work = work.after) yield work
   }
 
-  #firstAfter(since: number): Slot | undefined {
-    for (const slot of this) if (slot.since > since) return slot
+  #firstAfter(since: number): Work | undefined {
+    for (const work of this) if (work.slotSince > since) return work
     return undefined
   }
 }
@@ -115,7 +118,7 @@ export class Slots {
   takeKept(work: Work, hanging: Set<string>): boolean {
     if (this.keptFree <= 0 || !mayUseKept(work.execution, hanging)) return false
     const others = [...this.#taken.kept]
-    const sameTarget = others.filter((slot) => targetOf(slot) === work.execution.task.target)
+    const sameTarget = others.filter((other) => targetOf(other) === targetOf(work))
     if (sameTarget.length >= Math.max(1, Math.floor(this.#keptTotal / 2))) return false
     if (isNew(work.execution) && !this.#hasRoomForNew(others)) return false
     this.#add(work, 'kept', performance.now())
@@ -127,33 +130,34 @@ export class Slots {
    * Those that turn out to be slow leave another quarter to others, whatever their targets. If only one slot is kept,
    * new tasks don't get it.
    */
-  #hasRoomForNew(others: Slot[]): boolean {
+  #hasRoomForNew(others: Work[]): boolean {
     const before = performance.now() - SLOW_MS
-    const newOnes = others.filter(({ work }) => isNew(work.execution))
-    const stillQuick = newOnes.filter(({ since }) => since > before)
+    const newOnes = others.filter(({ execution }) => isNew(execution))
+    const stillQuick = newOnes.filter(({ slotSince }) => slotSince > before)
     const quarter = Math.max(1, Math.floor(this.#keptTotal / 4))
     return stillQuick.length < quarter && newOnes.length < this.#keptTotal - quarter
   }
 
   #add(work: Work, share: Share, since: number): void {
-    work.slot = { work, since, share, before: undefined, after: undefined }
-    this.#taken[share].add(work.slot)
+    work.share = share
+    work.slotSince = since
+    this.#taken[share].add(work)
   }
 
   /** Frees a work's slot, if it has one. */
   leave(work: Work): void {
-    const { slot } = work
-    if (!slot) return
-    work.slot = undefined
-    this.#taken[slot.share].remove(slot)
-    if (slot.share === 'common') this.#relieveKept()
+    const { share } = work
+    if (!share) return
+    work.share = undefined
+    this.#taken[share].remove(work)
+    if (share === 'common') this.#relieveKept()
     this.#noteFull()
   }
 
   /** Moves the oldest run out of the kept slots if it turned out to be slow and a common slot is free. */
   #relieveKept(): void {
     const { oldest } = this.#taken.kept
-    if (!oldest || this.free <= 0 || performance.now() - oldest.since < SLOW_MS) return
+    if (!oldest || this.free <= 0 || performance.now() - oldest.slotSince < SLOW_MS) return
     this.#taken.kept.remove(oldest)
     oldest.share = 'common'
     this.#taken.common.add(oldest)
@@ -167,8 +171,8 @@ export class Slots {
     const before = performance.now() - SLOW_MS
     const targets = new Set<string>()
     for (const taken of Object.values(this.#taken)) {
-      for (const slot of taken) {
-        if (slot.since <= before || isNew(slot.work.execution)) targets.add(targetOf(slot))
+      for (const work of taken) {
+        if (work.slotSince <= before || isNew(work.execution)) targets.add(targetOf(work))
       }
     }
     return targets
@@ -191,15 +195,15 @@ export class Slots {
   longest(share: Share, count: number): { names: string[]; ms: number } {
     const { oldest } = this.#taken[share]
     const names: string[] = []
-    for (const { work } of this.#taken[share]) {
+    for (const work of this.#taken[share]) {
       if (names.length === count) break
       names.push(work.execution.task.name)
     }
-    return { names, ms: oldest ? performance.now() - oldest.since : 0 }
+    return { names, ms: oldest ? performance.now() - oldest.slotSince : 0 }
   }
 }
 
-const targetOf = ({ work }: Slot): string => work.execution.task.target
+const targetOf = ({ execution }: Work): string => execution.task.target
 
 const isNew = ({ trigger, lastRun }: ClaimedExecution): boolean =>
   trigger === 'schedule' && lastRun === 'none'

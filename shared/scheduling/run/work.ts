@@ -43,8 +43,13 @@ export type Work = {
   at: number
   /** Whether the response to its start was lost, so that it may have started according to the database. */
   mayBeStarted: boolean
-  /** Set while it starts and runs. */
-  slot: Slot | undefined
+  /** The share that its slot belongs to. It has a slot while it starts and runs. */
+  share: Share | undefined
+  /** `performance.now()` when it got its slot. */
+  slotSince: number
+  /** Its neighbors in the list of works that have a slot, oldest slot first. */
+  before: Work | undefined
+  after: Work | undefined
   /** When its run began, and why that was late. */
   beganAt: number
   lateReason: LateReason | null
@@ -52,13 +57,3 @@ export type Work = {
 
 /** The two groups of slots: the common ones, and those kept for quick work. */
 export type Share = 'common' | 'kept'
-
-/** A slot that is taken, as an item of a linked list. */
-export type Slot = {
-  readonly work: Work
-  /** `performance.now()` when it was taken. */
-  readonly since: number
-  share: Share
-  before: Slot | undefined
-  after: Slot | undefined
-}
