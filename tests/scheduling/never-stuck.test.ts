@@ -193,8 +193,8 @@ test('large results are split over several statements, and all are written', asy
       after: undefined,
     }
     for (const execution of claim.executions) {
-      const work = { ...given, execution, mayBeStarted: false }
-      settler.add({ execution, outcome: { status: 'success', result }, bytes: 90_000, work })
+      const item = { ...given, execution, mayBeStarted: false }
+      settler.add({ execution, outcome: { status: 'success', result }, bytes: 90_000, item })
     }
   })
   heartbeat.forget(held)

@@ -23,7 +23,7 @@ const BREACHES: [file: string, imported: string][] = [
   ['shared/scheduling/repair/recover.ts', '../run/run.ts'],
   ['shared/scheduling/claim/claim.ts', '../settle/settle.ts'],
   ['shared/scheduling/health/health.ts', '../run/run.ts'],
-  ['shared/scheduling/settle/settle.ts', '../run/work.ts'],
+  ['shared/scheduling/settle/settle.ts', '../run/held.ts'],
   ['shared/scheduling/run/run.ts', '../tick/tick.ts'],
   ['shared/scheduling/run/starter.ts', '../../http/etag.ts'],
   ['shared/scheduling/control/pause.ts', '../../executions/get.ts'],

@@ -8,12 +8,12 @@ import { Overdue } from '../health/overdue.ts'
 import { bytesOf, cleanText, toLedgerEntry } from '../settle/ledger-entry.ts'
 import { GivenUp } from './given-up.ts'
 import { Heartbeat } from './heartbeat.ts'
+import type { HeldClaim, HeldExecution, Share } from './held.ts'
 import { LATE_MS, whyLate } from './late.ts'
 import { Run } from './run.ts'
 import { type Ending, Settler } from './settler.ts'
 import { Slots } from './slots.ts'
 import { Starter } from './starter.ts'
-import type { HeldClaim, Share, Work } from './work.ts'
 
 /** Nothing more is claimed once the params and results in this process add up to this many bytes. */
 const HEAVY_BYTES = 48 * 2 ** 20
@@ -32,19 +32,25 @@ type Options = {
 }
 
 /** A claim that is waiting for `execute`. */
-type Accepted = { claim: Claim; held: HeldClaim; started: Work[]; waiting: Work[]; over: Promise<void> }
+type Accepted = {
+  claim: Claim
+  held: HeldClaim
+  started: HeldExecution[]
+  waiting: HeldExecution[]
+  over: Promise<void>
+}
 
 /**
  * Runs the executions of claims. There is one per process, since its heartbeat renews all leases. A claim passes
  * through the methods from `accept` to `#done` in this order:
  *
- *  1. `accept`: the heartbeat holds the claim, and its executions become works.
+ *  1. `accept`: the heartbeat holds the claim, and its executions become `HeldExecution`s.
  *  2. `execute`: executions that the claim has started begin to run. For the others, the starter waits for their due
  *     time and for a slot, and writes their start.
  *  3. `#runAll`: runs begin.
  *  4. `#onEnd`: a run has ended, and its slot becomes free.
  *  5. `#settle`: the settler writes outcomes, many at once.
- *  6. `#done`: the work is over, and with the last one the claim is too.
+ *  6. `#done`: the execution is over, and with the last one the claim is too.
  */
 export class Executor {
   readonly #options: Options
@@ -66,8 +72,8 @@ export class Executor {
     this.#slots = new Slots(options.maxRunning)
     this.#heartbeat = new Heartbeat(heartbeatSql, { leaseSeconds, overdue, givenUp: new GivenUp(sql) })
     this.#starter = new Starter(sql, this.#slots, {
-      started: (works) => void this.#settler.after(this.#runAll(works)),
-      dropped: (work) => this.#leave(work),
+      started: (items) => void this.#settler.after(this.#runAll(items)),
+      dropped: (item) => this.#leave(item),
     })
     this.#settler = new Settler(sql, overdue, {
       settled: (ending, isWritten) => this.#settled(ending, isWritten),
@@ -94,9 +100,9 @@ export class Executor {
     if (!accepted) return
     this.#accepted.delete(claimId)
     accepted.held.lost = true
-    for (const work of [...accepted.started, ...accepted.waiting]) {
-      this.#starter.leave(work)
-      this.#leave(work)
+    for (const item of [...accepted.started, ...accepted.waiting]) {
+      this.#starter.leave(item)
+      this.#leave(item)
     }
   }
 
@@ -117,12 +123,12 @@ export class Executor {
   #accept(claim: Claim): Accepted {
     const { promise: over, resolve } = Promise.withResolvers<void>()
     const held = this.#heartbeat.hold(claim, resolve)
-    const started: Work[] = []
-    const waiting: Work[] = []
+    const started: HeldExecution[] = []
+    const waiting: HeldExecution[] = []
     for (const execution of claim.executions) {
       const { started_at, due_at, task } = execution
       const at = instantOn(claim.clock, started_at ?? due_at)
-      const work = {
+      const item = {
         execution,
         claim: held,
         at,
@@ -135,8 +141,8 @@ export class Executor {
         lateReason: null,
       }
       // A claim may have started what was due.
-      if (started_at) started.push(work)
-      else waiting.push(work)
+      if (started_at) started.push(item)
+      else waiting.push(item)
       this.#bytes += task.bytes
     }
     this.#load += claim.executions.length
@@ -149,27 +155,27 @@ export class Executor {
   }
 
   /** Begins runs in groups, so that a thousand runs due at the same time don't hold up everything else. */
-  async #runAll(works: Work[]): Promise<void> {
-    for (let from = 0; from < works.length; from += RUNS_PER_TURN) {
-      const runs = works.slice(from, from + RUNS_PER_TURN).map((work) => this.#run(work))
+  async #runAll(items: HeldExecution[]): Promise<void> {
+    for (let from = 0; from < items.length; from += RUNS_PER_TURN) {
+      const runs = items.slice(from, from + RUNS_PER_TURN).map((item) => this.#run(item))
       await setImmediate()
       for (const run of runs) run.limit()
     }
   }
 
-  #run(work: Work): Run {
-    const { execution, claim } = work
-    work.beganAt = performance.now()
-    const left = Math.max(0, (claim.deadline - work.beganAt) / 1000)
+  #run(item: HeldExecution): Run {
+    const { execution, claim } = item
+    item.beganAt = performance.now()
+    const left = Math.max(0, (claim.deadline - item.beganAt) / 1000)
     const timeoutSeconds = execution.task.timeout_seconds ?? this.#options.defaultTimeoutSeconds
     const dueAt = instantOn(claim.clock, execution.due_at)
-    const lateMs = work.beganAt - dueAt
+    const lateMs = item.beganAt - dueAt
     if (logsInfo) logger.info('execution started', { ...keys(execution), late_ms: Math.round(lateMs) })
     if (lateMs >= LATE_MS) {
       const late = { dueAt, attempt: execution.attempt, isOwn: claim.isExclusive }
-      work.lateReason = whyLate(late, this.#slots, this.#overdue)
+      item.lateReason = whyLate(late, this.#slots, this.#overdue)
     }
-    const run = new Run(work, Math.min(timeoutSeconds, left), this.#onEnd)
+    const run = new Run(item, Math.min(timeoutSeconds, left), this.#onEnd)
     this.#heartbeat.add(claim, run)
     run.begin()
     return run
@@ -177,38 +183,38 @@ export class Executor {
 
   /** `outcome` is null if the claim was lost. Then nothing may be written. */
   readonly #onEnd = (run: Run, outcome: Outcome | null): void => {
-    const { work } = run
-    work.claim.runs.delete(run)
-    this.#starter.leave(work)
-    if (outcome) this.#settle(work, outcome)
+    const { item } = run
+    item.claim.runs.delete(run)
+    this.#starter.leave(item)
+    if (outcome) this.#settle(item, outcome)
     else {
-      this.#settler.drop(work.execution)
-      this.#done(work)
+      this.#settler.drop(item.execution)
+      this.#done(item)
     }
   }
 
-  #settle(work: Work, outcome: Outcome): void {
-    const { execution, at, beganAt, lateReason } = work
+  #settle(item: HeldExecution, outcome: Outcome): void {
+    const { execution, at, beganAt, lateReason } = item
     const entry = toLedgerEntry(outcome)
     const bytes = bytesOf(entry)
     const sinceStartMs = beganAt - at >= LATE_MS ? beganAt - at : 0
     this.#bytes += bytes
-    this.#settler.add({ execution, outcome, entry, lateReason, sinceStartMs, work, bytes })
+    this.#settler.add({ execution, outcome, entry, lateReason, sinceStartMs, item, bytes })
   }
 
-  #settled({ work, outcome, bytes }: Ending, isWritten: boolean): void {
+  #settled({ item, outcome, bytes }: Ending, isWritten: boolean): void {
     this.#bytes -= bytes
-    if (logsInfo && isWritten) report(work.execution, outcome, performance.now() - work.beganAt)
-    this.#done(work)
+    if (logsInfo && isWritten) report(item.execution, outcome, performance.now() - item.beganAt)
+    this.#done(item)
   }
 
-  #done(work: Work): void {
-    this.#leave(work)
-    this.#tellDueSoon(work)
+  #done(item: HeldExecution): void {
+    this.#leave(item)
+    this.#tellDueSoon(item)
   }
 
-  /** The last work to leave a claim ends it. */
-  #leave({ claim, execution }: Work): void {
+  /** The last execution to leave a claim ends it. */
+  #leave({ claim, execution }: HeldExecution): void {
     this.#bytes -= execution.task.bytes
     claim.left -= 1
     this.#load -= 1
@@ -222,7 +228,7 @@ export class Executor {
     else this.#settler.remove(claim)
   }
 
-  #tellDueSoon({ execution: { next_run_at }, claim: { clock } }: Work): void {
+  #tellDueSoon({ execution: { next_run_at }, claim: { clock } }: HeldExecution): void {
     if (!this.#dueSoon || next_run_at === null) return
     if (instantOn(clock, next_run_at) - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.callback()
   }

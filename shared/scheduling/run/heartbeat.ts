@@ -6,7 +6,7 @@ import type { Claim } from '../claim/claim.ts'
 import type { Overdue } from '../health/overdue.ts'
 import { fenced, held } from '../state/fence.ts'
 import type { GivenUp } from './given-up.ts'
-import type { HeldClaim, Stoppable, StopReason } from './work.ts'
+import type { HeldClaim, Stoppable, StopReason } from './held.ts'
 
 /** Milliseconds before a failed beat is repeated. */
 const RETRY_MS = 250
@@ -154,14 +154,14 @@ export class Heartbeat {
     if (this.#beating) return
     this.#beating = true
     const since = performance.now()
-    const works = await this.#renewAll(since)
-    if (works) await this.#askAboutAll()
+    const isReached = await this.#renewAll(since)
+    if (isReached) await this.#askAboutAll()
     this.#beating = false
     const ends = this.#stillHeld().map(({ leaseEnds }) => leaseEnds)
     // A claim that arrived meanwhile may be the next one to renew.
     const due =
       ends.reduce((first, end) => Math.min(first, end), since + this.#leaseMs) - (2 / 3) * this.#leaseMs
-    if (this.#held.size > 0) this.#nextBy(works ? due : performance.now() + RETRY_MS)
+    if (this.#held.size > 0) this.#nextBy(isReached ? due : performance.now() + RETRY_MS)
   }
 
   /** Returns the claims that aren't lost. Other processes recover those that are. */

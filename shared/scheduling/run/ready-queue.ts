@@ -1,4 +1,4 @@
-import type { Work } from './work.ts'
+import type { HeldExecution } from './held.ts'
 
 /**
  * How many of the latest first attempts are considered for kept slots. This happens after each run, so it must be
@@ -12,25 +12,25 @@ const CONSIDERED = 200
  * come due, so that nothing waits behind a whole backlog.
  */
 export class ReadyQueue {
-  #manual: Work[] = []
-  #firstAttempts: Work[] = []
-  #retries: Work[] = []
+  #manual: HeldExecution[] = []
+  #firstAttempts: HeldExecution[] = []
+  #retries: HeldExecution[] = []
   #oddOneIsTheirs = false
 
   get size(): number {
     return this.#manual.length + this.#firstAttempts.length + this.#retries.length
   }
 
-  add(works: Work[]): void {
-    for (const work of works) {
-      if (work.execution.trigger !== 'schedule') this.#manual.push(work)
-      else if (work.execution.attempt > 1) this.#retries.push(work)
-      else this.#firstAttempts.push(work)
+  add(items: HeldExecution[]): void {
+    for (const item of items) {
+      if (item.execution.trigger !== 'schedule') this.#manual.push(item)
+      else if (item.execution.attempt > 1) this.#retries.push(item)
+      else this.#firstAttempts.push(item)
     }
   }
 
-  /** Removes and returns up to `count` works, for common slots. */
-  take(count: number): Work[] {
+  /** Removes and returns up to `count` executions, for common slots. */
+  take(count: number): HeldExecution[] {
     const manual = this.#manual.splice(0, count)
     const left = count - manual.length
     const share = Math.max(left - this.#firstAttempts.length, this.#half(left))
@@ -39,25 +39,25 @@ export class ReadyQueue {
   }
 
   /**
-   * Removes and returns the works for which `takeSlot` returns true. Tries manual runs first, then first attempts,
+   * Removes and returns the executions for which `takeSlot` returns true. Tries manual runs first, then first attempts,
    * latest first.
    */
-  takeKept(takeSlot: (work: Work) => boolean): Work[] {
+  takeKept(takeSlot: (item: HeldExecution) => boolean): HeldExecution[] {
     const latest = this.#firstAttempts.slice(-CONSIDERED).reverse()
     const taken = new Set([...this.#manual, ...latest].filter(takeSlot))
     if (taken.size === 0) return []
-    this.#manual = this.#manual.filter((work) => !taken.has(work))
-    this.#firstAttempts = this.#firstAttempts.filter((work) => !taken.has(work))
+    this.#manual = this.#manual.filter((item) => !taken.has(item))
+    this.#firstAttempts = this.#firstAttempts.filter((item) => !taken.has(item))
     return [...taken]
   }
 
-  /** Removes and returns every work that matches. */
-  remove(matches: (work: Work) => boolean): Work[] {
+  /** Removes and returns every execution that matches. */
+  remove(matches: (item: HeldExecution) => boolean): HeldExecution[] {
     const all = [...this.#manual, ...this.#retries, ...this.#firstAttempts]
     this.#manual = []
     this.#retries = []
     this.#firstAttempts = []
-    this.add(all.filter((work) => !matches(work)))
+    this.add(all.filter((item) => !matches(item)))
     return all.filter(matches)
   }
 
@@ -68,7 +68,7 @@ export class ReadyQueue {
     return (count + (this.#oddOneIsTheirs ? 1 : -1)) / 2
   }
 
-  #takeFirstAttempts(count: number): Work[] {
+  #takeFirstAttempts(count: number): HeldExecution[] {
     if (count >= this.#firstAttempts.length) return this.#firstAttempts.splice(0)
     const oldest = this.#firstAttempts.splice(0, this.#half(count))
     const latest = count - oldest.length

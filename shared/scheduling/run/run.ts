@@ -3,14 +3,14 @@ import { cancelled, failed, handedBack, type Outcome, timedOut } from '../../run
 import type { RunInfo } from '../../runners/runner.ts'
 import type { ClaimedExecution } from '../claim/claim.ts'
 import { backoffSeconds } from './backoff.ts'
-import type { StopReason, Work } from './work.ts'
+import type { HeldExecution, StopReason } from './held.ts'
 
 /**
  * A running execution, and what its runner knows about it. There may be thousands, so it keeps and allocates as little
  * as possible.
  */
 export class Run implements RunInfo {
-  readonly work: Work
+  readonly item: HeldExecution
   readonly #timeoutSeconds: number
   readonly #onEnd: (run: Run, outcome: Outcome | null) => void
   #timer: NodeJS.Timeout | undefined
@@ -19,8 +19,12 @@ export class Run implements RunInfo {
   #ended = false
 
   /** `onEnd` is called once, with the outcome, or with null if the claim was lost. Then nothing may be written. */
-  constructor(work: Work, timeoutSeconds: number, onEnd: (run: Run, outcome: Outcome | null) => void) {
-    this.work = work
+  constructor(
+    item: HeldExecution,
+    timeoutSeconds: number,
+    onEnd: (run: Run, outcome: Outcome | null) => void,
+  ) {
+    this.item = item
     this.#timeoutSeconds = timeoutSeconds
     this.#onEnd = onEnd
   }
@@ -47,7 +51,7 @@ export class Run implements RunInfo {
   }
 
   get execution(): ClaimedExecution {
-    return this.work.execution
+    return this.item.execution
   }
 
   get taskId(): number {

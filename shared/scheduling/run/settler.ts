@@ -7,7 +7,7 @@ import type { ClaimedExecution } from '../claim/claim.ts'
 import type { Overdue } from '../health/overdue.ts'
 import { explain, reportDropped } from '../settle/dropped.ts'
 import { type DoneClaim, type Settlement, settle } from '../settle/settle.ts'
-import type { HeldClaim, Work } from './work.ts'
+import type { HeldClaim, HeldExecution } from './held.ts'
 
 /** How long endings are gathered, in milliseconds, unless there are enough for a batch sooner. */
 const GATHER_MS = 2
@@ -23,7 +23,7 @@ const DROPPED_MS = 100
 
 /** An execution that has ended in this process. */
 export type Ending = Settlement & {
-  work: Work
+  item: HeldExecution
   /** The approximate size of its ledger entry, in bytes. */
   bytes: number
 }
@@ -141,7 +141,7 @@ export class Settler {
       for (const ending of endings) {
         if (!ids.has(ending.execution.id)) missing.push(ending)
         else {
-          ending.work.claim.ended += 1
+          ending.item.claim.ended += 1
           this.#tell.settled(ending, true)
         }
       }
@@ -188,12 +188,12 @@ export class Settler {
   }
 }
 
-const isLost = ({ work }: Ending): boolean => work.claim.lost
+const isLost = ({ item }: Ending): boolean => item.claim.lost
 
 /** Returns the claims that are done once these endings are written, along with those that are done already. */
 function doneWith(endings: Ending[], doneClaims: HeldClaim[]): (DoneClaim & { claim: HeldClaim })[] {
   const counts = new Map<HeldClaim, number>(doneClaims.map((claim) => [claim, 0]))
-  for (const { work } of endings) counts.set(work.claim, (counts.get(work.claim) ?? 0) + 1)
+  for (const { item } of endings) counts.set(item.claim, (counts.get(item.claim) ?? 0) + 1)
   return [...counts]
     .filter(([claim, count]) => claim.left === count)
     .map(([claim, count]) => {

@@ -1,5 +1,5 @@
 import type { ClaimedExecution } from '../claim/claim.ts'
-import type { Share, Work } from './work.ts'
+import type { HeldExecution, Share } from './held.ts'
 
 /**
  * One of `KEPT_SHARE` slots is kept for quick work, up to `KEPT_MAX`. With 8 or more slots, at least two are kept: a
@@ -20,45 +20,45 @@ export function keptSlots(slots: number): number {
 }
 
 /**
- * The works that have a slot of a share, as a linked list, oldest slot first. A work can be removed from anywhere in
+ * The executions that have a slot of a share, as a linked list, oldest slot first. An execution can be removed from anywhere in
  * constant time, which may happen a hundred thousand times a second.
  */
 class TakenSlots {
-  oldest: Work | undefined
-  #latest: Work | undefined
+  oldest: HeldExecution | undefined
+  #latest: HeldExecution | undefined
   size = 0
 
-  /** Appends a work. One that moves here from the other share is inserted by the age of its slot instead. */
-  add(work: Work): void {
+  /** Appends an execution. One that moves here from the other share is inserted by the age of its slot instead. */
+  add(item: HeldExecution): void {
     const latest = this.#latest
-    const after = latest && latest.slotSince > work.slotSince ? this.#firstAfter(work.slotSince) : undefined
+    const after = latest && latest.slotSince > item.slotSince ? this.#firstAfter(item.slotSince) : undefined
     const before = after ? after.before : latest
-    work.before = before
-    work.after = after
-    if (before) before.after = work
-    else this.oldest = work
-    if (after) after.before = work
-    else this.#latest = work
+    item.before = before
+    item.after = after
+    if (before) before.after = item
+    else this.oldest = item
+    if (after) after.before = item
+    else this.#latest = item
     this.size += 1
   }
 
-  remove(work: Work): void {
-    const { before, after } = work
+  remove(item: HeldExecution): void {
+    const { before, after } = item
     if (before) before.after = after
     else this.oldest = after
     if (after) after.before = before
     else this.#latest = before
-    work.before = undefined
-    work.after = undefined
+    item.before = undefined
+    item.after = undefined
     this.size -= 1
   }
 
-  *[Symbol.iterator](): Generator<Work> {
-    for (let work = this.oldest; work; work = work.after) yield work
+  *[Symbol.iterator](): Generator<HeldExecution> {
+    for (let item = this.oldest; item; item = item.after) yield item
   }
 
-  #firstAfter(since: number): Work | undefined {
-    for (const work of this) if (work.slotSince > since) return work
+  #firstAfter(since: number): HeldExecution | undefined {
+    for (const item of this) if (item.slotSince > since) return item
     return undefined
   }
 }
@@ -105,23 +105,23 @@ export class Slots {
     this.#noteFull()
   }
 
-  /** Puts each work into a common slot. */
-  take(works: Work[]): void {
+  /** Puts each execution into a common slot. */
+  take(items: HeldExecution[]): void {
     const since = performance.now()
-    for (const work of works) this.#add(work, 'common', since)
+    for (const item of items) this.#add(item, 'common', since)
     this.#noteFull()
   }
 
   /**
-   * Puts the work into a kept slot if it may have one. `hanging`: the result of `hanging()`. Returns whether it did.
+   * Puts the execution into a kept slot if it may have one. `hanging`: the result of `hanging()`. Returns whether it did.
    */
-  takeKept(work: Work, hanging: Set<string>): boolean {
-    if (this.keptFree <= 0 || !mayUseKept(work.execution, hanging)) return false
+  takeKept(item: HeldExecution, hanging: Set<string>): boolean {
+    if (this.keptFree <= 0 || !mayUseKept(item.execution, hanging)) return false
     const others = [...this.#taken.kept]
-    const sameTarget = others.filter((other) => targetOf(other) === targetOf(work))
+    const sameTarget = others.filter((other) => targetOf(other) === targetOf(item))
     if (sameTarget.length >= Math.max(1, Math.floor(this.#keptTotal / 2))) return false
-    if (isNew(work.execution) && !this.#hasRoomForNew(others)) return false
-    this.#add(work, 'kept', performance.now())
+    if (isNew(item.execution) && !this.#hasRoomForNew(others)) return false
+    this.#add(item, 'kept', performance.now())
     return true
   }
 
@@ -130,7 +130,7 @@ export class Slots {
    * Those that turn out to be slow leave another quarter to others, whatever their targets. If only one slot is kept,
    * new tasks don't get it.
    */
-  #hasRoomForNew(others: Work[]): boolean {
+  #hasRoomForNew(others: HeldExecution[]): boolean {
     const before = performance.now() - SLOW_MS
     const newOnes = others.filter(({ execution }) => isNew(execution))
     const stillQuick = newOnes.filter(({ slotSince }) => slotSince > before)
@@ -138,18 +138,18 @@ export class Slots {
     return stillQuick.length < quarter && newOnes.length < this.#keptTotal - quarter
   }
 
-  #add(work: Work, share: Share, since: number): void {
-    work.share = share
-    work.slotSince = since
-    this.#taken[share].add(work)
+  #add(item: HeldExecution, share: Share, since: number): void {
+    item.share = share
+    item.slotSince = since
+    this.#taken[share].add(item)
   }
 
-  /** Frees a work's slot, if it has one. */
-  leave(work: Work): void {
-    const { share } = work
+  /** Frees an execution's slot, if it has one. */
+  leave(item: HeldExecution): void {
+    const { share } = item
     if (!share) return
-    work.share = undefined
-    this.#taken[share].remove(work)
+    item.share = undefined
+    this.#taken[share].remove(item)
     if (share === 'common') this.#relieveKept()
     this.#noteFull()
   }
@@ -171,8 +171,8 @@ export class Slots {
     const before = performance.now() - SLOW_MS
     const targets = new Set<string>()
     for (const taken of Object.values(this.#taken)) {
-      for (const work of taken) {
-        if (work.slotSince <= before || isNew(work.execution)) targets.add(targetOf(work))
+      for (const item of taken) {
+        if (item.slotSince <= before || isNew(item.execution)) targets.add(targetOf(item))
       }
     }
     return targets
@@ -195,15 +195,15 @@ export class Slots {
   longest(share: Share, count: number): { names: string[]; ms: number } {
     const { oldest } = this.#taken[share]
     const names: string[] = []
-    for (const work of this.#taken[share]) {
+    for (const item of this.#taken[share]) {
       if (names.length === count) break
-      names.push(work.execution.task.name)
+      names.push(item.execution.task.name)
     }
     return { names, ms: oldest ? performance.now() - oldest.slotSince : 0 }
   }
 }
 
-const targetOf = ({ execution }: Work): string => execution.task.target
+const targetOf = ({ execution }: HeldExecution): string => execution.task.target
 
 const isNew = ({ trigger, lastRun }: ClaimedExecution): boolean =>
   trigger === 'schedule' && lastRun === 'none'

@@ -6,10 +6,10 @@ import type { Held } from '../state/fence.ts'
 import { freeUnstarted } from '../state/free.ts'
 import { start } from '../state/start.ts'
 import { DueTimer } from './due-timer.ts'
+import type { HeldExecution } from './held.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import type { Slots } from './slots.ts'
 import { StartLead } from './start-lead.ts'
-import type { Work } from './work.ts'
 
 /**
  * The most executions per start statement, and the most statements in flight. The rest wait here instead of in front of
@@ -22,12 +22,12 @@ const MAX_IN_FLIGHT = 3
 const PATIENCE_MS = 1000
 const RETRY_MS = 250
 
-/** Callbacks that report what happened to works. */
+/** Callbacks that report what happened to executions. */
 type Listener = {
   /** They have started, and their due time has come. */
-  started(works: Work[]): void
+  started(items: HeldExecution[]): void
   /** It won't run here: it was freed, or has lost its claim. */
-  dropped(work: Work): void
+  dropped(item: HeldExecution): void
 }
 
 /** Manual runs and quick runs are short, so this many may be claimed per kept slot. */
@@ -41,9 +41,9 @@ export class Starter {
   readonly #lead = new StartLead()
   readonly #batch = new BatchSize(BATCH)
   /** Waiting until their start is written. */
-  readonly #toStart = new DueTimer<Work>((due) => this.#enqueue(due), this.#lead.before)
+  readonly #toStart = new DueTimer<HeldExecution>((due) => this.#enqueue(due), this.#lead.before)
   /** Written a little ahead of time, and now waiting for the exact due time. */
-  readonly #started = new DueTimer<Work>((due) => this.#tell.started(due))
+  readonly #started = new DueTimer<HeldExecution>((due) => this.#tell.started(due))
   /** Due, and waiting for a slot or a statement. */
   readonly #ready = new ReadyQueue()
   #impatience: NodeJS.Timeout | undefined
@@ -79,18 +79,18 @@ export class Starter {
     this.#startReady()
   }
 
-  /** Adds works that wait for their due time. */
-  add(works: Work[]): void {
-    if (this.#isStopped) this.#free(works)
-    else this.#toStart.add(works)
+  /** Adds executions that wait for their due time. */
+  add(items: HeldExecution[]): void {
+    if (this.#isStopped) this.#free(items)
+    else this.#toStart.add(items)
   }
 
   /**
-   * Frees the slot of a run that has ended. Hundreds may end at once; the works that wait for their slots start in one
+   * Frees the slot of a run that has ended. Hundreds may end at once; the executions that wait for their slots start in one
    * statement.
    */
-  leave(work: Work): void {
-    this.#slots.leave(work)
+  leave(item: HeldExecution): void {
+    this.#slots.leave(item)
     if (this.#isFreeing) return
     this.#isFreeing = true
     queueMicrotask(() => {
@@ -100,13 +100,13 @@ export class Starter {
     })
   }
 
-  /** Starts nothing from now on. Frees the works that are waiting, and any that still arrive. */
+  /** Starts nothing from now on. Frees the executions that are waiting, and any that still arrive. */
   stop(): void {
     this.#isStopped = true
     this.#free([...this.#toStart.clear(), ...this.#ready.remove(() => true)])
   }
 
-  #enqueue(due: Work[]): void {
+  #enqueue(due: HeldExecution[]): void {
     this.#ready.add(due)
     this.#startReady()
     if (this.#ready.size > 0) this.#impatience ??= setTimeout(() => this.#freeOverdue(), PATIENCE_MS)
@@ -124,8 +124,8 @@ export class Starter {
     }
   }
 
-  /** Returns the works that get a slot now. */
-  #takeReady(): Work[] {
+  /** Returns the executions that get a slot now. */
+  #takeReady(): HeldExecution[] {
     const count = Math.min(this.#batch.size, this.#slots.free)
     if (count > 0) {
       const batch = this.#ready.take(count)
@@ -134,7 +134,7 @@ export class Starter {
     }
     if (this.#slots.keptFree <= 0) return []
     const hanging = this.#slots.hanging()
-    return this.#ready.takeKept((work) => this.#slots.takeKept(work, hanging))
+    return this.#ready.takeKept((item) => this.#slots.takeKept(item, hanging))
   }
 
   #freeOverdue(): void {
@@ -146,33 +146,33 @@ export class Starter {
   }
 
   /** Writes that a batch starts. If that fails, retries until the leases expire. */
-  async #start(batch: Work[]): Promise<void> {
+  async #start(batch: HeldExecution[]): Promise<void> {
     const held = batch.filter(({ claim }) => !claim.lost)
     try {
       const started = await this.#write(held)
       this.#batch.worked()
       this.#started.add(held.filter(({ execution }) => started.has(execution)))
-      for (const work of batch) {
-        if (started.has(work.execution)) continue
-        this.leave(work)
-        this.#tell.dropped(work)
+      for (const item of batch) {
+        if (started.has(item.execution)) continue
+        this.leave(item)
+        this.#tell.dropped(item)
       }
     } catch (error) {
       if (wasTooSlow(error)) this.#batch.tooSlow()
-      for (const work of held) work.mayBeStarted ||= work.claim.isExclusive && isUnreachable(error)
+      for (const item of held) item.mayBeStarted ||= item.claim.isExclusive && isUnreachable(error)
       logger.warn('executions could not be started', { count: held.length, error: error as Error })
       await wait(RETRY_MS)
-      for (const work of batch) this.#slots.leave(work)
+      for (const item of batch) this.#slots.leave(item)
       if (this.#isStopped) this.#free(batch)
       else this.#enqueue(batch)
     }
   }
 
   /** Returns the executions that have started. The others have lost their claims. */
-  async #write(held: Work[]): Promise<Set<Held>> {
+  async #write(held: HeldExecution[]): Promise<Set<Held>> {
     if (held.length === 0) return new Set()
     const now = performance.now()
-    for (const work of held) work.at = Math.max(work.at, now)
+    for (const item of held) item.at = Math.max(item.at, now)
     const starting = held.map(({ execution, at, mayBeStarted }) => ({
       execution,
       inMs: at - now,
@@ -183,21 +183,21 @@ export class Starter {
     return started
   }
 
-  #free(works: Work[]): void {
-    if (works.length > 0) void this.#freeUntilDone(works)
+  #free(items: HeldExecution[]): void {
+    if (items.length > 0) void this.#freeUntilDone(items)
   }
 
-  /** If that fails, retries until the leases expire, which frees the works too. */
-  async #freeUntilDone(works: Work[]): Promise<void> {
-    const held = works.filter(({ claim }) => !claim.lost)
+  /** If that fails, retries until the leases expire, which frees the executions too. */
+  async #freeUntilDone(items: HeldExecution[]): Promise<void> {
+    const held = items.filter(({ claim }) => !claim.lost)
     try {
       const executions = held.map(({ execution }) => execution)
       if (held.length > 0) await freeUnstarted(this.#sql, executions)
-      for (const work of works) this.#tell.dropped(work)
+      for (const item of items) this.#tell.dropped(item)
     } catch (error) {
       logger.warn('executions could not be freed', { count: held.length, error: error as Error })
       await wait(RETRY_MS)
-      await this.#freeUntilDone(works)
+      await this.#freeUntilDone(items)
     }
   }
 }

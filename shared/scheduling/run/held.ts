@@ -36,7 +36,7 @@ export type HeldClaim = {
 }
 
 /** A claimed execution in this process, from the claim to the settlement. */
-export type Work = {
+export type HeldExecution = {
   readonly execution: ClaimedExecution
   readonly claim: HeldClaim
   /** When it is due, or when it starts if that is later. On the monotonic clock, like the other times here. */
@@ -48,8 +48,8 @@ export type Work = {
   /** `performance.now()` when it got its slot. */
   slotSince: number
   /** Its neighbors in the list of works that have a slot, oldest slot first. */
-  before: Work | undefined
-  after: Work | undefined
+  before: HeldExecution | undefined
+  after: HeldExecution | undefined
   /** When its run began, and why that was late. */
   beganAt: number
   lateReason: LateReason | null
