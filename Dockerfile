@@ -17,12 +17,13 @@ COPY serverless.yml openapi.json ./
 COPY functions functions
 COPY shared shared
 COPY infra infra
-# Leaves out what only other runtimes need. In a checkout made under umask 077, only the owner can read the files.
+# Deletes files that only other runtimes need. Makes the rest readable for all users, because after a checkout with
+# umask 077 only the owner can read them.
 RUN rm -rf package-lock.json infra/generate infra/aws infra/packaging infra/patches infra/offline \
   && chmod -R a+rX .
-# Node's compile cache, which halves the CPU time of a start. It depends on the user, the Node version and the kind of
-# CPU; on another kind, Node ignores it. Here the health check has no server and main.ts no database, so both exit with
-# 1, but only after all their modules are loaded.
+# Fills Node's compile cache, which halves the CPU time of a start. The cache depends on the user, the Node version and
+# the CPU type; on a different CPU type, Node ignores it. During the build, the health check can't reach a server and
+# main.ts can't reach a database, so both exit with 1, but only after they have loaded all their modules.
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compiled
 RUN install -d -o 1000 .compiled
 USER 1000:1000
@@ -44,16 +45,16 @@ RUN npm ci --no-audit --no-fund
 COPY . .
 CMD ["npm", "test"]
 
-# The base of node:24-bookworm-slim. Leaving out npm and Node's headers saves a quarter of the image, and most of what
-# scanners find.
+# The base image of node:24-bookworm-slim. Leaving out npm and Node's headers makes the image a quarter smaller and
+# avoids most scanner findings.
 FROM debian:bookworm-slim
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compiled
 WORKDIR /app
 COPY --from=build /usr/local/bin/node /usr/local/bin/
-# If this base lacks a library that Node needs, the build fails here, rather than the container at startup.
+# Fails the build if this base image lacks a library that Node needs. The container would otherwise fail at startup.
 RUN ["node", "--version"]
 COPY --from=build /app ./
-# Numeric, so that Kubernetes can verify that it isn't root.
+# Numeric, so that Kubernetes can verify that the user isn't root.
 USER 1000:1000
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --start-interval=1s \

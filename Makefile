@@ -1,4 +1,4 @@
-# The commands of the original project, using npm scripts and plain docker, kubectl and minikube.
+# The original project's commands, implemented with npm scripts, docker, kubectl and minikube.
 IMAGE = trustle-task-scheduler:local
 MINIKUBE_IMAGE = task-scheduler:minikube
 NAMESPACE = trustle
@@ -26,11 +26,11 @@ compose-up:
 compose-down:
 	docker compose down
 
-# Builds inside Minikube's own engine, so nothing has to be pushed.
+# Builds inside Minikube's own engine, so the image doesn't have to be pushed.
 mk-image:
 	eval "$$(minikube docker-env)" && docker build -t $(MINIKUBE_IMAGE) .
 
-# The tag stays the same, so only a restart makes the pods use a new image.
+# The tag stays the same, so the pods must be restarted to use a new image.
 mk-deploy:
 	kubectl apply -k k8s
 	kubectl -n $(NAMESPACE) rollout restart deployment/task-scheduler

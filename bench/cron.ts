@@ -34,7 +34,7 @@ function report(name: string, times: Sample[]): void {
   )
 }
 
-/** Takes the best of several rounds, which leaves out time lost to other processes. */
+/** Measures the test vectors. Keeps the best of several rounds, which excludes time lost to other processes. */
 function measure(name: string, rounds: number): void {
   const parses: Sample[] = []
   const nexts: Sample[] = []
@@ -75,7 +75,7 @@ function randomField(min: number, max: number): string {
   return pick(['*', `*/${1 + below(max - min)}`, `${low}-${high}`, `${low},${high}`, `${a}`])
 }
 
-/** Returns a random expression. Half of them have `L`, `W` or `#`. */
+/** Returns a random expression. Half of the expressions have `L`, `W` or `#`. */
 function randomExpression(): string {
   const day = pick(['L', 'LW', `${1 + below(31)}W`, '*'])
   const weekday = pick([`${below(7)}L`, `${below(7)}#${1 + below(5)}`])

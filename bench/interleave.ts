@@ -34,7 +34,7 @@ export async function interleave(row: Row, cases: Case[], plan: Plan): Promise<R
   return results
 }
 
-/** Returns a failure as a result too, so that the other trials go on. */
+/** Runs one trial. Returns a failure as an outcome too, so that the other trials continue. */
 async function attempt(of: Case, trial: { server: Server; system: SystemEntry }): Promise<Outcome> {
   try {
     return await of.run(trial)

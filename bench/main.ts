@@ -11,7 +11,7 @@ import { findServer } from './server/postgres.ts'
 import { isPeer, type SystemEntry, systems } from './systems/catalogue.ts'
 import { killWorkers } from './worker/fork.ts'
 
-/** Runs the chosen rows, prints their tables and writes the files that the options name. Does nothing for null. */
+/** Runs the chosen rows, prints their tables and writes the files that the options name. */
 async function main(options: Options | null): Promise<void> {
   if (options === null) return
   const chosenRows = choose('row', rows, options.rows)
@@ -38,7 +38,7 @@ async function main(options: Options | null): Promise<void> {
       }
       all.push(...(await interleave(row, cases, plan)))
       for (const table of tablesOf(row, all)) console.log(print(table))
-      // Written after each row, so a long run that is stopped keeps its results so far.
+      // Written after each row, so that stopping a long benchmark doesn't lose the results so far.
       write(options, { machine, quick: options.quick, results: all })
     }
     if (all.some(({ note }) => note?.startsWith('failed'))) process.exitCode = 1
@@ -60,13 +60,13 @@ function choose<T extends { name: string }>(kind: string, known: T[], names: str
 
 function withoutMissing(chosen: SystemEntry[]): SystemEntry[] {
   if (hasPgbench() || !chosen.some(isFloor)) return chosen
-  console.log('pgbench not found, so the floor is left out (Debian: apt-get install postgresql-contrib).')
+  console.log('pgbench not found, so the floor is skipped (Debian: apt-get install postgresql-contrib).')
   return chosen.filter((system) => !isFloor(system))
 }
 
 const isFloor = ({ name }: SystemEntry): boolean => name.startsWith('floor')
 
-/** Returns a signal that SIGINT or SIGTERM aborts. The current trial ends, and cleanup runs as usual. */
+/** Returns a signal that aborts on SIGINT or SIGTERM. The current trial then ends, and cleanup runs as usual. */
 function stopOnSignals(): AbortSignal {
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -6,7 +6,7 @@ export type Options = {
   rows: string[]
   /** Names of systems; empty for all systems of each row. */
   systems: string[]
-  /** For each row; null uses the row's own number. */
+  /** How often to repeat each row; null uses the row's own number. */
   repetitions: number | null
   json: string | null
   svg: string | null
@@ -14,12 +14,12 @@ export type Options = {
 
 const usage = `npm run bench -- [--quick] [--rows drain,lateness] [--systems ours,pg-boss-best] [--repetitions 5] [--json file] [--svg file]
 
-  --quick        small sizes, one repetition, less than a minute: only shows that everything runs
+  --quick        use small sizes and one repetition; takes less than a minute, and only shows that everything runs
   --rows         the rows to measure (default: all)
   --systems      the systems to measure (default: all)
   --repetitions  how often to repeat each row (default: depends on the row); the report shows medians
-  --json         writes every single result to a file, from which bench/report.ts makes docs/benchmarks.md
-  --svg          writes a chart of the medians to a file
+  --json         write every single result to a file, from which bench/report.ts generates docs/benchmarks.md
+  --svg          write a chart of the medians to a file
 
 PostgreSQL: the server of DATABASE_URL if set, with a role that may create databases; otherwise an embedded one.`
 

@@ -6,8 +6,8 @@ import type { Results } from './results.ts'
 import { rows } from './rows/all.ts'
 
 /**
- * Prints docs/benchmarks.md from the files that `npm run bench -- --json` wrote. A file may have only some of the rows.
- * Without files it prints everything except the numbers. `--svg FILE` also writes the chart.
+ * Prints docs/benchmarks.md from the files that `npm run bench -- --json` wrote. A file may contain only some of the
+ * rows. Without files, prints everything except the numbers. `--svg FILE` also writes the chart.
  */
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { svg: { type: 'string' } } })
 const files = positionals.map((file): Results => JSON.parse(readFileSync(file, 'utf8')))

@@ -13,11 +13,11 @@ export class Unreachable extends Error {
 export type Api = {
   /** Returns the response's JSON body. Rejects with an ApiError or with Unreachable. */
   call<T>(method: string, path: string, body?: object): Promise<T>
-  /** Returns all rows of a list, which it fetches page by page. */
+  /** Fetches a list page by page and returns all its rows. */
   list<T>(path: string): Promise<T[]>
 }
 
-/** Returns a client for the API at a base URL. Every call sends the API key, if there is one. */
+/** Returns a client for the API at a base URL. Every request includes the API key, if one is given. */
 export function connectTo(baseUrl: string, apiKey: string | undefined): Api {
   const base = baseUrl.replace(/\/+$/, '')
   const send = async (method: string, path: string, body?: object): Promise<Response> => {
@@ -77,7 +77,7 @@ function readDetail(text: string): string | undefined {
   }
 }
 
-/** Returns the underlying reason. fetch only says "fetch failed" and hides the reason one or two causes deep. */
+/** Returns the underlying reason. fetch's own message is only "fetch failed"; the reason is one or two causes deep. */
 function reason(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0])
   if (!(error instanceof Error)) return String(error)

@@ -48,7 +48,7 @@ export const addExecutionCommands: AddCommands = (program, session) => {
       const said =
         'id' in answer
           ? `execution ${answer.id} of task ${id} is queued`
-          : 'another run will follow the open one'
+          : 'another run will start when the open execution ends'
       output.say(said, answer)
     })
 

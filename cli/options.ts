@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { Api } from './api.ts'
 import type { Output } from './output.ts'
 
-/** What a command works with. Created when the command runs, because it depends on the options. */
+/** The API client and output for a command. Created when the command runs, because it depends on the options. */
 export type Session = { api: Api; output: Output }
 
 /** Adds a group of commands to the program. */
@@ -18,7 +18,7 @@ export function decimal(text: string): number {
   throw new InvalidArgumentError('It must be a number.')
 }
 
-/** Adds the schedule options, under the names they have in the original client. */
+/** Adds the schedule options, with the same names as in the original client. */
 export const withSchedule = (command: Command): Command =>
   command
     .option('--schedule <interval|once|cron>', 'type of schedule', 'interval')
@@ -35,7 +35,7 @@ export type ScheduleOptions = {
   timezone?: string
 }
 
-/** Returns the schedule options as API fields. JSON omits those that aren't given. */
+/** Returns the schedule options as API fields. Missing options are undefined, so JSON omits them. */
 export const toSchedule = (options: ScheduleOptions) => ({
   schedule_type: options.schedule,
   interval_seconds: options.intervalSeconds,

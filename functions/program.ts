@@ -22,7 +22,7 @@ let draining = false
 /** What this process remembers between ticks and claims. */
 export const memory = new TickMemory()
 
-/** The batch size for bulk calls, which all calls of this process share. */
+/** The batch size for bulk calls, shared by all calls in this process. */
 export const bulkBatch = new BatchSize(BULK_BATCH)
 
 /** Sets the dispatcher, so that this process runs its own claims. The container calls this once, at startup. */
@@ -50,8 +50,8 @@ function findDispatcher(): Dispatcher | undefined {
 }
 
 /**
- * Returns what is needed to start a manual run immediately. Undefined if this process has no dispatcher: then a tick in
- * another process has to claim the run.
+ * Returns what is needed to start a manual run immediately. Returns undefined if this process has no dispatcher; a tick
+ * in another process then claims the run.
  */
 export function starting(): Starting | undefined {
   const found = findDispatcher()
@@ -84,7 +84,7 @@ export function executor(): Executor {
   return ownExecutor
 }
 
-/** Returns the watch over this process's scheduler. */
+/** Returns the object that watches this process's scheduler. */
 export function watch(): Overdue {
   ownWatch ??= new Overdue(config().leaseSeconds)
   return ownWatch

@@ -1,7 +1,7 @@
 export type StopSignals = {
   /** Resolves at the first SIGINT or SIGTERM, which asks this process to stop. */
   first: Promise<void>
-  /** Aborts at the second one, which asks it not to wait for running executions. */
+  /** Aborts at the second signal, which asks this process not to wait for running executions. */
   second: AbortSignal
 }
 

@@ -1,6 +1,6 @@
 /**
- * A batch size that adapts. It halves when the server cancels a slow statement, and grows back gradually, so that even
- * a slow database makes progress.
+ * A batch size that adapts. It halves when the server cancels a slow statement, and grows back gradually, so that the
+ * work makes progress even on a slow database.
  */
 export class BatchSize {
   readonly #most: number

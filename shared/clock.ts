@@ -2,8 +2,8 @@ import type { Queryable } from './db.ts'
 
 /**
  * A reading of the database's clock, which alone decides what is due. The database's clock showed `now` when this
- * process's monotonic clock (`performance.now()`) showed `readAt` or slightly less, so timers based on it are never
- * early.
+ * process's monotonic clock (`performance.now()`) showed `readAt` or slightly less, so timers based on a reading are
+ * never early.
  */
 export type Clock = { now: Date; readAt: number }
 
@@ -15,7 +15,7 @@ const DRIFT_MS = 1
 /** `apart`: this process's clock minus the database's, in milliseconds, including the response's travel time. */
 type Reading = { at: number; apart: number }
 
-/** Estimates the database's clock from its recent readings. */
+/** Estimates the time on the database's clock from recent readings. */
 export class DatabaseClock {
   #readings: Reading[] = []
 

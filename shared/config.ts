@@ -29,7 +29,7 @@ export const SETTINGS = {
   HOST: {
     schema: z.string().optional(),
     about:
-      'Address to listen on. If unset, 0.0.0.0. Without API_KEY it is ignored, and the API listens only on 127.0.0.1.',
+      'Address to listen on. If unset, 0.0.0.0. Without API_KEY, this setting is ignored, and the API listens only on 127.0.0.1.',
   },
   PORT: { schema: whole(0, 65_535).default(8000), about: 'Port of the API. 0 picks any free port.' },
   API_KEY: {
@@ -55,21 +55,21 @@ export const SETTINGS = {
   CLAIM_AHEAD_MS: {
     schema: whole(0, 60_000).optional(),
     about:
-      'How far ahead a tick claims, in milliseconds: 0 to 60000, and less than the lease. If unset, TICK_INTERVAL_MS, but at least 1000 and at most half a lease.',
+      'How far ahead a tick claims, in milliseconds: 0 to 60000, and less than the lease. If unset, TICK_INTERVAL_MS, but at least 1000 and at most half the lease.',
   },
   LEASE_SECONDS: {
     schema: whole(1, 3600).default(15),
-    about: 'Seconds without a heartbeat after which the executions of a process count as lost, 1 to 3600.',
+    about: "Seconds without a heartbeat after which a process's executions count as lost, 1 to 3600.",
   },
   MAX_CONCURRENT_EXECUTIONS: {
     schema: whole(1, 100_000).default(64),
     about:
-      'Slots: how many executions may run at once in one process. On Lambda and under serverless offline, the limit applies to all functions together.',
+      'Slots: the maximum number of executions that may run at once in one process. On Lambda and under serverless offline, the limit applies to all functions together.',
   },
   MAX_CLAIMED_EXECUTIONS: {
     schema: whole(1, 1_000_000).default(10_000),
     about:
-      'How many executions one process may hold, running or claimed ahead. Not used on Lambda or under serverless offline.',
+      'Maximum number of executions that one process may hold, running or claimed ahead. Not used on Lambda or under serverless offline.',
   },
   SHUTDOWN_GRACE_SECONDS: {
     schema: whole(0, 3600).default(10),
@@ -77,7 +77,7 @@ export const SETTINGS = {
   },
   DEFAULT_TASK_TIMEOUT_SECONDS: {
     schema: z.coerce.number().positive().max(86_400).default(30),
-    about: 'Timeout in seconds of tasks without timeout_seconds. Above 0, at most 86400.',
+    about: 'Timeout, in seconds, for tasks without timeout_seconds. Above 0, at most 86400.',
   },
   HTTP_TASK_URL: {
     schema: webUrl.default('https://httpbin.org/status/200'),
@@ -99,7 +99,7 @@ export const SETTINGS = {
   },
   LOG_JSON: {
     schema: flag.default(true),
-    about: 'Whether log lines are JSON objects. If false, they are formatted for people.',
+    about: 'Whether log lines are JSON objects. If false, they are human-readable text.',
   },
   SQL_ECHO: {
     schema: flag.default(false),

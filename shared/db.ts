@@ -7,7 +7,7 @@ const bigint = { to: 20, from: [20], parse: Number, serialize: String }
 
 /**
  * Returns an array literal (PostgreSQL manual, 8.15.6). It is the same as JSON, except for the brackets and for control
- * characters, which JSON escapes and a literal doesn't.
+ * characters, which JSON escapes and an array literal doesn't.
  */
 function serializeArray(array: unknown[]): string {
   const json = JSON.stringify(array)
@@ -72,7 +72,7 @@ export type Limits = {
 const LEAST_SILENCE_MS = 1000
 const MOST_SILENCE_MS = 6000
 
-/** Returns limits that let a statement fail and be repeated once well before a lease expires. */
+/** Returns limits under which a statement can fail and be repeated once, well before a lease expires. */
 export function limitsOf(leaseSeconds: number): Limits {
   const silenceMs = Math.min(MOST_SILENCE_MS, Math.max(LEAST_SILENCE_MS, leaseSeconds * 200))
   return { silenceMs, statementMs: silenceMs * 0.75, lockMs: silenceMs * 0.5 }
@@ -88,14 +88,14 @@ export const LONG_LIMITS: Limits = {
 }
 
 /**
- * Otherwise, if a process is suspended or its machine vanishes, its transaction could keep its locks for hours, and
- * nobody could claim those tasks.
+ * Maximum time that a transaction may be idle, in milliseconds. Otherwise, if a process is suspended or its machine
+ * vanishes, its transaction could keep its locks for hours, and no worker could claim the locked tasks.
  */
 const MOST_IDLE_MS = 10_000
 
 /**
- * The server's own limits. The TCP settings close the connection of a client that has vanished: for 60 seconds, nothing
- * has arrived from it, or nothing that was sent to it has been acknowledged.
+ * The server's own limits. The TCP settings close the connection of a client that has vanished: one that, for 60
+ * seconds, has sent nothing or has acknowledged nothing that was sent to it.
  */
 const serverSettings = ({ silenceMs, statementMs, lockMs }: Limits) => ({
   statement_timeout: Math.ceil(statementMs),
@@ -108,8 +108,8 @@ const serverSettings = ({ silenceMs, statementMs, lockMs }: Limits) => ({
 })
 
 /**
- * Settings that affect the text form of values or the meaning of statements. The server, the database or the role may
- * have changed any of them. `search_path` is left unchanged.
+ * Settings that affect the text form of values or the meaning of statements. They are set explicitly, since the server,
+ * the database or the role may have changed any of them. `search_path` is left unchanged.
  */
 const MEANING = {
   TimeZone: 'UTC',
@@ -171,14 +171,14 @@ export function connect(url: string, options: PoolOptions): Database {
     idle_timeout: 20,
     connect_timeout: Math.min(10, limits.silenceMs / 1000),
     // The default delay grows to 20 s per connection, which is longer than a lease and longer than a request may take.
-    // There is no delay after an idle connection was closed: a frozen function notices that when it wakes, and its
-    // caller is waiting.
+    // There is no delay after an idle connection was closed: a frozen function only notices the closed connection when
+    // it wakes, and its caller is then waiting.
     backoff: (failures) => (failures === 0 ? 0 : RECONNECT_SECONDS),
     fetch_types: false,
     types: { bigint, ...arrays },
     connection: {
       application_name: options.name ? `task-scheduler ${options.name}` : 'task-scheduler',
-      // The driver's type has booleans for some of them, but the driver omits settings that are false.
+      // The driver's type declares some of them as booleans, but the driver omits settings that are false.
       ...(MEANING as object),
       ...serverSettings(limits),
       ...SHORT_READS,
@@ -236,8 +236,8 @@ export async function closeDatabase(seconds: number): Promise<void> {
 }
 
 /**
- * Joins the conditions with `and`, except those that are false. Those are left out, since a plan that includes them
- * couldn't use an index.
+ * Joins the conditions with `and`. Conditions that are `false` are left out, since a plan that includes them couldn't
+ * use an index.
  */
 export function allOf(sql: Queryable, conditions: (Fragment | false)[]): Fragment {
   return conditions
@@ -246,8 +246,8 @@ export function allOf(sql: Queryable, conditions: (Fragment | false)[]): Fragmen
 }
 
 /**
- * Returns an SQL expression for the approximate length of a jsonb column as text, in bytes. The stored size of a
- * compressed value says nothing about that, so such a value is read.
+ * Returns an SQL expression for the approximate length of a jsonb column as text, in bytes. A compressed value's stored
+ * size says nothing about its length as text, so compressed values are read in full.
  */
 export const textBytes = (sql: Queryable, column: Fragment): Fragment => sql`
   case
@@ -256,8 +256,8 @@ export const textBytes = (sql: Queryable, column: Fragment): Fragment => sql`
   end`
 
 /**
- * Returns the values for a column of `unnest`; null if all of them are, which `unnest` fills up with nulls. An array
- * would take time on both sides.
+ * Returns the values for a column of `unnest`, or null if all values are null: `unnest` then fills the column with
+ * nulls. An array of nulls would take time on both sides.
  */
 export const sparse = <Value>(values: (Value | null)[]): (Value | null)[] | null =>
   values.every((it) => it === null) ? null : values
@@ -269,13 +269,13 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /**
- * Errors of postgres.js and of sockets, the SQLSTATE classes 08 (connection), 53 (resources) and 57P (shutdown), our
- * own limits, a server that has just become a replica, and serialization failures.
+ * Errors of postgres.js and of sockets, the SQLSTATE classes 08 (connection), 53 (resources) and 57P (shutdown), the
+ * limits set above, a server that has just become a replica, and serialization failures.
  */
 const UNREACHABLE =
   /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN(REFUSED|RESET)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|53\w{3}|57P\w\w|57014|25P03|25006|40001|55P03)$/
 
-/** Returns whether the server cancelled a statement because it took too long. A smaller one may succeed. */
+/** Returns whether the server cancelled a statement because it took too long. A smaller statement may succeed. */
 export function wasTooSlow(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === '57014'
 }
@@ -283,7 +283,10 @@ export function wasTooSlow(error: unknown): boolean {
 const DEADLOCK = '40P01'
 const DEADLOCK_TRIES = 5
 
-/** Repeats a transaction that PostgreSQL aborted to break a deadlock. By then the other transaction can proceed. */
+/**
+ * Runs a transaction, and repeats it if PostgreSQL aborts it to break a deadlock. The abort lets the other transaction
+ * proceed.
+ */
 export async function retryDeadlock<T>(transaction: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {

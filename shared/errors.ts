@@ -42,7 +42,8 @@ export const notFound = (what: string, id: number): AppError =>
   new AppError('not_found', `${what} ${id} does not exist`)
 
 /**
- * A body may have thousands of mistakes. Nobody reads that many, and the response shouldn't be longer than the request.
+ * Maximum number of problems in `errors`, and in `detail`. A body may have thousands of mistakes, but the response
+ * shouldn't be longer than the request.
  */
 const PROBLEMS_SHOWN = 20
 const DETAILS_SHOWN = 5

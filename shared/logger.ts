@@ -34,10 +34,10 @@ class Formatter extends LogFormatter {
   }
 }
 
-/** Attributes that are in every line and don't help a person at a terminal. */
+/** Attributes that are in every line and of no use on a terminal. */
 const CONTEXT_KEYS = ['service', 'function_name', 'cold_start']
 
-/** Prints lines that people can read: time, level, message, then the attributes as key=value. */
+/** Prints human-readable lines: time, level, message, then the attributes as key=value. */
 class ReadableLogger extends Logger {
   protected override printLog(_level: number, item: LogItem): void {
     item.prepareForPrint()
@@ -49,7 +49,10 @@ class ReadableLogger extends Logger {
   }
 }
 
-/** A made-up path must not look like a separate line. */
+/**
+ * Returns whether a value is text without control characters. A path with a line break must not look like two log
+ * lines.
+ */
 const isOneLine = (value: unknown): value is string => typeof value === 'string' && !/\p{Cc}/u.test(value)
 
 function stackOf(error: unknown): string {

@@ -33,7 +33,7 @@ export function pageLimit(
   return isPlain ? sql.unsafe(String(limit)) : sql`${limit}`
 }
 
-/** Returns the cursor that points past a row. `keys`: the row's values by which its list is ordered. */
+/** Returns the cursor that points past a row. `keys`: the values that order the row in its list. */
 export const toCursor = (keys: unknown): string => Buffer.from(JSON.stringify(keys)).toString('base64url')
 
 /**
@@ -62,9 +62,9 @@ const PAGE_BYTES = 2 ** 20
 type Size = { row_bytes: number; page_bytes: number }
 
 /**
- * Returns a page with the rows of `select`, in the same order. The row that makes the page reach 1 MiB is its last one.
- * `bytes`: an SQL expression for the size of a row. `limit`: the limit in `select`. `show`: converts a row to the form
- * that the API returns.
+ * Returns a page with the rows that `select` returns, in the same order. The row that makes the page reach 1 MiB is its
+ * last one. `bytes`: an SQL expression for the size of a row. `limit`: the limit in `select`. `show`: converts a row to
+ * the form that the API returns.
  */
 export async function readPage<Row extends object, Shown>(
   sql: Queryable,
@@ -88,8 +88,8 @@ export async function readPage<Row extends object, Shown>(
 }
 
 /**
- * Hides a row's sizes from the API, since JSON omits undefined values. Deleting the columns, or copying the row without
- * them, would take half as long as the whole request.
+ * Sets a row's sizes to undefined, which JSON omits, so that the API doesn't return them. Deleting the columns, or
+ * copying the row without them, would take half as long as the whole request.
  */
 function withoutSize<Row extends object>(row: Row & Partial<Record<keyof Size, number | undefined>>): Row {
   row.row_bytes = undefined

@@ -52,7 +52,7 @@ export function readQuery(rawQueryString: string): Record<string, string | strin
 
 type Place = { pointer: string } | { parameter: string }
 
-/** Converts Zod's issues to problems. `names`: the names at the top level, to explain unknown ones. */
+/** Converts Zod's issues to problems. `names`: the field names at the top level, to explain unknown fields. */
 export function problemsOf(
   error: z.ZodError,
   place: (path: PropertyKey[]) => Place,
@@ -96,7 +96,7 @@ function findUnstorable(value: unknown, path: PropertyKey[] = []): Unstorable | 
     const fault = stringFault(value)
     return fault === undefined ? undefined : wrong(fault)
   }
-  if (typeof value === 'number' && !Number.isFinite(value)) return wrong('is too large a number')
+  if (typeof value === 'number' && !Number.isFinite(value)) return wrong('is too large')
   if (typeof value !== 'object' || value === null) return undefined
   if (path.length >= DEPTH_LIMIT) return wrong(`is nested deeper than ${DEPTH_LIMIT} levels`)
   for (const [key, inner] of Object.entries(value)) {

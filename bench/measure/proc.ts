@@ -29,13 +29,13 @@ export function postmasterOf(backend: number): number | null {
   return stat?.comm.startsWith('postgres') ? stat.parent : null
 }
 
-/** Returns the CPU time of a server and all its processes, including those that have ended, in microseconds. */
+/** Returns the CPU time of a server and all its processes, including processes that have exited, in microseconds. */
 export function serverCpuUs(postmaster: number | null): number | null {
   const top = postmaster === null ? null : readStat(postmaster)
   return top === null || postmaster === null ? null : top.own + top.reaped + ownOfChildren(postmaster)
 }
 
-/** Returns the CPU time of the processes that this one has started, in microseconds. */
+/** Returns the CPU time of the processes that this process has started, in microseconds. */
 export const childrenCpuUs = (): number => (readStat('self')?.reaped ?? 0) + ownOfChildren(process.pid)
 
 const ownOfChildren = (parent: number): number =>
@@ -52,7 +52,7 @@ function processes(): string[] {
   }
 }
 
-/** Returns the CPU time of the whole machine in microseconds: what was used, and the total available. */
+/** Returns the CPU time of the whole machine in microseconds: the time used, and the total time. */
 export function machineCpuUs(): { used: number; all: number } | null {
   try {
     const line = readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? ''

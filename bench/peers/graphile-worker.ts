@@ -89,7 +89,7 @@ function preset({ best, goal, concurrency }: Settings): GraphileConfig.Preset {
 const handler =
   (recorder: Recorder, recurring: boolean): Task =>
   async (payload, helpers) => {
-    // Written by addJobs() above or by addJob() below.
+    // The payload was written by addJobs() above or by addJob() below.
     const { dueMs, holdMs } = payload as Payload
     recorder.started(dueMs)
     if (holdMs > 0) await wait(holdMs)

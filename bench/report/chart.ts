@@ -17,7 +17,7 @@ type Panel = { title: string; bars: Bar[] }
 
 /**
  * Returns an SVG with a panel for each case: bars show the medians of the row's first metric, with the range and the
- * ratio to ours.
+ * ratio to `ours`.
  */
 export function chart(rows: Row[], results: readonly Result[]): string {
   const panels = rows.flatMap((row) => panelsOf(row, results))
@@ -29,7 +29,7 @@ export function chart(rows: Row[], results: readonly Result[]): string {
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${top}" viewBox="0 0 ${WIDTH} ${top}"
   font-family="system-ui, sans-serif" font-size="13" fill="#1f2328">
-<title>Medians of each row, a bar for each system</title>
+<title>Medians for each case, with one bar for each system</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
 ${drawn.join('\n')}
 </svg>

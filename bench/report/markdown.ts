@@ -28,43 +28,47 @@ databases. Otherwise it starts an embedded server in a temporary folder, as dura
 
 ## How it is measured
 
-- Each system runs in its own process and its own database. Systems take turns on the same server (A B C, A B C), once
-  per repetition. Before each measurement comes a checkpoint; then a separate process fills the tables, which are
+- Each system runs in its own process with its own database. Systems take turns on the same server (A B C, A B C),
+  once per repetition. Each measurement starts with a checkpoint. A separate process then fills the tables, which are
   vacuumed and analyzed.
-- Numbers are medians, with the range in brackets. The column \`of ours\` is the median ratio to ours within a
-  repetition, since noise that lasts a minute affects all systems alike. Trust these ratios most, then CPU and WAL per
-  run, and single rates least.
-- A handler only records the time. Ours is the \`sleep\` runner with a duration of 0, in the container's own process
-  with its API.
-- Server CPU covers all processes of the server, read from \`/proc\` in steps of 10 ms. Client CPU is that of the
-  system's own process. WAL is counted for the whole server. Foreign CPU is the share of the machine that other
-  processes used: don't trust results where it is high.
+- Numbers are medians, with the range in brackets. \`ours\` is this scheduler. The column \`of ours\` is the median of the
+  ratios to \`ours\` within each repetition, since noise that lasts a minute affects all systems alike. These ratios are
+  the most reliable numbers, followed by CPU and WAL per run. Single rates are the least reliable.
+- Handlers only record the time. In \`ours\`, the handler is the \`sleep\` runner with a duration of 0. It runs in the
+  same process as the API, as in the container.
+- Server CPU is the CPU time of all PostgreSQL processes, read from \`/proc\` in steps of 10 ms. Client CPU is the CPU
+  time of the system's own process. WAL is counted for the whole server. Unrelated CPU is the share of the machine's
+  CPU time used by processes outside the measurement. Don't trust results where it is high.
 - \`event loop max\` is the longest delay of a timer in the process, whatever the cause. With this many busy processes,
-  more than half of it is waiting for a core. \`own CPU burst max\` is the most CPU time that the process's thread used
-  between two timers 5 ms apart. It shows how long the process's own work, including garbage collection, blocks the
-  event loop, and may be up to 5 ms too high. This sampling costs about 25 ms of CPU per second on this machine, which
-  is much of a system's client CPU where it does little per second.
-- No system writes logs. A system that doesn't finish in time gets a note of how far it came, and isn't tried again.
-- Ours keeps a row for every run. It validates each run, limits its time, retries it and can cancel it. graphile-worker
-  deletes finished jobs, agenda keeps only the last run, and pg-boss keeps the job's own row.
+  more than half of that delay is spent waiting for a core. \`own CPU burst max\` is the maximum CPU time that the
+  process's main thread used between two timers 5 ms apart. It shows how long the process's own work, including
+  garbage collection, blocks the event loop, and may be up to 5 ms too high. This sampling costs about 25 ms of CPU
+  per second on this machine, which is a large part of the client CPU of a system that does little per second.
+- No system writes logs. If a system doesn't finish in time, a note says how many runs it completed, and it isn't
+  measured again.
+- \`ours\` keeps a row for every run, validates each run's params, enforces timeouts, retries failed runs, and supports
+  cancellation. graphile-worker deletes finished jobs, agenda keeps only a job's last run, and pg-boss keeps the job's
+  own row.
 
 ## Where the time goes
 
-The numbers come from a drain of 100,000 one-time jobs: a CPU profile of the process, and the server's statistics.
+These numbers come from a CPU profile of the process and the server's statistics, during a drain of 100,000 one-time
+jobs.
 
-The process takes about 18 µs per run, or 15 µs once its code is compiled. A fifth of that is garbage collection, a
-sixth is writing to sockets, a sixth is JSON for rows and array parameters, and a seventh is the run itself (its
-promise, timeout and runner). The rest is bookkeeping for claims, starts and settlements.
+The process uses about 18 µs of CPU per run, or 15 µs once its code is compiled. A fifth of that is garbage
+collection, a sixth is writing to sockets, a sixth is encoding and decoding JSON for rows and array parameters, and a
+seventh is the run itself (its promise, timeout and runner). The rest is bookkeeping for claims, starts and
+settlements.
 
 Half of the server's time goes into claims: 6% of the total for locking, 10% for reading the task definitions, and 36%
-for moving the cursor and opening the execution, with an index entry each for the cursor and the key. The other half
-goes into settlements: a HOT update, a ledger row and two index entries.
+for moving the cursor and opening the execution, with one index entry for the cursor and one for the key. The other
+half goes into settlements, each with a HOT update, a ledger row and two index entries.
 
-The largest costs are kept down as follows. Batches of 2,000 run in three lanes, so neither side waits for the other.
-Rows arrive as columns of JSON, and what is cached isn't read again. Promises, signals, keys and clocks are created only
-when needed. The ledger is written once, and the state with HOT updates. The server's checks of the state machine have
-no measurable cost. A larger young generation of the heap, cached plans, and batches of 4,000 brought no gain that stood
-out from the noise.`
+Several measures keep the largest costs down. Batches of 2,000 executions are processed in three lanes, so the process
+and the server don't wait for each other. Rows arrive as one JSON array per column, and cached definitions aren't read
+again. Promises, signals, keys and clocks are created only when needed. Each ledger row is written once, and the state
+is written with HOT updates. The server's checks of the state machine have no measurable cost. Enlarging the heap's
+young generation, caching plans, and batches of 4,000 made no difference beyond the noise.`
 
 /** Returns the text of docs/benchmarks.md. Without results it has everything except the numbers. */
 export function markdown(results: Results | null): string {

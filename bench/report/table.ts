@@ -4,7 +4,7 @@ import { format } from './number.ts'
 
 export type Table = { title: string; head: string[]; lines: string[][] }
 
-/** Returns a table for each case of a row. Each system has a line with medians, the range and the ratio to ours. */
+/** Returns a table for each case of a row, with a line per system: medians, the range and the ratio to `ours`. */
 export function tablesOf(row: Row, all: readonly Result[]): Table[] {
   return casesOf(all, row.name).map((name) => {
     const results = all.filter((it) => it.row === row.name && it.case === name)

@@ -5,12 +5,12 @@ import { bestSystems, type Case, costMetrics, type Metric, named, type Row, rate
 const YEAR_MS = 365 * 86_400_000
 
 const drainBeside = (jobs: number, waiting: number): Case => ({
-  name: waiting === 0 ? `${named(jobs)} due, none waiting` : `${named(jobs)} due, ${named(waiting)} waiting`,
+  name: `${named(jobs)} jobs due, ${waiting === 0 ? 'none' : `${named(waiting)} jobs`} waiting`,
   run: (trial) =>
     inDatabase(trial, async (database) => {
       const later = () => seedOf({ count: waiting, firstMs: Date.now() + YEAR_MS, stepMs: 10 })
       const due = () => seedOf({ count: jobs })
-      // The waiting jobs come first, as in real life. They must not slow down jobs that are added later.
+      // The waiting jobs are inserted first, as in real life. They must not slow down jobs that are added later.
       await fill(trial, database, waiting === 0 ? [due] : [later, due])
       const settings = settingsOf(trial, database, { target: jobs })
       return await runAll(trial, database, { settings, jobs, limitSeconds: 60 })
@@ -23,7 +23,7 @@ export const backlog: Row = {
   name: 'backlog',
   title: 'A drain with a million jobs waiting',
   about:
-    'The same drain in an otherwise empty table, and in one that also holds a million jobs due in a year. It takes less than a second, so compare the server CPU.',
+    'A drain of due jobs in an otherwise empty table, and the same drain in a table that also holds a million jobs due in a year. The drain takes less than a second, so compare the server CPU.',
   metrics: [server, rate, client, ...others].filter((metric): metric is Metric => metric !== undefined) as [
     Metric,
     ...Metric[],

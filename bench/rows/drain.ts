@@ -3,7 +3,7 @@ import { fill, inDatabase, seedOf, settingsOf } from '../trial/trial.ts'
 import { allSystems, type Case, costMetrics, named, type Row, rate } from './row.ts'
 
 const drainOf = (jobs: number): Case => ({
-  name: `${named(jobs)} due`,
+  name: `${named(jobs)} jobs due`,
   run: (trial) =>
     inDatabase(trial, async (database) => {
       await fill(trial, database, [() => seedOf({ count: jobs })])
@@ -16,7 +16,7 @@ export const drain: Row = {
   name: 'drain',
   title: 'Drain of due jobs',
   about:
-    'All jobs are due, run once and do nothing. Measured from the start of the system until its tables show that all jobs are done.',
+    'All jobs are due, run once and do nothing. The time is measured from the start of the system until its tables show that all jobs are done.',
   metrics: [rate, ...costMetrics],
   systems: [...allSystems, 'floor', 'floor-open-index'],
   repetitions: 5,

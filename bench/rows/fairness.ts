@@ -34,16 +34,16 @@ const CASTS: Record<string, string> = {
 }
 
 const CROWDS: Record<string, Crowd> = {
-  'a 200 that hang and are retried': {
+  '(a) 200 tasks that hang and are retried': {
     insert: (sql, { target }) =>
       insert(sql, 200, { type: 'http', params: { url: target }, max_attempts: 100 }),
   },
-  'b 64 day-long sleeps': {
+  '(b) 64 sleeps that last a day': {
     knownOnly: true,
     insert: (sql) =>
       insert(sql, 64, { type: 'sleep', params: { duration: 86_000 }, timeout_seconds: 86_400 }),
   },
-  'c 1,000 with fire_all, each 100 runs behind': {
+  '(c) 1,000 tasks with fire_all, each 100 runs behind': {
     insert: (sql) =>
       insert(
         sql,
@@ -52,7 +52,7 @@ const CROWDS: Record<string, Crowd> = {
         `now() - interval '100 minutes'`,
       ),
   },
-  'd 300,000 at once': {
+  '(d) 300,000 tasks at once': {
     insert: (sql) =>
       insert(
         sql,
@@ -61,7 +61,7 @@ const CROWDS: Record<string, Crowd> = {
         `now() + interval '1 s'`,
       ),
   },
-  'e 1,000 crons, ten years behind': {
+  '(e) 1,000 cron tasks, each ten years behind': {
     async insert(sql) {
       await insert(
         sql,
@@ -78,7 +78,7 @@ const CROWDS: Record<string, Crowd> = {
         update task_state s set definition = t.definition from t where s.task_id = t.id`
     },
   },
-  'f 2,000 with 250 KB of params': {
+  '(f) 2,000 tasks with 250 KB of params': {
     insert: (sql, { fast }) =>
       insert(
         sql,
@@ -87,7 +87,7 @@ const CROWDS: Record<string, Crowd> = {
         `now() + interval '1 s'`,
       ),
   },
-  'g 200 that were quick, then hang': {
+  '(g) 200 tasks that were quick, then hang': {
     quickSeconds: 20,
     insert: (sql, { target }) =>
       insert(sql, 200, { type: 'http', params: { url: target }, interval_seconds: 1 }),
@@ -101,14 +101,14 @@ const beside = ([name, crowd]: [string, Crowd]): Case => ({
 
 export const fairness: Row = {
   name: 'fairness',
-  title: 'Fairness beside a crowd',
+  title: 'Fairness next to a crowd of tasks',
   about:
-    'With the default of 64 slots: 20 tasks that are due every second, half of them created after the crowd, and a manual run every 5 s. Shows the share of their occurrences that started within a second, the crowd’s own successes per second, and the memory of the process.',
+    "A crowd of late or slow tasks competes with 20 quick tasks that are due every second, and with a manual run every 5 s, for the default of 64 slots. Half of the quick tasks are created before the crowd (known), and half after it (new). The results show the shares of occurrences and manual runs that started within a second, the crowd's successful runs per second, and the memory of the process.",
   metrics: [
-    { key: 'known_share', label: 'known', unit: 'share', better: 'more' },
-    { key: 'new_share', label: 'new', unit: 'share', better: 'more' },
-    { key: 'manual_share', label: 'manual', unit: 'share', better: 'more' },
-    { key: 'crowd_rate', label: 'crowd', unit: '/s', better: 'more' },
+    { key: 'known_share', label: 'known tasks', unit: 'share', better: 'more' },
+    { key: 'new_share', label: 'new tasks', unit: 'share', better: 'more' },
+    { key: 'manual_share', label: 'manual runs', unit: 'share', better: 'more' },
+    { key: 'crowd_rate', label: 'crowd runs', unit: '/s', better: 'more' },
     { key: 'rss_mb', label: 'RSS', unit: 'MB', better: 'less' },
   ],
   systems: ['ours-default'],

@@ -20,7 +20,7 @@ const body =
   '{"name":"load-[<id>]","type":"sleep","schedule_type":"interval","interval_seconds":86400,"next_run_at":"2099-01-01T00:00:00Z"}'
 
 /**
- * The main routes. 7 is the id of one of the tasks. A page has twenty rows, like a list on a screen. The last route
+ * The main routes. 7 is a task's id. A page has twenty rows, like a list on a screen. The last route
  * doesn't use the database.
  */
 const routes: Pick<Load, 'method' | 'url' | 'body'>[] = [
@@ -78,7 +78,7 @@ async function serve(
 export const http: Row = {
   name: 'http',
   title: 'The API',
-  about: `Requests per second over ${CONNECTIONS} connections, sent from the same machine that runs the server and the database, with 10,000 tasks and 100,000 executions. The comparison is a bare Express app that runs the same query and returns its rows, without checks, error handling, extra headers or schemas.`,
+  about: `Requests per second over ${CONNECTIONS} connections, with 10,000 tasks and 100,000 executions. The client runs on the same machine as the server and the database. \`express\` is a bare Express app that runs the same query and returns its rows, without checks, error handling, extra headers or schemas.`,
   metrics: [
     { key: 'rate', label: 'requests', unit: '/s', better: 'more' },
     { key: 'p99', label: 'p99', unit: 'ms', better: 'less' },

@@ -6,7 +6,7 @@ import { type Case, named, type Row } from './row.ts'
 const YEAR_MS = 365 * 86_400_000
 
 const idleBeside = (waiting: number, times: number): Case => ({
-  name: `${named(waiting)} waiting`,
+  name: `${waiting === 0 ? 'no' : named(waiting)} jobs waiting`,
   run: (trial) =>
     inDatabase(trial, async (database) => {
       const later = () => seedOf({ count: waiting, firstMs: Date.now() + YEAR_MS, stepMs: 10 })
@@ -21,7 +21,7 @@ const idleBeside = (waiting: number, times: number): Case => ({
         values: {
           p50: quantile(sorted, 0.5),
           p99: quantile(sorted, 0.99),
-          // Leaves out what a process reads only once, when it starts.
+          // Excludes pages that a process reads only once, at startup.
           buffers: (all - once - (once - before)) / times,
         },
       }
@@ -50,9 +50,9 @@ async function readBuffers({ url, name }: Database): Promise<number> {
 
 export const idle: Row = {
   name: 'idle',
-  title: 'A poll that finds nothing',
+  title: 'A poll that finds no due jobs',
   about:
-    "One pass of the scheduler while nothing is due: a tick, or a fetch. Pages counts the table and index pages that the pass requests, by PostgreSQL's own counters, so it doesn't depend on the machine. For graphile-worker a pass is runOnce(), including its startup and shutdown.",
+    "One pass of the scheduler (a tick or a fetch) while no job is due. `pages` is the number of table and index pages that the pass requests, by PostgreSQL's own counters, so it doesn't depend on the machine. For graphile-worker, a pass is runOnce(), including its startup and shutdown.",
   metrics: [
     { key: 'buffers', label: 'pages', unit: '', better: 'less' },
     { key: 'p50', label: 'round trip p50', unit: 'ms', better: 'less' },

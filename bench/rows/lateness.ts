@@ -4,7 +4,7 @@ import { allSystems, bestSystems, type Case, eventLoopMetrics, type Metric, name
 type Spread = { perSecond: number; seconds: number; leadMs: number }
 
 const once = ({ perSecond, seconds, leadMs }: Spread): Case => ({
-  name: `${named(perSecond)} a second`,
+  name: `${named(perSecond)} jobs per second`,
   run: (trial) =>
     runAt(trial, {
       jobs: perSecond * seconds,
@@ -17,7 +17,7 @@ const once = ({ perSecond, seconds, leadMs }: Spread): Case => ({
 })
 
 const again = ({ perSecond, seconds, leadMs }: Spread): Case => ({
-  name: `${named(perSecond)} a second`,
+  name: `${named(perSecond)} runs per second`,
   run: (trial) =>
     runAt(trial, {
       jobs: perSecond,
@@ -38,7 +38,7 @@ const metrics: [Metric, ...Metric[]] = [
   { key: 'client_us', label: 'client CPU', unit: 'us/run', better: 'less' },
   { key: 'server_us', label: 'server CPU', unit: 'us/run', better: 'less' },
   ...eventLoopMetrics,
-  { key: 'foreign_share', label: 'foreign CPU', unit: 'share', better: 'less' },
+  { key: 'foreign_share', label: 'unrelated CPU', unit: 'share', better: 'less' },
 ]
 
 const rates = [50, 200, 1_000].map((perSecond) => ({ perSecond, seconds: 10, leadMs: 6_000 }))
@@ -48,7 +48,7 @@ export const lateness: Row = {
   name: 'lateness',
   title: 'Lateness',
   about:
-    'One-time jobs, spread evenly over ten seconds. Lateness is the time from when a job is due until its handler starts. Early runs are those that start before they are due, by the wall clock.',
+    "One-time jobs are due at times spread evenly over ten seconds. Lateness is the time from a job's due time until its handler starts. Early runs start before their due time, by the wall clock.",
   metrics,
   systems: allSystems,
   repetitions: 3,
@@ -60,7 +60,7 @@ export const latenessRecurring: Row = {
   name: 'lateness-recurring',
   title: 'Lateness of recurring jobs',
   about:
-    'The same with jobs that recur every second for ten seconds, one job for each run per second. agenda schedules the next run one second after the start of the last one, so its lateness is measured from the due time that it set itself.',
+    "The same measurement, but with jobs that recur every second for ten seconds. For 50 runs per second, there are 50 jobs. agenda schedules a job's next run one second after the previous run started, so its lateness is measured from the due time that agenda set.",
   metrics,
   systems: bestSystems,
   repetitions: 3,

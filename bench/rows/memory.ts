@@ -8,7 +8,7 @@ const HOLD_MS = 120_000
 const LIMIT_SECONDS = 40
 
 const held = (jobs: number): Case => ({
-  name: `${named(jobs)} open`,
+  name: `${named(jobs)} open runs`,
   run: (trial) =>
     inDatabase(trial, async (database) => {
       await fill(trial, database, [() => seedOf({ count: jobs, holdMs: HOLD_MS })])
@@ -17,7 +17,7 @@ const held = (jobs: number): Case => ({
         const [worker] = workers
         await worker?.start()
         const all = await reach(workers, jobs, performance.now() + LIMIT_SECONDS * 1000)
-        // By then startup garbage has been collected, and heartbeats have been sent.
+        // Gives the process time to collect its startup garbage and send heartbeats.
         await wait(2_000)
         const summary = await worker?.summary()
         const values = { rss_mb: (summary?.rssBytes ?? 0) / 1e6 }
@@ -28,8 +28,8 @@ const held = (jobs: number): Case => ({
 
 export const memory: Row = {
   name: 'memory',
-  title: 'Memory with runs open',
-  about: 'Resident memory of the process while this many runs are open, all waiting for a timer.',
+  title: 'Memory with open runs',
+  about: 'Resident memory of the process while this many runs are open. All runs wait for a timer.',
   metrics: [{ key: 'rss_mb', label: 'RSS', unit: 'MB', better: 'less' }],
   systems: bestSystems,
   repetitions: 2,

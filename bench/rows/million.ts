@@ -34,12 +34,12 @@ const repeatOf = (jobs: number, runs: number): Case => ({
 
 export const million: Row = {
   name: 'million',
-  title: 'A million runs in one go',
+  title: 'A million runs without a break',
   about:
-    'Recurring jobs that are always due, until the history holds a million runs, with the default autovacuum settings. Shows whether the rate holds while tables and indexes grow, and how much disk space each run takes.',
+    'Recurring jobs that are always due run until the history holds a million runs, with the default autovacuum settings. The results show whether the rate drops as tables and indexes grow, and how much disk space each run takes.',
   metrics: [
     rate,
-    { key: 'kept', label: 'last fifth / first', unit: 'x', better: 'more' },
+    { key: 'kept', label: 'last fifth / first fifth', unit: '', better: 'more' },
     { key: 'rate_first_fifth', label: 'first fifth', unit: '/s', better: 'more' },
     { key: 'rate_last_fifth', label: 'last fifth', unit: '/s', better: 'more' },
     { key: 'table_bytes', label: 'tables', unit: 'B/run', better: 'less' },

@@ -3,7 +3,7 @@ import { fill, inDatabase, seedOf, settingsOf } from '../trial/trial.ts'
 import { bestSystems, type Case, costMetrics, type Row, rate } from './row.ts'
 
 const drainWith = (processes: number, jobs: number): Case => ({
-  name: processes === 1 ? 'one process' : `${processes} processes`,
+  name: processes === 1 ? '1 process' : `${processes} processes`,
   run: (trial) =>
     inDatabase(trial, async (database) => {
       await fill(trial, database, [() => seedOf({ count: jobs })])
@@ -16,7 +16,7 @@ export const processes: Row = {
   name: 'processes',
   title: 'One, two and three processes',
   about:
-    'A drain by several processes on one database, which shows how much they slow each other down. On a machine with few cores the database is the limit.',
+    'Several processes drain one database, which shows how much they slow each other down. On a machine with few cores, the database is the bottleneck.',
   metrics: [rate, ...costMetrics],
   systems: bestSystems.filter((name) => name !== 'agenda-best'),
   repetitions: 3,

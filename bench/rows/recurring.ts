@@ -3,7 +3,7 @@ import { fill, inDatabase, seedOf } from '../trial/trial.ts'
 import { bestSystems, type Case, costMetrics, type Row, rate } from './row.ts'
 
 const recurringOf = (jobs: number, seconds: number): Case => ({
-  name: `${seconds} s`,
+  name: `${seconds} seconds`,
   run: (trial) =>
     inDatabase(trial, async (database) => {
       const since = () => Date.now() - trial.system.alwaysDueSinceMs
@@ -15,10 +15,14 @@ const recurringOf = (jobs: number, seconds: number): Case => ({
 
 export const recurring: Row = {
   name: 'recurring',
-  title: 'Recurring runs, sustained',
+  title: 'Recurring jobs, sustained load',
   about:
-    'Jobs that recur every second are all behind schedule, so something is always due. Every run also schedules the next one. This is the main job of a scheduler.',
-  metrics: [rate, ...costMetrics, { key: 'kept', label: 'last fifth / first', unit: 'x', better: 'more' }],
+    "All jobs recur every second and are behind schedule, so some job is always due. Every run also schedules the job's next run. This is a scheduler's main work.",
+  metrics: [
+    rate,
+    ...costMetrics,
+    { key: 'kept', label: 'last fifth / first fifth', unit: '', better: 'more' },
+  ],
   systems: [...bestSystems, 'floor'],
   repetitions: 3,
   quick: ['ours', 'graphile-best'],

@@ -6,18 +6,17 @@ export type Metric = {
   key: string
   label: string
   unit: string
-  /** Which direction is better. */
   better: 'more' | 'less'
 }
 
 export type Case = {
   name: string
-  /** Limits the case to these systems. For cases that take the others too long to prepare. */
+  /** Limits the case to these systems, if other systems would take too long to prepare it. */
   only?: string[]
   run(trial: Trial): Promise<Outcome>
 }
 
-/** One question, measured in several cases. Systems are compared by the first metric. */
+/** A benchmark with several cases. Systems are compared by the first metric. */
 export type Row = {
   name: string
   title: string
@@ -25,9 +24,9 @@ export type Row = {
   about: string
   metrics: [Metric, ...Metric[]]
   systems: string[]
-  /** Used unless the command line sets it. Lower for rows that take long or vary little. */
+  /** Used unless the command line sets the number. Lower for rows that take long or vary little. */
   repetitions: number
-  /** The systems that `--quick` measures, unless the command line names some. */
+  /** The systems that `--quick` measures, unless the command line names systems. */
   quick: string[]
   cases(size: Size): Case[]
 }
@@ -54,7 +53,7 @@ export const costMetrics: Metric[] = [
   { key: 'wal_bytes', label: 'WAL', unit: 'B/run', better: 'less' },
   { key: 'commits_per_1000', label: 'commits', unit: '/1,000 runs', better: 'less' },
   ...eventLoopMetrics,
-  { key: 'foreign_share', label: 'foreign CPU', unit: 'share', better: 'less' },
+  { key: 'foreign_share', label: 'unrelated CPU', unit: 'share', better: 'less' },
 ]
 
 export const rate: Metric = { key: 'rate', label: 'runs', unit: '/s', better: 'more' }

@@ -6,7 +6,7 @@ import { allSystems, type Case, type Row } from './row.ts'
 const LIMIT_SECONDS = 20
 
 const firstRun: Case = {
-  name: 'one due',
+  name: 'one job due',
   run: (trial) =>
     inDatabase(trial, async (database) => {
       await fill(trial, database, [() => seedOf({ count: 1 })])
@@ -38,9 +38,9 @@ const firstRun: Case = {
 
 export const start: Row = {
   name: 'start',
-  title: 'From the start of the process to its first run',
+  title: 'From process start to first run',
   about:
-    'One job is due, and the tables exist. Loaded is when all code has been imported. By its first run, ours also serves its API.',
+    'One job is due, and the tables exist. `loaded` is the time until all code has been imported. By its first run, `ours` also serves its API.',
   metrics: [
     { key: 'first_run_ms', label: 'first run', unit: 'ms', better: 'less' },
     { key: 'loaded_ms', label: 'loaded', unit: 'ms', better: 'less' },

@@ -11,9 +11,9 @@ export async function createDatabase(url: string, system: string): Promise<Datab
   made += 1
   const name = `bench_${system.replaceAll('-', '_')}_${process.pid}_${made}`
   await asAdmin(url, async (admin) => {
-    // Flushes what earlier trials left to write. Pages created after a checkpoint need no full-page images, which would
-    // otherwise be most of the WAL of a short row. Only a superuser or a member of pg_checkpoint may do this; without
-    // it the results are noisier.
+    // Flushes writes left over from earlier trials. Pages created after a checkpoint don't need full-page
+    // images, which would otherwise be most of a short row's WAL. Only a superuser or a member of pg_checkpoint may do
+    // this. Without the checkpoint, the results are noisier.
     await admin`checkpoint`.catch(() => {})
     await admin`create database ${admin(name)}`
   })
@@ -26,7 +26,7 @@ export async function createDatabase(url: string, system: string): Promise<Datab
   }
 }
 
-/** Runs `work` on a connection of its own. */
+/** Runs `work` on its own connection. */
 export async function asAdmin<T>(url: string, work: (admin: Sql) => Promise<T>): Promise<T> {
   const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} })
   try {
@@ -37,8 +37,8 @@ export async function asAdmin<T>(url: string, work: (admin: Sql) => Promise<T>):
 }
 
 /**
- * Waits until this is the only session left. A session reports its statistics when it ends, slightly after its client
- * has disconnected.
+ * Waits until this session is the only one left. A session reports its statistics when it ends, slightly after its
+ * client has disconnected.
  */
 export async function whenAlone(admin: Sql, database: string): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) {
@@ -52,8 +52,8 @@ export async function whenAlone(admin: Sql, database: string): Promise<void> {
 }
 
 /**
- * Gives the planner the statistics that a server would have after running for a while. Empty tables are left out:
- * once analyzed, they'd count as having zero pages, and the planner could choose any plan until the next analyze.
+ * Gives the planner the statistics that a server would have after running for a while. Empty tables are skipped:
+ * once analyzed, they would count as having zero pages, and the planner could choose any plan until the next analyze.
  */
 export async function settleDown(url: string): Promise<void> {
   await asAdmin(url, async (admin) => {

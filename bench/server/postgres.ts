@@ -6,10 +6,10 @@ import { startPostgres } from '../../infra/postgres/postgres.ts'
 
 export type Server = { url: string; kind: string; stop(): Promise<void> }
 
-/** A cache large enough for the tables. All other settings, durability included, are PostgreSQL's defaults. */
+/** Large enough to cache the tables. All other settings, including durability, are PostgreSQL's defaults. */
 const SHARED_BUFFERS = '1GB'
 
-/** Returns the server for all measurements: that of DATABASE_URL, or an embedded one in a temporary folder. */
+/** Returns the server for all measurements: DATABASE_URL, or an embedded server in a temporary folder. */
 export async function findServer(): Promise<Server> {
   const given = process.env.DATABASE_URL
   if (given) return { url: given, kind: 'from DATABASE_URL', stop: async () => {} }

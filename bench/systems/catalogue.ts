@@ -8,11 +8,11 @@ export type SystemEntry = {
   best: boolean
   /** Returns how many of the seeded one-time jobs are done, according to the system's tables. */
   done(sql: Sql, seeded: number): Promise<number>
-  /** Returns the number of runs of recurring jobs. Null if the tables don't keep them; then handlers count them. */
+  /** Returns the number of runs of recurring jobs. Null if the tables don't keep them, so that handlers count them. */
   runs: ((sql: Sql) => Promise<number>) | null
   /** How far in the past a job that recurs every second must start to be always due, in milliseconds. */
   alwaysDueSinceMs: number
-  /** Describes the settings in the report. */
+  /** A description of the settings, for the report. */
   settings: string
 }
 
@@ -41,7 +41,7 @@ const pgBoss: Kind = {
   alwaysDueSinceMs: DAY_MS,
 }
 
-/** Finished jobs are deleted, so `done` counts those left. Jobs that are due in a year aren't counted. */
+/** Finished jobs are deleted, so `done` counts the remaining jobs, except jobs that are due in a year. */
 const graphile: Kind = {
   module: module('../peers/graphile-worker.ts'),
   done: async (sql, seeded) =>
@@ -75,7 +75,7 @@ export const systems: SystemEntry[] = [
     name: 'ours',
     best: true,
     settings:
-      'TICK_INTERVAL_MS=250, CLAIM_AHEAD_MS=6000, MAX_CONCURRENT_EXECUTIONS and MAX_CLAIMED_EXECUTIONS=60000: the same for every row, so that claims start well before a burst and there is room for it',
+      'TICK_INTERVAL_MS=250, CLAIM_AHEAD_MS=6000, MAX_CONCURRENT_EXECUTIONS and MAX_CLAIMED_EXECUTIONS=60000: the same for every row. Claims start well before a burst, and there are enough slots for it',
   },
   { ...ours, name: 'ours-default', best: false, settings: 'the defaults, except LOG_LEVEL=WARN' },
   {
@@ -89,7 +89,7 @@ export const systems: SystemEntry[] = [
     ...pgBoss,
     name: 'pg-boss-default',
     best: false,
-    settings: 'the defaults: one job per poll, a poll every 2 s',
+    settings: 'the defaults: one job per poll, polling every 2 s',
   },
   {
     ...graphile,
@@ -102,27 +102,27 @@ export const systems: SystemEntry[] = [
     ...graphile,
     name: 'graphile-default',
     best: false,
-    settings: 'the defaults: one job at a time, a poll every 2 s',
+    settings: 'the defaults: one job at a time, polling every 2 s',
   },
   {
     ...agenda,
     name: 'agenda-best',
     best: true,
     settings:
-      'processEvery 100, concurrency 500, lockLimit 1000; the best of ten combinations. When jobs recur, repeatInterval is set as every() sets it',
+      'processEvery 100, concurrency 500, lockLimit 1000; the best of ten combinations. When jobs recur, repeatInterval is set the way every() sets it',
   },
   {
     ...agenda,
     name: 'agenda-default',
     best: false,
-    settings: 'the defaults: a poll every 5 s, plus LISTEN/NOTIFY',
+    settings: 'the defaults: polling every 5 s, plus LISTEN/NOTIFY',
   },
   {
     ...floor,
     name: 'floor',
     best: true,
     settings:
-      'pgbench, 2 clients, prepared statements: the least SQL that durably claims batches of 500 and settles them with a ledger row each; no JavaScript, retries, timeouts or validation',
+      'pgbench, 2 clients, prepared statements: the minimum SQL that durably claims batches of 500 and settles them with one ledger row per execution; no JavaScript, retries, timeouts or validation',
   },
   {
     ...floor,
@@ -130,14 +130,14 @@ export const systems: SystemEntry[] = [
     name: 'floor-open-index',
     best: true,
     settings:
-      'the same, in the layout that docs/adr/0014 rejected: a ledger row from the claim on, and a partial unique index on open rows',
+      'the same, with the layout that docs/adr/0014 rejected: each execution is a ledger row from its claim on, with a partial unique index on open rows',
   },
   {
     ...ours,
     module: module('./express.ts'),
     name: 'express',
     best: true,
-    settings: 'the same connection pool and the same queries',
+    settings: 'the same connection pool settings and queries as `ours`',
   },
 ]
 

@@ -15,7 +15,7 @@ import type { OpenSystem, System } from './system.ts'
 export const open: OpenSystem = async (settings): Promise<System> => {
   // The same number of connections as the product.
   const sql = connect(settings.databaseUrl, { max: 10 })
-  // Parsed once, not for each request.
+  // Parsed only once, instead of for each request.
   const page = { limit: '20' }
   const defaults = {
     tasks: taskQuery.parse(page),

@@ -24,7 +24,7 @@ const PGOPTIONS = [
   .map((setting) => `-c ${setting}`)
   .join(' ')
 
-/** Fills the tables. The same for all layouts. */
+/** The statements that fill the tables. All layouts use the same. */
 const SEED = new URL('./floor/seed.sql', import.meta.url)
 
 /** Opens the layout whose statements are in `folder`: schema.sql and run.sql. */
@@ -58,10 +58,10 @@ export const openFloor =
 export const open = openFloor('floor')
 
 function spawnPgbench({ databaseUrl, target }: Settings, script: URL): ChildProcess {
-  // A client may get less than a full batch when both try to lock the same rows.
+  // A client may get less than a full batch when both clients try to lock the same rows.
   const transactions = Math.ceil((target / BATCH / CLIENTS) * 1.1) + 2
   const url = new URL(databaseUrl)
-  // Passed in the environment: anyone on the machine can read arguments.
+  // Passed in the environment, since anyone on the machine can read arguments.
   const password = decodeURIComponent(url.password)
   url.password = ''
   const args = ['-n', '-M', 'prepared', '-c', CLIENTS, '-j', CLIENTS, '-t', transactions, '-P', 1]
@@ -71,7 +71,7 @@ function spawnPgbench({ databaseUrl, target }: Settings, script: URL): ChildProc
   })
 }
 
-/** Counts the runs that pgbench reports each second, and the rest when it ends. */
+/** Counts the runs that pgbench reports each second, and the rest when it exits. */
 function follow(child: ChildProcess, recorder: Recorder, target: number): void {
   let counted = 0
   const count = (runs: number) => {

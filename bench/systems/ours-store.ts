@@ -2,11 +2,11 @@ import type { Sql } from 'postgres'
 import type { Database } from '../../shared/db.ts'
 import type { Seed } from './settings.ts'
 
-/** This file holds all the benchmark's knowledge of the product's tables. */
+/** Fills and reads the product's tables, for all rows except fairness. */
 
 let seeded = 0
 
-/** Inserts the tasks. Recurring ones are always due, since `fire_all` runs what they missed instead of skipping it. */
+/** Inserts the tasks. Recurring tasks are always due, since the `fire_all` policy runs missed occurrences. */
 export async function seedTasks(sql: Database, seed: Seed): Promise<void> {
   const { count, firstMs, stepMs, recurring, holdMs } = seed
   seeded += 1
@@ -28,8 +28,9 @@ export async function seedTasks(sql: Database, seed: Seed): Promise<void> {
 }
 
 /**
- * How far in the past tasks that recur every second start. With `fire_all` only the latest 100 missed occurrences run,
- * and the rest become skipped rows. Starting 35 s back leaves room for a minute in which a task falls further behind.
+ * How far in the past tasks that recur every second start, in milliseconds. With the `fire_all` policy, only the
+ * latest 100 missed occurrences run, and the rest become skipped rows. A task that starts 35 s in the past can fall
+ * behind for another minute before that happens.
  */
 export const ALWAYS_DUE_SINCE_MS = 35_000
 

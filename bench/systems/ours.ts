@@ -24,7 +24,7 @@ async function openTables(url: string): Promise<System> {
 }
 
 async function openProduct(): Promise<System> {
-  // Imported only now, since these modules read the settings.
+  // Imported only now, since these modules read the settings when they load.
   const { serve } = await import('../../infra/container/serve.ts')
   const { runnerOf } = await import('../../shared/runners/index.ts')
   const { closeDatabase, schedulerDb } = await import('../../shared/db.ts')
@@ -50,7 +50,7 @@ async function openProduct(): Promise<System> {
   }
 }
 
-/** Changes only what an operator would set. The defaults suit a process that shares its machine. */
+/** Returns only settings that an operator would change. The defaults suit a process that shares its machine. */
 function environment({ databaseUrl, best, concurrency, role }: Settings): Record<string, string> {
   const most = concurrency ?? (best ? 60_000 : null)
   return {
@@ -70,7 +70,7 @@ function environment({ databaseUrl, best, concurrency, role }: Settings): Record
 
 type Runs = { run(params: unknown, run: { scheduledFor: Date; signal: AbortSignal }): Promise<unknown> }
 
-/** Wraps the real runner to report each start first, as the peers' handlers do. */
+/** Wraps the real runner so that it reports each start first, as the peers' handlers do. */
 function tellStarts(recorder: Recorder, runner: Runs | undefined): void {
   if (!runner) throw new Error('there is no sleep runner')
   const { run } = runner

@@ -3,10 +3,7 @@ export type Seed = {
   count: number
   firstMs: number
   stepMs: number
-  /**
-   * Whether each run is followed by another, due a second later. A job that starts far enough in the past is always
-   * due.
-   */
+  /** Whether jobs recur every second. A job whose first run was due long enough ago is then always due. */
   recurring: boolean
   /** Duration of a run in milliseconds. */
   holdMs: number
@@ -14,16 +11,16 @@ export type Seed = {
 
 export type Settings = {
   databaseUrl: string
-  /** Use the best settings found by a sweep, not the defaults. */
+  /** Whether to use the best settings found by a sweep, instead of the defaults. */
   best: boolean
   /** What the best settings optimize: runs per second, or starting on time. */
   goal: 'throughput' | 'timeliness'
-  /** Limit of open runs. Null leaves it to the other settings. */
+  /** Maximum number of open runs. Null leaves this to the other settings. */
   concurrency: number | null
   /** Number of runs to make, for systems that need it in advance (pgbench). */
   target: number
-  /** Handlers schedule the next run of their job. */
+  /** Whether handlers schedule their job's next run. */
   recurring: boolean
-  /** What the process does: create and fill the tables, run what is due, or serve the API and run nothing. */
+  /** What the process does: create and fill the tables, run due jobs, or only serve the API. */
   role: 'fill' | 'run' | 'serve'
 }

@@ -3,7 +3,7 @@ import type { Seed, Settings } from './settings.ts'
 
 /** A scheduler under test, in its own process. */
 export type System = {
-  /** Creates its schema in an empty database. */
+  /** Creates the system's schema in an empty database. */
   install(): Promise<void>
   seed(seed: Seed): Promise<void>
   /**
@@ -12,7 +12,7 @@ export type System = {
    */
   start(recorder: Recorder): Promise<string | null>
   stop(): Promise<void>
-  /** Makes one pass while no work is due. */
+  /** Makes one scheduler pass while no job is due. */
   idle?(): Promise<void>
 }
 

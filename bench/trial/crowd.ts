@@ -10,19 +10,19 @@ type Sql = postgres.Sql
 
 /** A crowd of late or slow tasks, next to quick tasks that are due every second (the probes). */
 export type Crowd = {
-  /** Inserts the crowd. `target` is a URL that stops responding once it hangs; `fast` always responds at once. */
+  /** Inserts the crowd. The URL `target` stops responding once it hangs; the URL `fast` always responds at once. */
   insert(sql: Sql, urls: { target: string; fast: string }): Promise<unknown>
-  /** The target responds for this many seconds before it hangs. If unset, it hangs from the start. */
+  /** Seconds that the target responds before it hangs. If unset, it hangs from the start. */
   quickSeconds?: number
-  /** Creates all probes before the crowd, since the scheduler couldn't tell a new one from the crowd. */
+  /** Creates all probes before the crowd, since the scheduler couldn't tell a new probe from the crowd. */
   knownOnly?: true
 }
 
-/** Number of probes. Unless the crowd is `knownOnly`, half of them are created after it. */
+/** Number of probes. Unless the crowd is `knownOnly`, half of them are created after the crowd. */
 const PROBES = 20
-/** Known probes are measured this long after the crowd came, when it has filled the slots. */
+/** Seconds from the crowd's arrival until known probes are measured. The crowd has then filled the slots. */
 const FILLS_SECONDS = 5
-/** New probes are measured this long after they were created. */
+/** Seconds from the creation of the new probes until they are measured. */
 const NEW_SECONDS = 15
 const MEASURED_SECONDS = 20
 const MANUAL_EACH_MS = 5000
@@ -64,7 +64,7 @@ async function measure(beside: Beside): Promise<Values> {
   const added = await share(sql, 'new', new Date(at.getTime() + NEW_SECONDS * 1000), seconds)
   done.abort()
   const requested = await asked
-  // By then the last manual run has started, or counts as late.
+  // After this wait, the last manual run has started, or counts as late.
   await wait(2000)
   const [{ rate }] = await sql<[{ rate: number }]>`
     select (count(*) / extract(epoch from now() - ${at}))::float8 as rate from executions e
@@ -88,7 +88,7 @@ async function comes({ sql, crowd, target, fast }: Beside): Promise<void> {
 
 async function insertManual(sql: Sql): Promise<number> {
   const [{ id }] = await sql<[{ id: number }]>`
-    insert into tasks (name, type, schedule_type, params) values ('by hand', 'sleep', 'once', '{"duration":0}')
+    insert into tasks (name, type, schedule_type, params) values ('manual', 'sleep', 'once', '{"duration":0}')
     returning id`
   await sql`insert into task_state (task_id, definition) select id, definition from tasks where id = ${id}`
   return id

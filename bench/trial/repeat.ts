@@ -9,18 +9,18 @@ import { reach, runsOf, until } from './wait.ts'
 export type Repeat = {
   warmUpSeconds: number
   seconds: number
-  /** Ends early once this many runs are done. */
+  /** The measurement ends early once this many runs are done. */
   target: number
 }
 
 const LIMIT_SECONDS = 20
 
-/** More runs per second than any system reaches. pgbench needs the number of runs in advance. */
+/** No system reaches this many runs per second. pgbench needs the number of runs in advance. */
 const MOST_PER_SECOND = 60_000
 
 type Mark = Usage & { runs: number; cpuUs: number; commits: number }
 
-/** Has a system run jobs that are always due. Returns the rate after a warm-up. */
+/** Makes a system run jobs that are always due. Returns the rate after a warm-up. */
 export async function repeat(trial: Trial, database: Database, options: Repeat): Promise<Outcome> {
   const { warmUpSeconds, seconds, target } = options
   const most = Math.min(target * 1.5, (warmUpSeconds + seconds) * MOST_PER_SECOND)
@@ -40,7 +40,7 @@ export async function repeat(trial: Trial, database: Database, options: Repeat):
           ? { ...start, atMs: beganMs(workers), cpuUs: 0 }
           : await mark(trial, database, sql, workers)
       await runOn(workers, from.runs + target, seconds)
-      // Started runs aren't finished yet.
+      // Some of the started runs may not have finished yet.
       if (runsOf(workers) >= from.runs + target) await settleAll(trial, sql, from.runs + target)
       const to = await mark(trial, database, sql, workers)
       const summaries = await Promise.all(workers.map((worker) => worker.summary()))
@@ -87,7 +87,7 @@ function rates(from: Mark, to: Mark): Values {
     runs: to.runs - from.runs,
     seconds,
     ...costs(from, to, runs, to.cpuUs - from.cpuUs),
-    // Open sessions report only once a second, which doesn't matter over many seconds.
+    // Open sessions report only once a second, which makes no difference over many seconds.
     commits_per_1000: (to.commits - from.commits) / (runs / 1000),
   }
 }

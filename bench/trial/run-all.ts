@@ -17,7 +17,7 @@ export type RunAll = {
 
 type Ended = { from: Usage; to: Usage; done: number; inTime: boolean; summaries: Summary[]; asked: number }
 
-/** Has a system run all jobs that are due. Returns the rate from its start until its tables show all jobs as done. */
+/** Makes a system run all due jobs. Returns the rate from its start until its tables show all jobs as done. */
 export async function runAll(trial: Trial, database: Database, options: RunAll): Promise<Outcome> {
   const commits = () =>
     asAdmin(trial.server.url, async (admin) => {
@@ -43,9 +43,9 @@ export async function runAll(trial: Trial, database: Database, options: RunAll):
   return inTime ? { values } : { values, note: came(done, options.jobs, seconds) }
 }
 
-/** Returns the note for a system that didn't finish in time: how far it came. */
+/** Returns the note for a system that didn't finish in time: how many runs it completed. */
 export const came = (done: number, of: number, seconds: number): string =>
-  `${done.toLocaleString('en')} of ${of.toLocaleString('en')} in ${seconds.toFixed(0)} s`
+  `${done.toLocaleString('en')} of ${of.toLocaleString('en')} runs in ${seconds.toFixed(0)} s`
 
 const nothing = ({ jobs, limitSeconds }: RunAll): Outcome => ({
   values: { rate: 0 },
@@ -61,7 +61,7 @@ async function watch(
   const sql = postgres(database.url, { max: 1, fetch_types: false })
   let asked = 3
   try {
-    // Read before the first claim, which already writes a whole batch.
+    // Usage is read before the first claim, which already writes a whole batch.
     const before = await readUsage(sql)
     const deadline = performance.now() + limitSeconds * 1000
     const starting = Promise.all(workers.map((worker) => worker.start()))

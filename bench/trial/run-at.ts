@@ -18,11 +18,11 @@ import { reach, until } from './wait.ts'
 
 export type RunAt = {
   jobs: number
-  /** Milliseconds from one job to the next. */
+  /** Milliseconds between the due times of two consecutive jobs. */
   stepMs: number
-  /** Runs of each job, a second apart; 1 for one-time jobs. */
+  /** Number of runs of each job, a second apart; 1 for one-time jobs. */
   runsOfEach: number
-  /** Milliseconds from when the jobs are written until the first is due. */
+  /** Milliseconds from when the jobs are written until the first job is due. */
   leadMs: number
   /** Seconds to wait after the last run was due. */
   limitSeconds: number
@@ -30,8 +30,8 @@ export type RunAt = {
 }
 
 /**
- * Has a system run jobs that are due in a while. Returns how late they started. If the machine was too busy to be ready
- * in time, tries again with twice the lead.
+ * Makes a system run jobs that aren't due yet. Returns how late they started. If the system wasn't ready in
+ * time, because the machine was busy, tries again with twice the lead.
  */
 export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
   const outcome = await inDatabase(trial, async (database) => {
@@ -55,7 +55,7 @@ export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
 
 const MOST_LEAD_MS = 60_000
 
-/** Usage is read this long before the first job is due, since reading it takes time. */
+/** Milliseconds between reading the usage and the first due time. Reading takes time. */
 const AHEAD_MS = 300
 
 /** Returns null if the system wasn't ready when the first job was due. */

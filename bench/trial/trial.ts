@@ -10,10 +10,10 @@ export type Trial = { server: Server; system: SystemEntry }
 
 export type Values = Record<string, number>
 
-/** The result of a trial: numbers, and perhaps a note, such as how far a system came that didn't finish in time. */
+/** A trial's result: numbers, and an optional note, such as the progress of a system that didn't finish in time. */
 export type Outcome = { values: Values; note?: string }
 
-/** Returns the longest delay of the workers' event loops: whatever the cause, and by their own work. */
+/** Returns the longest delays of the workers' event loops: for any reason, and caused by the workers' own code. */
 export const heldUp = (summaries: Summary[]): Values => ({
   event_loop_max_ms: Math.max(...summaries.map(({ eventLoop }) => eventLoop.maxMs)),
   event_loop_own_max_ms: Math.max(...summaries.map(({ eventLoop }) => eventLoop.ownMaxMs)),
@@ -54,7 +54,7 @@ export const seedOf = (given: Partial<Seed> & { count: number }): Seed => ({
   ...given,
 })
 
-/** Fills a database from a process that ends before the measurement. Each seed is made just before it is written. */
+/** Fills a database from a process that exits before the measurement. Each seed is made just before it is written. */
 export async function fill(trial: Trial, database: Database, seeds: (() => Seed)[]): Promise<void> {
   await withWorkers(trial, settingsOf(trial, database, { role: 'fill' }), 1, async ([worker]) => {
     await worker?.install()
@@ -65,7 +65,7 @@ export async function fill(trial: Trial, database: Database, seeds: (() => Seed)
 
 const GRACE_MS = 5_000
 
-/** Opens a system in this many processes and runs `work`. The processes have ended when the promise settles. */
+/** Opens a system in this many processes and runs `work`. The processes have exited when the promise settles. */
 export async function withWorkers<T>(
   { system }: Pick<Trial, 'system'>,
   settings: Settings,

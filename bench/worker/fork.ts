@@ -15,13 +15,13 @@ export function killWorkers(): void {
   for (const child of alive) child.kill('SIGKILL')
 }
 
-/** A system in its own process. A call rejects if the process ends, or if the call takes longer than its limit. */
+/** A system in its own process. A call rejects if the process exits, or if the call takes longer than its limit. */
 export class Worker {
   readonly #child: ChildProcess
   readonly #ended: Promise<void>
   #answer: ((answer: Answer) => void) | undefined
   runs = 0
-  /** Each report of progress: its time, and the number of runs by then. */
+  /** All progress reports: the time of the report, and the number of runs so far. */
   readonly progress: { runs: number; atMs: number }[] = []
   hasBegun = false
   hasEnded = false
@@ -34,7 +34,7 @@ export class Worker {
       this.#child.on('exit', (code, signal) => {
         alive.delete(this.#child)
         this.hasEnded = true
-        this.#answer?.({ kind: 'error', message: `the worker ended (${signal ?? code})` })
+        this.#answer?.({ kind: 'error', message: `the worker exited (${signal ?? code})` })
         resolve()
       })
     })
@@ -66,7 +66,7 @@ export class Worker {
   /** The cast holds because worker/main.ts returns the matching result for each call. */
   #call<Result>(request: Request, limitMs: number): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
-      if (!this.#child.connected) return reject(new Error(`${request.call}: the worker has ended`))
+      if (!this.#child.connected) return reject(new Error(`${request.call}: the worker has exited`))
       const timer = setTimeout(
         () => settle({ kind: 'error', message: `no reply within ${limitMs / 1000} s` }),
         limitMs,

@@ -49,7 +49,7 @@ async function start(): Promise<string | null> {
   return url
 }
 
-/** Returns the milliseconds that each idle pass took, without the first, which also connects and plans. */
+/** Returns the duration of each idle pass in ms, except the first pass, which also connects and plans. */
 async function idle(times: number): Promise<number[]> {
   const look = system().idle
   if (!look) throw new Error('this system has no idle pass')

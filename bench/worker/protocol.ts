@@ -30,14 +30,14 @@ export type Summary = {
   /** 0 if no run has started. */
   firstStartMs: number
   lastStartMs: number
-  /** Milliseconds from when a run was due until its handler started; `early` counts runs that started before that. */
+  /** Milliseconds from when a run was due until its handler started; `early` counts runs that started too early. */
   lateness: { first: number; p50: number; p95: number; p99: number; max: number; early: number }
   /** CPU time since the measurement began, in microseconds. */
   cpuUs: number
   /**
-   * `maxMs` is the longest delay of the event loop, whatever the cause. `ownMaxMs` is the most CPU time that its thread
-   * used between two timers 5 ms apart: the delay that its own work causes even on an idle machine, up to 5 ms too
-   * high. The two needn't be from the same moment.
+   * `maxMs` is the longest delay of the event loop, whatever the cause. `ownMaxMs` is the maximum CPU time that its
+   * thread used between two timers 5 ms apart: the delay that its own work causes even on an idle machine, up to 5 ms
+   * too high. The two maximums may come from different moments.
    */
   eventLoop: { maxMs: number; ownMaxMs: number }
   rssBytes: number

@@ -4,14 +4,14 @@ import { quantile } from '../measure/quantile.ts'
 import { nowMs } from '../measure/usage.ts'
 import type { Summary } from './protocol.ts'
 
-/** Samples of lateness kept: enough for every lateness row, and few enough not to slow down long rows. */
+/** Maximum number of lateness samples. Enough for every lateness row, without slowing down long rows. */
 const KEPT = 200_000
 
 const PROGRESS_MS = 20
 
 /**
- * Milliseconds between readings of the thread's CPU time. They cost each system about 25 ms of CPU per second, most of
- * it for the timer.
+ * Milliseconds between readings of the thread's CPU time. The readings cost each system about 25 ms of CPU per second,
+ * most of it for the timer.
  */
 const SAMPLE_MS = 5
 
@@ -32,12 +32,12 @@ export class Recorder {
   #lastStartMs = 0
   #cpu: NodeJS.CpuUsage = process.cpuUsage()
   #childrenUs = 0
-  /** Set when CPU time of child processes counts too, as for pgbench. */
+  /** Whether the CPU time of child processes counts too, as for pgbench. */
   withChildren = false
 
   /**
-   * `tell` gets the number of runs: 0 when the measurement begins, 1 at the first run, and then every 20 ms if it has
-   * changed.
+   * `tell` is called with the number of runs: 0 when the measurement begins, 1 at the first run, and then every 20 ms
+   * if the number has changed.
    */
   constructor(tell: (runs: number) => void) {
     this.#tell = tell
@@ -58,8 +58,8 @@ export class Recorder {
   }
 
   /**
-   * Starts the measurement: once the system has started, or at its first run if that comes earlier. So throughput never
-   * includes a system's startup, but always its first claim. Later calls do nothing.
+   * Starts the measurement when the system has started, or at its first run if that comes earlier. Throughput
+   * therefore never includes a system's startup, but always includes its first claim. Later calls do nothing.
    */
   begin(): void {
     if (this.#beganMs !== 0) return

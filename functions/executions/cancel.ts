@@ -7,7 +7,7 @@ export const handler = httpHandler(
     tag: 'Executions',
     summary: 'Cancel an execution',
     description:
-      'Cancels an execution. A queued execution ends immediately. A running one is asked to stop: its worker stops it at its next heartbeat, within a third of a lease. A cancelled execution is not retried.',
+      'Cancels an execution. A queued execution ends immediately. A running execution is asked to stop: its worker stops it at the next heartbeat, within a third of the lease. A cancelled execution is not retried.',
     path: executionPath,
     responses: {
       200: { description: 'The execution, now cancelled or asked to stop', body: executionOut },

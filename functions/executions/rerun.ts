@@ -8,7 +8,7 @@ export const handler = httpHandler(
     tag: 'Executions',
     summary: 'Rerun an execution',
     description:
-      "Runs an execution's task again now, regardless of its schedule. The new execution has the id of the old one in `rerun_of`.",
+      "Runs an execution's task again now, regardless of its schedule. The new execution's `rerun_of` is the old execution's id.",
     path: executionPath,
     responses: {
       201: { description: 'The new execution', body: executionOut },

@@ -14,7 +14,7 @@ const claimed = z.object({ claimId: z.uuid(), taskIds: z.array(z.int()).max(1000
 /** Milliseconds reserved for settling at the end of the invocation. */
 const SETTLE_MS = 3000
 
-/** Runs the executions of a claim. Returns once all of them are settled. */
+/** Runs a claim's executions. Returns once all of them are settled. */
 export const handler = middy()
   .use(injectLambdaContext(logger))
   .handler(async (event: unknown, context: Context): Promise<void> => {

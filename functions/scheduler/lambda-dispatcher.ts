@@ -3,7 +3,7 @@ import type { Queryable } from '../../shared/db.ts'
 import type { Dispatcher } from '../../shared/scheduling/claim/dispatch.ts'
 import { keptSlots } from '../../shared/scheduling/run/slots.ts'
 
-/** Executions per invocation. They share the memory and the time limit of one function. */
+/** Maximum number of executions per invocation. They share one function's memory and time limit. */
 const CLAIM_SIZE = 10
 
 /**
@@ -39,7 +39,7 @@ export function lambdaDispatcher(sql: Queryable, { functionName, slots }: Option
       return { now: 0, ahead: quick - keptSlots(slots), quick }
     },
     async send({ id, executions }) {
-      // Imported lazily: it is half of what a container would load, and a container never sends.
+      // Imported lazily: it would be half of the code that a container loads, and a container never uses it.
       const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
       client ??= new LambdaClient(LIMITS)
       await client.send(

@@ -9,8 +9,8 @@ import { type Ticked, tick } from '../../shared/scheduling/tick/tick.ts'
 import { dispatcher, memory } from '../program.ts'
 
 /**
- * Without `loopSeconds`, it ticks once. The schedule in serverless.yml sets it, since schedules on AWS fire at most
- * once a minute.
+ * Without `loopSeconds`, the handler ticks once. The schedule in serverless.yml sets `loopSeconds`, since schedules on
+ * AWS fire at most once a minute.
  */
 const beat = z.object({ loopSeconds: z.number().positive().max(840).optional() })
 

@@ -10,7 +10,7 @@ export const handler = httpHandler(
     tag: 'System',
     summary: 'Check whether a restart would help',
     description:
-      'Fails only if the database responds but the scheduler has made no progress for three leases.',
+      'Fails only if the database responds but the scheduler has made no progress for three times the lease.',
     public: true,
     responses: {
       200: { description: 'Healthy', body: z.object({ status: z.literal('ok') }) },
@@ -20,7 +20,7 @@ export const handler = httpHandler(
   async () => {
     const { databaseUrl, leaseSeconds } = config()
     if (await isStuck(watch(), { databaseUrl: databaseUrl ?? '', leaseSeconds })) {
-      throw new AppError('unavailable', 'the scheduler has made no progress for three leases', {
+      throw new AppError('unavailable', 'the scheduler has made no progress for three times the lease', {
         reason: 'scheduler',
       })
     }

@@ -9,7 +9,7 @@ export const handler = httpHandler(
   {
     tag: 'Tasks',
     summary: "List a task's executions, oldest first",
-    description: "Returns a task's executions: finished, open and skipped ones.",
+    description: "Returns a task's finished, open and skipped executions.",
     path: taskPath,
     query: historyQuery,
     responses: {

@@ -10,7 +10,7 @@ export const handler = httpHandler(
     tag: 'Tasks',
     summary: 'Create or replace a task by name',
     description:
-      'Creates the task, or replaces the one with this name. Omitted fields get their defaults. The call can be repeated, so a service can declare its tasks whenever it starts.',
+      'Creates a task, or replaces the task with this name. Omitted fields get their defaults. The call can be repeated, so a service can declare its tasks whenever it starts.',
     path: taskNamePath,
     body: taskPut,
     example: { type: 'sleep', schedule_type: 'interval', interval_seconds: 60, params: { duration: 1 } },

@@ -11,7 +11,7 @@ export const handler = httpHandler(
     tag: 'Tasks',
     summary: 'Run a task now',
     description:
-      "Starts a manual run, regardless of the task's schedule and even while it is paused. If the task has an open execution, the response is 409, or with `overlap: queue` one run is queued to follow it.",
+      "Starts a manual run, regardless of the task's schedule and even while it is paused. If the task has an open execution, the response is 409. With `overlap: queue`, one run is queued instead, and follows the open execution.",
     path: taskPath,
     body: runIn,
     example: { overlap: 'queue' },

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 
-/** API Gateway's limit. */
+/** Maximum size of a body: API Gateway's limit. */
 const limitBytes = 10 * 1024 * 1024
 
 type Fields = Readonly<Record<string, string | undefined>>

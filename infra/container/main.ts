@@ -1,12 +1,9 @@
 import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { readConfig } from '../../shared/config.ts'
-import { type LocalPostgres, startPostgres } from '../postgres/postgres.ts'
+import { DATA_FOLDER, type LocalPostgres, startPostgres } from '../postgres/postgres.ts'
 import { listenForSignals } from '../signals.ts'
 import { welcome } from '../welcome.ts'
 import type { Running } from './serve.ts'
-
-const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import.meta.url))
 
 /**
  * Runs the container's process, and `npm start`. Reads the settings, starts the embedded PostgreSQL if DATABASE_URL

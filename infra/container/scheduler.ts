@@ -25,7 +25,7 @@ const NO_LIMIT_SECONDS = 2_000_000
 
 /**
  * Removes the time limit of a function, since a container has none. Executions are limited by their task's own timeout.
- * A tick ends because every statement does, and an abandoned tick would continue alongside the next.
+ * A tick ends because each of its statements does, and an abandoned tick would continue alongside the next.
  */
 const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeoutSeconds: NO_LIMIT_SECONDS })
 
@@ -64,7 +64,8 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   const ticker = startTickTimer(tickOnce, settings.tickIntervalMs)
   const nudge = () => ticker.nudge()
   own.onDueSoon(settings.claimAheadMs, nudge)
-  // Otherwise a worker whose slots are all taken would refill them only once per tick, however short the runs are.
+  // Otherwise a worker whose slots are all taken would refill them only once per tick, no matter how short the runs
+  // are.
   own.onFreed(() => {
     if (full && own.freeSlots >= most / 2) ticker.again()
   })
@@ -100,7 +101,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       // Claims in flight still arrive. Runs that they started may finish within the grace period, and the rest are
       // handed back.
       await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
-      // A claim of the last tick may arrive even after that. The executor frees it.
+      // A claim from the last tick may arrive even after that. The executor frees it.
       await within(Promise.allSettled(handed), settings.leaseSeconds * 1000, new AbortController().signal)
     },
   }

@@ -28,7 +28,8 @@ export const listen = async (
     requestTimeout: 60_000,
   })
   const cutWhenIdle = () => closing !== undefined && running.size === 0 && server.closeAllConnections()
-  // One function for all responses, since a closure for each takes a measurable part of a small request.
+  // One function for all responses, since creating a closure for each takes a measurable part of the time for a small
+  // request.
   function finished(this: ServerResponse) {
     running.delete(this)
     cutWhenIdle()
@@ -36,7 +37,7 @@ export const listen = async (
   server.on('request', (req, res) => {
     if (draining) res.shouldKeepAlive = false
     running.add(res.on('close', finished))
-    // Express responds with HTML to an absolute target that it can't parse (http://[::bad/), before any route runs.
+    // Express responds with HTML to an absolute URL that it can't parse (http://[::bad/), before any route runs.
     if (!req.url?.startsWith('/')) req.url = (req.url ?? '').replace(/^[a-z]+:\/\/[^/?#]*\/?/i, '/')
     app(req, res)
   })

@@ -1,19 +1,20 @@
 import { existsSync } from 'node:fs'
 import postgres from 'postgres'
+import { DATA_FOLDER, type LocalPostgres, startPostgres } from '../postgres/postgres.ts'
 import { examine } from './violations.ts'
 
 /**
- * Checks the database of DATABASE_URL in one snapshot, and lists every row that breaks an invariant. Exits with 1 if
- * there are any.
+ * Checks the database of DATABASE_URL, or else the embedded one, in one snapshot, and lists every row that breaks an
+ * invariant. Exits with 1 if there are any.
  */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
   // Imported only now, since it reads the settings.
   const { config } = await import('../../shared/config.ts')
   const { databaseUrl, leaseSeconds } = config()
-  if (!databaseUrl) throw new Error('DATABASE_URL is not set')
+  const embedded = databaseUrl ? undefined : await openEmbedded()
   // Not a connection from the pool: reading millions of rows may take minutes, and needs plans that the pool disables.
-  const sql = postgres(databaseUrl, {
+  const sql = postgres(databaseUrl ?? embedded?.url ?? '', {
     max: 1,
     connect_timeout: 10,
     connection: { application_name: 'task-scheduler doctor', TimeZone: 'UTC' },
@@ -32,7 +33,15 @@ async function main(): Promise<void> {
     else process.exitCode = 1
   } finally {
     await sql.end({ timeout: 5 })
+    await embedded?.stop()
   }
+}
+
+async function openEmbedded(): Promise<LocalPostgres> {
+  if (existsSync(DATA_FOLDER)) return await startPostgres(DATA_FOLDER)
+  throw new Error(
+    'DATABASE_URL is not set, and there is no embedded PostgreSQL: run `npm start` once, or set it',
+  )
 }
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)

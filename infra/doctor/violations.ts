@@ -7,7 +7,7 @@ export type Violation = { invariant: string; row: Record<string, unknown> }
 export type Examined = {
   /** Up to `SHOWN` for each invariant. */
   violations: Violation[]
-  /** How many rows break each invariant. */
+  /** Number of rows that break each invariant. */
   counts: Record<string, number>
 }
 
@@ -71,7 +71,7 @@ const invariants = (sql: Sql, leaseSeconds: number): Record<string, PendingQuery
     join tasks t on t.id = s.task_id
     where s.next_run_at is null and t.schedule_type = 'interval' and ${hasRunsLeft(sql)} and (
       t.end_at is null
-      or t.end_at > greatest(now(), s.scheduled_for, s.busy_until) + make_interval(secs => t.interval_seconds + t.jitter_seconds)
+      or t.end_at > greatest(now(), s.scheduled_for, s.busy_until) + make_interval(secs => t.interval_seconds::float8 + t.jitter_seconds)
     )`,
   'a task that runs once has a cursor until it has run': sql`
     select t.id as task_id, t.name from task_state s

@@ -10,7 +10,7 @@ const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.u
 
 const TAGS = {
   Tasks: 'What to run, and when.',
-  Executions: 'Executions of tasks: finished, open and skipped ones.',
+  Executions: 'Finished, open and skipped executions.',
   Schedules: 'Upcoming runs, and previews of schedules.',
   System: 'Health checks and documentation. No API key is required.',
 } satisfies Record<Operation['tag'], string>
@@ -51,7 +51,8 @@ export async function buildDocument() {
 }
 
 /**
- * Converts Zod schemas to JSON schemas. Those with an `id` become components, and references wherever they are used.
+ * Converts Zod schemas to JSON schemas. Schemas with an `id` become components, which are referenced wherever they are
+ * used.
  */
 class Schemas {
   readonly components: Record<string, object> = {}
@@ -108,7 +109,7 @@ const header = (name: string, description: string) => ({
 
 const IF_MATCH = header('If-Match', 'The `ETag` that the task must have. Otherwise the response is 412.')
 
-/** Headers that every route of a method also accepts. */
+/** Headers that every route with this method accepts. */
 const HEADERS: Partial<Record<Route['method'], object[]>> = {
   POST: [
     header(

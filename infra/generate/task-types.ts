@@ -16,13 +16,13 @@ export function taskTypesPage(): string {
         description,
       ],
     )
-    return `## \`${type}\`\n\n${about}.\n\n${table(['param', 'type', 'default', 'meaning'], rows)}\n`
+    return `## \`${type}\`\n\n${about}.\n\n${rows.length === 0 ? 'It has no params.' : table(['param', 'type', 'default', 'meaning'], rows)}\n`
   })
   return `${generatedFrom('shared/runners/')}
 
 # Task types
 
-Each type is a file in \`shared/runners/\` and a line in its \`index.ts\`. Its schema validates a task's \`params\` when the
+Each type is a file in \`shared/runners/\` that its \`index.ts\` lists. Its schema validates a task's \`params\` when the
 task is created or changed.
 
 ${sections.join('\n')}`

@@ -63,7 +63,7 @@ async function apply(sql: Queryable, name: string, text: string): Promise<void> 
 type Step = { done: string[]; next: File | undefined }
 
 /**
- * Applies the files before the first one that can't run in a transaction, all in one transaction. Returns that one as
+ * Applies, in one transaction, all files before the first file that can't run in a transaction. Returns that file as
  * `next`.
  */
 async function applyTogether(sql: Database, files: File[]): Promise<Step> {
@@ -88,7 +88,7 @@ async function applyTogether(sql: Database, files: File[]): Promise<Step> {
 }
 
 /**
- * Returns the names of the applied migrations. Adds the checksums of those that were applied by versions without
+ * Returns the names of the applied migrations. Adds the checksums of migrations that were applied by versions without
  * checksums.
  */
 async function readKnown(tx: Queryable, files: File[]): Promise<Set<string>> {

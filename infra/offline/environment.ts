@@ -15,8 +15,8 @@ const PASSED_ON = [
 type Environment = Record<string, string | undefined>
 
 /**
- * Removes all AWS_ variables, since serverless-offline would pass them to its workers. There, a real profile or key has
- * no use, and AWS_LAMBDA_MAX_CONCURRENCY makes every Powertools call throw.
+ * Removes all AWS_ variables, since serverless-offline would pass them to its workers. The workers don't need a real
+ * profile or key, and AWS_LAMBDA_MAX_CONCURRENCY would make every Powertools call throw.
  */
 export function forgetAws(env: Environment): void {
   for (const key of Object.keys(env)) if (key.startsWith('AWS_')) delete env[key]

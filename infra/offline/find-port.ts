@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-/** Returns the port, or a free one if it is 0. Throws an Error that names host and port if nothing can listen there. */
+/**
+ * Returns the port, or a free port if it is 0. Throws an Error that names host and port if nothing can listen there.
+ */
 export async function findPort(host: string, port: number): Promise<number> {
   const probe = createServer().listen(port, host)
   await once(probe, 'listening').catch((cause: NodeJS.ErrnoException) => {

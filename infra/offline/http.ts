@@ -44,8 +44,9 @@ function errorStatus({ isBoom, output, source }: HapiResponse): number | undefin
 }
 
 /**
- * A request that finds no idle worker starts one, which takes 0.3 s of CPU time. On two cores, 200 concurrent requests
- * kept each other busy until 178 had timed out. With a queue all of them get a response, at the same rate.
+ * Maximum number of requests that run at once. A request that finds no idle worker starts one, which takes 0.3 s of CPU
+ * time. On two cores, 200 concurrent requests kept each other busy until 178 had timed out. With a queue, all of them
+ * get a response, at the same rate.
  */
 const REQUESTS_AT_ONCE = 8
 

@@ -1,18 +1,15 @@
 import { existsSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { type Config, readConfig } from '../../shared/config.ts'
 import type { Database } from '../../shared/db.ts'
-import { type LocalPostgres, startPostgres } from '../postgres/postgres.ts'
+import { DATA_FOLDER, type LocalPostgres, startPostgres } from '../postgres/postgres.ts'
 import { listenForSignals, type StopSignals } from '../signals.ts'
 import { welcome } from '../welcome.ts'
 import { forgetAws, functionEnvironment } from './environment.ts'
 import { findPort } from './find-port.ts'
 import { correctHttp, type HapiServer } from './http.ts'
 import type { OfflineScheduler } from './scheduler.ts'
-
-const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import.meta.url))
 
 const LOOPBACK = '127.0.0.1'
 
@@ -50,8 +47,8 @@ type Session = {
 }
 
 /**
- * The second local runtime. It gives `serverless offline start` what surrounds the functions elsewhere: a migrated
- * database before it starts, ticks while it runs, and a shutdown that leaves nothing behind.
+ * The second local runtime. It adds to `serverless offline start` what surrounds the functions in the other runtimes: a
+ * migrated database before it starts, ticks while it runs, and a shutdown that leaves nothing behind.
  */
 export default class OfflinePlugin {
   readonly hooks = {
@@ -75,7 +72,7 @@ export default class OfflinePlugin {
   async #prepare(): Promise<void> {
     if (existsSync('.env')) process.loadEnvFile('.env')
     forgetAws(process.env)
-    // Each function and each concurrent invocation has a worker thread. V8's default of 16 would take a quarter more
+    // Each function and each concurrent invocation has a worker thread. V8's default of 16 would use a quarter more
     // memory.
     setFlagsFromString('--max-semi-space-size=1')
     const settings = readConfig(process.env)
@@ -103,8 +100,8 @@ export default class OfflinePlugin {
   }
 
   /**
-   * Chooses the host and the ports. Both servers listen on the same host, and the emulated Lambda API requires no key.
-   * So any host other than this machine's own must be set explicitly, even if there is a key.
+   * Chooses the host and the ports. Both servers listen on the same host, and the emulated Lambda API requires no key,
+   * so any host other than this machine's own must be set explicitly, even if there is a key.
    */
   async #choosePorts(settings: Config): Promise<Pick<Session, 'apiUrl' | 'lambdaUrl'>> {
     const host = process.env.HOST ? settings.host : LOOPBACK

@@ -13,7 +13,7 @@ export type OfflineScheduler = {
   giveBack(): Promise<void>
 }
 
-/** Number of remembered claims above which finished ones are forgotten. */
+/** Number of remembered claims above which finished claims are forgotten. */
 const REMEMBERED = 1000
 
 const POLL_MS = 100

@@ -1,18 +1,25 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
 /**
- * Patches postgres.js 3.4.9 so that it can be relied on; docs/adr/0012 and 0016 say why. Plain JavaScript, since npm
- * runs it with any version of Node.
+ * Patches postgres.js 3.4.9 to make it reliable. See docs/adr/0012 and 0016 for the reasons. Plain JavaScript, since
+ * npm runs it with any version of Node.
  *
  * Writes without a socket. postgres.js buffers a small write until the next turn of the event loop. If its connection
- * closes before that, as every connection does when PostgreSQL restarts, the write finds no socket and ends the
- * process, past every catch. Or the buffered bytes remain, and are sent before the startup message of the next
+ * closes before that, as every connection does when PostgreSQL restarts, the write finds no socket and ends the process
+ * with an error that no `catch` sees. Or the buffered bytes remain, and are sent before the startup message of the next
  * connection, which then hangs until its timeout. Open upstream: https://github.com/porsager/postgres/issues/1154, pull
  * request 1209.
  *
  * `silence_timeout`, in seconds. If a peer vanishes without closing the connection, the connection waits for a response
  * for as long as the kernel resends: 15 minutes. With this option, a connection that is silent for this long while a
  * response is pending is destroyed, and a query that finds no free connection within this time is rejected.
+ *
+ * Rows before an error. If a statement fails after some of its rows have arrived, as at a timeout, postgres.js keeps
+ * counting: the next result on that connection begins with as many holes, so a row that exists seems to be missing. Open
+ * upstream: https://github.com/porsager/postgres/issues/1119 and 1181.
+ *
+ * The end of a pool. If a connection closes while a statement is in flight, postgres.js rejects that statement but goes
+ * on waiting for it, so `end()` hangs until its timeout.
  *
  * Statements of a transaction whose connection has closed. Without this patch, they would be sent on the next
  * connection, outside of any transaction.
@@ -169,11 +176,33 @@ const unbuffered = {
   ],
 }
 
+const reset = {
+  'connection.js': [
+    [
+      `    closedTime = performance.now()
+`,
+      `    query = results = errorResponse = null
+    ended && (ended(), ending = ended = null)
+    closedTime = performance.now()
+`,
+    ],
+    [
+      `    query = results = errorResponse = null
+    result = new Result()
+`,
+      `    query = results = errorResponse = null
+    result = new Result()
+    rows = 0
+`,
+    ],
+  ],
+}
+
 for (const folder of ['src', 'cjs/src', 'cf/src']) {
   for (const name of ['connection.js', 'index.js']) {
     const file = new URL(`../../node_modules/postgres/${folder}/${name}`, import.meta.url)
     let source = readFileSync(file, 'utf8')
-    for (const [from, to] of [...(unbuffered[name] ?? []), ...silence[name]]) {
+    for (const [from, to] of [unbuffered, reset, silence].flatMap((patch) => patch[name] ?? [])) {
       if (source.includes(to)) continue
       if (!source.includes(from)) throw new Error(`${file.pathname} has changed: is this patch still needed?`)
       source = source.replace(from, () => to)

@@ -1,8 +1,8 @@
 import postgres from 'postgres'
 
-/** One process's use of the local server: a session with an advisory lock, which is released when the process dies. */
+/** A process's use of the local server: a session with an advisory lock, which is released when the process dies. */
 export type Lease = {
-  /** Ends the use. Returns whether it was the last one. If so, nobody can join anymore. */
+  /** Ends the use. Returns whether no other process uses the server. If so, no process can join anymore. */
   release(): Promise<boolean>
   end(): Promise<void>
 }
@@ -41,8 +41,8 @@ async function release(sql: postgres.Sql): Promise<boolean> {
     const [{ alone }] = await sql<[{ alone: boolean }]>`select pg_try_advisory_lock(${usedBy}) as alone`
     return alone
   } catch {
-    // The server has crashed, or the last process is stopping it. Whatever runs there a moment later isn't ours to
-    // stop.
+    // The server has crashed, or the last process is stopping it. This process must not stop a server that runs there a
+    // moment later.
     return false
   }
 }

@@ -2,10 +2,14 @@ import { readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { findBinaries, run } from './binaries.ts'
 import { type Cluster, openCluster } from './cluster.ts'
 import { type Lease, takeLease } from './lease.ts'
 import { findPostmaster, isServing, type Postmaster } from './postmaster.ts'
+
+/** Where `npm start` and serverless offline keep their data. */
+export const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import.meta.url))
 
 export type LocalPostgres = {
   url: string
@@ -26,7 +30,8 @@ const KEEP_ALIVE_MS = 1000
  *
  * - It only listens on 127.0.0.1, on a free port, and requires a random password, which is in `url` and in
  *   `dataDir/password` (mode 600).
- * - `stop()` stops the server if nobody else uses it. Otherwise its last user does. A killed process no longer counts.
+ * - `stop()` stops the server if no other process uses it. Otherwise its last user stops it. A killed process no longer
+ *   counts as a user.
  * - A server that dies is restarted on the same port, unless it is `ephemeral`.
  * - As root, the server runs as the owner of the data: `postgres`, or `nobody` if that user doesn't exist. `dataDir` is
  *   then a link into /var/lib/task-scheduler, since that user may not be able to access the checkout.

@@ -6,8 +6,9 @@ import type { Execution } from './execution.ts'
 import { getExecution } from './get.ts'
 
 /**
- * Cancels an execution. A queued execution becomes `cancelled` immediately. A running one is asked to stop, which its
- * worker sees at its next heartbeat. Neither is retried. Throws `not_found`, or `conflict` if it has already ended.
+ * Cancels an execution. A queued execution becomes `cancelled` immediately. A running execution is asked to stop, which
+ * its worker sees at the next heartbeat. Cancelled executions aren't retried. Throws `not_found`, or `conflict` if it
+ * has already ended.
  */
 export async function cancelExecution(sql: Database, id: number): Promise<Execution> {
   const { task_id: taskId, finished_at } = await getExecution(sql, id)
@@ -17,7 +18,7 @@ export async function cancelExecution(sql: Database, id: number): Promise<Execut
   throw new AppError('conflict', `execution ${id} has already ended: ${execution.status}`)
 }
 
-/** Returns false if the execution is no longer open. */
+/** Cancels the execution if it is open. Returns whether it was. */
 async function cancelOpen(sql: Database, id: number, taskId: number): Promise<boolean> {
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {

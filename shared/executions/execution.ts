@@ -24,7 +24,9 @@ export const executionOut = z
     id: z.int(),
     task_id: z.int(),
     status: z.enum(EXECUTION_STATUSES),
-    scheduled_for: instantOut.describe('The occurrence. If the row stands for several, the first one.'),
+    scheduled_for: instantOut.describe(
+      'The occurrence. If the row stands for several occurrences, the first of them.',
+    ),
     due_at: instantOut.describe('Earliest start: the occurrence with its jitter, or the end of the backoff.'),
     attempt: z.int().describe('Number of this attempt at the occurrence, starting at 1.'),
     trigger: z
@@ -46,12 +48,12 @@ export const executionOut = z
     late_reason: z
       .enum(LATE_REASONS)
       .nullable()
-      .describe('What it waited for, if its worker knows. Set when it has ended.'),
+      .describe('What it waited for, if its worker knows. Set once the execution has ended.'),
     skip_reason: z
       .enum(SKIP_REASONS)
       .nullable()
       .describe('Why the occurrences did not run, if they were skipped.'),
-    skipped_until: instantOut.nullable().describe('The last of the skipped occurrences.'),
+    skipped_until: instantOut.nullable().describe('The last skipped occurrence.'),
     skipped_count: z.int().nullable().describe('Number of skipped occurrences.'),
   })
   .meta({ id: 'Execution' })
@@ -88,7 +90,7 @@ export const executionColumns = (sql: Queryable) => sql`
 export const openStatus = (sql: Queryable) => sql`
   case when s.status = 'running' and s.started_at > now() then 'queued' else s.status end`
 
-/** The same columns for an open execution. */
+/** The columns of an `Execution` that is open, for a statement that aliases `task_state` as `s`. */
 export const openColumns = (sql: Queryable) => sql`
   s.execution_id as id, s.task_id,
   ${openStatus(sql)} as status, s.scheduled_for,

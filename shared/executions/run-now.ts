@@ -11,7 +11,7 @@ import { getExecution } from './get.ts'
 /** What is needed to start a run immediately instead of at the next tick. `sql` is the scheduler's pool. */
 export type Starting = { sql: Database; dispatcher: Dispatcher; memory: ClaimMemory; leaseSeconds: number }
 
-/** The result of a request for a manual run: its execution, or that it is queued behind the open execution. */
+/** The result of requesting a manual run: the new execution, or that a run is queued behind the open execution. */
 export type Asked = { execution: Execution } | { queued: true }
 
 /**
@@ -46,8 +46,8 @@ export async function rerun(sql: Database, executionId: number, starting?: Start
 type Run = { taskId: number; trigger: ManualTrigger; rerunOf: number | null }
 
 /**
- * Opens a manual run. Returns undefined if an execution of the task is open. The row has room for only one, so two
- * calls can't both succeed.
+ * Opens a manual run. Returns undefined if an execution of the task is open. The task's row has room for only one open
+ * execution, so two calls can't both succeed.
  */
 async function openRun(sql: Queryable, { taskId, trigger, rerunOf }: Run): Promise<Execution | undefined> {
   const [execution] = await sql<[Execution?]>`

@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts'
 export type Deadline = {
   /** When the response must be sent. */
   answerAt: number
-  /** A statement that starts by this time ends by `answerAt`, since the server would cancel it. */
+  /** The latest time for a statement to start. The server would cancel it by `answerAt`. */
   startsBy: number
 }
 

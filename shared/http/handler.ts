@@ -33,8 +33,8 @@ const TIMEOUT_EARLY_MS = 500
 /**
  * Returns a Lambda handler for a route of an HTTP API (payload 2.0), with the middy stack that all routes share.
  * `before` runs in the order below, `after` and `onError` in reverse. `respond` comes first, so that it sees what all
- * others returned or threw, and only responses leave the handler. Under serverless-offline, an error would become a
- * 200.
+ * other middlewares returned or threw, and only responses leave the handler. Under serverless-offline, an error would
+ * become a 200.
  */
 export function httpHandler<const Op extends Operation>(
   operation: Op,

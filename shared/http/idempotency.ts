@@ -60,7 +60,9 @@ async function take(sql: Queryable, key: string, hash: Buffer): Promise<string |
   return taken?.at ?? null
 }
 
-/** Maximum number of expired keys that a request deletes. Each request adds only one, so they don't pile up. */
+/**
+ * Maximum number of expired keys that a request deletes. Each request adds only one key, so expired keys don't pile up.
+ */
 const FORGOTTEN = 100
 
 async function forgetOld(sql: Queryable): Promise<void> {
@@ -94,7 +96,7 @@ async function replay(sql: Queryable, key: string, hash: Buffer): Promise<Reply>
 }
 
 async function keep(sql: Queryable, key: string, taken: string, reply: Reply): Promise<void> {
-  // Converts dates to the strings in the first response.
+  // Converts dates to strings, as in the first response.
   const body = JSON.parse(JSON.stringify(reply.body))
   await sql`
     update idempotency_keys

@@ -2,7 +2,7 @@ import { type Page, toCursor } from '../page.ts'
 
 /**
  * Returns the `Link` header (RFC 8288) for the next page, with the request's query; empty if there is no next page.
- * `keys` returns the values of a row by which the list is ordered.
+ * `keys` returns the values that order a row in the list.
  */
 export function nextLink<Row>(
   { rawPath, rawQueryString }: { rawPath: string; rawQueryString: string },

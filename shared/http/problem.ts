@@ -25,9 +25,9 @@ export const problemOut = z.object({
   status: z.int(),
   code: z
     .enum(Object.keys(STATUS_OF) as [ErrorCode, ...ErrorCode[]])
-    .describe('The kind of error, for programs.'),
-  detail: z.string().describe('What went wrong, for people.'),
-  reason: z.string().optional().describe('Why the service is unavailable, for programs.'),
+    .describe('The kind of error, in machine-readable form.'),
+  detail: z.string().describe('What went wrong, in human-readable form.'),
+  reason: z.string().optional().describe('Why the service is unavailable, in machine-readable form.'),
   request_id: z.string().describe('Id of the request, as in the `x-request-id` header and in the log.'),
   errors: z
     .array(

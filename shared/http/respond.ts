@@ -39,7 +39,7 @@ function replyResponse({ status, body, headers }: Reply): APIGatewayProxyStructu
   }
 }
 
-/** Returns the error that the caller sees. For a bug it shows no details; the stack only goes to the log. */
+/** Returns the error that the caller sees. For a bug, it has no details; the stack is only logged. */
 function publicError(error: unknown): AppError {
   if (error instanceof AppError) return error
   const code = middyCode(error)
@@ -52,7 +52,7 @@ function publicError(error: unknown): AppError {
   return new AppError('internal', 'unexpected error; for details, search the log for this request_id')
 }
 
-/** Returns the code for an error of middy's own middlewares, which carry an HTTP status. */
+/** Returns the code for an error from middy's own middlewares. Those errors carry an HTTP status. */
 function middyCode(error: unknown): ErrorCode | undefined {
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
   const codes = Object.keys(STATUS_OF) as ErrorCode[]

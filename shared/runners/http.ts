@@ -44,12 +44,12 @@ type Params = z.infer<typeof params>
 /** The task's timeout is the only limit. undici's own limits would end a long wait for no reason. */
 let agent: Agent | undefined
 
-/** Connections per origin. Further calls wait for a free one, within their own timeouts. */
+/** Maximum number of connections per origin. Further calls wait for a free connection, within their own timeouts. */
 const CONNECTIONS = 256
 
 /**
  * Maximum number of bytes of a response that are read so that its connection can be reused. A longer response closes
- * it.
+ * the connection.
  */
 const BODY_LIMIT = 131_072
 
@@ -92,8 +92,8 @@ export const http: Runner<Params> = {
 const RETRYABLE_4XX = [408, 409, 425, 429]
 
 /**
- * Returns whether a retry may help. The same request would get the same 4xx again, except for those that depend on the
- * moment.
+ * Returns whether a retry may help. The same request would get the same 4xx status again, except for statuses that
+ * depend on when it is sent.
  */
 function isRetryable(code: number, asked: number[]): boolean {
   return code < 400 || code >= 500 || RETRYABLE_4XX.includes(code) || asked.includes(code)

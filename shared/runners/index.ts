@@ -3,7 +3,7 @@ import { http } from './http.ts'
 import type { Runner } from './runner.ts'
 import { sleep } from './sleep.ts'
 
-/** All task types. To add one, create a file in this folder and add a line here. */
+/** All task types. To add one, create a file in this folder, and import and list it here. */
 export const runners = { sleep, counter, http } as const
 
 export type TaskType = keyof typeof runners
@@ -11,8 +11,8 @@ export type TaskType = keyof typeof runners
 export const TASK_TYPES = Object.keys(runners) as [TaskType, ...TaskType[]]
 
 /**
- * Returns the runner for a type, with untyped params. Undefined if there is none, because a newer version wrote the
- * row.
+ * Returns the runner for a type, with untyped params. Returns undefined if this version has none, which happens when a
+ * newer version wrote the row.
  */
 export function runnerOf(type: string): Runner | undefined {
   // Each runner only receives params that its own schema has parsed.

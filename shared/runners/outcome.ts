@@ -1,7 +1,10 @@
 /** The result of a run: JSON for the ledger. */
 export type Result = Record<string, unknown>
 
-/** How a run ended. A runner returns the first two, the executor the others, and settle writes them. */
+/**
+ * How a run ended. Runners return `success` or `failed`, and the executor adds the other statuses. Settle writes
+ * outcomes.
+ */
 export type Outcome =
   | { status: 'success'; result: Result }
   | {
@@ -16,7 +19,7 @@ export type Outcome =
       retryInSeconds?: number
     }
   | { status: 'cancelled'; detail: string }
-  /** Handed back unfinished at shutdown. It is queued again, and doesn't count as an attempt. */
+  /** Handed back unfinished at shutdown. The execution is queued again, as the same attempt. */
   | { status: 'handed_back' }
 
 export const success = (result: Result): Outcome => ({ status: 'success', result })

@@ -8,15 +8,18 @@ export type RunInfo = {
   executionId: number
   scheduledFor: Date
   attempt: number
-  /** The same for every attempt at an occurrence, and different for every other, so that targets can ignore repeats. */
+  /**
+   * The same for every attempt at an occurrence, and different for every other occurrence, so that targets can ignore
+   * repeats.
+   */
   idempotencyKey: string
-  /** Aborts at the timeout, on a cancel, at shutdown, and when the claim is lost. The runner must then stop. */
+  /** Aborts at the timeout, on cancellation, at shutdown, and when the claim is lost. The runner must then stop. */
   signal: AbortSignal
 }
 
 /** The code behind a task type. */
 export type Runner<Params = unknown> = {
-  /** What it does, in a sentence without a final period, for the reference page. */
+  /** What the runner does, as a sentence without a final period, for the reference page. */
   about: string
   /** Validates a task's params when it is created or changed, and fills in the defaults when it runs. */
   params: z.ZodType<Params>
@@ -28,8 +31,8 @@ export type Runner<Params = unknown> = {
   /** Returns what may hold up all runs with these params, such as a server. Default: the task type. */
   target?(params: Params): string
   /**
-   * Applies effects in this database for tasks whose `run` succeeded. They happen exactly once, since they are part of
-   * the transaction that settles the executions. Returns results by task id.
+   * Applies effects in this database for tasks whose `run` succeeded. The effects happen exactly once, since they are
+   * part of the transaction that settles the executions. Returns results by task id.
    */
   commit?(sql: Queryable, taskIds: number[]): Promise<Map<number, Result>>
 }

@@ -36,7 +36,7 @@ export const bulkOut = z.object({
   ids: z
     .array(z.int())
     .optional()
-    .describe('Ids of the changed tasks or, with `dry_run`, of the matching ones. Only with `ids=true`.'),
+    .describe('Ids of the changed tasks or, with `dry_run`, of the matching tasks. Only with `ids=true`.'),
 })
 
 type Bulk = z.output<typeof bulkOut>
@@ -54,7 +54,7 @@ export const BULK_BATCH = 1000
 /** `batch` is shared by all calls of a process, because a call may end after one batch when the database is slow. */
 type Context = { sql: Database; batch: BatchSize }
 
-/** Milliseconds after which a call starts no further batch. The next call continues from there. */
+/** Milliseconds after which a call doesn't start another batch. The next call continues from there. */
 const ENOUGH_MS = 4000
 
 type Filters = Pick<BulkQuery, keyof typeof taskFilters>

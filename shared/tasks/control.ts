@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { instantIn } from '../instant.ts'
 
-/** Bodies of the control calls. All fields are optional. */
+/** The request bodies for pause, resume and run. All fields are optional. */
 export const pauseIn = z.strictObject({
   until: instantIn
     .nullable()

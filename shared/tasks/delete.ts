@@ -5,8 +5,8 @@ const SLICE = 5000
 
 /**
  * Deletes tasks and their executions. Workers stop their runs at the next heartbeat. Returns the ids of the tasks that
- * existed. A long history is deleted in slices, each in its own transaction, and the tasks with the last one. Returns
- * null if that isn't done by `until` (`performance.now()`); another call then continues.
+ * existed. A long history is deleted in slices, each in its own transaction. The last slice also deletes the tasks.
+ * Returns null if history is left at `until` (`performance.now()`); another call then continues.
  */
 export async function deleteTasks(
   sql: Database,

@@ -35,7 +35,7 @@ const tag = z.string().regex(/^[\w.:/-]{1,64}$/, 'must be 1 to 64 letters, digit
 /**
  * Every task field that users set, except `name`, `type` and `schedule_type`. The schemas of POST, PATCH, PUT and the
  * preview, the responses, the columns that statements select, `openapi.json` and the reference page are all derived
- * from it.
+ * from these declarations.
  */
 export const FIELDS = {
   description: {
@@ -166,7 +166,7 @@ export const FIELDS = {
     affects: 'runs',
     nullClears: false,
     description:
-      'Seconds to wait before the first retry. Doubles with each further retry. The actual wait is random, between half of that and all of it.',
+      'Seconds to wait before the first retry. Doubles with each further retry. The actual wait is random, between half of this time and all of it.',
     example: 5,
   },
   retry_max_backoff_seconds: {
@@ -266,7 +266,7 @@ export const FIELDS_IN = Object.fromEntries(
   }),
 ) as Input
 
-/** The fields in that shape that determine when a task is due. */
+/** The fields that determine when a task is due, in the shape of a request. */
 export const SCHEDULE_IN = Object.fromEntries(
   fieldsAffecting('schedule').map((name) => [name, FIELDS_IN[name]]),
 ) as Pick<Input, Affecting<'schedule'>>

@@ -45,7 +45,7 @@ export const taskPatch = z
   })
   .meta({ id: 'TaskPatch' })
 
-/** PUT has the name in its path. */
+/** In a PUT, the name is in the path. */
 export const taskPut = taskCreate.omit({ name: true }).meta({ id: 'TaskPut' })
 
 export const taskNamePath = z.strictObject({ name })

@@ -28,7 +28,7 @@ export const previewIn = z.strictObject({
   after: instantIn
     .nullish()
     .describe(
-      'Returns only occurrences after this time. Without it, they start with the first one that a new task would have.',
+      "Returns only occurrences after this time. Without it, the list starts with a new task's first occurrence.",
     ),
   count: z.int().min(1).max(50).nullish().describe('Number of occurrences to return. Default: 5.'),
 })
@@ -83,7 +83,7 @@ function occurrencesAfter(schedule: Schedule, first: Date | null, after: Date, c
   return next === null ? [] : occurrencesFrom(schedule, next, count)
 }
 
-/** With a fixed delay only the first occurrence is known, since the next one depends on when its run ends. */
+/** With a fixed delay, only the first occurrence is known, since the next one depends on when its run ends. */
 function occurrencesFrom(schedule: Schedule, first: Date, count: number): Date[] {
   if (schedule.kind === 'interval' && schedule.mode === 'fixed_delay') return [first]
   const instants: Date[] = []

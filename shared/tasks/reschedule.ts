@@ -34,7 +34,7 @@ export function movesSchedule(current: Scheduled, fields: ScheduleFields, patch:
   return !isSame(current, fields, keys) || (patch.next_run_at ?? null) !== null || goesOn(current, patch)
 }
 
-/** Sets the cursor for a changed schedule, and records the occurrences that were due and no longer are. */
+/** Sets the cursor for a changed schedule, and records the occurrences that were due but no longer are. */
 export async function reschedule(
   tx: Queryable,
   current: Scheduled,
@@ -48,8 +48,8 @@ export async function reschedule(
 }
 
 /**
- * Skips occurrences that were due under the old schedule but aren't under the new one. The reason is `ended`, since
- * their schedule has ended.
+ * Skips occurrences that were due under the old schedule but aren't under the new one. The reason is `ended`, since the
+ * old schedule has ended.
  */
 async function recordDropped(tx: Queryable, current: Scheduled, next: Date | null): Promise<void> {
   const cursor = nominal(current)
@@ -66,7 +66,7 @@ async function recordDropped(tx: Queryable, current: Scheduled, next: Date | nul
 const isSame = (current: ScheduleFields, fields: ScheduleFields, keys: (keyof ScheduleFields)[]): boolean =>
   keys.every((key) => fields[key]?.valueOf() === current[key]?.valueOf())
 
-/** Returns whether a schedule that ended after its last run has runs left again. */
+/** Returns whether a change to `max_runs` continues a schedule that had ended after its last run. */
 function goesOn({ max_runs: limit, runs, next_run_at }: Scheduled, { max_runs: given }: TaskPatch): boolean {
   const ended = limit !== null && next_run_at === null
   return ended && given !== undefined && (given === null || given > runs)
@@ -90,7 +90,7 @@ async function lastOccurrence(tx: Queryable, taskId: number): Promise<Date | nul
   return last.at
 }
 
-/** The fields that determine the occurrences. The others only limit or delay them. */
+/** The fields that determine the occurrences. The other fields only limit or delay occurrences. */
 const RULE = ['schedule_type', 'interval_seconds', 'cron_expression', 'timezone', 'start_at'] as const
 
 /**
@@ -135,7 +135,7 @@ function nextFrom(schedule: Schedule, anchor: Date, now: Date, last: Date | null
 
 /**
  * Returns the time from which an interval counts. If `start_at` is removed, the cursor may still be at that start, so
- * it isn't used.
+ * the cursor isn't used.
  */
 function anchorOf(current: Scheduled, fields: ScheduleFields, last: Date | null): Date {
   const keepsCursor =

@@ -116,8 +116,8 @@ async function change(
 
 /**
  * Returns whether an occurrence has been handled. Since an occurrence only runs once, moving the cursor back to a
- * handled one would silently do nothing. An occurrence that was claimed ahead can be withdrawn, so it doesn't count as
- * handled.
+ * handled occurrence would silently do nothing. An occurrence that was claimed ahead can be withdrawn, so it doesn't
+ * count as handled.
  */
 async function isHandled(tx: Queryable, id: number, occurrence: Date): Promise<boolean> {
   const [row] = await tx<[{ handled: boolean }]>`

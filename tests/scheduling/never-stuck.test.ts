@@ -8,7 +8,7 @@ import { Executor } from '../../shared/scheduling/run/executor.ts'
 import { GivenUp } from '../../shared/scheduling/run/given-up.ts'
 import { Heartbeat } from '../../shared/scheduling/run/heartbeat.ts'
 import { Settler } from '../../shared/scheduling/run/settler.ts'
-import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
+import { emptyTables, insertTask, nowPlus, statementsWaiting } from '../setup/rows.ts'
 import {
   expireLeases,
   historyOf,
@@ -25,7 +25,7 @@ const DUE = new Date('2027-03-10T00:00:00.400Z')
 const NO_LIMIT_MS = 3_600_000
 const options = { leaseSeconds: 30, defaultTimeoutSeconds: 30, maxRunning: 10 }
 
-/** Returns the text of a statement, with its fragments inserted and a space for each value. */
+/** Returns the text of a statement, with its fragments inserted and a space in place of each value. */
 function textOf(strings: unknown, parts: unknown[]): string {
   if (!Array.isArray(strings)) return ''
   return strings.map((text, index) => `${text}${textOfPart(parts[index])}`).join('')
@@ -58,13 +58,13 @@ async function claimOne() {
   return claim
 }
 
-test('a start whose response is lost is recognized when repeated, and the execution runs', async () => {
+test('a start whose response is lost is recognized when it is repeated, and the execution runs', async () => {
   await insertTask({ params: { duration: 0 } })
   await new Executor(losing("set status = 'running'"), options).execute(await claimOne(), NO_LIMIT_MS)
   expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 1 }])
 })
 
-test('a start whose response is lost is recovered after its lease if another worker may have the claim', async () => {
+test('a start whose response is lost is recovered after its lease if two workers may have the claim', async () => {
   await insertTask({ params: { duration: 0 } })
   const claim = { ...(await claimOne()), isExclusive: false }
   await new Executor(losing("set status = 'running'"), options).execute(claim, NO_LIMIT_MS)
@@ -75,7 +75,7 @@ test('a start whose response is lost is recovered after its lease if another wor
   expect(await db()`select from claims`).toEqual([])
 })
 
-test('a settlement whose response is lost is written once', async () => {
+test('a settlement whose response is lost is not written twice', async () => {
   await insertTask({ type: 'sleep', params: { duration: 0 } })
   await new Executor(losing('busy_until = greatest', /^\s*with/), options).execute(
     await claimOne(),
@@ -84,7 +84,7 @@ test('a settlement whose response is lost is written once', async () => {
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('freeing executions at shutdown is retried when it fails', async () => {
+test('a shutdown retries freeing executions after a failure', async () => {
   await insertTask({ params: { duration: 0 }, next_run_at: await nowPlus(20) })
   const [claim] = (await tickOnly(new Date(Date.now() + 10_000))).claims
   expect(claim).toBeUndefined()
@@ -97,7 +97,7 @@ test('freeing executions at shutdown is retried when it fails', async () => {
   expect(await db()`select status, claim_id from task_state`).toEqual([{ status: 'queued', claim_id: null }])
 })
 
-test('a claim delivered twice stays with the worker that runs it, even if the other finishes first', async () => {
+test('a claim delivered to two workers is kept until the worker that runs it finishes', async () => {
   await insertTask({ params: { duration: 0.3 }, next_run_at: await nowPlus(-1) })
   const [claim] = (await tickOnly()).claims
   if (!claim) throw new Error('nothing was claimed')
@@ -116,11 +116,11 @@ test('a claim delivered twice stays with the worker that runs it, even if the ot
   expect(await db()`select from claims`).toEqual([])
 })
 
-test('an execution whose settlement the database rejects still ends, and holds up no other', async () => {
+test('an execution whose settlement the database rejects still ends, and does not hold up others', async () => {
   await insertTask({ params: { duration: 0 } })
   await insertTask({ name: 'b', params: { duration: 0 } })
   const claim = await claimOne()
-  // The ledger already has a row for this execution, by some mistake.
+  // Simulates a bug: the ledger already has a row for this execution.
   await db()`
     insert into executions (task_id, scheduled_for, due_at, status, started_at, finished_at, attempt)
     values (1, '2027-03-10T00:00:00Z', now(), 'success', now(), now(), 1)`
@@ -131,7 +131,7 @@ test('an execution whose settlement the database rejects still ends, and holds u
   expect(await db()`select from task_state where status is not null`).toEqual([])
 })
 
-test('a run that continues after being handed back stays busy from its first start', async () => {
+test('an execution that runs again after being handed back keeps the busy_from of its first start', async () => {
   await insertTask({ interval_seconds: 10, params: { duration: 3600 }, next_run_at: await nowPlus(-1) })
   const executor = newExecutor()
   const work = (await tickOnly()).claims.map((claim) => executor.execute(claim, NO_LIMIT_MS))
@@ -147,7 +147,7 @@ test('a run that continues after being handed back stays busy from its first sta
   await Promise.all(more)
 })
 
-test('leases are renewed even if task_state is locked for longer than a lease', async () => {
+test('leases are renewed even if a lock on task_state outlasts them', async () => {
   await insertTask({ params: { duration: 3600 } })
   const sql = connect(process.env.DATABASE_URL ?? '', { max: 1, limits: limitsOf(1.5) })
   const executor = new Executor(sql, { ...options, leaseSeconds: 1.5 })
@@ -167,7 +167,30 @@ test('leases are renewed even if task_state is locked for longer than a lease', 
   await sql.end()
 })
 
-test('large results are split over several statements, and all are written', async () => {
+test('a heartbeat that fails after its last claim is done does not keep the process from claiming', async () => {
+  await insertTask()
+  const claim = await claimOne()
+  const sql = connect(process.env.DATABASE_URL ?? '', { max: 1, name: 'beats' })
+  const watch = new Overdue(1)
+  const heartbeat = new Heartbeat(sql, { leaseSeconds: 1, overdue: watch, givenUp: new GivenUp(db()) })
+  const failed = new Promise((resolve) => {
+    watch.failed = (_, error) => resolve(error)
+  })
+  await db().begin(async (tx) => {
+    await tx`select from claims for update`
+    const held = heartbeat.hold({ ...claim, since: performance.now() }, () => {})
+    await statementsWaiting(1)
+    heartbeat.forget(held)
+    await db()`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name = 'task-scheduler beats'`
+    await failed
+  })
+  expect(heartbeat.isCutOff).toBe(false)
+  await sql.end()
+})
+
+test('large results are split across several statements, and all of them are written', async () => {
   const count = 100
   const result = { text: 'x'.repeat(90_000) }
   for (let number = 0; number < count; number += 1) await insertTask({ name: `task ${number}` })

@@ -1,4 +1,4 @@
--- Claim: lock due rows, advance their cursors, and open the executions. Commits by itself.
+-- Claim: lock due rows, advance their cursors, and open the executions. This statement is its own transaction.
 with due as (
   select ctid
   from task_state

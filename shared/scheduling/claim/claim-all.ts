@@ -8,12 +8,12 @@ import { type Dispatcher, dispatch } from './dispatch.ts'
 import type { Position } from './lock-due.ts'
 
 /**
- * The most claims in flight, each on its own connection: while this process plans and writes one, the server locks the
- * next.
+ * Maximum number of claims in flight, each on its own connection: while this process plans and writes one claim, the
+ * server locks the tasks of the next.
  */
 const MAX_IN_FLIGHT = 3
 
-/** Milliseconds after which a long tick reads the clock again, since more has come due. */
+/** Milliseconds after which a long tick reads the clock again, since more tasks may have come due. */
 const CLOCK_MS = 250
 
 /** How long a tick may claim, in milliseconds. Repairs and retries must not wait for the end of a backlog. */
@@ -24,7 +24,7 @@ type Options = {
   /** Also claims tasks that become due within this many milliseconds. Default: 0. */
   aheadMs?: number
   clock: Clock
-  /** Whether the clock stands still. For tests that span days. */
+  /** Whether the clock is fixed. For tests that span days. */
   isFixed: boolean
 }
 
@@ -34,9 +34,9 @@ export type Findings = {
   isDueNow: boolean
   /** Whether something is due now or soon. */
   isDueSoon: boolean
-  /** Whether some of that is queued, and held by nobody. */
+  /** Whether a queued execution that no claim holds is due now or soon. */
   hasQueued: boolean
-  /** Whether some of that is the next occurrence of a schedule. */
+  /** Whether a schedule's next occurrence is due now or soon. */
   hasScheduled: boolean
 }
 
@@ -44,8 +44,8 @@ export type Findings = {
 type Claiming = { locked?: Promise<Locked>; claimed: Promise<Claimed> }
 
 /**
- * Claims in batches until nothing is left or the workers are full, and dispatches each claim. Executions that are due
- * come first, and their claim starts them; then come those that will be due soon. Returns how many executions were
+ * Claims in batches until nothing is left or the workers are full, and dispatches each claim. Due executions come
+ * first, and their claims start them. Executions that will be due soon follow. Returns how many executions were
  * claimed, and the ids of the claims.
  */
 export async function claimAll(
@@ -59,7 +59,7 @@ export async function claimAll(
   if (hasQueued) await claimer.manual()
   for (const startsDue of [true, false]) {
     if (!isDueNow && (startsDue || !isDueSoon)) continue
-    // Retries and handed-back executions leave half of the slots to what is due for the first time.
+    // Retries and handed-back executions leave half of the slots to first attempts.
     if (hasQueued && hasScheduled) await claimer.queued(startsDue, await claimer.halfOfCapacity(startsDue))
     await claimer.scheduled(startsDue)
     if (hasQueued) await claimer.queued(startsDue)
@@ -78,7 +78,7 @@ class Claimer {
   readonly #until = performance.now() + LIMIT_MS
   claimed = 0
   readonly claimIds: string[] = []
-  /** The most executions that the claims in flight may still claim. */
+  /** Maximum number of executions that the claims in flight may still claim. */
   #inFlight = 0
 
   constructor(sql: Database, dispatcher: Dispatcher, memory: ClaimMemory, options: Options) {
@@ -124,7 +124,9 @@ class Claimer {
     return (capacity + (this.#memory.isOddSlotQueued ? 1 : -1)) / 2
   }
 
-  /** Claims due occurrences. Tasks claimed early in a long scan may be due again by its end, so it scans again. */
+  /**
+   * Claims due occurrences. Tasks claimed early in a long scan may be due again when it ends, so another scan follows.
+   */
   async scheduled(startsDue: boolean): Promise<void> {
     let hasMore = true
     while (hasMore && !this.#isTimeUp) hasMore = await this.#scan(startsDue)
@@ -176,7 +178,7 @@ class Claimer {
       const isAlone = claims.size === 0
       const limit = claims.size < MAX_IN_FLIGHT ? await this.#capacity(startsDue) : 0
       if (limit > 0 || isAlone) return limit
-      // All of them may have ended while the capacity was read.
+      // All claims may have ended while the capacity was read.
       if (claims.size > 0) await Promise.race(claims)
     }
   }
@@ -193,7 +195,7 @@ class Claimer {
     )
   }
 
-  /** Claims quick work for the kept slots, when everything else has left no common slot. */
+  /** Claims quick work for the kept slots if no common slot is left. */
   async #inQuickCapacity(claim: (options: ClaimOptions) => Claiming): Promise<void> {
     const { ahead, quick = 0 } = await this.#dispatcher.capacity()
     if (quick <= 0 || ahead > 0) return

@@ -8,7 +8,7 @@ import { type DueOptions, type DueRow, lockDue, type Position } from './lock-due
 import { handledAlready, openExecutions, type TaskPlan } from './open-executions.ts'
 import { type Planned, planAll } from './plan-due.ts'
 
-/** How many tasks a claim has locked, and where the next claim continues if there may be more. */
+/** Number of tasks that a claim has locked, and where the next claim continues if there may be more. */
 export type Locked = { count: number; last: Position | undefined }
 
 /**
@@ -45,7 +45,7 @@ export function claimDue(
   return { locked, claimed }
 }
 
-/** Returns the opened executions, soonest first, and adds the ids of their claims to `claimIds`. */
+/** Opens the planned executions. Returns them, soonest first, and adds the ids of their claims to `claimIds`. */
 async function open(
   tx: Queryable,
   planned: Planned[],
@@ -76,7 +76,7 @@ async function open(
 const tookMs = ({ busy_until: until, busy_from: from }: DueRow): number | null =>
   until === null || from === null ? null : until - from
 
-/** Pauses a task whose schedule can't be read. Otherwise it would fail again on every tick. */
+/** Pauses a task whose schedule can't be read. Otherwise planning it would fail again on every tick. */
 async function pauseUnreadable(tx: Queryable, taskId: number, error: Error): Promise<void> {
   logger.error('task paused: its schedule cannot be read', { task_id: taskId, detail: error.message })
   const reason = tx`${`unreadable schedule: ${error.message}`}`

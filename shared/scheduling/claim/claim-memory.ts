@@ -4,7 +4,7 @@ import { UnreceivedClaims } from '../repair/unreceived.ts'
 import { Definitions } from './definitions.ts'
 import { UnknownTypes } from './unknown-types.ts'
 
-/** Executions per claim. Larger batches gain little and hold their locks longer. */
+/** Maximum number of executions per claim. Larger batches are hardly faster, and hold their locks longer. */
 const BATCH = 2000
 
 /** What a process remembers between claims. A restarted process can do without it. */

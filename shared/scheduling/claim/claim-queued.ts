@@ -14,7 +14,7 @@ import type { ClaimMemory } from './claim-memory.ts'
 import { loadClaimed } from './load-claim.ts'
 
 /**
- * Claims queued executions that nobody holds, oldest first: retries, manual runs, and executions that were freed or
+ * Claims queued executions that no claim holds, oldest first: retries, manual runs, and executions that were freed or
  * handed back.
  */
 export async function claimQueued(
@@ -28,7 +28,7 @@ export async function claimQueued(
   return await claimWhere(sql, memory, options, due)
 }
 
-/** How many of the latest queued executions are considered for kept slots. Older ones have had their turn. */
+/** Number of the latest queued executions that are considered for kept slots. Older executions have had their turn. */
 const LATEST = 1000
 
 /** Claims manual runs among the latest queued executions, so that they don't wait behind a backlog. */
@@ -45,9 +45,7 @@ export async function claimManual(
   )
 }
 
-/**
- * Claims first attempts of quick and new tasks among the latest queued executions: those that a full worker has freed.
- */
+/** Claims first attempts of quick and new tasks among the latest queued executions, which a full worker has freed. */
 export async function claimQueuedQuick(
   sql: Database,
   memory: ClaimMemory,
@@ -78,7 +76,7 @@ async function claimWhere(
   return { claims: toClaims(executions, options.clock, since), more }
 }
 
-/** Claims one task's queued execution if nobody holds it, so that a manual run needn't wait for a tick. */
+/** Claims one task's queued execution if no claim holds it, so that a manual run needn't wait for a tick. */
 export async function claimOne(
   sql: Database,
   memory: ClaimMemory,
@@ -110,7 +108,7 @@ async function claimUnheld(
   }
 }
 
-/** Returns what was claimed, and adds the ids of its claims to `claimIds`. */
+/** Returns the claimed executions, and adds the ids of their claims to `claimIds`. */
 async function claimUnheldIn(
   tx: Queryable,
   { definitions, unknownTypes }: ClaimMemory,

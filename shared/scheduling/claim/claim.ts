@@ -9,11 +9,13 @@ export type Claim = {
   clock: Clock
   /** `performance.now()` just before the lease was requested. */
   since: number
-  /** Whether no other worker can have it. An invocation may be delivered twice; a claim within a process can't. */
+  /**
+   * Whether no other worker can have the claim. An invocation may be delivered twice; a claim within a process can't.
+   */
   isExclusive: boolean
 }
 
-/** An execution that a worker holds, with everything it needs to run it. */
+/** An execution that a worker holds, with everything that is needed to run it. */
 export type ClaimedExecution = {
   id: number
   claim_id: string
@@ -26,17 +28,19 @@ export type ClaimedExecution = {
   started_at: Date | null
   /** When its task is due next. */
   next_run_at: Date | null
-  /** How many earlier attempts of this occurrence failed or timed out. */
+  /** Number of earlier attempts at this occurrence that failed or timed out. */
   failures: number
-  /** How long the task's last occurrence took, from its first attempt to its last; `none` if it hasn't run before. */
+  /**
+   * Whether the task's last occurrence was quick, from its first attempt to its last; `none` if it hasn't run before.
+   */
   lastRun: LastRun
   task: Definition
 }
 
-/** A run that takes a second is slow, so `quick` is well below that. */
+/** A run that takes a second is slow, so the limit for `quick` is well below that. */
 export type LastRun = 'quick' | 'slow' | 'none'
 
-/** The longest quick run, in milliseconds. With its start and settlement, it still takes well under a second. */
+/** Maximum duration of a quick run, in milliseconds. Including start and settlement, it takes well under a second. */
 export const QUICK_MS = 500
 
 /** `tookMs` is null if there was no run. */
@@ -46,16 +50,17 @@ export function lastRunOf(tookMs: number | null): LastRun {
 }
 
 export type ClaimOptions = {
-  /** The most executions to claim. */
+  /** Maximum number of executions to claim. */
   limit: number
   leaseSeconds: number
   /** Also claims tasks that become due within this many milliseconds. Default: 0. */
   aheadMs?: number
   /**
-   * Whether the claim starts what is due. For workers in this process, which have the claim as soon as it is committed.
+   * Whether the claim starts the executions that are due. Only for workers in this process, which get the claim as soon
+   * as it is committed.
    */
   startsDue?: boolean
-  /** The most executions in one claim; a larger set becomes several claims. Default: unlimited. */
+  /** Maximum number of executions in one claim; a larger set becomes several claims. Default: unlimited. */
   claimSize?: number
   /** The database's clock, as the tick read it. Decides what is due. */
   clock: Clock

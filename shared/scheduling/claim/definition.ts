@@ -19,8 +19,8 @@ export type DefinitionRow = Omit<RunValues, Instants> &
   }
 
 /**
- * The SQL expression for each. The cast is safe: every key of `DefinitionRow` is here, selected by its own name unless
- * listed with another expression.
+ * The SQL expression for each column of `DefinitionRow`. The cast is safe: every key is here, and is selected by its
+ * own name unless another expression is given.
  */
 export const DEFINITION_COLUMNS = {
   id: 'id',
@@ -39,13 +39,13 @@ export type Definition = Omit<DefinitionRow, keyof ScheduleFields | 'type' | 'pa
   /** The runner with its validated params, or why the task can't run. */
   work: { runner: Runner; params: unknown } | { problem: string; unknownType?: string }
   /**
-   * An error if it can't be read: someone edited it in the database, or this version of Node.js doesn't know its time
-   * zone.
+   * The schedule, or an error if it can't be read: someone edited it in the database, or this version of Node.js
+   * doesn't know its time zone.
    */
   schedule: Schedule | AppError
   /** Milliseconds by which each of its occurrences is delayed. */
   jitter: number
-  /** What its runs share and may all be held up by: an HTTP origin, or otherwise the task type. */
+  /** What may hold up all of its runs: an HTTP origin, or otherwise the task type. */
   target: string
   /** The size of its params as text, in bytes. */
   bytes: number
@@ -77,7 +77,7 @@ export function toDefinition(rows: Columns<DefinitionRow>, index: number): Defin
   }
 }
 
-/** Validates the params before the task is due, and once for all of its runs. */
+/** Validates the params once for all of the task's runs, and before it is due. */
 function toWork(type: string, params: unknown): Definition['work'] {
   const runner = runnerOf(type)
   if (!runner) return { problem: `no runner for type ${type}`, unknownType: type }

@@ -3,7 +3,7 @@ import { type Queryable, textBytes } from '../../db.ts'
 import { AppError } from '../../errors.ts'
 import { DEFINITION_COLUMNS, type Definition, type DefinitionRow, toDefinition } from './definition.ts'
 
-/** The most definitions in each generation, at about a kilobyte each, and the most bytes of params. */
+/** Maximum number of definitions in each generation, at about a kilobyte each, and maximum size of their params. */
 const MOST = 10_000
 const MOST_BYTES = 16 * 2 ** 20
 
@@ -14,12 +14,12 @@ const MOST_BYTES_EACH = 64 * 2 ** 10
 const SMALL_BYTES = 2 ** 11
 
 /**
- * The most bytes of larger params that one statement reads. The next claim reads the rest. No single task has this
- * many.
+ * Maximum bytes of larger params that one statement reads. The next claim reads the rest. A single task's params are
+ * always smaller.
  */
 const READ_BYTES = 8 * 2 ** 20
 
-/** `left`: ids of tasks left for later, because their params would have been too many bytes at once. */
+/** `left`: ids of tasks left for later, because their params would have exceeded `READ_BYTES`. */
 type Read = { found: Map<number, Definition>; left: Set<number> }
 
 /**
@@ -33,7 +33,7 @@ export class Definitions {
 
   /**
    * Returns the definitions of tasks by task id, without tasks that are gone. Each change that affects runs gives a
-   * task a new `definition` number, in its state too. So a transaction that has locked the state gets exactly the
+   * task a new `definition` number, in its state too, so a transaction that has locked the state gets exactly the
    * current version, usually from memory.
    */
   async read(tx: Queryable, wanted: { task_id: number; definition: number }[]): Promise<Read> {
@@ -73,7 +73,7 @@ export class Definitions {
   }
 }
 
-/** A definition of a `once` task isn't needed again, unless it is retried. */
+/** Returns whether a definition belongs to a `once` task. It isn't needed again, unless the task is retried. */
 const isOnce = ({ schedule }: Definition): boolean =>
   !(schedule instanceof AppError) && schedule.kind === 'once'
 
@@ -87,7 +87,7 @@ async function loadSmall(tx: Queryable, ids: number[]): Promise<Definition[]> {
 }
 
 /**
- * Loads as many definitions as READ_BYTES allows, in the order of the ids. Also returns how many ids it got through.
+ * Loads definitions in the order of the ids, up to `READ_BYTES` of params. Also returns how many ids it got through.
  */
 async function loadLarge(tx: Queryable, ids: number[]): Promise<{ definitions: Definition[]; seen: number }> {
   const [{ seen, ...found }] = await tx<[Columns<DefinitionRow> & { seen: number | null }]>`

@@ -5,13 +5,13 @@ import type { Claim } from './claim.ts'
 /** How claimed executions reach the code that runs them: in this process, or by an asynchronous invocation. */
 export type Dispatcher = {
   /**
-   * Returns how many executions may be claimed. `now`: executions that are due and that their claim starts. `ahead`:
+   * Returns how many executions may be claimed. `now`: executions that are due, which their claim starts. `ahead`:
    * executions that wait for their due time. `quick`: manual runs and executions of quick tasks, if `ahead` is 0.
    */
   capacity(): Promise<{ now: number; ahead: number; quick?: number }>
   /** Reserves `count` slots for claims in flight that start their executions; a negative count releases them. */
   reserve?(count: number): void
-  /** The most executions per claim. Default: unlimited. */
+  /** Maximum number of executions per claim. Default: unlimited. */
   claimSize?: number
   /** Sends a claim to its worker. Resolves when it has arrived, not when it is done. */
   send(claim: Claim): Promise<void>
@@ -20,8 +20,8 @@ export type Dispatcher = {
 }
 
 /**
- * Sends claims to their workers. If one can't be sent, frees it and all claims that haven't been sent yet, so that they
- * don't wait for their leases to expire, and rejects.
+ * Sends claims to their workers. If a claim can't be sent, frees it and all claims that haven't been sent yet, so that
+ * they don't wait for their leases to expire, and rejects.
  */
 export async function dispatch(sql: Queryable, dispatcher: Dispatcher, claims: Claim[]): Promise<void> {
   for (let from = 0; from < claims.length; from += SENT_AT_ONCE) {
@@ -41,5 +41,5 @@ export async function dispatch(sql: Queryable, dispatcher: Dispatcher, claims: C
   }
 }
 
-/** The most claims sent at once. On Lambda, each is a separate call. */
+/** Maximum number of claims sent at once. On Lambda, each is a separate call. */
 const SENT_AT_ONCE = 20

@@ -30,9 +30,9 @@ export async function loadClaimed(
 }
 
 /**
- * Loads a claim by its ids, which are all that an invocation brings, and renews its lease, since nobody can tell how
- * long the invocation took to arrive. Returns the executions that haven't started: none if the claim is gone. The same
- * claim may arrive twice.
+ * Loads a claim by the ids in an invocation's event, and renews its lease, since the invocation may have taken long to
+ * arrive. Returns the executions that haven't started, or none if the claim is gone. The same claim may be delivered
+ * twice.
  */
 export async function loadClaim(
   sql: Queryable,
@@ -44,7 +44,7 @@ export async function loadClaim(
   const since = performance.now()
   const renewed = await sql`
     update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
-  // No row: the lease has expired, or all executions have ended. Another worker may have claimed them.
+  // No row was updated if all executions have ended, or if the lease has expired. Another worker may have claimed them.
   const executions = renewed.count > 0 ? await loadClaimed(sql, id, taskIds, memory.definitions) : []
   return { id, executions, clock, since, isExclusive: false }
 }

@@ -18,8 +18,8 @@ export type DueRow = {
 export type Position = { next_run_at: number; task_id: number }
 
 /**
- * Which due tasks to claim. `oldest`: those that have been due longest. `both`: half from the oldest and half from the
- * latest, for when there aren't slots for all. `quick`: quick and new tasks among the latest.
+ * Which due tasks to claim. `oldest`: those that have been due longest. `both`: half of them the oldest and half the
+ * latest, for when there aren't enough slots for all. `quick`: quick and new tasks among the latest.
  */
 type Which = 'oldest' | 'both' | 'quick'
 
@@ -40,7 +40,7 @@ const DUE = {
   last: epochMs('scheduled_for'),
 }
 
-/** How many of the latest due tasks are searched for quick ones. */
+/** Number of the latest due tasks that are searched for quick tasks. */
 const LATEST = 1000
 
 /**
@@ -76,7 +76,7 @@ const oldest = (tx: Queryable, options: DueOptions, count: number) => tx`
   order by next_run_at, task_id
   limit ${count}`
 
-/** Reads from the other end, down to where `oldest` stopped. */
+/** Reads the index from the other end, down to where `oldest` stopped. */
 const latest = (tx: Queryable, options: DueOptions, count: number) => tx`
   ${isDue(tx, options)} ${isAfter(tx, options)} and (next_run_at, task_id) > (
     select next_run_at, task_id from first order by next_run_at desc, task_id desc limit 1
@@ -95,12 +95,12 @@ const quick = (tx: Queryable, options: DueOptions) => tx`
   order by next_run_at desc, task_id desc
   limit ${options.limit}`
 
-/** Alternates between both halves. Planning may run out of time, and each half should get its share of it. */
+/** Alternates between both halves. Planning may run out of time, and each half should get its share of the time. */
 function alternately<T>(some: T[], others: T[]): T[] {
   return some.flatMap((it, index) => [it, ...others.slice(index, index + 1)])
 }
 
-/** Locks the rows that match `which`, and then those of the rest that match `also`. */
+/** Locks the rows that match `which`, and then the remaining rows that match `also`. */
 async function lockThose(tx: Queryable, which: Fragment, also?: Fragment): Promise<DueRow[]> {
   const wanted = tx`task_id, definition, next_run_at, runs, busy_from, busy_until, scheduled_for`
   const first = tx`select ${wanted} from task_state where ${which} for no key update skip locked`

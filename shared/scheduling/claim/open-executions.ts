@@ -13,7 +13,7 @@ export type TaskPlan = Plan & {
   taskId: number
   task: Definition
   lastRun: LastRun
-  /** The claim that gets the occurrence, as an index of `claimIds`; null if none runs. */
+  /** The claim that gets the occurrence, as an index of `claimIds`; null if no occurrence runs. */
   claim: number | null
 }
 
@@ -24,7 +24,7 @@ type Opened = { task_id: number; id: number; starts: boolean }
 const OPENED = { task_id: 'task_id', id: 'id', starts: 'starts' }
 
 /**
- * Moves the cursors of locked tasks, opens the executions that the plans run, and records what they skip. Returns the
+ * Moves the cursors of locked tasks, opens the planned executions, and records skipped occurrences. Returns the
  * executions.
  */
 export async function openExecutions(
@@ -56,7 +56,7 @@ async function open(
   const [{ at, ...rows }] = await tx<[Columns<Opened> & { at: Date }]>`
     with
     -- Times are in milliseconds since 1970. The clock is read after the rows were locked, not when the transaction
-    -- began, so that no execution starts before its task's last one has ended.
+    -- began, so that no execution starts before its task's last execution has ended.
     plans as (
       select *, run is not null as opens,
         ${startsDue} and due <= ${clock.now.getTime()}::float8 as starts
@@ -136,7 +136,7 @@ export async function handledAlready(
 }
 
 /**
- * Returns milliseconds since 1970. postgres.js would mistake an array of Dates for a single one, and strings are slow
+ * Returns milliseconds since 1970. postgres.js would mistake an array of Dates for a single Date, and strings are slow
  * on both sides.
  */
 const msOf = (instant: Date | null, jitter = 0): number | null => instant && instant.getTime() + jitter

@@ -8,8 +8,8 @@ import type { Definition } from './definition.ts'
 import type { DueRow } from './lock-due.ts'
 
 /**
- * How long one claim may plan, in milliseconds. Counting the long backlog of a cron schedule takes time. Rows that
- * aren't planned in time are left to the next claim.
+ * How long one claim may plan, in milliseconds. Counting a cron schedule's long backlog takes time. Rows that aren't
+ * planned in time are left to the next claim.
  */
 const PLANNING_MS = 500
 
@@ -53,7 +53,10 @@ function tryPlan(row: DueRow, task: Definition, now: Date): Plan | Error {
   }
 }
 
-/** Plans know nothing about jitter: they get times without it, and it is added to the times that they return. */
+/**
+ * Plans a task. `plan` knows nothing about jitter, which is subtracted from its input here, and added to its results
+ * later.
+ */
 function planRow(row: DueRow, task: Definition, schedule: Schedule, now: Date): Plan {
   const { jitter } = task
   const { busy_from: from, busy_until: until } = row

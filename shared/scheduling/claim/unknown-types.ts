@@ -1,15 +1,15 @@
 import { logger } from '../../logger.ts'
 import type { Definition } from './definition.ts'
 
-/** The most tasks that are remembered. Forgotten ones are found again. */
+/** Maximum number of tasks that are remembered. A forgotten task is remembered again when it is next claimed. */
 const REMEMBERED = 10_000
 
-/** Milliseconds until a task is tried again, and the fewest between two warnings about a type. */
+/** Milliseconds until a task is tried again, and minimum milliseconds between two warnings about a type. */
 const LEFT_MS = 60_000
 
 type Left = { type: string; until: number }
 
-/** The tasks that this process has no runner for. In a rolling deployment, a newer process has one. */
+/** The tasks that this process has no runner for. In a rolling deployment, a newer process has a runner for them. */
 export class UnknownTypes {
   readonly #left = new Map<number, Left>()
   /** When each type was last warned about, on the monotonic clock. */
@@ -44,13 +44,16 @@ export class UnknownTypes {
     return [...this.#left.keys()]
   }
 
-  /** Returns the types of those tasks. */
+  /** Returns the types of the tasks that are left to other processes. */
   types(): string[] {
     return [...new Set([...this.#left.values()].map(({ type }) => type))]
   }
 }
 
-/** Once a task has been due for longer than its misfire grace, no other process has a runner for it either. */
+/**
+ * Warns about a task. Once it has been due for longer than its misfire grace, no other process has a runner for it
+ * either.
+ */
 function warn({ id, misfire_grace_seconds }: Definition, type: string, dueForMs: number): void {
   if (dueForMs > misfire_grace_seconds * 1000) {
     const detail = `due for longer than its misfire grace: no process has a runner for ${type}`

@@ -1,7 +1,7 @@
 import type { Queryable } from '../../db.ts'
 import { noRunQueued, openedManually } from '../state/open.ts'
 
-/** The most runs that one tick opens. The rest wait for the next one. */
+/** Maximum number of runs that one tick opens. The rest wait for the next tick. */
 const OPENED_PER_TICK = 1000
 
 /** Opens the manual runs that were requested while another execution was open, once that execution has ended. */

@@ -13,9 +13,10 @@ import { isUnrun, withdrawn } from '../state/withdraw.ts'
 import { reopenSchedules } from './reopen-schedule.ts'
 
 /**
- * Pauses tasks. Their schedules are no longer claimed, and scheduled executions that are queued are cancelled, except
- * for those claimed ahead and those of `once` tasks: these occurrences become due again. Running executions continue.
- * With `until`, the tasks resume by themselves. Returns the ids of the tasks that exist.
+ * Pauses tasks. Their occurrences are no longer claimed, and their queued scheduled executions are cancelled.
+ * Executions that were claimed ahead are withdrawn instead, and so are executions of `once` tasks that haven't run, so
+ * that these occurrences become due again. Running executions continue. With `until`, the tasks resume automatically.
+ * Returns the ids of the tasks that exist.
  */
 export async function pauseTasks(
   sql: Database,
@@ -56,7 +57,7 @@ type PausedTask = ScheduleFields & {
   id: number
   name: string
   next_run_at: Date | null
-  /** When its last run ended, or now if one is open. */
+  /** When its last run ended, or now if a run is open. */
   busy_until: Date | null
   now: Date
 }
@@ -76,7 +77,8 @@ export async function resumeTasks(
 }
 
 /**
- * The most tasks that one tick resumes. Many pauses may end at once, and everything else must not wait for all of them.
+ * Maximum number of tasks that one tick resumes. Many pauses may end at once, and the tick's other work must not wait
+ * for all of them.
  */
 const RESUMED_PER_TICK = 1000
 

@@ -25,12 +25,12 @@ export function schedulerState(watch: Overdue, unknownTypes: UnknownTypes): Sche
   return { state, reasons, ...(unknown.length > 0 && { unknown_types: unknown }) }
 }
 
-/** After this many leases without progress, a scheduler counts as stuck. */
+/** A scheduler counts as stuck after this many times the lease without progress. */
 const STUCK_LEASES = 3
 
 /**
- * Returns whether a restart would help: the scheduler has made no progress for three leases, although the database
- * responds on a new connection and accepts writes. A database that is down is no reason to restart.
+ * Returns whether a restart would help: the scheduler has made no progress for three times the lease, although the
+ * database responds on a new connection and accepts writes. A database that is down is no reason to restart.
  */
 export async function isStuck(
   watch: Overdue,

@@ -7,8 +7,8 @@ export type Duty = 'tick' | 'heartbeat' | 'settle'
 type Owed = { since: number; dueAt: number; isLate: boolean; failure: unknown }
 
 /**
- * Watches the scheduler's duties. A duty that is overdue by a third of a lease is logged as a WARN, with how long and
- * why, and again when it is back on time. Only watches the clock, and doesn't check whether anything works.
+ * Watches the scheduler's duties. A duty that is overdue by a third of the lease is logged as a WARN, with how late it
+ * is and why, and again when it is back on time. Only watches the clock, and doesn't check whether anything works.
  */
 export class Overdue {
   readonly #graceMs: number
@@ -60,7 +60,7 @@ export class Overdue {
     return this.#unreachableAt >= at
   }
 
-  /** Returns the duties that are overdue by a third of a lease. */
+  /** Returns the duties that are overdue by a third of the lease. */
   late(): Duty[] {
     const now = performance.now()
     return [...this.#owed].filter(([, it]) => now - it.dueAt >= this.#graceMs).map(([duty]) => duty)

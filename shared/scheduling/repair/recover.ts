@@ -19,13 +19,13 @@ export type Recovered = {
 }
 
 /**
- * The most claims, and executions in them, that one transaction recovers, since it holds locks meanwhile. A claim is
- * always recovered as a whole.
+ * Maximum number of claims, and of executions in them, that one transaction recovers, since it holds locks meanwhile. A
+ * claim is always recovered as a whole.
  */
 const CLAIMS = 200
 export const RECOVERED_AT_ONCE = 5000
 
-/** How long one call continues while there is more, in milliseconds. */
+/** How long one call continues while there are more expired claims, in milliseconds. */
 const ENOUGH_MS = 2000
 
 /**
@@ -115,7 +115,7 @@ async function lockOpen(
     for no key update of s`
 }
 
-/** Pauses tasks that are probably what kills the workers. */
+/** Pauses tasks that probably crash their workers. */
 async function pauseOverLimit(tx: Queryable, overLimit: Lost[]): Promise<void> {
   if (overLimit.length === 0) return
   const taskIds = overLimit.map((it) => it.task_id)

@@ -5,14 +5,14 @@ import { warnOfEach } from '../../warn-of-each.ts'
 const PASS_SECONDS = 900
 const REST_SECONDS = 30
 
-/** The fewest pages in a slice, so that a small table is read at once. */
+/** Minimum number of pages in a slice, so that a small table is read at once. */
 const LEAST_PAGES = 256
 
 /** Milliseconds between two slices. After a period without ticks, a slice catches up, by at most `MOST_SECONDS`. */
 const SLICE_MS = 1000
 const MOST_SECONDS = 60
 
-/** The most executions that one slice repairs. If there are more, the same slice is repeated. */
+/** Maximum number of executions that one slice repairs. If there are more, the same slice is repeated. */
 const REPAIRED = 1000
 
 type Options = { leaseSeconds: number; leastPages?: number }
@@ -22,12 +22,12 @@ type Slice = { from: number; to: number; pages: number }
 
 /**
  * Searches a slice of all tasks for open executions whose claim has no row, or has a row that doesn't name them.
- * Recover can't see those, whatever caused them: a bug, a manual change, a restored backup. Restores the claim's row,
- * with one new lease. If the worker is alive, it renews that lease; otherwise recover takes over. Returns the
- * milliseconds until the next call.
+ * Recover can't see such executions, whatever caused them: a bug, a manual change, a restored backup. Restores the
+ * claim's row, with one new lease. If the worker is alive, it renews that lease; otherwise recover takes over. Returns
+ * the milliseconds until the next call.
  *
  * The database stores how far the sweep has come, so all replicas share one pass, and a restart continues it. The sweep
- * reads by physical position. A row that is written moves, and may escape a pass; but nobody writes a stranded row.
+ * reads by physical position. A row that is written moves, and may escape a pass, but a stranded row isn't written.
  */
 export async function sweep(
   sql: Database,
@@ -39,7 +39,7 @@ export async function sweep(
     const repaired = await giveRowsBack(tx, slice, leaseSeconds)
     return { repaired, askInMs: await finishSlice(tx, slice, repaired.length === REPAIRED) }
   })
-  warnOfEach('execution had no claim: gave it one, with a new lease', repaired)
+  warnOfEach('execution had no claim: restored the claim, with a new lease', repaired)
   return askInMs
 }
 

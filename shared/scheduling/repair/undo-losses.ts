@@ -12,13 +12,13 @@ export type GivenUp = { claimIds: string[]; executionIds: number[] }
 
 /**
  * Stops these losses from counting toward `crash_limit`, and ends the pauses that they caused, since the tasks didn't
- * kill the worker. Losses that are recovered later won't count either. Can be repeated. Returns how many tasks were
+ * crash the worker. Losses that recover finds later won't count either. Safe to repeat. Returns how many tasks were
  * resumed.
  */
 export async function undoLosses(sql: Database, { claimIds, executionIds }: GivenUp): Promise<number> {
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
-      // This comes first. Recover locks such a row until its losses are committed, so the next statement sees them.
+      // This comes first. Recover locks a claim until its losses are committed, so the next statement sees them.
       await tx`update claims set blameless = true where id = any(${claimIds}::uuid[])`
       const resumed = await uncount(tx, executionIds)
       await touch(

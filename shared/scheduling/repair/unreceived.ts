@@ -2,11 +2,11 @@ import type { Database } from '../../db.ts'
 import { logger } from '../../logger.ts'
 import { freeUnreceived } from './drop-claims.ts'
 
-/** The most claims that are remembered. Any others are recovered when their leases expire. */
+/** Maximum number of claims that are remembered. The rest are recovered when their leases expire. */
 const REMEMBERED = 1000
 
 /**
- * Claims that no worker received, because the response to their statement was lost. The statement may be committed
+ * Claims that no worker received, because the response to their statement was lost. The server may commit the statement
  * anyway, now or once it gets its locks.
  */
 export class UnreceivedClaims {
@@ -19,8 +19,8 @@ export class UnreceivedClaims {
   }
 
   /**
-   * Frees what those claims hold, so that it doesn't count as lost. Tries each claim until its lease would have
-   * expired, since the server may commit late.
+   * Frees the executions that these claims hold, so that they don't count as lost. Tries each claim until its lease
+   * would have expired, since the server may commit late.
    */
   async freeAll(sql: Database, leaseSeconds: number): Promise<void> {
     if (this.#claims.length === 0) return

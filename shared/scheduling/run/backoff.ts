@@ -1,7 +1,7 @@
 /**
- * Returns how many seconds to wait before the next attempt, after `failures` failed ones (at least 1). `base` doubles
- * with each failure, up to `cap`. Half of the result is fixed and half is random ("equal jitter", Brooker, AWS
- * Architecture Blog, 2015), so that tasks that failed together don't come back together. `random` returns a number in
+ * Returns how many seconds to wait before the next attempt, after `failures` failed attempts (at least 1). `base`
+ * doubles with each failure, up to `cap`. Half of the result is fixed and half is random ("equal jitter", Brooker, AWS
+ * Architecture Blog, 2015), so that tasks that failed together aren't retried together. `random` returns a number in
  * [0, 1).
  */
 export function backoffSeconds(

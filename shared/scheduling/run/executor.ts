@@ -18,7 +18,7 @@ import { Starter } from './starter.ts'
 /** Nothing more is claimed once the params and results in this process add up to this many bytes. */
 const HEAVY_BYTES = 48 * 2 ** 20
 
-/** How many runs begin before everything else gets a turn. */
+/** Number of runs that begin before other work gets a turn. */
 const RUNS_PER_TURN = 200
 
 type Options = {
@@ -27,7 +27,7 @@ type Options = {
   maxRunning: number
   /** A connection that only the heartbeat uses. Default: `sql`. */
   heartbeatSql?: Database
-  /** Watches whether heartbeats and settlements are on time. Default: one of its own. */
+  /** Watches whether heartbeats and settlements are on time. Default: a new instance. */
   overdue?: Overdue
 }
 
@@ -107,8 +107,9 @@ export class Executor {
   }
 
   /**
-   * Runs a claim's executions, each at its own due time. Accepts the claim if that hasn't been done. Resolves when all
-   * of them are settled, freed, or have lost their claim. No run lasts longer than `limitMs` milliseconds from now.
+   * Runs a claim's executions, each at its own due time. Accepts the claim if it hasn't been accepted yet. Resolves
+   * when all of them are settled, freed, or have lost their claim. No run lasts longer than `limitMs` milliseconds from
+   * now.
    */
   async execute(claim: Claim, limitMs: number): Promise<void> {
     if (claim.executions.length === 0) return
@@ -140,7 +141,7 @@ export class Executor {
         beganAt: 0,
         lateReason: null,
       }
-      // A claim may have started what was due.
+      // A claim may have started the executions that were due.
       if (started_at) started.push(item)
       else waiting.push(item)
       this.#bytes += task.bytes
@@ -154,7 +155,7 @@ export class Executor {
     return accepted
   }
 
-  /** Begins runs in groups, so that a thousand runs due at the same time don't hold up everything else. */
+  /** Begins runs in groups, so that a thousand runs due at the same time don't hold up other work. */
   async #runAll(items: HeldExecution[]): Promise<void> {
     for (let from = 0; from < items.length; from += RUNS_PER_TURN) {
       const runs = items.slice(from, from + RUNS_PER_TURN).map((item) => this.#run(item))
@@ -172,7 +173,7 @@ export class Executor {
     const lateMs = item.beganAt - dueAt
     if (logsInfo) logger.info('execution started', { ...keys(execution), late_ms: Math.round(lateMs) })
     if (lateMs >= LATE_MS) {
-      const late = { dueAt, attempt: execution.attempt, isOwn: claim.isExclusive }
+      const late = { dueAt, slotSince: item.slotSince, attempt: execution.attempt, isOwn: claim.isExclusive }
       item.lateReason = whyLate(late, this.#slots, this.#overdue)
     }
     const run = new Run(item, Math.min(timeoutSeconds, left), this.#onEnd)
@@ -181,7 +182,7 @@ export class Executor {
     return run
   }
 
-  /** `outcome` is null if the claim was lost. Then nothing may be written. */
+  /** `outcome` is null if the claim was lost, in which case nothing may be written. */
   readonly #onEnd = (run: Run, outcome: Outcome | null): void => {
     const { item } = run
     item.claim.runs.delete(run)
@@ -213,7 +214,7 @@ export class Executor {
     this.#tellDueSoon(item)
   }
 
-  /** The last execution to leave a claim ends it. */
+  /** Removes an execution from its claim. Ends the claim if it was the last one. */
   #leave({ claim, execution }: HeldExecution): void {
     this.#bytes -= execution.task.bytes
     claim.left -= 1
@@ -221,7 +222,7 @@ export class Executor {
     if (claim.left === 0) this.#end(claim)
   }
 
-  /** A claim that wasn't lost, and that no settlement has removed yet, is removed by the next one. */
+  /** Ends a claim. The next settlement removes its row, unless the claim was lost or its row is already gone. */
   #end(claim: HeldClaim): void {
     this.#heartbeat.forget(claim)
     if (claim.gone || claim.lost) claim.over()
@@ -233,12 +234,15 @@ export class Executor {
     if (instantOn(clock, next_run_at) - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.callback()
   }
 
-  /** Calls back when a run ends and its task is due again within `withinMs`, since a tick may have passed it over. */
+  /**
+   * Registers a callback for when a run ends and its task is due again within `withinMs` milliseconds, since a tick may
+   * have passed the task over.
+   */
   onDueSoon(withinMs: number, callback: () => void): void {
     this.#dueSoon = { withinMs, callback }
   }
 
-  /** Calls back when runs have ended and their slots are free. */
+  /** Registers a callback for when runs have ended and their slots are free. */
   onFreed(callback: () => void): void {
     this.#starter.onFreed(callback)
   }
@@ -248,33 +252,31 @@ export class Executor {
     this.#starter.reserve(count)
   }
 
-  /** How many executions have been accepted and not settled yet. */
+  /** Number of executions that have been accepted and not settled yet. */
   get load(): number {
     return this.#load
   }
 
-  /**
-   * Whether the last attempt to renew leases couldn't reach the database, so that a new claim couldn't be kept either.
-   */
+  /** Whether the last attempt to renew leases couldn't reach the database. A new claim couldn't be renewed either. */
   get isCutOff(): boolean {
     return this.#heartbeat.isCutOff
   }
 
   /** Whether the params of accepted executions and the unwritten results have reached `HEAVY_BYTES`. */
   get isHeavy(): boolean {
-    return this.#bytes >= HEAVY_BYTES
+    return this.#load > 0 && this.#bytes >= HEAVY_BYTES
   }
 
   get running(): number {
     return this.#slots.taken
   }
 
-  /** How many more executions of any kind may run at once. */
+  /** Number of further executions, of any kind, that may start now. */
   get freeSlots(): number {
     return this.#starter.freeSlots
   }
 
-  /** How many manual runs and quick runs may be claimed while no common slot is free. */
+  /** Number of manual runs and quick runs that may be claimed while no common slot is free. */
   get quickCapacity(): number {
     return this.#starter.quickCapacity
   }
@@ -285,7 +287,7 @@ export class Executor {
   }
 
   /**
-   * Returns the names of up to `count` tasks that have held slots of a share longest, and how many milliseconds the
+   * Returns the names of up to `count` tasks that have held a share's slots longest, and how many milliseconds the
    * first one has held its slot.
    */
   longest(share: Share, count: number): { names: string[]; ms: number } {
@@ -293,7 +295,7 @@ export class Executor {
   }
 
   /**
-   * Starts nothing more, and resolves when nothing is running. Runs that are still going after `graceMs` milliseconds,
+   * Starts no more runs, and resolves when all runs have ended. Runs that are still going after `graceMs` milliseconds,
    * or when `hurry` aborts, are stopped and handed back for another process to run.
    */
   async drain(graceMs: number, hurry: AbortSignal): Promise<void> {
@@ -304,7 +306,8 @@ export class Executor {
     await Promise.race([idle, wait(graceMs, undefined, { signal }).catch(() => {})])
     done.abort()
     this.#heartbeat.stopAll('shutdown')
-    // After a whole lease without a response from the database, there is nothing left to hand back: others recover it.
+    // After a whole lease without a response from the database, there is nothing left to hand back: other processes
+    // recover it.
     await Promise.race([idle, wait(this.#options.leaseSeconds * 1000, undefined, { ref: false })])
   }
 

@@ -8,9 +8,9 @@ type Claim = { id: string; executionIds: number[] }
 /** Milliseconds between two attempts to report. */
 const RETRY_MS = 1000
 
-/** How many claims one statement reports. */
+/** Maximum number of claims that one statement reports. */
 const BATCH = 100
-/** The most executions that are remembered. Older ones count as if their worker had died. */
+/** Maximum number of executions that are remembered. The losses of older executions do count. */
 const REMEMBERED = 200_000
 
 /**
@@ -27,7 +27,7 @@ export class GivenUp {
     this.#sql = sql
   }
 
-  /** `executionIds`: all executions of the claim. Nothing is undone for those that have ended. */
+  /** `executionIds`: all executions of the claim. Those that have ended aren't affected. */
   add(id: string, executionIds: number[]): void {
     this.#claims.push({ id, executionIds })
     this.#executions += executionIds.length

@@ -14,14 +14,14 @@ const RETRY_MS = 250
 /** Milliseconds between two checks of how late the event loop is. */
 const WATCH_MS = 100
 
-/** The most claims that one statement renews, and the most runs that one statement checks. */
+/** Maximum number of claims that one statement renews, and of runs that one statement checks. */
 const BATCH = 2000
 
 type Options = { leaseSeconds: number; overdue: Overdue; givenUp: GivenUp }
 
 /**
- * Renews the leases of all claims that this process holds, every third of a lease. Stops runs that were cancelled or
- * have lost their claim, and all runs of a claim whose lease expires without renewal.
+ * Renews the leases of all claims that this process holds, at intervals of a third of the lease. Stops runs that were
+ * cancelled or have lost their claim, and all runs of a claim whose lease expires without renewal.
  */
 export class Heartbeat {
   readonly #held = new Map<string, HeldClaim>()
@@ -46,7 +46,7 @@ export class Heartbeat {
     this.#givenUp = givenUp
   }
 
-  /** Whether the last beat couldn't reach the database, so that a new claim couldn't be kept either. */
+  /** Whether the last beat couldn't reach the database. A new claim couldn't be renewed either. */
   get isCutOff(): boolean {
     return this.#isUnreachable
   }
@@ -106,7 +106,7 @@ export class Heartbeat {
     for (const { runs } of this.#held.values()) for (const run of runs) run.stop(reason)
   }
 
-  /** Schedules the next beat at `at`, unless it comes sooner. */
+  /** Schedules the next beat at `at`, unless a beat is due sooner. */
   #nextBy(at: number): void {
     if (at >= this.#nextAt) return
     this.#nextAt = at
@@ -121,9 +121,9 @@ export class Heartbeat {
   }
 
   /**
-   * Either the database couldn't be reached in time, or this process was blocked: only this process can tell which. In
-   * the first case, it gives the claim up, so that the loss doesn't count. In the second case the loss does count: a
-   * task that blocks its process is exactly what `crash_limit` is for.
+   * Handles a lease that has expired. Either the database couldn't be reached in time, or this process was blocked:
+   * only this process can tell which. In the first case, it gives the claim up, so that the loss doesn't count. In the
+   * second case the loss does count: a task that blocks its process is exactly what `crash_limit` is for.
    */
   #expire(held: HeldClaim): void {
     markLost(held)
@@ -146,8 +146,8 @@ export class Heartbeat {
   }
 
   /**
-   * Renews leases and checks runs, one beat at a time. The next beat comes after a third of a lease, or soon if this
-   * one failed.
+   * Renews leases and checks runs, one beat at a time. The next beat comes after a third of the lease, or soon if this
+   * beat failed.
    */
   async #beat(): Promise<void> {
     this.#nextAt = Number.POSITIVE_INFINITY
@@ -158,13 +158,13 @@ export class Heartbeat {
     if (isReached) await this.#askAboutAll()
     this.#beating = false
     const ends = this.#stillHeld().map(({ leaseEnds }) => leaseEnds)
-    // A claim that arrived meanwhile may be the next one to renew.
+    // A claim that arrived meanwhile may be the next to renew.
     const due =
       ends.reduce((first, end) => Math.min(first, end), since + this.#leaseMs) - (2 / 3) * this.#leaseMs
     if (this.#held.size > 0) this.#nextBy(isReached ? due : performance.now() + RETRY_MS)
   }
 
-  /** Returns the claims that aren't lost. Other processes recover those that are. */
+  /** Returns the claims that aren't lost. Other processes recover lost claims. */
   #stillHeld(): HeldClaim[] {
     return [...this.#held.values()].filter(({ lost }) => !lost)
   }
@@ -188,9 +188,10 @@ export class Heartbeat {
       return true
     } catch (error) {
       if (wasTooSlow(error)) this.#batch.tooSlow()
-      // Logged once; `Overdue` logs the rest.
+      // Only the first failure is logged here; `Overdue` logs the rest.
       if (!this.#isUnreachable) logger.warn('heartbeat failed', { claims: all.length, error: error as Error })
-      this.#isUnreachable = isUnreachable(error)
+      // With nothing held, no beat would follow that could reset it.
+      this.#isUnreachable = isUnreachable(error) && this.#held.size > 0
       this.#overdue.failed('heartbeat', error)
       return false
     }
@@ -203,8 +204,8 @@ export class Heartbeat {
   }
 
   /**
-   * Checks all runs for cancels and lost claims. Someone may have locked the table: then the next beat checks again.
-   * The leases are renewed regardless.
+   * Checks all runs for cancellations and lost claims. If that fails, perhaps because someone has locked the table, the
+   * next beat checks again. The leases are renewed regardless.
    */
   async #askAboutAll(): Promise<void> {
     const running = [...this.#held.values()].flatMap(({ runs }) => [...runs])
@@ -239,7 +240,7 @@ async function renew(sql: Queryable, held: HeldClaim[], leaseSeconds: number): P
   return new Set(rows.map((row) => row.id))
 }
 
-/** Returns whether each run was asked to stop, by execution id. Runs that no longer hold their task are missing. */
+/** Returns whether each run was asked to stop, by execution id. Runs that have lost their claims are missing. */
 async function askAbout(sql: Queryable, runs: Stoppable[]): Promise<Map<number, boolean>> {
   const executions = runs.map(({ execution }) => execution)
   const rows = await sql<{ id: number; cancelled: boolean }[]>`

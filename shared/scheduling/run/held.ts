@@ -11,22 +11,25 @@ export type Stoppable = { readonly execution: ClaimedExecution; stop(reason: Sto
 /** A claim that this process holds. */
 export type HeldClaim = {
   readonly id: string
-  /** Ids of the executions that it was claimed with. */
+  /** Ids of the executions that it held when it was claimed. */
   readonly executionIds: number[]
   /** Converts the executions' times to this process's monotonic clock. */
   readonly clock: Clock
-  /** Whether no other worker can have it. */
+  /** Whether no other worker can have the claim. */
   readonly isExclusive: boolean
   /** When its runs must have stopped, because the invocation ends then. On the monotonic clock. */
   deadline: number
   readonly runs: Set<Stoppable>
-  /** How many of its executions this process isn't done with. */
+  /** Number of its executions that this process isn't done with. */
   left: number
-  /** How many of its executions have ended, as confirmed by the database. */
+  /** Number of its executions that have ended, as confirmed by the database. */
   ended: number
-  /** When this process must consider the lease over, on its monotonic clock (`performance.now()`, milliseconds). */
+  /** When this process must consider the lease expired, on its monotonic clock (`performance.now()`, milliseconds). */
   leaseEnds: number
-  /** Whether its lease is over. Nothing in it may be started anymore, since another worker may have claimed it. */
+  /**
+   * Whether this process has lost the claim. Its executions must not start anymore, since another worker may have
+   * claimed them.
+   */
   lost: boolean
   /** Whether its row is gone. */
   gone: boolean
@@ -41,13 +44,13 @@ export type HeldExecution = {
   readonly claim: HeldClaim
   /** When it is due, or when it starts if that is later. On the monotonic clock, like the other times here. */
   at: number
-  /** Whether the response to its start was lost, so that it may have started according to the database. */
+  /** Whether the response to its start was lost, so that the database may have recorded the start. */
   mayBeStarted: boolean
   /** The share that its slot belongs to. It has a slot while it starts and runs. */
   share: Share | undefined
   /** `performance.now()` when it got its slot. */
   slotSince: number
-  /** Its neighbors in the list of works that have a slot, oldest slot first. */
+  /** Its neighbors in the list of executions that have a slot, oldest slot first. */
   before: HeldExecution | undefined
   after: HeldExecution | undefined
   /** When its run began, and why that was late. */
@@ -55,5 +58,5 @@ export type HeldExecution = {
   lateReason: LateReason | null
 }
 
-/** The two groups of slots: the common ones, and those kept for quick work. */
+/** The two groups of slots: common slots, and slots kept for quick work. */
 export type Share = 'common' | 'kept'

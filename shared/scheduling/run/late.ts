@@ -7,8 +7,9 @@ export const LATE_MS = 1000
 
 /** A run that has begun late. */
 type Late = {
-  /** On this process's monotonic clock. */
+  /** When it was due, and when it got its slot. On this process's monotonic clock. */
   dueAt: number
+  slotSince: number
   attempt: number
   /** Whether it was claimed in this process. */
   isOwn: boolean
@@ -18,9 +19,13 @@ type Late = {
  * Returns why a run began late, or null if this process can't know. It waited for the database or for a slot (retries
  * get only a share of the slots). If it waited for neither, it was already overdue when a scheduler first saw it.
  */
-export function whyLate({ dueAt, attempt, isOwn }: Late, slots: Slots, watch: Overdue): LateReason | null {
+export function whyLate(
+  { dueAt, slotSince, attempt, isOwn }: Late,
+  slots: Slots,
+  watch: Overdue,
+): LateReason | null {
   if (watch.wasUnreachableSince(dueAt)) return 'database'
   if (!isOwn) return null
-  if (!slots.wereFullSince(dueAt)) return 'catch_up'
+  if (!slots.wereFull({ from: dueAt, to: slotSince })) return 'catch_up'
   return attempt > 1 ? 'retry_share' : 'no_place'
 }

@@ -1,15 +1,15 @@
 import type { HeldExecution } from './held.ts'
 
 /**
- * How many of the latest first attempts are considered for kept slots. This happens after each run, so it must be
- * cheap.
+ * Number of the latest first attempts that are considered for kept slots. They are checked after each run, so this must
+ * be cheap.
  */
 const CONSIDERED = 200
 
 /**
- * Works that are due in this process and wait for a slot. Manual runs go first. Retries get at most half of the free
- * slots while anything else waits. The rest is split between those that have waited longest and those that have just
- * come due, so that nothing waits behind a whole backlog.
+ * Executions that are due in this process and wait for a slot. Manual runs go first. Retries get at most half of the
+ * free slots while anything else waits. The rest is split between the executions that have waited longest and those
+ * that have just come due, so that an execution doesn't wait behind a whole backlog.
  */
 export class ReadyQueue {
   #manual: HeldExecution[] = []

@@ -18,7 +18,9 @@ export class Run implements RunInfo {
   #stopped: StopReason | undefined
   #ended = false
 
-  /** `onEnd` is called once, with the outcome, or with null if the claim was lost. Then nothing may be written. */
+  /**
+   * `onEnd` is called once, with the outcome, or with null if the claim was lost, in which case nothing may be written.
+   */
   constructor(
     item: HeldExecution,
     timeoutSeconds: number,
@@ -35,8 +37,8 @@ export class Run implements RunInfo {
   }
 
   /**
-   * Starts the timeout. Called one turn of the event loop after `begin`: runs that end at once have ended by then, and
-   * need no timer.
+   * Starts the timeout. Called one turn of the event loop after `begin`: runs that end immediately have then ended, and
+   * don't need a timer.
    */
   limit(): void {
     if (!this.#ended) this.#timer = setTimeout(stopInTime, this.#timeoutSeconds * 1000, this)

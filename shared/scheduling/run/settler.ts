@@ -12,9 +12,9 @@ import type { HeldClaim, HeldExecution } from './held.ts'
 /** How long endings are gathered, in milliseconds, unless there are enough for a batch sooner. */
 const GATHER_MS = 2
 const BATCH = 2000
-/** The most bytes of results in one statement. A single result that is larger still gets its own. */
+/** Maximum bytes of results in one statement. A larger result gets a statement of its own. */
 const BATCH_BYTES = 4 * 2 ** 20
-/** The most statements in flight, each on its own connection. */
+/** Maximum number of statements in flight, each on its own connection. */
 const MAX_IN_FLIGHT = 3
 const RETRY_MS = 250
 
@@ -47,7 +47,7 @@ export class Settler {
   #dropped: ClaimedExecution[] = []
   #timer: NodeJS.Timeout | undefined
   #inFlight = 0
-  /** How many urgent jobs it is waiting for, and whether a flush is due once they are done. */
+  /** Number of urgent jobs that it is waiting for, and whether a flush is due once they are done. */
   #blockers = 0
   #isFlushDue = false
 
@@ -57,7 +57,7 @@ export class Settler {
     this.#tell = tell
   }
 
-  /** Sends no statements until `work` is done, which is more urgent and must be short. */
+  /** Delays all statements until `work` is done, which is more urgent and must be short. */
   async after(work: Promise<void>): Promise<void> {
     this.#blockers += 1
     try {
@@ -75,14 +75,15 @@ export class Settler {
     this.#flushSoon()
   }
 
-  /** Removes a claim that has nothing left in this process. */
+  /** Removes a claim that has no executions left in this process. */
   remove(claim: HeldClaim): void {
     this.#doneClaims.push(claim)
     this.#flushSoon()
   }
 
   /**
-   * Logs why an execution lost its claim while it ran. Gathers others first, so that the database is asked only once.
+   * Logs why an execution lost its claim while it ran. Gathers more executions first, so that the database is asked
+   * only once.
    */
   drop(execution: ClaimedExecution): void {
     if (this.#dropped.push(execution) > 1) return
@@ -103,7 +104,10 @@ export class Settler {
     }
   }
 
-  /** Only full batches get another connection; a smaller one gathers more while the first is in flight. */
+  /**
+   * Returns whether a statement may be sent. Only a full batch gets another connection; a smaller batch gathers more
+   * endings while another statement is in flight.
+   */
   #maySend(): boolean {
     return this.#inFlight === 0 || (this.#inFlight < MAX_IN_FLIGHT && this.#endings.length >= BATCH)
   }
@@ -129,8 +133,8 @@ export class Settler {
   }
 
   /**
-   * If the database can't be reached, retries until the leases expire. An ending that is rejected doesn't hold up the
-   * others.
+   * Writes endings. If the database can't be reached, retries until the leases expire. An ending that is rejected
+   * doesn't hold up the others.
    */
   async #write(endings: Ending[], doneClaims: HeldClaim[]): Promise<void> {
     const done = doneWith(endings, doneClaims)
@@ -170,7 +174,7 @@ export class Settler {
     await this.#write(endings.slice(middle), doneClaims)
   }
 
-  /** The database rejects this ending, so the ledger gets a failure that says so. */
+  /** Handles an ending that the database rejects: the ledger gets a failure that says so. */
   async #refused(ending: Ending, error: unknown): Promise<void> {
     const { id: execution_id, task_id } = ending.execution
     logger.error('execution could not be settled', { execution_id, task_id, error: error as Error })
@@ -180,7 +184,10 @@ export class Settler {
     this.#tell.settled(ending, settled?.ids.has(execution_id) ?? false)
   }
 
-  /** Handles endings that this statement didn't write. An earlier statement may have, if its response was lost. */
+  /**
+   * Handles endings that this statement didn't write. An earlier statement may have written them, if its response was
+   * lost.
+   */
   async #explain(missing: Ending[]): Promise<void> {
     if (missing.length === 0) return
     const written = await explain(this.#sql, missing)
@@ -190,7 +197,7 @@ export class Settler {
 
 const isLost = ({ item }: Ending): boolean => item.claim.lost
 
-/** Returns the claims that are done once these endings are written, along with those that are done already. */
+/** Returns the claims that are done once these endings are written, along with the claims that are already done. */
 function doneWith(endings: Ending[], doneClaims: HeldClaim[]): (DoneClaim & { claim: HeldClaim })[] {
   const counts = new Map<HeldClaim, number>(doneClaims.map((claim) => [claim, 0]))
   for (const { item } of endings) counts.set(item.claim, (counts.get(item.claim) ?? 0) + 1)

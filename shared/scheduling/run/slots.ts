@@ -2,8 +2,8 @@ import type { ClaimedExecution } from '../claim/claim.ts'
 import type { HeldExecution, Share } from './held.ts'
 
 /**
- * One of `KEPT_SHARE` slots is kept for quick work, up to `KEPT_MAX`. With 8 or more slots, at least two are kept: a
- * single one could be taken by one long run. With fewer than 4 slots, none is kept.
+ * One in `KEPT_SHARE` slots is kept for quick work, up to `KEPT_MAX`. With 8 or more slots, at least two are kept,
+ * since one long run could take a single kept slot. With fewer than 4 slots, no slot is kept.
  */
 const KEPT_SHARE = 8
 const KEPT_MAX = 16
@@ -20,15 +20,17 @@ export function keptSlots(slots: number): number {
 }
 
 /**
- * The executions that have a slot of a share, as a linked list, oldest slot first. An execution can be removed from anywhere in
- * constant time, which may happen a hundred thousand times a second.
+ * The executions that have a share's slots, as a linked list, oldest slot first. An execution can be removed from
+ * anywhere in constant time, which may happen a hundred thousand times a second.
  */
 class TakenSlots {
   oldest: HeldExecution | undefined
   #latest: HeldExecution | undefined
   size = 0
 
-  /** Appends an execution. One that moves here from the other share is inserted by the age of its slot instead. */
+  /**
+   * Appends an execution. An execution that moves here from the other share is inserted by the age of its slot instead.
+   */
   add(item: HeldExecution): void {
     const latest = this.#latest
     const after = latest && latest.slotSince > item.slotSince ? this.#firstAfter(item.slotSince) : undefined
@@ -73,8 +75,10 @@ export class Slots {
   readonly #keptTotal: number
   readonly #taken: Record<Share, TakenSlots> = { common: new TakenSlots(), kept: new TakenSlots() }
   #reserved = 0
-  /** When a common slot last became free after all had been taken; infinite while all are taken. */
-  #fullUntil = Number.NEGATIVE_INFINITY
+  /** The last time span in which all common slots were taken. Infinite while they are. */
+  #full = { from: Number.NEGATIVE_INFINITY, until: Number.NEGATIVE_INFINITY }
+  /** When the span before that ended. */
+  #wasFullUntil = Number.NEGATIVE_INFINITY
 
   constructor(total: number) {
     this.#keptTotal = keptSlots(total)
@@ -102,7 +106,6 @@ export class Slots {
   /** Reserves `count` common slots for claims in flight; a negative count releases them. */
   reserve(count: number): void {
     this.#reserved += count
-    this.#noteFull()
   }
 
   /** Puts each execution into a common slot. */
@@ -113,7 +116,8 @@ export class Slots {
   }
 
   /**
-   * Puts the execution into a kept slot if it may have one. `hanging`: the result of `hanging()`. Returns whether it did.
+   * Puts an execution into a kept slot if it may have one. `hanging`: the result of `hanging()`. Returns whether it
+   * did.
    */
   takeKept(item: HeldExecution, hanging: Set<string>): boolean {
     if (this.keptFree <= 0 || !mayUseKept(item.execution, hanging)) return false
@@ -126,9 +130,10 @@ export class Slots {
   }
 
   /**
-   * Nobody knows whether a new task is quick. New tasks get a quarter of the kept slots at a time, but at least one.
-   * Those that turn out to be slow leave another quarter to others, whatever their targets. If only one slot is kept,
-   * new tasks don't get it.
+   * Returns whether another new task may get a kept slot. It isn't known yet whether a new task is quick, so new tasks
+   * get at most a quarter of the kept slots at a time, but at least one. New tasks that turn out to be slow don't count
+   * toward that quarter, but another quarter is always left to other executions, whatever their targets. If only one
+   * slot is kept, new tasks don't get it.
    */
   #hasRoomForNew(others: HeldExecution[]): boolean {
     const before = performance.now() - SLOW_MS
@@ -164,8 +169,8 @@ export class Slots {
   }
 
   /**
-   * Returns the targets that hang or may hang: those of runs that are already slow, and those of new tasks that are
-   * running, since nobody knows yet whether they are quick.
+   * Returns the targets that hang or may hang: the targets of slow runs, and the targets of running new tasks, which
+   * may turn out to be slow.
    */
   hanging(): Set<string> {
     const before = performance.now() - SLOW_MS
@@ -178,18 +183,27 @@ export class Slots {
     return targets
   }
 
-  /** Returns whether all common slots were taken at some time since `at` (`performance.now()`). */
-  wereFullSince(at: number): boolean {
-    return this.#fullUntil >= at
+  /** Returns whether all common slots were taken at some time after `from` and before `to` (`performance.now()`). */
+  wereFull({ from, to }: { from: number; to: number }): boolean {
+    const last = this.#full.from < to ? this.#full.until : this.#wasFullUntil
+    return last >= from
   }
 
+  /** A reserved slot may stay unused, so it doesn't count as taken. */
   #noteFull(): void {
-    if (this.free <= 0) this.#fullUntil = Number.POSITIVE_INFINITY
-    else if (this.#fullUntil === Number.POSITIVE_INFINITY) this.#fullUntil = performance.now()
+    const isFull = this.#taken.common.size >= this.#commonTotal
+    const wasFull = this.#full.until === Number.POSITIVE_INFINITY
+    if (isFull === wasFull) return
+    const now = performance.now()
+    if (wasFull) this.#full.until = now
+    else {
+      this.#wasFullUntil = this.#full.until
+      this.#full = { from: now, until: Number.POSITIVE_INFINITY }
+    }
   }
 
   /**
-   * Returns the names of up to `count` tasks that have held slots of a share longest, and how many milliseconds the
+   * Returns the names of up to `count` tasks that have held a share's slots longest, and how many milliseconds the
    * first one has held its slot.
    */
   longest(share: Share, count: number): { names: string[]; ms: number } {

@@ -1,20 +1,20 @@
-/** The least time that writing a start takes, in milliseconds. Assumed until the first start has been measured. */
+/** Minimum time that writing a start takes, in milliseconds. Assumed until the first start has been measured. */
 const LEAST_MS = 4
 
-/** The most that one sample counts for, in milliseconds. A slower response was a hiccup, and won't repeat. */
+/** Maximum that one sample counts for, in milliseconds. A slower response was a hiccup that won't happen again. */
 const MOST_MS = 50
 
-/** Milliseconds that each of many starts at the same time adds, and the most that all of them add. Measured. */
+/** Milliseconds that each of many simultaneous starts adds, and the maximum that all of them add. Measured. */
 const EACH_MS = 0.03
 const ALL_MS = 1500
 
-/** A slow start is forgotten slowly: after this many quick ones, a third of it remains. */
+/** A slow start is forgotten slowly: after this many quick starts, a third of its effect remains. */
 const MEMORY = 50
 
 /**
  * Decides how long before an execution is due its start is written, so that it runs on time and not one round trip
- * later. Follows how long recent starts took: up at once, since this exists to prevent being late, and down little by
- * little.
+ * later. Follows how long recent starts took: the lead rises at once, since its purpose is to prevent late starts, and
+ * falls gradually.
  */
 export class StartLead {
   #tookMs = LEAST_MS

@@ -12,13 +12,15 @@ import type { Slots } from './slots.ts'
 import { StartLead } from './start-lead.ts'
 
 /**
- * The most executions per start statement, and the most statements in flight. The rest wait here instead of in front of
- * a heartbeat.
+ * Maximum number of executions per start statement, and of statements in flight. The rest wait here, so that they don't
+ * delay a heartbeat.
  */
 const BATCH = 1000
 const MAX_IN_FLIGHT = 3
 
-/** Due executions that get no slot within this many milliseconds are freed: another worker may have one. */
+/**
+ * Due executions that get no slot within this many milliseconds are freed, since another worker may have a free slot.
+ */
 const PATIENCE_MS = 1000
 const RETRY_MS = 250
 
@@ -33,18 +35,18 @@ type Listener = {
 /** Manual runs and quick runs are short, so this many may be claimed per kept slot. */
 const CLAIMS_PER_KEPT_SLOT = 16
 
-/** Starts claimed executions, each at its own due time, never more at once than there are slots. */
+/** Starts claimed executions, each at its own due time, and never more at once than there are slots. */
 export class Starter {
   readonly #sql: Database
   readonly #slots: Slots
   readonly #tell: Listener
   readonly #lead = new StartLead()
   readonly #batch = new BatchSize(BATCH)
-  /** Waiting until their start is written. */
+  /** Executions that wait until their start is written. */
   readonly #toStart = new DueTimer<HeldExecution>((due) => this.#enqueue(due), this.#lead.before)
-  /** Written a little ahead of time, and now waiting for the exact due time. */
+  /** Executions whose start was written a little ahead of time, and that wait for their exact due time. */
   readonly #started = new DueTimer<HeldExecution>((due) => this.#tell.started(due))
-  /** Due, and waiting for a slot or a statement. */
+  /** Due executions that wait for a slot or a statement. */
   readonly #ready = new ReadyQueue()
   #impatience: NodeJS.Timeout | undefined
   #inFlight = 0
@@ -68,7 +70,7 @@ export class Starter {
     return Math.max(0, this.#slots.free - this.#ready.size)
   }
 
-  /** How many manual runs and quick runs may be claimed while no common slot is free. */
+  /** Number of manual runs and quick runs that may be claimed while no common slot is free. */
   get quickCapacity(): number {
     return this.#slots.keptTotal * CLAIMS_PER_KEPT_SLOT
   }
@@ -86,8 +88,8 @@ export class Starter {
   }
 
   /**
-   * Frees the slot of a run that has ended. Hundreds may end at once; the executions that wait for their slots start in one
-   * statement.
+   * Frees the slot of a run that has ended. Hundreds of runs may end at once; the executions that wait for their slots
+   * are started with one statement.
    */
   leave(item: HeldExecution): void {
     this.#slots.leave(item)
@@ -100,7 +102,7 @@ export class Starter {
     })
   }
 
-  /** Starts nothing from now on. Frees the executions that are waiting, and any that still arrive. */
+  /** Stops starting executions. Frees the executions that are waiting, and any that still arrive. */
   stop(): void {
     this.#isStopped = true
     this.#free([...this.#toStart.clear(), ...this.#ready.remove(() => true)])
@@ -140,12 +142,12 @@ export class Starter {
   #freeOverdue(): void {
     this.#impatience = undefined
     const before = performance.now() - PATIENCE_MS
-    // If slots are free, it is the database that is slow, and no other worker would be faster.
+    // If slots are free, the executions wait for a slow database, and no other worker would be faster.
     if (this.#slots.free <= 0) this.#free(this.#ready.remove(({ at }) => at <= before))
     if (this.#ready.size > 0) this.#impatience = setTimeout(() => this.#freeOverdue(), PATIENCE_MS)
   }
 
-  /** Writes that a batch starts. If that fails, retries until the leases expire. */
+  /** Writes the start of a batch. If that fails, retries until the leases expire. */
   async #start(batch: HeldExecution[]): Promise<void> {
     const held = batch.filter(({ claim }) => !claim.lost)
     try {
@@ -187,7 +189,7 @@ export class Starter {
     if (items.length > 0) void this.#freeUntilDone(items)
   }
 
-  /** If that fails, retries until the leases expire, which frees the executions too. */
+  /** Frees executions. If that fails, retries until the leases expire, which frees them too. */
   async #freeUntilDone(items: HeldExecution[]): Promise<void> {
     const held = items.filter(({ claim }) => !claim.lost)
     try {

@@ -1,7 +1,7 @@
 import { runsBetween } from './cron/count.ts'
 import { nextAfter, type Schedule } from './schedule.ts'
 
-/** Occurrences by index, oldest first. A backlog of years costs no more than one of minutes. */
+/** Occurrences by index, oldest first. A backlog of years costs no more than a backlog of minutes. */
 export type Occurrences = {
   count: number
   /** Returns an occurrence; index 0 is the oldest. */

@@ -5,7 +5,7 @@ export const OVERLAP_POLICIES = ['skip', 'queue'] as const
 export const MISFIRE_POLICIES = ['fire_once', 'skip', 'fire_all'] as const
 export const SKIP_REASONS = ['overlap', 'misfire', 'paused', 'ended'] as const
 
-/** How many occurrences of a backlog run with `fire_all`: the latest ones. */
+/** Maximum number of occurrences in a backlog that run with `fire_all`: the latest ones. */
 const FIRE_ALL_LIMIT = 100
 
 type Policies = {
@@ -14,7 +14,7 @@ type Policies = {
   misfire_grace_seconds: number
 }
 
-/** Consecutive occurrences that don't run, for one reason. */
+/** Consecutive occurrences that don't run, all for the same reason. */
 export type Skip = { reason: (typeof SKIP_REASONS)[number]; first: Date; last: Date; count: number }
 
 /** What a claim does with a due task. At most one occurrence runs; `next` is where the cursor goes. */
@@ -28,19 +28,20 @@ export type DueTask = {
   cursor: Date
   policies: Policies
   busy: BusyWindow | null
-  /** How many more occurrences may run; null if there is no limit. */
+  /** Number of occurrences that may still run; null if there is no limit. */
   runsLeft: number | null
   /** Whether no occurrence has run yet. */
   isFirst?: boolean
 }
 
 /**
- * Decides what happens to a task's due occurrences at `now`. If none is due, decides about the cursor, which is then in
- * the future. Every occurrence before `next` is either the one that runs or part of a skip. Pure.
+ * Decides what happens to a task's due occurrences at `now`. If no occurrence is due, plans the one at the cursor,
+ * which is then in the future. Every occurrence before `next` is either the one that runs or part of a skip. Has no
+ * side effects.
  *
  * If several are due, the latest one runs, and the others are skipped as misfires (with `fire_all`, they run one after
- * the other, oldest first). Occurrences that came due while the last run was open are overlaps, whatever their age.
- * `once` always runs.
+ * the other, oldest first). Occurrences that came due while the last run was open are overlaps, whatever their age. A
+ * `once` task always runs.
  */
 export function plan(task: DueTask, now: Date): Plan {
   const { schedule, cursor, runsLeft } = task
@@ -135,7 +136,7 @@ function planOverlapped(
   return { run: runs ? due.at(until - 1) : null, skips, next }
 }
 
-/** With `fire_all`, the cursor moves to the occurrence right after the one that runs. The rest is decided later. */
+/** With `fire_all`, the cursor moves to the occurrence right after the one that runs. The rest is planned later. */
 function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
   const { overlapped, before, after } = split(task, due)
   const given = Math.max(0, size(before) + size(after) - FIRE_ALL_LIMIT)
@@ -150,7 +151,10 @@ function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
   return { run: due.at(run), skips, next: run + 1 < due.count ? due.at(run + 1) : next }
 }
 
-/** The first occurrence of a new task may be due at once, and no tick could have been in time for it. */
+/**
+ * Minimum grace for a new task's first occurrence, in seconds. It may be due as soon as the task is created, so no tick
+ * could have claimed it in time.
+ */
 const FIRST_GRACE_SECONDS = 10
 
 /**

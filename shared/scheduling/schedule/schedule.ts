@@ -23,8 +23,8 @@ type Rule =
   | { kind: 'cron'; cron: Cron; timezone: string }
 
 /**
- * Occurrences are between `startAt` and `endAt`, both inclusive. None comes after `lastAt`, since its jitter would move
- * it beyond the year 9999.
+ * Occurrences are between `startAt` and `endAt`, both inclusive. No occurrence comes after `lastAt`, since its jitter
+ * would move it beyond the year 9999.
  */
 export type Schedule = Rule & { startAt: Date | null; endAt: Date | null; lastAt?: Date }
 
@@ -60,7 +60,7 @@ function readRule(fields: ScheduleFields): Rule {
   return { kind: 'cron', cron: readCron(fields.cron_expression), timezone: fields.timezone }
 }
 
-/** The field that a type requires. The other one must be absent. */
+/** The field that a schedule type requires. The other field must be absent. */
 const NEEDED = { interval: 'interval_seconds', once: null, cron: 'cron_expression' } as const
 
 function ruleProblems(fields: ScheduleFields): Problem[] {
@@ -111,7 +111,10 @@ export function isWithin(schedule: Schedule, at: Date): boolean {
 
 const isBeyond = ({ lastAt = LAST_INSTANT }: Schedule, at: Date): boolean => at > lastAt
 
-/** Counting a cron backlog visits each of its months. A thousand years would take long, and block everything else. */
+/**
+ * Maximum number of years that a cron cursor may lie in the past. Counting a cron backlog visits each of its months, so
+ * a thousand years would block the process for too long.
+ */
 const CRON_YEARS_BACK = 10
 const YEAR_MS = 31_557_600_000
 
@@ -136,7 +139,8 @@ const parsed = new Map<string, Cron>()
 const PARSED_LIMIT = 10_000
 
 /**
- * Remembers parsed expressions. Parsing costs more than finding the next occurrence, and is requested again and again.
+ * Parses an expression, or returns it from memory: parsing costs more than finding the next occurrence, and the same
+ * expressions are needed again and again.
  */
 function readCron(expression: string): Cron {
   const known = parsed.get(expression)
@@ -198,8 +202,8 @@ function unbounded(schedule: Exclude<Rule, { kind: 'once' }>, anchor: Date, afte
 }
 
 /**
- * Returns the milliseconds by which each occurrence of a task is delayed. They are always the same, from a hash of the
- * name, so that tasks with the same schedule spread over `jitterSeconds` instead of starting together.
+ * Returns the milliseconds by which each occurrence of a task is delayed. The delay is always the same, from a hash of
+ * the name, so that tasks with the same schedule spread over `jitterSeconds` instead of starting together.
  */
 export function jitterMs(name: string, jitterSeconds: number): number {
   if (jitterSeconds === 0) return 0

@@ -2,7 +2,8 @@ import { messageOf } from '../../errors.ts'
 import type { Outcome } from '../../runners/outcome.ts'
 
 /**
- * The most characters of a detail, and of a result as JSON, that the ledger stores. It isn't meant for response bodies.
+ * Maximum number of characters that the ledger stores of a detail, and of a result as JSON. The ledger isn't meant for
+ * response bodies.
  */
 const DETAIL_LIMIT = 10_000
 const RESULT_LIMIT = 100_000

@@ -14,7 +14,7 @@ import { type LedgerEntry, toLedgerEntry } from './ledger-entry.ts'
 export type Settlement = {
   execution: ClaimedExecution
   outcome: Outcome
-  /** Its ledger entry, unless the runner's commit returns a result. Default: made from the outcome. */
+  /** Its ledger entry, unless the runner's `commit` hook returns a result. Default: made from the outcome. */
   entry?: LedgerEntry
   /** Why it began late. Default: it was on time. */
   lateReason?: LateReason | null
@@ -37,8 +37,8 @@ export type Settled = {
 }
 
 /**
- * Writes how executions ended, fenced on their claims: ledger rows, retries, and the runners' commits, which belong to
- * the same transaction. Removes those `doneClaims` that have no open execution left.
+ * Writes how executions ended, fenced on their claims: ledger rows, retries, and the effects of the runners' `commit`
+ * hooks, all in one transaction. Removes the `doneClaims` that have no open execution left.
  */
 export async function settle(
   sql: Database,
@@ -71,7 +71,7 @@ async function handBackAll(tx: Queryable, handed: Settlement[]): Promise<number[
   )
 }
 
-/** Most settlements need only a single statement. */
+/** Returns whether a settlement needs more than a single statement. Most don't. */
 const takesMore = (settlement: Settlement): boolean =>
   hasCommit(settlement) || retryIn(settlement.outcome) !== null
 
@@ -85,7 +85,8 @@ const retryIn = (outcome: Outcome): number | null =>
   'retryInSeconds' in outcome ? (outcome.retryInSeconds ?? null) : null
 
 /**
- * Locks the executions that are still held, since their claims must hold until the commits are done. Returns their ids.
+ * Locks the executions that are still held, since their claims must hold until the `commit` hooks are done. Returns
+ * their ids.
  */
 async function lockHeld(tx: Queryable, settlements: Settlement[]): Promise<Set<number>> {
   const rows = await tx<{ id: number }[]>`
@@ -100,7 +101,7 @@ async function lockHeld(tx: Queryable, settlements: Settlement[]): Promise<Set<n
   return new Set(rows.map((row) => row.id))
 }
 
-/** Runs the runners' commits. Returns results by execution id. */
+/** Runs the runners' `commit` hooks. Returns results by execution id. */
 async function commitEffects(tx: Queryable, settlements: Settlement[]): Promise<Map<number, Result>> {
   const results = new Map<number, Result>()
   for (const [runner, group] of Map.groupBy(settlements, runnerOf)) {
@@ -121,7 +122,7 @@ async function write(
   doneClaims: DoneClaim[],
 ): Promise<Settled> {
   if (settlements.length === 0 && doneClaims.length === 0) return { ids: new Set(), gone: new Set() }
-  // Most settlements don't need these parts, and planning them would take a good part of the server's time.
+  // Most settlements don't need these parts, and planning them would take much of the server's time.
   const mayPause = settlements.some((it) => (pauseAt(it) ?? NEVER) < NEVER)
   const mayRemove = doneClaims.length > 0
   const [{ ids, gone }] = await sql<[{ ids: number[] | null; gone: string[] | null }]>`
@@ -168,7 +169,7 @@ const recorded = reusable((sql) =>
   intoLedger(sql, { startedAt: sql`began_at`, lateReason: sql`late_reason` }),
 )
 
-/** A pause is a change to the task that clients see. */
+/** A pause changes what clients see of the task, so it increments the version. */
 const changed = reusable(
   (sql) => sql`
   , changed as (
@@ -201,9 +202,9 @@ const endedRow = reusable(
 
 /**
  * Returns the CTEs `done` and `gone`, which remove claims that have no open execution. They don't rely on this
- * process's record: either this statement and confirmed earlier ones have ended everything that the claim names, or
- * each of its tasks is checked. A claim that is locked by someone else (a heartbeat, recover) stays. It is removed
- * later, or when its lease has expired.
+ * process's record: either this statement and confirmed earlier statements have ended everything that the claim names,
+ * or each of its tasks is checked. A claim that another transaction has locked (a heartbeat, recover) stays. It is
+ * removed later, or when its lease has expired.
  */
 const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): Fragment => sql`
   , done as (

@@ -4,7 +4,8 @@ import type { Fragment, Queryable } from '../../db.ts'
 export const ended = (sql: Queryable): Fragment => sql`status = null, unheld_due_at = null`
 
 /**
- * Returns what else to set when an execution that has run ends: occurrences that came due until now overlapped with it.
+ * Returns what else to set when the execution that ends has run: occurrences that came due until now overlapped with
+ * it.
  */
 export const ranUntilNow = (sql: Queryable): Fragment => sql`busy_until = greatest(now(), s.started_at)`
 

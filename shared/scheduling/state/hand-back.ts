@@ -4,8 +4,9 @@ import { intoLedger, ledgerColumns } from './ledger.ts'
 import { mayGoOn, PAUSED } from './requeue.ts'
 
 /**
- * Frees running executions for the next claim, as the same attempts, since a shutdown isn't a failure. Those that were
- * asked to stop, or whose tasks are paused, end as cancelled instead. Returns the ids of those that were still held.
+ * Frees running executions for the next claim, as the same attempts, since a shutdown isn't a failure. Executions that
+ * were asked to stop, or whose tasks are paused, end as cancelled instead. Returns the ids of the executions that were
+ * still held.
  */
 export async function handBack(sql: Queryable, executions: Held[]): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`

@@ -1,6 +1,6 @@
 import type { Queryable } from '../../db.ts'
 
-/** Claims queued executions that nobody holds. The rows must be locked. */
+/** Claims queued executions that no claim holds. The rows must be locked. */
 export async function hold(
   tx: Queryable,
   claim: { id: string; taskIds: number[]; leaseSeconds: number },

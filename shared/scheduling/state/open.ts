@@ -1,7 +1,7 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
 /**
- * Returns the SET clause that opens a scheduled occurrence where `p.opens`; other rows keep what they have. `p` has the
+ * Returns the SET clause that opens a scheduled occurrence where `p.opens`; other rows keep their values. `p` has the
  * occurrence (`run` and `due`, in milliseconds since 1970), the index of its claim, whether that claim `starts` it, and
  * `at`, the time of that start.
  */
@@ -40,7 +40,7 @@ export const openedManually = (
     else now()
   end`
 
-/** Returns the guard for opening an execution: the task has no open one. Its row has room for only one. */
+/** Returns the guard for opening an execution: the task has no open execution. Its row has room for only one. */
 export const nothingOpen = (sql: Queryable): Fragment => sql`s.status is null`
 
 /** Returns the SET clause that queues a manual run behind the open execution. */

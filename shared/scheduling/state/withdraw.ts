@@ -1,11 +1,12 @@
 import type { Fragment, Queryable } from '../../db.ts'
+import { cursorAt } from './cursor.ts'
 import { freed } from './free.ts'
 
 /**
  * Returns the SET clause that withdraws an occurrence that was claimed but hasn't started: the cursor moves back to it.
  */
 export const withdrawn = (tx: Queryable): Fragment => tx`
-  status = null, unheld_due_at = null, next_run_at = s.due_at, runs = s.runs - 1`
+  status = null, unheld_due_at = null, ${cursorAt(tx, tx`s.due_at`)}, runs = s.runs - 1`
 
 /** Returns the guard for withdrawing: the execution is the first attempt at a scheduled occurrence, and never ran. */
 export const isUnrun = (tx: Queryable): Fragment => tx`

@@ -3,21 +3,21 @@ import { logger } from '../../logger.ts'
 import type { Ticked } from './tick.ts'
 import { startTickTimer } from './tick-timer.ts'
 
-/** The number of ticks, how many of them succeeded, and how many executions those claimed. */
+/** The number of ticks, how many of them succeeded, and how many executions they claimed. */
 export type Looped = { ticks: number; worked: number; claimed: number }
 
 /**
- * How much further ahead the last tick claims, in milliseconds. The next loop may start this much later without a
- * delay.
+ * How much further ahead the last tick claims, in milliseconds. The next loop may start this much later without
+ * delaying executions.
  */
 const HANDOVER_MS = 3000
 
 type Options = { loopSeconds: number; tickIntervalMs: number; claimAheadMs: number; leaseSeconds: number }
 
 /**
- * Ticks at each interval for `loopSeconds`, within one invocation, for runtimes where nothing else calls that often. A
- * tick that throws is logged, and the next one follows. Ends half an interval after the last tick began, or when that
- * tick ends if that is later. Throws if every tick threw.
+ * Ticks at each interval for `loopSeconds`, within one invocation, for runtimes that can't invoke a function that
+ * often. A tick that throws is logged, and the next one follows. Ends half an interval after the last tick began, or
+ * when that tick ends if that is later. Throws if every tick threw.
  */
 export async function loopTicks(
   tick: (aheadMs: number) => Promise<Ticked>,

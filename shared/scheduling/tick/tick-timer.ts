@@ -15,8 +15,8 @@ const NUDGE_MS = 25
 const LOG_EVERY = 30
 
 /**
- * Ticks at each interval, one tick at a time. A tick that takes longer than the interval skips the beats that it
- * covers.
+ * Ticks at each interval, one tick at a time. If a tick takes longer than the interval, the beats that come due in the
+ * meantime are skipped.
  */
 export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number): TickTimer {
   let failures = 0

@@ -33,7 +33,7 @@ export type TickOptions = {
 /**
  * Runs one tick: recovers what silent workers held, then claims what is due now or soon, in batches, until nothing is
  * left or the workers are full. Dispatches the claims, but doesn't wait for their runs. Safe to run anywhere, at any
- * rate, and several times at once. Returns what it did.
+ * rate, and concurrently. Returns what it did.
  */
 export async function tick(
   sql: Database,
@@ -46,7 +46,7 @@ export async function tick(
   const found = await findWork(sql, memory.clock, options)
   const recovered = await repair(sql, memory, found)
   const mayHaveFreed = found.isLeaseOver || found.isPauseOver || found.hasQueuedRun
-  // What was just freed became due after the clock was read.
+  // Executions that were just freed became due after the clock was read.
   const clock = mayHaveFreed && !options.now ? await memory.clock.read(sql) : found.clock
   const findings = {
     isDueNow: found.isDueNow || mayHaveFreed,
@@ -84,7 +84,7 @@ async function sweepWhenDue(sql: Database, memory: TickMemory, { leaseSeconds }:
   memory.sweepAt = performance.now() + (await sweep(sql, { leaseSeconds }))
 }
 
-/** Logs a failure of `work`, which must not keep due tasks from being claimed. The next tick tries again. */
+/** Runs `work` and logs its failure, which must not keep due tasks from being claimed. The next tick tries again. */
 async function attempt<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work()
@@ -105,8 +105,9 @@ type Found = Findings & {
 }
 
 /**
- * Finds out what there is to do, with one statement that reads the first entry of five indexes: most ticks cost no
- * more. The times are compared here, because a query plan that doesn't know their values may read a whole table.
+ * Finds out what needs to be done, with one statement that reads the first entry of five indexes. Most ticks cost no
+ * more than that. The times are compared here, because a query plan that doesn't know their values may read a whole
+ * table.
  */
 async function findWork(
   sql: Database,

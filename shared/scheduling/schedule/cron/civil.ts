@@ -1,4 +1,4 @@
-/** A date of the Gregorian calendar; `month` counts from 1. */
+/** A date in the Gregorian calendar; `month` counts from 1. */
 export type Civil = { year: number; month: number; day: number }
 
 const DAYS_OF_ERA = 146_097

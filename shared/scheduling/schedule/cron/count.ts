@@ -2,7 +2,7 @@ import { type Cron, isMadeUp } from './cron.ts'
 import { countWalls } from './cron-calendar.ts'
 import { stretchesOf } from './zone.ts'
 
-/** Runs by index, oldest first, without listing them. */
+/** Runs that can be accessed by index, oldest first, without being listed. */
 export type Runs = {
   count: number
   /** Returns the time of a run, in milliseconds since 1970; index 0 is the oldest. */
@@ -45,7 +45,7 @@ const secondAfter = (time: number): number => Math.floor(time / SECOND) * SECOND
 
 /**
  * The instants from `from` to `until` (exclusive). Each matching wall time is a run; if `offset` is null, each second
- * is.
+ * is a run.
  */
 type Piece = { from: number; until: number; offset: number | null }
 

@@ -19,9 +19,9 @@ const DAY = 86_400 * SECOND
 const FIRST_DATE = -8.64e15
 
 /**
- * cron-parser reads plain lists of values. It has no `W` and only one `#`, so for `L`, `W` and `#` it gets every day
- * that they may pick, and `matchesDay` keeps the right ones. The walk over months is our own: cron-parser's checks each
- * day, for up to 40 years.
+ * Returns an expression's calendar. cron-parser reads plain lists of values. It has no `W` and only one `#`, so for
+ * `L`, `W` and `#` it gets every day that they may pick, and `matchesDay` keeps the right days. `nextWall` walks over
+ * months itself, since cron-parser would check each day, for up to 40 years.
  */
 export function calendarOf(fields: CronFields): Calendar {
   const { second, minute, hour, dayOfMonth, month, dayOfWeek } = fields
@@ -41,7 +41,7 @@ export function nextWall(calendar: Calendar, after: number, until: number): numb
   let { year, month, day } = civilOf(start)
   let first = start - (day - 1)
   while (first * DAY <= until) {
-    // Masks out the days of the first month before `start`.
+    // Masks out the first month's days before `start`.
     for (let left = daysOf(calendar, year, month, first) & (-1 << (day - 1)); left !== 0; left &= left - 1) {
       const date = first + lowestBit(left)
       const time = timeFrom(calendar, date === start ? from - start * DAY : 0)
@@ -107,7 +107,7 @@ function daysOf(calendar: Calendar, year: number, month: number, first: number):
   return days
 }
 
-/** Matches as cron-parser does, then by the rules. */
+/** Returns whether a date matches: first as in cron-parser, then by the rules. */
 function matches({ fields: { dayOfMonth, dayOfWeek }, matchesDay }: Calendar, date: MonthDay): boolean {
   const inMonth = has(dayOfMonth.values, date.day)
   const inWeek = has(dayOfWeek.values, date.weekday)
@@ -169,7 +169,8 @@ function listValues({ text, values, rules }: Field): string {
 }
 
 /**
- * As in Vixie cron: if both fields are restricted, matching either one is enough. Only a bare `*` is no restriction.
+ * Returns whether a date matches, as in Vixie cron: if both fields are restricted, matching either field is enough.
+ * Only a bare `*` doesn't restrict a field.
  */
 function matchesDay({ dayOfMonth, dayOfWeek }: CronFields, date: MonthDay): boolean {
   const inMonth = dayOfMonth.text !== '*' && holds(dayOfMonth, date.day, date)

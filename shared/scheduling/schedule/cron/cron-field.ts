@@ -72,8 +72,8 @@ function parseRange(spec: FieldSpec, range: string, open: boolean): [from: numbe
 }
 
 /**
- * Rejects a step wider than the field. It can only be a mistake: 90 in the minutes would run hourly, not every 90
- * minutes.
+ * Rejects a step wider than the field. It can only be a mistake: a step of 90 in the minute field would run hourly, not
+ * every 90 minutes.
  */
 function parseStep(spec: FieldSpec, item: string, step: string): number {
   const widest = spec.last - spec.min + 1

@@ -6,7 +6,10 @@ import { type Gap, gapAround, instantsOf, nextSetBack, offsetAt, wallAt } from '
 export { InvalidCron } from './invalid-cron.ts'
 export { isTimeZone } from './zone.ts'
 
-/** `followsClock`: the minute or hour starts with `*`, so it runs by the wall clock. Otherwise it is a fixed time. */
+/**
+ * `followsClock`: the minute or hour field starts with `*`, so the schedule follows the wall clock. Otherwise it has
+ * fixed times.
+ */
 export type Cron = { expression: string; followsClock: boolean; calendar: Calendar }
 
 const SECOND = 1000
@@ -14,10 +17,13 @@ const HOUR = 3_600 * SECOND
 const DAY = 24 * HOUR
 const YEARS_AHEAD = 40
 
-/** Two days before the last Date, so that the wall time in every zone is a Date too. */
+/** Two days before the last Date, so that the wall time in every zone is a valid Date too. */
 const LAST_INSTANT = 8.64e15 - 2 * DAY
 
-/** A longer gap is a move across the date line (Apia 2011). Nobody lived through that day, so nothing runs for it. */
+/**
+ * The longest gap, in milliseconds, whose runs are made up for. A longer gap is a move across the date line (Apia
+ * 2011): that day never happened there, so nothing runs for it.
+ */
 const LONGEST_GAP_MADE_UP = 3 * HOUR
 
 /**
@@ -55,7 +61,9 @@ export function isMadeUp(cron: Cron, gap: Gap): boolean {
   return !cron.followsClock && gap.size <= LONGEST_GAP_MADE_UP
 }
 
-/** Walks the matching wall times after `wallFrom`. One without a run is in a gap, which is skipped in one step. */
+/**
+ * Walks the matching wall times after `wallFrom`. A wall time without a run is in a gap, which is skipped in one step.
+ */
 function firstRun(cron: Cron, zone: string, wallFrom: number, after: number, until: number): number | null {
   let cursor = wallFrom
   for (;;) {

@@ -9,8 +9,8 @@ const OFFSET_REACH = 16 * 3_600 * SECOND
 const LAST_INSTANT = 8.64e15
 
 /**
- * A range of wall times that the zone's clock never shows. `end` is the first instant after it, `size` its length in
- * ms.
+ * A range of wall times that the zone's clock never shows. `end` is the first instant after the gap, `size` is its
+ * length in ms.
  */
 export type Gap = { end: number; size: number }
 
@@ -21,7 +21,7 @@ const formatters = new Map<string, Intl.DateTimeFormat>()
  * clock changes.
  */
 export function isTimeZone(name: string): boolean {
-  // Most tasks use this one, and a process's first formatter takes 25 ms to create.
+  // Most tasks use UTC, and a process's first formatter takes 25 ms to create.
   if (name === 'UTC') return true
   if (!/^[A-Za-z]/.test(name)) return false
   try {
@@ -32,7 +32,10 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-/** Creating a formatter takes 0.1 ms, using one 1.5 µs. When there are too many, the oldest is dropped. */
+/**
+ * Returns a zone's formatter. Creating one takes 0.1 ms, using one 1.5 µs. When there are too many, the oldest is
+ * dropped.
+ */
 function formatterOf(zone: string): Intl.DateTimeFormat {
   const known = formatters.get(zone)
   if (known !== undefined) return known
