@@ -1,7 +1,7 @@
 import type { Database } from '../../shared/db.ts'
 import type { Call } from './target.ts'
 
-/** Checks the promises that hold whatever happened. Each query returns the rows that break one. */
+/** Checks the promises that must hold no matter what crashed. Each query returns the rows that violate one promise. */
 export async function audit(sql: Database, calls: Call[]): Promise<Record<string, readonly unknown[]>> {
   return {
     overlapping: await sql`
@@ -64,7 +64,7 @@ async function auditCalls(sql: Database, calls: Call[]): Promise<Record<string, 
   }
 }
 
-/** Returns the calls that arrived while another call of the same task was open. */
+/** Returns the calls that arrived while another call for the same task was open. */
 function overlaps(calls: Call[]): Call[] {
   const byTask = Map.groupBy(calls, ({ key }) => key.split('-')[1])
   return [...byTask.values()].flatMap((own) =>

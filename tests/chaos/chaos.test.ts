@@ -7,7 +7,7 @@ import { audit } from './audit.ts'
 import { type Replica, startReplica } from './replica.ts'
 import { startTarget, type Target } from './target.ts'
 
-/** CHAOS_SEED repeats a run's random choices, and CHAOS_SECONDS makes it longer. The processes' timing still varies. */
+/** CHAOS_SEED repeats an earlier run's random choices. CHAOS_SECONDS sets the duration. Process timing still varies. */
 const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const seconds = Number(process.env.CHAOS_SECONDS ?? 12)
 const choices = fc.sample(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), {
@@ -41,7 +41,7 @@ afterAll(async () => {
   target.close()
 })
 
-/** Inserts counters, sleeps and HTTP calls with all policies, each due now. */
+/** Inserts `counter`, `sleep` and `http` tasks with all policies. All tasks are due now. */
 async function insertTasks(): Promise<void> {
   const kinds = [
     { type: 'counter', params: {} },
@@ -67,7 +67,7 @@ async function insertTasks(): Promise<void> {
   await db()`insert into task_state (task_id, definition, next_run_at) select id, definition, start_at from tasks`
 }
 
-/** Kills or stops one of the replicas, or cuts connections to the database. */
+/** Replaces a replica after killing or stopping it, or cuts connections to the database. */
 async function disturb(): Promise<void> {
   const index = Math.floor(random() * replicas.length)
   const what = random()
@@ -83,7 +83,7 @@ async function disturb(): Promise<void> {
   replicas[index] = await start()
 }
 
-test('the ledger keeps its promises whatever crashes', { timeout: 120_000 + seconds * 1000 }, async () => {
+test('the ledger keeps its promises despite crashes', { timeout: 120_000 + seconds * 1000 }, async () => {
   console.log(`chaos: CHAOS_SEED=${seed}`)
   await insertTasks()
   const end = performance.now() + seconds * 1000

@@ -9,14 +9,14 @@ const MOST_WARNINGS = 1000
 
 export type Replica = {
   url: string
-  /** Suspends the process, like a machine that goes to sleep, until `thaw`. */
+  /** Suspends the process, like a machine that goes to sleep, until `thaw` is called. */
   freeze(): void
   thaw(): void
-  /** Its log lines at WARN or above, at most the first 1000. */
+  /** The first 1000 log lines at WARN or above. */
   warnings: string[]
-  /** Kills it, like a crash. */
+  /** Kills the process, like a crash. */
   kill(): Promise<void>
-  /** Stops it gracefully, like an orchestrator. Returns its exit code. */
+  /** Stops the process gracefully, as an orchestrator does. Returns the exit code. */
   stop(): Promise<number | null>
 }
 

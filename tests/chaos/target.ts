@@ -3,12 +3,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A call, with `performance.now()` when it arrived, and when it was answered or its caller went away. */
+/** A call: `performance.now()` when it arrived, and when the response was sent or the caller disconnected. */
 export type Call = { key: string; from: number; until: number }
 
 export type Target = { url: string; calls: Call[]; close(): void }
 
-/** Starts the server that http tasks call. It records the key and the duration of each call. */
+/** Starts the server that http tasks call. It records the idempotency key and the duration of each call. */
 export async function startTarget(answerMs: number): Promise<Target> {
   const calls: Call[] = []
   const server = createServer((request, response) => {

@@ -12,7 +12,7 @@ import { eventually } from '../setup/eventually.ts'
 import { createTestDatabase } from '../setup/test-database.ts'
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
-const API_KEY = 'a key of the tests'
+const API_KEY = 'test key'
 const INSTANT = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>
@@ -35,7 +35,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  // The server locks these tables in a different order, so the truncate may deadlock and be retried.
+  // The server locks these tables in a different order, so the truncate may deadlock. It is then retried.
   await eventually(() => database.sql`truncate tasks, task_state, claims, executions restart identity`)
 })
 
@@ -43,7 +43,7 @@ type Ran = { code: number | null; out: string; err: string }
 
 const apiUrl = () => server.url.replace('0.0.0.0', '127.0.0.1')
 
-/** Runs the CLI in its own process, against the test server unless `env` says otherwise. */
+/** Runs the CLI in its own process. It uses the test server unless `env` is given. */
 async function client(
   args: string[],
   env: Record<string, string> = { API_URL: apiUrl(), API_KEY },
@@ -81,7 +81,7 @@ test('creates, lists and deletes a task', async () => {
   expect(await client(['list-tasks'])).toEqual(succeeded('there are no tasks\n'))
 })
 
-test('sends every flag of the create command', async () => {
+test('sends the value of every flag of the create command', async () => {
   const url = 'http://127.0.0.1/'
   const http = ['create', 'calls', '--task-type', 'http', '--url', url, '--timeout-seconds', '2.5']
   const made = await client([...http, '--schedule', 'cron', '--cron-expression', '0 0 1 1 *', '--json'])
@@ -167,7 +167,7 @@ test('lists tasks across all pages', async () => {
   expect(out.trimEnd().split('\n')).toHaveLength(1002)
 })
 
-test('reads .env, and environment variables take precedence', async () => {
+test('reads .env, but environment variables take precedence', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-cli-'))
   try {
     await writeFile(join(folder, '.env'), `API_URL=${apiUrl()}\nAPI_KEY=wrong\n`)

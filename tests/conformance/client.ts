@@ -3,13 +3,13 @@ import { text } from 'node:stream/consumers'
 
 export type Call = {
   method?: string
-  /** Path and query, sent unchanged. fetch would normalize malformed ones. */
+  /** Path and query, sent unchanged. fetch would normalize malformed paths. */
   path: string
   headers?: Record<string, string>
   body?: string | Buffer
 }
 
-/** A response. `body` is parsed if it is JSON. */
+/** A response. `body` is parsed if it's JSON. */
 export type Answer = { status: number; headers: IncomingHttpHeaders; body: unknown }
 
 const TIMEOUT_MS = 15_000

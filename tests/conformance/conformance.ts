@@ -8,7 +8,7 @@ import { type Answer, type Call, send } from './client.ts'
 import { malformed } from './malformed.ts'
 import type { Runtime, StartRuntime } from './runtime.ts'
 
-const API_KEY = 'a key of the tests'
+const API_KEY = 'test key'
 
 type Task = { id: number; running: boolean; next_run_at: string | null; params: Record<string, unknown> }
 type Execution = { id: number; task_id: number; status: string; detail: string | null; result: unknown }
@@ -158,7 +158,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       await remove(id)
     })
 
-    test('increments a counter exactly once per run', async () => {
+    test('increments the counter exactly once per run', async () => {
       const { id } = await create({ name: 'counter', ...everySecond, type: 'counter' })
       await eventually(async () => expect((await get<Task>(`/tasks/${id}`)).params).toEqual({ count: 3 }))
       const results = (await history(id)).map(({ result }) => result)
@@ -200,7 +200,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
     })
 
     test('starts a manual run, cancels it and reruns it', async () => {
-      const { id } = await create({ name: 'by hand', ...later, params: { duration: 600 } })
+      const { id } = await create({ name: 'manual run', ...later, params: { duration: 600 } })
       const asked = await write('POST', `/tasks/${id}/run`, {})
       expect(asked).toMatchObject({ status: 201, body: { task_id: id, trigger: 'manual' } })
       const execution = asked.body as Execution
@@ -299,7 +299,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(found).toEqual([created.slice(0, 2), created.slice(2)])
     })
 
-    test(`returns problem details for ${malformed.length} malformed requests and logs no errors`, async () => {
+    test(`returns problem details for ${malformed.length} malformed requests and does not log errors`, async () => {
       const before = runtime.log().length
       const wrong: unknown[] = []
       for (const { title, status, keyless, ...request } of malformed) {
@@ -311,7 +311,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(await get<Task[]>('/tasks?name_prefix=malformed')).toEqual([])
     })
 
-    test('leaves nothing claimed after SIGTERM', async () => {
+    test('hands back or finishes every execution on SIGTERM', async () => {
       const duration = runtime.finishes ? 2 : 60
       const { id } = await create({ name: 'cut', ...everyHour, type: 'sleep', params: { duration } })
       await eventually(async () => expect(await get(`/tasks/${id}`)).toMatchObject({ running: true }))
@@ -340,7 +340,7 @@ function isProblem({ status, headers, body }: Answer, expected: number): boolean
   )
 }
 
-/** Returns the errors logged by our logger and by serverless-offline, and the lines of stack traces. */
+/** Returns the lines with an error from our logger or from serverless-offline, and all lines of stack traces. */
 function errorLines(log: string): string[] {
   return log.split('\n').filter((line) => /"level":"(ERROR|CRITICAL)"|^\s*×|^\s+at .+:\d+:\d+/.test(line))
 }

@@ -1,13 +1,13 @@
 import type { Call } from './client.ts'
 
-/** An invalid request and the status it must get. */
+/** An invalid request and the status that the response must have. */
 export type Malformed = Call & { title: string; status: number; keyless?: true }
 
 const json = { 'content-type': 'application/json' }
 
 const valid = '"name":"malformed","type":"sleep","schedule_type":"interval","interval_seconds":3600'
 
-/** Returns a POST of a task. `text` is sent as the body, unchanged. */
+/** Returns a POST /tasks request with `text` as its body, unchanged. */
 const post = (title: string, text: string | Buffer, status = 422): Malformed => ({
   title: `POST ${title}`,
   status,
@@ -17,7 +17,7 @@ const post = (title: string, text: string | Buffer, status = 422): Malformed => 
   body: text,
 })
 
-/** Returns a POST of a valid task with a field appended. If it's a duplicate, the appended value wins. */
+/** Returns a POST /tasks request with a valid task and one more field. The last value of a duplicate field wins. */
 const field = (text: string): Malformed => post(text.slice(0, 60), `{${valid},${text}}`)
 
 const get = (path: string, status = 422): Malformed => ({ title: `GET ${path.slice(0, 60)}`, path, status })

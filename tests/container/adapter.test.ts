@@ -92,7 +92,7 @@ const get = (path: string, init?: RequestInit) => fetch(server.url + path, init)
 
 const eventOf = async (path: string, init?: RequestInit): Promise<APIGatewayProxyEventV2> => {
   const response = await get(path, init)
-  // The sample handlers return their event.
+  // The sample handlers return the event that they receive.
   return (await response.json()) as APIGatewayProxyEventV2
 }
 
@@ -254,7 +254,7 @@ describe('routes', () => {
     expect((await get('/nowhere', { method: 'HEAD' })).status).toBe(404)
   })
 
-  it('returns a problem if no route matches and there is no catch-all', async () => {
+  it('returns a problem document if no route matches and there is no catch-all', async () => {
     const app = createApp({ name: 'a', root: folder, functions: [] }, {}, { onError: () => {} })
     const bare = await listen(app, { host: '127.0.0.1', port: 0 })
     await expectProblem(await fetch(bare.url), problem(404, 'Not Found', 'no such route'))
@@ -329,7 +329,7 @@ describe('event and context', () => {
     expect(event.requestContext).toMatchObject({ domainName: 'a.b.c', domainPrefix: 'a' })
   })
 
-  it('omits event fields that the request lacks', async () => {
+  it('omits event fields that the request has no values for', async () => {
     const event = await eventOf('/tasks', { method: 'POST' })
     for (const key of ['body', 'cookies', 'queryStringParameters', 'pathParameters'])
       expect(event).not.toHaveProperty(key)
@@ -406,7 +406,7 @@ describe('responses', () => {
     ['a string', 'Hello', 'Hello'],
     ['a number', 7, '7'],
     ['an array', [1], '[1]'],
-  ])('sends %s without a status code as JSON with status 200', async (_, value, text) => {
+  ])('sends %s as a JSON response with status 200 if there is no status code', async (_, value, text) => {
     result = () => value
     const response = await get('/result')
     expect([response.status, response.headers.get('content-type'), await response.text()]).toEqual([
@@ -486,7 +486,7 @@ describe('responses', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('secret'))],
-    ['rejects with nothing', () => Promise.reject()],
+    ['rejects without an error', () => Promise.reject()],
     ['returns undefined', () => undefined],
     ['returns null', () => null],
     ['returns a function', () => () => {}],
@@ -502,12 +502,12 @@ describe('responses', () => {
       () => ({ statusCode: 204, headers: { 'x-a': 'a\r\nset-cookie: b=1' } }),
     ],
     ['returns a header name with a space', () => ({ statusCode: 200, headers: { 'x a': 'b' } })],
-    ['returns a header beyond latin1', () => ({ statusCode: 200, headers: { 'x-a': '✓' } })],
+    ['returns a non-Latin-1 header', () => ({ statusCode: 200, headers: { 'x-a': '✓' } })],
     ['returns an object as a header', () => ({ statusCode: 200, headers: { 'x-a': {} } })],
     ['returns a cookie with a line break', () => ({ statusCode: 200, cookies: ['a=1\nb'] })],
     ['returns cookies that are not an array', () => ({ statusCode: 200, cookies: 'a=1' })],
     [
-      'has a throwing getter',
+      'returns an object with a getter that throws',
       () => ({
         get statusCode() {
           throw new Error('secret')
@@ -515,7 +515,7 @@ describe('responses', () => {
       }),
     ],
     [
-      'returns a hostile thenable',
+      'returns a thenable that throws',
       () =>
         Object.fromEntries([
           [
@@ -600,7 +600,7 @@ describe('bad requests', () => {
     ],
     ['a bad chunk', `${lines('POST /tasks HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked')}zz\r\n`, 400],
     ['huge headers', lines('GET / HTTP/1.1', 'Host: a', `X: ${'x'.repeat(20_000)}`), 431],
-    ['an unknown expectation', lines('GET / HTTP/1.1', 'Host: a', 'Expect: cake', 'Connection: close'), 417],
+    ['an unknown Expect value', lines('GET / HTTP/1.1', 'Host: a', 'Expect: cake', 'Connection: close'), 417],
   ])('rejects %s before any handler runs', async (_, text, status) => {
     expect(await raw(text)).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   })
@@ -654,7 +654,7 @@ describe('server', () => {
     )
   })
 
-  it('finishes a running request on close, then closes its connection and accepts no more', async () => {
+  it('on close, finishes a running request, closes its connection and refuses new connections', async () => {
     const other = await start()
     const idle = await open('', other)
     const half = await open('GET / HT', other)

@@ -1,6 +1,6 @@
 import type { LambdaHandler } from '../../infra/service/handlers.ts'
 
-/** Returns a function without routes, in the form that serverless.yml is read into, with its handler. */
+/** Returns a function without routes, in the form that `readService` returns, and its handler. */
 export const callable = (name: string, handler: unknown) => ({
   fn: {
     name,

@@ -40,7 +40,7 @@ test('a worker full of long runs still starts quick tasks, new tasks and manual 
   })
   const before = await successes(known)
   const added = await soon('new', { type: 'counter' })
-  const manual = await insertTask({ name: 'by hand', next_run_at: null, params: { duration: 0 } })
+  const manual = await insertTask({ name: 'manual', next_run_at: null, params: { duration: 0 } })
   const asked = await fetch(`${replica.url}/tasks/${manual}/run`, {
     method: 'POST',
     headers: { 'x-api-key': 'chaos' },

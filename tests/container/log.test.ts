@@ -28,7 +28,7 @@ const requestLines = (): Line[] =>
     .map((line): Line => JSON.parse(line))
     .filter(({ message }) => message === 'request')
 
-test('each of many concurrent requests logs a line with the request id of its own response', async () => {
+test('each of many concurrent requests logs one line, with the request id from its own response', async () => {
   const paths = Array.from({ length: 20 }, (_, index) => `/tasks/${index + 1}`)
   const answers = await Promise.all(paths.map((path) => send(runtime.url, { path })))
   const expected = answers.map(({ headers }, index) =>

@@ -13,7 +13,7 @@ vi.hoisted(() => {
   process.env.MAX_CONCURRENT_EXECUTIONS = '2'
 })
 
-test('a full worker claims again as soon as it has room, and leaves nothing claimed when it stops', async () => {
+test('a full worker claims again as soon as it has free slots, and holds no claims after it stops', async () => {
   const once = { schedule_type: 'once', interval_seconds: null, next_run_at: '2026-01-01T00:00:00Z' }
   for (let index = 0; index < 20; index += 1)
     await insertTask({ ...once, name: `once ${index}`, params: { duration: 0 } })

@@ -8,7 +8,7 @@ import { insertTask } from '../setup/rows.ts'
 import { until } from '../setup/scheduler.ts'
 import { callable } from './callable.ts'
 
-test('a shutdown does not wait for the backlog and leaves nothing claimed', async () => {
+test('a shutdown does not wait for the backlog, and leaves no claims behind', async () => {
   const behind = { misfire_policy: 'fire_all', interval_seconds: 1, next_run_at: '2026-01-01T00:00:00Z' }
   for (let index = 0; index < 100; index += 1)
     await insertTask({ ...behind, name: `behind ${index}`, params: { duration: 0.01 } })

@@ -23,7 +23,7 @@ export async function startContainer(env: Env): Promise<Runtime> {
   return await follow(id)
 }
 
-/** Starts the compose stack's api service, next to its PostgreSQL. */
+/** Starts the compose stack's api service. Its PostgreSQL is already running. */
 export async function startCompose(env: Env): Promise<Runtime> {
   const { project } = inject('stack')
   const settings = Object.entries(inNetwork(env)).map(([key, value]) => [`TEST_${key}`, value])
@@ -31,7 +31,7 @@ export async function startCompose(env: Env): Promise<Runtime> {
   return await follow(await compose(project, ['ps', '--quiet', 'api']))
 }
 
-/** Returns the settings for inside the network: PostgreSQL's address there, and the default HOST and PORT. */
+/** Returns the settings adapted to the stack's network: PostgreSQL's address there, and the default HOST and PORT. */
 function inNetwork({ DATABASE_URL, HOST, PORT, ...env }: Env): Env {
   if (!DATABASE_URL) return env
   const url = Object.assign(new URL(DATABASE_URL), { host: 'postgres:5432' })

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type { Database } from '../../shared/db.ts'
 
-/** Asserts that no run was lost or duplicated. Expects counter tasks (every second) and sleep tasks (once). */
+/** Asserts that no run was lost or duplicated. Counter tasks must run every second, and sleep tasks once. */
 export async function checkLedger(sql: Database): Promise<void> {
   const failures = await sql`
     select status, detail, count(*) from executions
@@ -28,7 +28,7 @@ export async function checkLedger(sql: Database): Promise<void> {
     where t.type = 'counter'
     group by t.id
     having coalesce((t.params ->> 'count')::int, 0) <> count(e.id)`
-  expect(miscounted, 'every success was counted once').toEqual([])
+  expect(miscounted, 'each counter equals the number of its successful runs').toEqual([])
 
   const unaccounted = await sql`
     select t.name, count(*) filter (where e.attempt = 1) + sum(coalesce(e.skipped_count - 1, 0)) as accounted,
@@ -39,7 +39,7 @@ export async function checkLedger(sql: Database): Promise<void> {
     group by t.id
     having count(*) filter (where e.attempt = 1) + sum(coalesce(e.skipped_count - 1, 0))
       <> extract(epoch from max(coalesce(e.skipped_until, e.scheduled_for)) - min(e.scheduled_for)) + 1`
-  expect(unaccounted, 'every due second has a run or a row that says why it was skipped').toEqual([])
+  expect(unaccounted, 'every occurrence ran or has a row that says why it was skipped').toEqual([])
 
   const asleep = await sql`
     select t.name from tasks t

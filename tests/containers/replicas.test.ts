@@ -6,7 +6,7 @@ import { createTestDatabase } from '../setup/test-database.ts'
 import { startContainer } from './container.ts'
 import { checkLedger } from './ledger.ts'
 
-const API_KEY = 'a key of the tests'
+const API_KEY = 'test key'
 const LEASE_SECONDS = 3
 const COUNTERS = 20
 const SLEEPS = 9
@@ -46,10 +46,10 @@ function logged(replica: Runtime, message: string): number[] {
     .map((line) => JSON.parse(line).execution_id)
 }
 
-test('three replicas share the work and recover what a killed one leaves behind', async () => {
+test('three replicas share the work and recover the executions of a killed replica', async () => {
   const soon = Date.now() + 1500
   for (let n = 0; n < COUNTERS; n += 1) {
-    // Spread over a second, so that the ticks of all three replicas find some.
+    // The tasks are spread over a second, so that each replica's ticks claim some of them.
     const next_run_at = new Date(soon + (n * 1000) / COUNTERS).toISOString()
     const counter = { type: 'counter', schedule_type: 'interval', interval_seconds: 1 }
     await post('/tasks', { name: `counter ${n}`, ...counter, next_run_at })
@@ -70,11 +70,11 @@ test('three replicas share the work and recover what a killed one leaves behind'
   }
   await eventually(async () => expect(await sleeping()).toHaveLength(SLEEPS), 5)
   const asleep = await sleeping()
-  // Not the first replica: the test sends its requests to it.
+  // The first replica stays alive, because the test sends its requests there.
   const victim = replicas
     .slice(1)
     .find((replica) => logged(replica, 'execution started').some((id) => asleep.includes(id)))
-  if (!victim) throw new Error('no replica that may be killed is running a sleep task')
+  if (!victim) throw new Error('neither the second nor the third replica is running a sleep task')
   await victim.stop('SIGKILL')
   const ended = logged(victim, 'execution ended')
   const held = logged(victim, 'execution started').filter((id) => !ended.includes(id))
@@ -93,7 +93,8 @@ test('three replicas share the work and recover what a killed one leaves behind'
     return rows
   }, 30)
   const others = replicas.filter((it) => it !== victim).flatMap((it) => logged(it, 'execution started'))
-  for (const { id } of lostRows) expect(others, 'no execution of a living replica is lost').not.toContain(id)
+  for (const { id } of lostRows)
+    expect(others, 'the surviving replicas did not lose executions').not.toContain(id)
 
   await post('/tasks/pause?all=true', {})
   await eventually(async () => {

@@ -7,7 +7,7 @@ import { createTestDatabase } from '../setup/test-database.ts'
 import { startContainer } from './container.ts'
 import { checkLedger } from './ledger.ts'
 
-const API_KEY = 'a key of the tests'
+const API_KEY = 'test key'
 const COUNTERS = 20
 const LOAD_PAUSE_MS = 20
 
@@ -38,7 +38,7 @@ async function post(replica: Runtime | undefined, path: string, body: object): P
 }
 
 test('replacing every replica under load neither loses nor duplicates a run', async () => {
-  /** The replicas that a load balancer would use: ready, and not about to stop. */
+  /** The replicas that a load balancer would use: they are ready and aren't shutting down. */
   let serving = [await start(), await start()]
   const soon = Date.now() + 1000
   for (let n = 0; n < COUNTERS; n += 1) {

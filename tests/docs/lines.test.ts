@@ -20,7 +20,7 @@ afterAll(async () => {
   await emptyTables()
 })
 
-/** Returns the shell commands of a page, unchanged, from the given heading on. */
+/** Returns the shell commands in a page, unchanged, starting at the given text. */
 async function linesOf(page: string, from = ''): Promise<string> {
   const text = await readFile(new URL(`../../${page}`, import.meta.url), 'utf8')
   const blocks = text.slice(text.indexOf(from)).matchAll(/```sh\n([\s\S]*?)```/g)

@@ -6,7 +6,7 @@ import { runFault } from './run-fault.ts'
 const leaseSeconds = Number(process.env.FAULT_LEASE_SECONDS ?? 2)
 
 test.each(FAULTS)(
-  '$name: recovers with nothing stranded, doubled or missing',
+  '$name: recovers without stranded, doubled or missing executions',
   {
     timeout: 60_000 + 3 * leaseSeconds * 1000,
   },

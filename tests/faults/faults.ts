@@ -7,17 +7,17 @@ type Stage = { link: Link; replicas: Replica[]; leaseSeconds: number }
 export type Fault = {
   name: string
   replicas: number
-  /** The `crash_limit` of all tasks. 0 where no loss may count: one that did would pause its task. */
+  /** The `crash_limit` of all tasks. With 0, a loss that counts pauses its task and fails the test. */
   crashLimit: number
-  /** Causes the fault. Resolves when it is over. */
+  /** Causes the fault. Resolves when the fault is over. */
   happen(stage: Stage): Promise<void>
-  /** Frozen processes resume in the middle of their calls, so targets may see two at once for a second after that. */
+  /** Frozen processes resume in the middle of their calls, so calls may overlap for a second after the fault. */
   isFrozen?: true
   /** Connects to the database with `sslmode=verify-full`. */
   tls?: true
 }
 
-/** Waits for one and a half leases. */
+/** Waits for 1.5 times the lease. */
 const longer = ({ leaseSeconds }: Stage): Promise<void> => delay(leaseSeconds * 1500)
 
 export const FAULTS: Fault[] = [

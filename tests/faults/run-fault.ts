@@ -8,7 +8,7 @@ import { createTestDatabase } from '../setup/test-database.ts'
 import { findViolations } from '../setup/violations.ts'
 import type { Fault } from './faults.ts'
 
-/** The findings after a fault: how many rows break a promise, and how long recovery took. */
+/** Findings after a fault: the number of rows that violate each promise, and how long recovery took. */
 export type Report = {
   fault: string
   executions: number
@@ -25,7 +25,7 @@ export type Report = {
 
 const TASKS = 30
 
-/** Causes a fault while real processes are at work. Returns the findings once they have recovered. */
+/** Causes a fault while real processes run tasks. Returns the findings once the processes have recovered. */
 export async function runFault(fault: Fault, leaseSeconds: number): Promise<Report> {
   const database = await createTestDatabase()
   const link = await startLink(database.url, { tls: fault.tls === true })
@@ -114,7 +114,7 @@ async function insertTasks(sql: Database, url: string, crashLimit: number): Prom
     insert into task_state (task_id, definition, next_run_at) select id, definition, start_at from tasks`
 }
 
-/** Resolves once every task has succeeded since then and no claim has an expired lease. */
+/** Resolves once every task has run successfully after `since` and no claim has an expired lease. */
 async function allRunSince(sql: Database, since: string): Promise<void> {
   const missing = () => sql`
     select t.id from tasks t

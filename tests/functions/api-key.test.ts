@@ -22,16 +22,19 @@ describe.for(guarded)('$request.method $request.path', ({ handler, request }) =>
     expect(response).toEqual(unauthorized('invalid API key'))
   })
 
-  test('accepts the right key', async () => {
+  test('accepts the correct key', async () => {
     const { statusCode } = await call(handler, request)
     expect([200, 201, 404]).toContain(statusCode)
   })
 })
 
-test.for(open)('$request.method $request.path needs no API key', async ({ handler, request, status }) => {
-  const { statusCode } = await call(handler, { ...request, headers: { 'x-api-key': undefined } })
-  expect(statusCode).toBe(status)
-})
+test.for(open)(
+  '$request.method $request.path does not require an API key',
+  async ({ handler, request, status }) => {
+    const { statusCode } = await call(handler, { ...request, headers: { 'x-api-key': undefined } })
+    expect(statusCode).toBe(status)
+  },
+)
 
 test('checks the API key before the input', async () => {
   for (const { handler, request } of guarded) {

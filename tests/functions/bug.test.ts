@@ -4,16 +4,16 @@ import { problem } from '../setup/expected.ts'
 import { call } from '../setup/http-event.ts'
 import { guarded } from '../setup/routes.ts'
 
-// Simulates a bug: statements that the database rejects.
+// Simulates a bug: the database rejects every statement that uses these tables.
 beforeAll(async () => {
   await db()`alter table executions rename to executions_gone`
   await db()`alter table task_state rename to task_state_gone`
   await db()`alter table tasks rename to tasks_gone`
 })
 
-// A preview reads no tables; it only asks the database for the time.
+// The preview route is left out, because it doesn't use any table; it only asks the database for the time.
 test.for(guarded.filter(({ request }) => request.path !== '/schedules/preview'))(
-  '$request.method $request.path reveals nothing about a bug except the request id',
+  '$request.method $request.path hides the cause of an internal error and returns the request id',
   async ({ handler, request }) => {
     expect(await call(handler, request)).toEqual(
       problem('internal', 'unexpected error; for details, search the log for this request_id'),

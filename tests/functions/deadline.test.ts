@@ -7,13 +7,13 @@ beforeEach(emptyTables)
 
 const inMs = (ms: number) => performance.now() + ms
 
-test('a statement does not start if it might not finish before the response is due', async () => {
+test('rejects a statement that might not finish before the response is due', async () => {
   const sql = withDeadline(db(), { startsBy: inMs(-1), answerAt: inMs(1000) })
   expect(() => sql`select 1`).toThrow('took too long')
   await expect(sql.begin(async () => 1)).rejects.toThrow('took too long')
 })
 
-test('a transaction that is too late to commit is rolled back', async () => {
+test('rolls back a transaction whose commit would start too late', async () => {
   await insertTask()
   const sql = withDeadline(db(), { startsBy: inMs(100), answerAt: inMs(10_000) })
   const late = sql.begin(async (tx) => {
@@ -24,7 +24,7 @@ test('a transaction that is too late to commit is rolled back', async () => {
   expect(await db()`select name from tasks`).toEqual([{ name: 'a' }])
 })
 
-test('committed data can still be read until the response is due', async () => {
+test('allows reads after a commit until the response is due', async () => {
   await insertTask()
   const sql = withDeadline(db(), { startsBy: inMs(100), answerAt: inMs(10_000) })
   await sql.begin(async (tx) => await tx`update tasks set name = 'in time'`)

@@ -3,6 +3,7 @@ import { beforeEach, expect, test, vi } from 'vitest'
 import { handler as createTask } from '../../functions/tasks/create.ts'
 import { handler as updateTask } from '../../functions/tasks/update.ts'
 import { db } from '../../shared/db.ts'
+import { TASK_TYPES } from '../../shared/runners/index.ts'
 import { call, type HttpCall } from '../setup/http-event.ts'
 import { cursorOf } from '../setup/pages.ts'
 import { guarded } from '../setup/routes.ts'
@@ -16,7 +17,7 @@ beforeEach(async () => {
   await insertTask()
 })
 
-/** Asserts that a request gets a proper response: never a 500, and never a 503 that blames the database. */
+/** Asserts that the response is valid and its status isn't 5xx, such as a 503 that blames the database. */
 async function expectAnswer(handler: Parameters<typeof call>[0], request: HttpCall): Promise<void> {
   const { statusCode, headers, body } = await call(handler, request)
   expect(statusCode, JSON.stringify(body)).toBeLessThan(500)
@@ -64,7 +65,7 @@ const instant = fc.date({ noInvalidDate: false }).map(isoOrNot)
 const fields = fc.record(
   {
     name: fc.oneof(fc.string({ unit: 'binary' }), value),
-    type: fc.oneof(fc.constantFrom<unknown>('sleep', 'counter', 'http'), value),
+    type: fc.oneof(fc.constantFrom<unknown>(...TASK_TYPES), value),
     schedule_type: fc.oneof(fc.constantFrom<unknown>('interval', 'once', 'cron'), value),
     interval_seconds: fc.oneof(fc.integer({ min: 1 }), value),
     cron_expression: fc.oneof(fc.string({ unit: fc.constantFrom(...'0123456789*/,-#LW@ ') }), value),
@@ -100,7 +101,7 @@ function isoOrNot(date: Date): string {
   return Number.isNaN(date.getTime()) ? String(date) : date.toISOString()
 }
 
-/** Valid except for one field, so that this field's error decides the response. */
+/** A valid body with at most one field changed, so that the response depends on that field alone. */
 const mutated = fc.tuple(fields, fc.nat(), fc.uuid()).map(([all, pick, name]) => {
   const changes = Object.entries(all)
   const good = { name, type: 'http', schedule_type: 'interval', interval_seconds: 60 }
@@ -196,7 +197,7 @@ const route = (name: string) => {
   return found
 }
 
-test('PUT and the preview handle a valid body with one or all fields changed', async () => {
+test('PUT and the preview handle a body with one or all fields changed', async () => {
   const put = route('PUT /tasks/by-name/{name}')
   const preview = route('POST /schedules/preview')
   const name = fc.oneof(fc.constantFrom('a', 'b'), fc.string({ unit: 'binary' }))
@@ -267,7 +268,7 @@ test('every non-GET route handles any id, query, body and headers', async () => 
         },
         { requiredKeys: [] },
       )
-      // One field at most, since each belongs to a different route.
+      // At most one field per body, because the fields belong to different routes.
       .chain((all) => fc.constantFrom(...Object.entries(all).map(([key, one]) => ({ [key]: one })), {}))
       .map((it) => JSON.stringify(it)),
   )

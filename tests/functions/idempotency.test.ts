@@ -47,7 +47,7 @@ test('a repeated request gets the same response, even if the task has changed', 
   expect(await tasks()).toBe(1)
 })
 
-test('a repeated run or rerun starts only one execution', async () => {
+test('repeating a run or rerun request starts only one execution', async () => {
   await insertTask()
   const first = await run('1', 'run')
   expect(first).toEqual(json(201, aQueued()))
@@ -66,7 +66,7 @@ test('a repeated run or rerun starts only one execution', async () => {
   expect(await rerun()).toEqual({ ...again, headers: { ...again.headers, ...REPLAYED } })
 })
 
-test('a request with another key or without a key is a new request', async () => {
+test('treats a request with a different key, or without a key, as a new request', async () => {
   await post()
   expect(await post({ ...task, name: 'b' }, 'l')).toEqual(
     json(201, aTask({ id: 2, name: 'b' }), { location: '/tasks/2', ...etag(1) }),
@@ -84,7 +84,7 @@ test('rejects a different request with the same key', async () => {
   expect(await tasks()).toBe(1)
 })
 
-test('tells a repeated request to retry while the first is in progress', async () => {
+test('returns 409 with retry-after while the first request is in progress', async () => {
   const first = await db().begin(async (tx) => {
     await tx`lock table tasks in exclusive mode`
     const answer = post()
@@ -119,14 +119,14 @@ describe('retention', () => {
     expect((await post({ ...task, name: 'b' })).statusCode).toBe(201)
   })
 
-  test('keeps a key for a minute if its process died without responding', async () => {
+  test('keeps a key for a minute if the process exits before it responds', async () => {
     await db()`insert into idempotency_keys (key, request_hash) values ('k', 'x')`
     expect(await post()).toEqual(other)
     await age('61 seconds')
     expect(await post()).toEqual(created)
   })
 
-  test('keeps no key after an error', async () => {
+  test('does not keep the key of a request that fails', async () => {
     const unknown = { ...task, type: 'shell' }
     expect((await post(unknown)).statusCode).toBe(422)
     expect(await post()).toEqual(created)
@@ -146,7 +146,7 @@ test('accepts a key of 255 characters, even one that looks like SQL', async () =
   expect(await post(task, `'; drop table tasks; --`.padEnd(255, ' x'))).toEqual(created)
 })
 
-test('checks the API key first', async () => {
+test('checks the API key before the idempotency key', async () => {
   await post()
   const { statusCode } = await post(task, 'k', { headers: { 'idempotency-key': 'k', 'x-api-key': 'wrong' } })
   expect(statusCode).toBe(401)
@@ -159,7 +159,7 @@ test('rejects a different query with the same key', async () => {
   expect(await pause('tag=b')).toEqual(other)
 })
 
-test('a route that needs no API key stores no idempotency key', async () => {
+test('does not store idempotency keys for routes that do not require an API key', async () => {
   await call(notFound, { method: 'POST', path: '/nope', headers: { 'idempotency-key': 'k' } })
   expect(await db()`select from idempotency_keys where key = 'k'`).toEqual([])
 })

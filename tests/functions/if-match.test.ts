@@ -40,7 +40,7 @@ test.for(['"6"', '"77"', 'W/"7"', '"x"', '"6", "8"', '"07 "', '""', '"6,7"'])(
 )
 
 test.for(['7', '"7', '7"', '"7" "8"', '"7",', ',"7"', '*, "7"', 'w/"7"', "'7'", '', ' '])(
-  'rejects %j, which is not a list of tags',
+  'rejects the malformed If-Match value %j',
   async (tag) => {
     expect(await patch(tag)).toEqual(
       problem('bad_request', 'If-Match must be a list of entity tags, such as "3"'),
@@ -48,11 +48,11 @@ test.for(['7', '"7', '7"', '"7" "8"', '"7",', ',"7"', '*, "7"', 'w/"7"', "'7'", 
   },
 )
 
-test('ignores If-Match for a task that does not exist', async () => {
+test('returns 404 for a task that does not exist, regardless of If-Match', async () => {
   expect(await patch('*', '2')).toEqual(problem('not_found', 'task 2 does not exist'))
 })
 
-test('only one of many concurrent requests with the same version changes the task', async () => {
+test('only one of ten concurrent requests with the same If-Match version changes the task', async () => {
   const answers = await Promise.all(Array.from({ length: 10 }, () => patch('"7"')))
   expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([200, ...Array(9).fill(412)])
   expect(await db()`select version from whole_tasks`).toEqual([{ version: 8 }])

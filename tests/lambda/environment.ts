@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 const CLIENT = createRequire(import.meta.url).resolve('aws-lambda-ric')
 const NATIVE = fileURLToPath(new URL('native-client.ts', import.meta.url))
 
-/** What an environment starts from: the unpacked zip and the function's part of the template. */
+/** A packaged function: its unpacked zip and its properties in the template. */
 export type Build = {
   name: string
   folder: string
@@ -27,7 +27,7 @@ type Invocation = {
 
 /**
  * A Lambda execution environment: a process that runs AWS's runtime client against its own Runtime API. It handles one
- * invocation at a time and is stopped (SIGSTOP) in between, just as Lambda freezes it.
+ * invocation at a time. Between invocations it's stopped with SIGSTOP, just as Lambda freezes an environment.
  */
 export class Environment {
   readonly #build: Build
@@ -55,8 +55,8 @@ export class Environment {
   }
 
   /**
-   * Returns the handler's result. Rejects with its error, or when the function times out. As on Lambda, a timeout also
-   * ends the process.
+   * Returns the handler's result. Rejects with the handler's error, or when the function times out. As on Lambda, a
+   * timeout also kills the process.
    */
   invoke(id: string, event: string): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
@@ -72,7 +72,7 @@ export class Environment {
   }
 
   kill(): void {
-    this.#fail(new Error(`${this.#build.name}: ended`))
+    this.#fail(new Error(`${this.#build.name}: killed`))
   }
 
   async end(): Promise<void> {
@@ -94,7 +94,7 @@ export class Environment {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', print)
-    child.on('exit', (code, signal) => this.#fail(new Error(`${name}: exited, ${code ?? signal}`)))
+    child.on('exit', (code, signal) => this.#fail(new Error(`${name}: exited with ${code ?? signal}`)))
     this.#child = child
   }
 
@@ -124,7 +124,7 @@ export class Environment {
     else this.#child?.kill('SIGSTOP')
   }
 
-  /** Passes the invocation to the process once it has requested one. */
+  /** Passes the current invocation to the process if the process has requested one. */
   #hand(): void {
     const { name, timeoutSeconds } = this.#build
     if (!this.#asking || !this.#current) return

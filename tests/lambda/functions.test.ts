@@ -5,7 +5,7 @@ import { createTestDatabase } from '../setup/test-database.ts'
 import { deploy, ROOT } from './start.ts'
 import { readTemplate } from './template.ts'
 
-const API_KEY = 'a key of the tests'
+const API_KEY = 'test key'
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>
 let deployed: Awaited<ReturnType<typeof deploy>>
@@ -23,7 +23,7 @@ afterAll(async () => {
 const invoke = (name: string, event: object = {}) =>
   deployed.lambda.invoke(`task-scheduler-dev-${name}`, event)
 
-test('migrate creates the tables of an empty database, and does nothing the second time', async () => {
+test('the migrate function creates the tables in an empty database and does nothing the second time', async () => {
   await database.sql`drop schema public cascade`
   await database.sql`create schema public`
   const files = await readdir('infra/migrations')
@@ -32,12 +32,12 @@ test('migrate creates the tables of an empty database, and does nothing the seco
   expect((await send(deployed.url, { path: '/readyz' })).status).toBe(200)
 })
 
-test('the docs page is served with its assets', async () => {
+test('the docs function serves the page and its assets', async () => {
   for (const path of ['/docs', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js', '/openapi.json'])
     expect({ path, status: (await send(deployed.url, { path })).status }).toEqual({ path, status: 200 })
 })
 
-test('the start of an execution logs the JSON line that the lateness alarm counts', async () => {
+test('the execute function logs the JSON line that the lateness metric filter matches', async () => {
   const { Resources } = await readTemplate(ROOT)
   const filter = Resources.Lateness?.Properties
   expect(filter).toMatchObject({
@@ -61,13 +61,13 @@ test('the start of an execution logs the JSON line that the lateness alarm count
   expect(deployed.lambda.failures).toEqual([])
 })
 
-test('a second concurrent tick is throttled', async () => {
+test('a second concurrent tick invocation is throttled', async () => {
   const first = invoke('tick', { loopSeconds: 1.5 })
   await expect(invoke('tick', {})).rejects.toThrow('throttled')
   await first
 })
 
-test('a failed execute is reported', async () => {
+test('a failed execute invocation is reported', async () => {
   deployed.lambda.invokeLater('task-scheduler-dev-execute', { claimId: 'none' })
   await deployed.lambda.idle()
   expect(deployed.lambda.failures).toEqual([expect.stringContaining('ZodError')])

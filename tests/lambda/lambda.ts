@@ -6,15 +6,15 @@ export type LambdaFunction = Build & { reservedConcurrency: number | undefined }
 /** Lambda's payload limit for asynchronous invocations, in bytes. */
 const EVENT_LIMIT = 262_144
 
-/** Runs functions, each in one environment per concurrent invocation. Reuses idle environments, newest first. */
+/** Runs each concurrent invocation in its own environment. Reuses a function's idle environments, newest first. */
 export class Lambda {
   readonly #functions: Map<string, LambdaFunction>
   readonly #environments = new Map<string, Environment[]>()
   readonly #asynchronous = new Set<Promise<void>>()
   readonly #chunks: string[] = []
   /**
-   * The errors of failed asynchronous invocations, which an on-failure destination would have received. Nothing is
-   * retried, as the template configures.
+   * Errors of failed asynchronous invocations, which an on-failure destination would receive. Failed invocations aren't
+   * retried, because the template disables retries.
    */
   readonly failures: string[] = []
   readonly initMs: number[] = []
@@ -32,7 +32,7 @@ export class Lambda {
     return this.#functions.has(name)
   }
 
-  /** Rejects with the handler's error, or if the function has reached its reserved concurrency. */
+  /** Returns the handler's result. Rejects with its error, or if the function has reached its reserved concurrency. */
   async invoke(name: string, event: unknown, id: string = randomUUID()): Promise<unknown> {
     const environment = this.#environmentOf(name)
     const isCold = environment.initMs === undefined
@@ -67,7 +67,7 @@ export class Lambda {
 
   readonly #all = (): Environment[] => [...this.#environments.values()].flat()
 
-  /** Kills all processes: a frozen one doesn't notice that its parent is gone. */
+  /** Kills all processes, because a frozen process doesn't notice that its parent has exited. */
   readonly #killAll = (): void => {
     for (const environment of this.#all()) environment.kill()
   }

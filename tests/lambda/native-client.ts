@@ -3,8 +3,8 @@ import { registerHooks } from 'node:module'
 import { text } from 'node:stream/consumers'
 
 /**
- * Replaces the native half of aws-lambda-ric, which takes two minutes and a C++ compiler to build. It only makes HTTP
- * calls to the Runtime API; everything else is AWS's own code. Loaded with --import.
+ * Replaces the native part of aws-lambda-ric, which takes two minutes and a C++ compiler to build. The native part only
+ * makes HTTP calls to the Runtime API; everything else is still AWS's own code. Loaded with --import.
  */
 registerHooks({
   resolve: (specifier, context, next) =>
@@ -17,7 +17,7 @@ const RUNTIME = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime
 
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 
-/** The response to the last invocation. It must arrive before the next invocation is requested. */
+/** Settles once the last response has been delivered. The next invocation must not be requested earlier. */
 let answered: Promise<unknown> = Promise.resolve()
 
 export async function next(): Promise<{ bodyJson: string; headers: IncomingHttpHeaders }> {

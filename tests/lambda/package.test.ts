@@ -9,12 +9,12 @@ import { ROOT } from './start.ts'
 const FOLDER = new URL('.serverless/', ROOT)
 
 /**
- * Bytes per zip. The largest function contains the AWS SDK, undici and the cron parsers; /docs contains Swagger UI. A
- * dependency that isn't tree-shaken exceeds the limit.
+ * Maximum size of a zip, in bytes. The largest function contains the AWS SDK, undici and the cron parsers; the docs
+ * function contains Swagger UI. A dependency that isn't tree-shaken would exceed the limit.
  */
 const LIMIT = 600_000
 
-/** The files that functions read at runtime, besides their module. */
+/** Files that functions read at runtime, in addition to their module. */
 const FILES: Record<string, string[]> = {
   docs: ['node_modules/swagger-ui-dist/swagger-ui-bundle.js', 'node_modules/swagger-ui-dist/swagger-ui.css'],
   migrate: ['infra/migrations/'],
@@ -54,7 +54,7 @@ test('the zips are within their size limits', () => {
   expect(zips.get('health')?.length).toBeLessThan(100_000)
 })
 
-test('packaging twice produces the same bytes', async () => {
+test('packaging the service twice produces identical zips', async () => {
   await packageService()
   const again = await readZips()
   for (const [name, zip] of again)

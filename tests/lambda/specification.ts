@@ -10,9 +10,9 @@ const resourceNamed = (type: string) =>
   specification.lookup('resource', 'cloudFormationType', 'equals', type)[0]
 
 /**
- * Returns what CloudFormation would reject in a template, according to AWS's own resource specification: unknown types
- * and properties, missing properties, and values of the wrong type. Intrinsic functions (`Ref`, `Fn::GetAtt`) are
- * accepted everywhere, because their results are unknown here.
+ * Returns the errors that CloudFormation would report for a template, according to AWS's own resource specification:
+ * unknown types and properties, missing properties, and values of the wrong type. Intrinsic functions (`Ref`,
+ * `Fn::GetAtt`) are accepted everywhere, because their results are unknown here.
  */
 export function complaints({ Resources }: Template): string[] {
   return Object.entries(Resources).flatMap(([name, { Type, Properties = {} }]) => {
@@ -74,6 +74,6 @@ const isIntrinsic = (value: unknown): boolean => {
   return others.length === 0 && (key === 'Ref' || key.startsWith('Fn::'))
 }
 
-/** Returns the complaints about the alternative that fits best. */
+/** Returns the shortest list of errors, which belongs to the alternative that fits best. */
 const fewest = (alternatives: string[][]): string[] =>
   alternatives.toSorted((a, b) => a.length - b.length)[0] ?? []

@@ -18,18 +18,18 @@ export const ROOT = new URL('../../', import.meta.url)
 
 const ANYWHERE = { host: '127.0.0.1', port: 0 }
 
-/** EventBridge's period of one minute and the loop time in its event, both shortened for the tests. */
+/** Shorter than on AWS, where EventBridge invokes the tick every minute with `loopSeconds: 59`. */
 const PERIOD_MS = 3000
 const LOOP_SECONDS = 2.5
 
-/** Settings that the API's process has on other runtimes, and that no function has. */
+/** Settings of the other runtimes, which functions don't get. */
 const NOT_OF_FUNCTIONS = ['HOST', 'PORT', 'SHUTDOWN_GRACE_SECONDS']
 
 type Deployed = { lambda: Lambda; template: Template; url: string; end(): Promise<void> }
 
 /**
- * Starts the packaged functions as on AWS, with an HTTP API in front of them and Lambda's Invoke API between them.
- * `env` overrides the template's variables, such as those from Secrets Manager, and adds to them.
+ * Starts the packaged functions as on AWS: an HTTP API calls them, and they call each other through the Invoke API.
+ * The variables in `env` are added to the template's and override them, such as the secrets from Secrets Manager.
  */
 export async function deploy(env: Record<string, string>): Promise<Deployed> {
   const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-lambda-'))
@@ -51,7 +51,7 @@ export async function deploy(env: Record<string, string>): Promise<Deployed> {
   }
 }
 
-/** Starts the same deployment with the tick's schedule, for the conformance suite. */
+/** Starts the deployment and the tick's schedule, for the conformance suite. */
 export async function startLambda(env: Record<string, string>): Promise<Runtime> {
   const { lambda, template, url, end } = await deploy(env)
   const schedule = startSchedule(template, lambda)
@@ -59,7 +59,7 @@ export async function startLambda(env: Record<string, string>): Promise<Runtime>
     url,
     finishes: true,
     log: () => lambda.log(),
-    // An invocation can't be stopped. A removed stack schedules nothing more, and running invocations finish.
+    // Lambda can't stop a running invocation. Removing a stack stops the schedule, and running invocations finish.
     async stop() {
       await schedule.stop()
       await lambda.idle()
@@ -96,7 +96,7 @@ async function createFront(lambda: Lambda) {
   return createApp(service, Object.fromEntries(handlers), { onError })
 }
 
-/** Invokes the tick once per period, one at a time: Lambda makes a second invocation wait. */
+/** Invokes the tick once per period, one invocation at a time. On AWS, too, a second invocation has to wait. */
 function startSchedule(template: Template, lambda: Lambda): { stop(): Promise<void> } {
   const { Target } = only(resourcesOf(template, 'AWS::Scheduler::Schedule'))
   const [target] = Target.Arn['Fn::GetAtt']
@@ -121,7 +121,8 @@ function startSchedule(template: Template, lambda: Lambda): { stop(): Promise<vo
 }
 
 function only<T>([first, ...others]: [string, T][]): T {
-  if (first === undefined || others.length > 0) throw new Error('expected exactly one in the template')
+  if (first === undefined || others.length > 0)
+    throw new Error('expected exactly one such resource in the template')
   return first[1]
 }
 
@@ -155,7 +156,7 @@ async function unpack(
   }
 }
 
-/** Returns the template's variables, Lambda's own, and `env`. Leaves out a certificate file that only Lambda has. */
+/** Returns the template's variables, Lambda's own and `env`. Omits a certificate file that only Lambda has. */
 function environmentOf(fn: FunctionProperties, env: Record<string, string>): Record<string, string> {
   const { NODE_EXTRA_CA_CERTS, ...variables } = fn.Environment.Variables
   const given = Object.entries(env).filter(([key]) => !NOT_OF_FUNCTIONS.includes(key))

@@ -14,7 +14,7 @@ beforeAll(async () => {
   template = await readTemplate(ROOT)
 })
 
-/** Returns the `Fn::Sub` of an ARN in this account. */
+/** Returns an ARN in this account, as an `Fn::Sub`. */
 const arn = (service: string, resource: string) => ({
   'Fn::Sub': `arn:\${AWS::Partition}:${service}:\${AWS::Region}:\${AWS::AccountId}:${resource}`,
 })
@@ -50,7 +50,7 @@ test('every function matches serverless.yml and runs on arm64 and Node 24 in the
   expect(keys.sort()).toEqual(functions.flatMap((fn) => fn.routes.map((route) => route.key)).sort())
 })
 
-test('every function logs to a group with a retention of 30 days', () => {
+test('every function has a log group with a retention of 30 days', () => {
   const groups = resourcesOf(template, 'AWS::Logs::LogGroup').map(([, group]) => group)
   const names = resourcesOf(template, 'AWS::Lambda::Function').map(
     ([, fn]) => `/aws/lambda/${fn.FunctionName}`,
@@ -59,7 +59,7 @@ test('every function logs to a group with a retention of 30 days', () => {
   expect(new Set(groups.map((group) => group.RetentionInDays))).toEqual(new Set([30]))
 })
 
-test('the template contains no secrets, only references that CloudFormation resolves', () => {
+test('the template contains references to secrets, not the secrets themselves', () => {
   for (const [, { Environment }] of resourcesOf(template, 'AWS::Lambda::Function')) {
     expect(Environment.Variables).toEqual({
       EXECUTE_FUNCTION_NAME: `${SERVICE}-execute`,
@@ -163,7 +163,7 @@ test('the tick is invoked every minute, one at a time, and loops for just under 
   expect(propertiesOf('TickLambdaFunction')).toMatchObject({ ReservedConcurrentExecutions: 1, Timeout: 90 })
 })
 
-test('asynchronous invocations expire after a minute without retries, and a failed execute is reported', () => {
+test('async invocations expire after a minute without retries, and failed execute invocations are reported', () => {
   const once = { Qualifier: '$LATEST', MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 }
   const OnFailure = { Destination: { 'Fn::GetAtt': ['FailedExecutes', 'Arn'] } }
   expect(resourcesOf(template, 'AWS::Lambda::EventInvokeConfig').map(([, it]) => it)).toEqual([
@@ -172,7 +172,7 @@ test('asynchronous invocations expire after a minute without retries, and a fail
   ])
 })
 
-test('all three alarms notify the topic', () => {
+test('all three alarms notify the alarm topic', () => {
   const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm')
   expect(alarms.map(([name]) => name).sort()).toEqual(['ExecuteFailed', 'StartsLate', 'TickMissing'])
   for (const [, alarm] of alarms) expect(alarm.AlarmActions).toEqual([{ Ref: 'AlarmTopic' }])

@@ -39,10 +39,10 @@ type Policy = { Statement: object[] }
 
 export type FunctionProperties = Read['AWS::Lambda::Function']
 
-/** Reads the template that `npm run package` has rendered. */
+/** Reads the template that `npm run package` rendered. */
 export async function readTemplate(root: URL): Promise<Template> {
   const path = new URL('.serverless/cloudformation-template-update-stack.json', root)
-  // The cast relies on the framework, which wrote the file.
+  // The cast is safe: the Serverless Framework wrote the file.
   return JSON.parse(await readFile(path, 'utf8')) as Template
 }
 

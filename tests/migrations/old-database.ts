@@ -6,7 +6,7 @@ import { databaseUrl } from '../setup/database-url.ts'
 
 const FOLDER = new URL('../../infra/migrations/', import.meta.url)
 
-/** Creates a database as it was when `newest` was the latest migration. */
+/** Creates a database with only the migrations up to and including `newest`. */
 export async function openOldDatabase(newest: string): Promise<{ sql: Database; drop: () => Promise<void> }> {
   const { url, prefix } = inject('testDatabase')
   const name = `${prefix}_${randomBytes(6).toString('hex')}`

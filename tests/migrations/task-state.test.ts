@@ -100,7 +100,7 @@ test('keeps ended executions and the state of each task', async () => {
   })
 })
 
-test('a waiting retry keeps waiting, with its id and its failures', async () => {
+test('a queued retry stays queued, and keeps its id and its number of failures', async () => {
   const id = await task()
   const failed = await execution(id, 'failed')
   const due_at = '2099-01-01T00:00:00.000Z'
@@ -131,7 +131,7 @@ test('frees executions that were claimed but not started', async () => {
   expect(await stateOf(id)).toMatchObject({ ...free, unheld_due_at: new Date(AT) })
 })
 
-test('a running execution is lost and requeued as the next attempt', async () => {
+test('a running execution is marked lost and requeued as the next attempt', async () => {
   const id = await task()
   const running = await execution(id, 'running')
 
@@ -160,7 +160,7 @@ test('a running execution whose cancellation was requested is not requeued', asy
   expect(await stateOf(id)).toMatchObject({ status: null, unheld_due_at: null, paused_at: null })
 })
 
-test('a running execution is not requeued beyond its crash_limit', async () => {
+test('a running execution is not requeued if its losses exceed the crash_limit', async () => {
   const once = await task({ crash_limit: 0 })
   await execution(once, 'running')
   const thrice = await task({ crash_limit: 2 })
@@ -175,7 +175,7 @@ test('a running execution is not requeued beyond its crash_limit', async () => {
   expect(await stateOf(thrice)).toMatchObject({ status: 'queued', attempt: 3, losses: 2, paused_at: null })
 })
 
-test('ids continue after the largest one ever used', async () => {
+test('ids continue after the largest id ever used', async () => {
   const kept = await task()
   await execution(kept, 'success')
   const deleted = await task()
@@ -188,7 +188,7 @@ test('ids continue after the largest one ever used', async () => {
   expect(next).toBe(last + 1)
 })
 
-test('the first execution of an empty database is number 1', async () => {
+test('the first execution in an empty database gets the id 1', async () => {
   await migrate(sql)
   const [{ next }] = await sql<[{ next: number }]>`select nextval('execution_ids')::int as next`
   expect(next).toBe(1)

@@ -14,7 +14,7 @@ const run = (file: string, args: string[]) =>
   promisify(execFile)(file, args, { cwd: FOLDER, maxBuffer: 16 * 2 ** 20 })
 
 beforeAll(async () => {
-  // A separate package, because openapi-typescript needs an older TypeScript.
+  // The tools are in a separate package, because openapi-typescript needs an older TypeScript.
   if (!existsSync(new URL('node_modules', import.meta.url)))
     await run('npm', ['ci', '--no-audit', '--no-fund'])
 }, 120_000)
@@ -39,6 +39,6 @@ const withBody = Object.entries(handlers)
   }))
   .filter(({ operation }) => operation?.body)
 
-test.each(withBody)('$name accepts its own example', ({ operation }) => {
+test.each(withBody)('$name accepts its own example body', ({ operation }) => {
   expect(operation?.body?.safeParse(operation.example)).toMatchObject({ success: true })
 })

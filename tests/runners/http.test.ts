@@ -14,7 +14,7 @@ const answer =
   (response: ServerResponse) =>
     response.writeHead(status, headers).end()
 
-/** Calls the runner directly, with a task's params. */
+/** Calls the runner directly with these params. */
 async function call(params: object, signal: AbortSignal = new AbortController().signal) {
   const run = {
     taskId: 1,
@@ -57,7 +57,7 @@ describe('sends', () => {
     expect(target.seen[0]?.headers['content-type']).toBe(type)
   })
 
-  test('headers, which override the defaults', async () => {
+  test('custom headers, which override the defaults', async () => {
     await using target = await startTarget(answer(200))
     const headers = { 'X-Own': 'é', 'Content-Type': 'application/vnd.a+json', 'Idempotency-Key': 'mine' }
     await call({ url: target.url, method: 'POST', headers, body: {} })
@@ -69,7 +69,7 @@ describe('sends', () => {
   })
 })
 
-describe('success by status', () => {
+describe('a response status', () => {
   test.for<[status: number, expected: unknown, ok: boolean]>([
     [200, undefined, true],
     [204, undefined, true],
@@ -80,14 +80,14 @@ describe('success by status', () => {
     [200, 404, false],
     [503, [200, 503], true],
     [201, [200, 503], false],
-  ])('%s with expected_status %j: %s', async ([status, expected_status, ok]) => {
+  ])('of %s with expected_status %j is a success: %s', async ([status, expected_status, ok]) => {
     await using target = await startTarget(answer(status))
     expect(await call({ url: target.url, expected_status })).toMatchObject({
       status: ok ? 'success' : 'failed',
     })
   })
 
-  test('a redirect is a success and is not followed', async () => {
+  test('that redirects is a success, and is not followed', async () => {
     await using target = await startTarget(answer(302, { location: '/elsewhere' }))
     expect(await call({ url: target.url })).toEqual(success(302))
     expect(target.seen).toHaveLength(1)
@@ -108,12 +108,12 @@ test.for<[status: number, retryable: boolean]>([
   [501, true],
   [503, true],
   [599, true],
-])('a %s is retryable: %s', async ([status, retryable]) => {
+])('status %s is retryable: %s', async ([status, retryable]) => {
   await using target = await startTarget(answer(status))
   expect(await call({ url: target.url })).toEqual(failure(status, retryable))
 })
 
-test('retry_status adds statuses that are retryable', async () => {
+test('a status listed in retry_status is retryable', async () => {
   await using target = await startTarget(answer(404))
   expect(await call({ url: target.url, retry_status: [404] })).toEqual(failure(404, true))
 })
@@ -131,7 +131,7 @@ test.for<[header: string, seconds: number]>([
   expect(await call({ url: target.url })).toEqual(failure(503, true, seconds))
 })
 
-test('reads a date in Retry-After', async () => {
+test('reads a date in the Retry-After header', async () => {
   const date = new Date(Date.now() + 600_000).toUTCString()
   await using target = await startTarget(answer(429, { 'retry-after': date }))
   const outcome = await call({ url: target.url })
@@ -140,11 +140,11 @@ test('reads a date in Retry-After', async () => {
   expect(seconds).toBeLessThanOrEqual(600)
 })
 
-describe('as a task', () => {
+describe('an http task', () => {
   const due = async (given: object) =>
     await insertTask({ type: 'http', interval_seconds: 3600, next_run_at: await nowPlus(-1), ...given })
 
-  test('sends one idempotency key for all attempts of an occurrence, and another for the next', async () => {
+  test('sends one idempotency key for all attempts at an occurrence, and a new key for the next one', async () => {
     await using target = await startTarget(answer(500))
     await due({ params: { url: target.url }, max_attempts: 2, retry_backoff_seconds: 0 })
     await tickAndRun()
@@ -172,7 +172,7 @@ describe('as a task', () => {
     expect(wait).toBeLessThan(601_000)
   })
 
-  test('does not retry a 404', async () => {
+  test('is not retried after a 404', async () => {
     await using target = await startTarget(answer(404))
     await due({ params: { url: target.url }, max_attempts: 5 })
     await tickAndRun()
@@ -225,7 +225,7 @@ describe('a response', () => {
     await expect(outcome).rejects.toThrow('aborted due to timeout')
   })
 
-  test('that is cut off counts by its status, since the target has acted', async () => {
+  test('that is cut off still counts by its status, since the target has already acted', async () => {
     await using target = await startTarget((response) => {
       response.writeHead(200, { 'content-length': '10' }).write('a', () => response.destroy())
     })
@@ -239,7 +239,7 @@ test('fails with the reason if the target refuses the connection', async () => {
   await expect(call({ url: target.url })).rejects.toThrow('ECONNREFUSED')
 })
 
-test('leaves no listener on the signal after the run', async () => {
+test('removes its listener from the signal after the run', async () => {
   await using target = await startTarget(answer(200))
   const { signal } = new AbortController()
   await call({ url: target.url }, signal)

@@ -33,7 +33,7 @@ describe('sleep', () => {
     expect(sleep.params.parse({})).toEqual({ duration: 2 })
   })
 
-  test('wakes up when it is stopped', async () => {
+  test('ends early when its signal is aborted', async () => {
     await expect(run({ duration: 86_400 }, AbortSignal.timeout(20))).rejects.toThrow('aborted')
   })
 })
@@ -74,7 +74,7 @@ describe('counter', () => {
     expect(await params()).toEqual({ count: 101 })
   })
 
-  test('counts once, however often its claim is delivered', async () => {
+  test('counts once, even if its claim is delivered several times', async () => {
     await insertTask({ type: 'counter' })
     const { claims } = await tickOnly(minute(0))
     const deliveries = claims.flatMap((claim) =>

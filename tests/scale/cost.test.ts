@@ -21,13 +21,13 @@ async function insertDue(): Promise<void> {
     insert into task_state (task_id, definition, next_run_at) select id, definition, now() - interval '1 s' from t`
 }
 
-/** Makes the tasks due again, and clears their last runs so that none overlaps. */
+/** Makes the tasks due again, and clears their last runs so that no occurrence counts as an overlap. */
 const dueAgain = () => db()`
   update task_state set next_run_at = now() - interval '1 s', busy_from = null, busy_until = null`
 
-// Counts only this connection's WAL, since others write to the same server. It counts records, since bytes depend on
-// checkpoints; the benchmark measures those.
-test('a run claimed ahead writes fewer than twelve WAL records', async () => {
+// Counts only this connection's WAL, since other connections write to the same server. Counts records, since the number
+// of bytes depends on checkpoints. The benchmark measures bytes.
+test('claiming, starting and settling a run writes fewer than twelve WAL records', async () => {
   await using pool = onlyConnection()
   const { sql } = pool
   await insertDue()
@@ -42,7 +42,7 @@ test('a run claimed ahead writes fewer than twelve WAL records', async () => {
     { n: 3 * RUNS },
   ])
   expect(await db()`select from claims`).toEqual([])
-  // New pages, page pruning and hint bits add records now and then. The quietest round shows what a run itself writes.
+  // New pages, page pruning and hint bits add records now and then. The lowest count shows what a run itself writes.
   expect(Math.min(...records)).toBeLessThan(12)
 })
 

@@ -10,7 +10,7 @@ import { listTasks, taskQuery } from '../../shared/tasks/list.ts'
 import { listUpcoming, upcomingQuery } from '../../shared/tasks/upcoming.ts'
 import { watchPlans } from '../setup/plans.ts'
 
-/** Enough that reading a whole table costs more than using an index, whatever the settings. */
+/** With this many tasks, reading a whole table costs more than using an index, regardless of the settings. */
 const TASKS = 50_000
 const RUNS_EACH = 6
 
@@ -52,10 +52,10 @@ const asked: [string, (sql: Database) => Promise<unknown>][] = [
   ['upcoming runs', (sql) => listUpcoming(sql, upcomingQuery.parse({ limit: '20' }))],
   ['an execution', (sql) => getExecution(sql, 777)],
   ['executions', executions({})],
-  ['executions of a task', executions({ task_id: '777' })],
-  ['executions that failed', executions({ status: 'failed' })],
-  ['executions that succeeded', executions({ status: 'success' })],
-  ['executions since a time', executions({ scheduled_from: new Date(Date.now() - 7_200_000).toISOString() })],
+  ['executions by task', executions({ task_id: '777' })],
+  ['failed executions', executions({ status: 'failed' })],
+  ['successful executions', executions({ status: 'success' })],
+  ['executions by time', executions({ scheduled_from: new Date(Date.now() - 7_200_000).toISOString() })],
   ["a task's history", history({})],
   ["a task's failures", history({ status: 'failed' })],
   ['a tick with nothing to do', (sql) => tick(sql, nobody, memory, { leaseSeconds: 15, aheadMs: 1000 })],
@@ -64,7 +64,7 @@ const asked: [string, (sql: Database) => Promise<unknown>][] = [
 describe('never reads a whole table:', () => {
   test.for(asked)('%s', async ([, ask]) => {
     await using watched = await watchPlans(process.env.DATABASE_URL ?? '')
-    // Later calls may get a generic plan.
+    // PostgreSQL may switch to a generic plan after several calls.
     for (let call = 0; call < 7; call += 1) await ask(watched.sql)
     const plans = watched.plans()
     expect(plans.length).toBeGreaterThanOrEqual(7)
@@ -72,7 +72,7 @@ describe('never reads a whole table:', () => {
   })
 })
 
-test('a tick with nothing to do is one statement and reads few pages, however many tasks exist', async () => {
+test('a tick with nothing to do runs one statement and reads few pages, however many tasks exist', async () => {
   await using watched = await watchPlans(process.env.DATABASE_URL ?? '')
   for (let call = 0; call < 3; call += 1)
     await tick(watched.sql, nobody, memory, { leaseSeconds: 15, aheadMs: 1000 })

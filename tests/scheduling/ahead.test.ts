@@ -40,7 +40,7 @@ async function claimAhead(aheadMs: number): Promise<Claim> {
   )
 }
 
-test('claims tasks due within a second and nothing later', async () => {
+test('claims ahead only tasks that come due within the given time', async () => {
   await insertDueIn(900)
   expect((await claimAhead(500)).executions).toEqual([])
   const claim = await claimAhead(1000)
@@ -63,7 +63,7 @@ test.each([
   ['paused', () => pauseTasks(db(), [1], { until: null, reason: null }), []],
   ['deleted', () => deleteTasks(db(), [1]), []],
   ['given another schedule', () => updateTask(db(), 1, { interval_seconds: 7200 }, null), []],
-])('a task %s after it was claimed ahead does not run', async (_what, change, left) => {
+])('a task that is %s after it was claimed ahead does not run', async (_what, change, left) => {
   await insertDueIn(400, { interval_seconds: 3600 })
   const claim = await claimAhead(1000)
   expect(claim.executions).toHaveLength(1)
@@ -74,7 +74,7 @@ test.each([
   expect(await historyOf(1)).toHaveLength(left.length)
 })
 
-test('a new schedule withdraws an occurrence claimed ahead, and the cursor returns to it', async () => {
+test('a new schedule withdraws an occurrence that was claimed ahead, and moves the cursor back to it', async () => {
   await insertDueIn(900, { interval_seconds: 3600 })
   const [before] = await db()<[{ next_run_at: Date }]>`select next_run_at from whole_tasks`
   await claimAhead(1000)
@@ -95,7 +95,7 @@ test('a shutdown immediately frees executions that are not due yet', async () =>
   ])
 })
 
-test('the due timer fires in due order, and releases items due at the same time together', async () => {
+test('the due timer releases items in due order, and items due at the same time together', async () => {
   const since = performance.now()
   const released: { id: number; after: number }[][] = []
   const { promise: all, resolve } = Promise.withResolvers<void>()

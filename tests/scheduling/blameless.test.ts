@@ -13,7 +13,7 @@ beforeEach(emptyTables)
 
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 
-/** Starts the due task and expires its lease. Returns what its worker would report as given up. */
+/** Starts the due task and expires its lease. Returns the ids that its worker would report as given up. */
 async function cutOff() {
   const [claim] = (await tickOnly(DUE)).claims
   if (!claim) throw new Error('nothing was claimed')
@@ -44,7 +44,7 @@ test('a pause caused by a loss is undone once, when the worker reports that it w
   })
 })
 
-test('a loss reported before recover finds it does not count', async () => {
+test('a loss that is reported before recover finds it does not count', async () => {
   await insertTask({ crash_limit: 0 })
   const givenUp = await cutOff()
   await undoLosses(db(), givenUp)
@@ -52,7 +52,7 @@ test('a loss reported before recover finds it does not count', async () => {
   expect(await state()).toMatchObject({ losses: 0, paused: false, attempt: 2 })
 })
 
-test('a loss that its worker never reports counts, and an empty report changes nothing', async () => {
+test('a loss that the worker never reports counts, and an empty report changes nothing', async () => {
   await insertTask({ crash_limit: 0 })
   await cutOff()
   await tickOnly(DUE)
@@ -60,7 +60,7 @@ test('a loss that its worker never reports counts, and an empty report changes n
   expect(await state()).toMatchObject({ losses: 1, paused: true })
 })
 
-test('taking back losses leaves a manual pause in place', async () => {
+test('undoing losses leaves a manual pause in place', async () => {
   await insertTask({ crash_limit: 0 })
   const givenUp = await cutOff()
   await pauseTasks(db(), [1], { until: null, reason: 'maintenance' })
@@ -69,7 +69,7 @@ test('taking back losses leaves a manual pause in place', async () => {
   expect(await state()).toMatchObject({ status: null, losses: 0, pause_reason: 'maintenance' })
 })
 
-test('an execution started by a claim that no worker received is queued again as the same attempt', async () => {
+test('a started execution whose claim no worker received is queued again as the same attempt', async () => {
   await insertTask({ next_run_at: await nowPlus(-1), crash_limit: 0 })
   const since = performance.now()
   const [claim] = (await tickOnly()).claims

@@ -10,7 +10,7 @@ beforeEach(emptyTables)
 
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 
-test('a tick claims no more than the worker has capacity for', async () => {
+test('a tick claims no more executions than the worker has capacity for', async () => {
   for (const name of ['a', 'b', 'c']) await insertTask({ name })
   let room = 2
   const send = async (claim: Claim) => {
@@ -47,7 +47,7 @@ test('claims one batch after another until nothing is due', async () => {
   expect(batches).toEqual([2, 2, 1])
 })
 
-test('when claims in flight cannot be dispatched, the tick fails and all of them are freed', async () => {
+test('when claims in flight cannot be dispatched, the tick fails and frees all of them', async () => {
   for (const name of ['a', 'b', 'c', 'd', 'e']) await insertTask({ name })
   const send = async () => {
     throw new Error('no worker responds')

@@ -12,8 +12,8 @@ const DAY = 1440 * MINUTE
 type Change = { zone: string; day: string; expected: Record<string, number> }
 
 /**
- * The expected runs in the three days around each clock change. A fixed time runs once a day. For a schedule that
- * follows the clock, the day of the change has 23, 23.5, 24.5 or 25 hours.
+ * Expected number of runs in the three days around each clock change. A fixed time runs once a day. For a schedule
+ * that follows the clock, the day of the change has 23, 23.5, 24.5 or 25 hours.
  */
 const changes: Change[] = [
   {
@@ -77,7 +77,7 @@ test.each(changes)(
       })
       tasks.set(expression, id)
     }
-    // Starts a second before the first day. That cursor may not match the schedule, so it isn't counted below.
+    // The cursor starts one second before the first day. It may not match the schedule, so that run isn't counted.
     const before = first - 1000
     await db()`update task_state set next_run_at = ${new Date(before)} where task_id = any(${[...tasks.values()]}::int[])`
     const executor = newExecutor()

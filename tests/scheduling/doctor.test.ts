@@ -17,7 +17,7 @@ const runDoctor = (): Promise<{ code: number; lines: string[] }> =>
 const state = (id: number, columns: object) =>
   db()`update task_state set ${db()({ ...columns })} where task_id = ${id}`
 
-/** Invariants as the doctor names them, each with a change that breaks it. */
+/** Invariants as the doctor names them, each with a change that violates it. */
 const damages: [string, (id: number) => Promise<unknown>][] = [
   [
     'an open execution is held by a claim that names its task',
@@ -69,7 +69,7 @@ const damages: [string, (id: number) => Promise<unknown>][] = [
   ],
 ]
 
-test.each(damages)('finds rows that break an invariant: %s', async (invariant, damage) => {
+test.each(damages)('finds rows that violate the invariant: %s', async (invariant, damage) => {
   leavesBroken(invariant)
   await damage(await insertTask())
   const { code, lines } = await runDoctor()

@@ -80,7 +80,7 @@ test('a full worker still claims quick tasks, new tasks and manual runs', async 
   expect(await claimedWith({ now: 0, ahead: 0, quick: 10 })).toEqual([['manual'], ['new', 'quick']])
 })
 
-test('a full worker claims quick and new tasks again after they were freed, and no others', async () => {
+test('a full worker claims freed executions only if their tasks are quick or new', async () => {
   const quick = await due('quick', 20)
   const slow = await due('slow', 20)
   const retry = await due('retry', 20)
@@ -96,7 +96,7 @@ test('a full worker claims quick and new tasks again after they were freed, and 
   expect(await claimedWith({ now: 0, ahead: 0, quick: 10 })).toEqual([['new', 'quick']])
 })
 
-test('limits the size of the params in one claim, and leaves no task out', async () => {
+test('limits the total size of the params in one claim, and still claims every task', async () => {
   const body = 'x1y2'.repeat(62_500)
   for (let number = 0; number < 70; number += 1) {
     await due(`large ${number}`, 20, { type: 'http', params: { url: 'http://localhost/', body } })
@@ -106,7 +106,7 @@ test('limits the size of the params in one claim, and leaves no task out', async
   expect(claims.flat()).toHaveLength(70)
 })
 
-test('limits the size of the params in one claim of queued executions', async () => {
+test('limits the total size of the params in one claim of queued executions', async () => {
   const body = 'x1y2'.repeat(62_500)
   for (let number = 0; number < 40; number += 1) {
     const params = { url: 'http://localhost/', body }

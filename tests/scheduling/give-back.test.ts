@@ -40,7 +40,7 @@ async function insert(status: 'queued' | 'running' | null, claimId: string): Pro
 const statusOf = async (id: number) =>
   (await sql`select status, claim_id, attempt from task_state where task_id = ${id}`)[0]
 
-test('frees all executions that a claim still holds, running or not, without counting an attempt', async () => {
+test('handing back a claim frees its open executions, running or not, without counting an attempt', async () => {
   const claim = randomUUID()
   const ids = [await insert('queued', claim), await insert('running', claim)]
   expect(await handBackClaims(sql, [claim])).toBe(2)
@@ -48,7 +48,7 @@ test('frees all executions that a claim still holds, running or not, without cou
   expect(await Promise.all(ids.map(statusOf))).toEqual([free, free])
 })
 
-test('leaves other claims and ended executions alone', async () => {
+test('handing back a claim does not change other claims or ended executions', async () => {
   const [mine, other] = [randomUUID(), randomUUID()]
   const ids = [await insert(null, mine), await insert('running', other), await insert('queued', other)]
   const before = await Promise.all(ids.map(statusOf))

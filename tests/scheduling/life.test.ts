@@ -35,7 +35,7 @@ test('nothing is claimed before it is due', async () => {
   expect(ticked).toEqual({ lost: 0, freed: 0, paused: 0, claimed: 0, claimIds: [] })
 })
 
-test('a claim that is delivered twice runs once', async () => {
+test('an execution whose claim is delivered twice runs once', async () => {
   await insertTask({ type: 'counter' })
   const { claims } = await tickOnly(DUE)
   const [claim] = claims
@@ -45,7 +45,7 @@ test('a claim that is delivered twice runs once', async () => {
   expect(task).toEqual({ params: { count: 1 } })
 })
 
-test('a claim that is accepted takes up slots at once, and gives them back when it is abandoned', async () => {
+test('an accepted claim counts toward the load at once, and stops counting when it is abandoned', async () => {
   await insertTask(quick)
   const [claim] = (await tickOnly(DUE)).claims
   if (!claim) throw new Error('nothing was claimed')
@@ -59,7 +59,7 @@ test('a claim that is accepted takes up slots at once, and gives them back when 
   expect(await db()`select id from claims`).toEqual([{ id: claim.id }])
 })
 
-test('a runner error fails the execution with its message', async () => {
+test('a runner error fails the execution, and its message becomes the detail', async () => {
   await insertTask({ type: 'http', params: { url: 'http://127.0.0.1:1/' } })
   await tickAndRun(DUE)
   const [execution] = await historyOf(1)
@@ -119,13 +119,13 @@ test('a task pauses itself after consecutive failures, and a success resets the 
   expect(await historyOf(1)).toHaveLength(4)
 })
 
-test('max_runs ends the schedule', async () => {
+test('a fixed-rate schedule ends after max_runs runs', async () => {
   await insertTask({ ...quick, max_runs: 1 })
   await tickAndRun(DUE)
   expect(await db()`select next_run_at, runs from whole_tasks`).toEqual([{ next_run_at: null, runs: 1 }])
 })
 
-test('jitter delays the start, not the occurrence', async () => {
+test('jitter delays due_at but not scheduled_for', async () => {
   await insertTask({ ...quick, jitter_seconds: 50, next_run_at: '2027-03-10T00:00:20Z', name: 'j' })
   await tickAndRun(new Date('2027-03-10T00:00:20.100Z'))
   const [execution] = await historyOf(1)
@@ -187,14 +187,14 @@ test('a shutdown lets runs finish within the grace period', async () => {
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('an infinite end_at, set directly in the database, holds up no task', async () => {
+test('an infinite end_at, set directly in the database, does not hold up any task', async () => {
   for (const name of ['endless', 'other']) await insertTask({ name })
   await db()`update tasks set end_at = 'infinity' where name = 'endless'`
   const { ticked } = await tickOnly(DUE)
   expect(ticked).toMatchObject({ claimed: 2 })
 })
 
-test('an unreadable schedule pauses its task and holds up no other', async () => {
+test('an unreadable schedule pauses its task and does not hold up other tasks', async () => {
   await insertTask({
     schedule_type: 'cron',
     interval_seconds: null,
@@ -224,7 +224,7 @@ test('a paused task with an unreadable schedule stays paused and does not fail t
   })
 })
 
-test('a pause of many years is recorded as one skipped row', async () => {
+test('all occurrences missed during a pause of many years are recorded as one skipped row', async () => {
   const paused = { paused_at: '2020-01-01T00:00:00Z', paused_until: '2020-01-02T00:00:00Z' }
   await insertTask({ ...quick, ...paused, interval_seconds: 1, next_run_at: '1900-01-01T00:00:00Z' })
   await resumeDue(db())
@@ -236,7 +236,7 @@ test('a pause of many years is recorded as one skipped row', async () => {
   expect(skipped).toMatchObject({ skip_reason: 'paused', skipped_count: missed })
 })
 
-test('a task paused during its run is not retried', async () => {
+test('a run that fails after its task was paused is not retried', async () => {
   await insertTask({ type: 'http', params: { url: 'http://127.0.0.1:1/' }, max_attempts: 3 })
   const { claims } = await tickOnly(DUE)
   await db()`update task_state set paused_at = now()`
@@ -244,7 +244,7 @@ test('a task paused during its run is not retried', async () => {
   expect((await historyOf(1)).map(({ status }) => status)).toEqual(['failed'])
 })
 
-test('max_runs ends a fixed delay too', async () => {
+test('a fixed-delay schedule ends after max_runs runs', async () => {
   await insertTask({ ...quick, interval_mode: 'fixed_delay', max_runs: 1 })
   await tickAndRun(DUE)
   expect(await db()`select next_run_at, runs from whole_tasks`).toEqual([{ next_run_at: null, runs: 1 }])

@@ -43,7 +43,7 @@ function read({ run, skips, next }: Plan) {
 
 const planned = (due: DueTask, now: string) => read(plan(due, at(now)))
 
-test('runs the one occurrence that is due', () => {
+test('runs an occurrence that is due', () => {
   expect(planned(task('10:00:00'), '10:00:00.900')).toEqual({ run: '10:00:00', skips: [], next: '10:01:00' })
 })
 
@@ -51,11 +51,11 @@ test('runs an occurrence that is claimed ahead', () => {
   expect(planned(task('10:00:00'), '09:59:59.500')).toEqual({ run: '10:00:00', skips: [], next: '10:01:00' })
 })
 
-test('keeps the rate of an interval however late it runs', () => {
+test('a late run does not shift the later occurrences of an interval', () => {
   expect(planned(task('10:00:07'), '10:00:59')).toEqual({ run: '10:00:07', skips: [], next: '10:01:07' })
 })
 
-test('records occurrences that came due during a run as overlaps, and runs the next one', () => {
+test('records occurrences that came due during a run as overlaps, and schedules the next occurrence', () => {
   const due = task('10:01:00', { busy: busy('10:00:00', '10:02:30') })
   expect(planned(due, '10:02:31')).toEqual({
     run: null,
@@ -64,7 +64,7 @@ test('records occurrences that came due during a run as overlaps, and runs the n
   })
 })
 
-test('overlap_policy queue runs one of the overlapped occurrences right away', () => {
+test('the queue policy runs the latest overlapped occurrence right away', () => {
   const due = task('10:01:00', { busy: busy('10:00:00', '10:02:30'), policies: { overlap_policy: 'queue' } })
   expect(planned(due, '10:02:31')).toEqual({
     run: '10:02:00',
@@ -73,7 +73,7 @@ test('overlap_policy queue runs one of the overlapped occurrences right away', (
   })
 })
 
-test('runs the occurrence due after a long run, and skips those that came due during it', () => {
+test('skips occurrences that came due during a long run, and runs one that came due after it', () => {
   const due = task('10:01:00', { busy: busy('10:00:00', '10:01:30') })
   expect(planned(due, '10:02:00')).toEqual({
     run: '10:02:00',
@@ -82,7 +82,7 @@ test('runs the occurrence due after a long run, and skips those that came due du
   })
 })
 
-test('fire_once runs the latest missed occurrence', () => {
+test('the fire_once policy runs the latest missed occurrence', () => {
   expect(planned(task('10:00:00'), '11:00:30')).toEqual({
     run: '11:00:00',
     skips: ['misfire 10:00:00-10:59:00 x60'],
@@ -90,7 +90,7 @@ test('fire_once runs the latest missed occurrence', () => {
   })
 })
 
-test('skip runs the latest occurrence only within its grace period', () => {
+test('the skip policy runs the latest occurrence only within its grace period', () => {
   const policies = { misfire_policy: 'skip', misfire_grace_seconds: 20 }
   expect(planned(task('10:00:00', { policies }), '10:05:10')).toEqual({
     run: '10:05:00',
@@ -104,13 +104,14 @@ test('skip runs the latest occurrence only within its grace period', () => {
   })
 })
 
-test('skip runs the first occurrence of a new task, which no tick could have met in time', () => {
+test('the skip policy runs the first occurrence of a new task even after the grace period', () => {
+  // No tick could have run it within a grace period of 0 seconds.
   const policies = { misfire_policy: 'skip', misfire_grace_seconds: 0 }
   const run = (isFirst: boolean) => planned(task('10:00:00', { policies, isFirst }), '10:00:00.400').run
   expect([run(true), run(false)]).toEqual(['10:00:00', null])
 })
 
-test('fire_all runs the oldest occurrence and leaves the others due', () => {
+test('the fire_all policy runs the oldest occurrence and leaves the others due', () => {
   const policies = { misfire_policy: 'fire_all' }
   expect(planned(task('10:00:00', { policies }), '10:02:30')).toEqual({
     run: '10:00:00',
@@ -119,7 +120,7 @@ test('fire_all runs the oldest occurrence and leaves the others due', () => {
   })
 })
 
-test('fire_all runs only the latest hundred occurrences', () => {
+test('the fire_all policy runs only the latest hundred occurrences', () => {
   const policies = { misfire_policy: 'fire_all' }
   expect(planned(task('10:00:00', { policies }), '12:00:30')).toEqual({
     run: '10:21:00',
@@ -139,7 +140,7 @@ test('records a backlog of any length as one skip', () => {
   })
 })
 
-test.each([secondly, cron])('plans years of missed seconds in one step: %o', (fields) => {
+test.each([secondly, cron])('plans years of missed per-second occurrences in one step: %o', (fields) => {
   const due = { ...task('00:00:00', { fields }), cursor: new Date('2020-03-10T00:00:00Z') }
   const [years, now] = [(at('00:00:00').getTime() - due.cursor.getTime()) / 1000, at('00:00:00.500')]
   const skips = [
@@ -148,25 +149,31 @@ test.each([secondly, cron])('plans years of missed seconds in one step: %o', (fi
   expect(plan(due, now)).toEqual({ run: at('00:00:00'), skips, next: at('00:00:01') })
 })
 
-test.each([secondly, cron])('separates a busy window from the misfires around it: %o', (fields) => {
-  const due = task('00:00:00', { fields, busy: busy('01:00:00', '02:00:00.500') })
-  expect(planned(due, '12:00:00')).toEqual({
-    run: '12:00:00',
-    skips: ['overlap 01:00:00-02:00:00 x3601', 'misfire 00:00:00-11:59:59 x39599'],
-    next: '12:00:01',
-  })
-})
+test.each([secondly, cron])(
+  'records overlaps with a run separately from the misfires around it: %o',
+  (fields) => {
+    const due = task('00:00:00', { fields, busy: busy('01:00:00', '02:00:00.500') })
+    expect(planned(due, '12:00:00')).toEqual({
+      run: '12:00:00',
+      skips: ['overlap 01:00:00-02:00:00 x3601', 'misfire 00:00:00-11:59:59 x39599'],
+      next: '12:00:01',
+    })
+  },
+)
 
-test.each([secondly, cron])('fire_all keeps the latest hundred occurrences of any backlog: %o', (fields) => {
-  const due = task('00:00:00', { fields, policies: { misfire_policy: 'fire_all' } })
-  expect(planned(due, '02:46:50')).toEqual({
-    run: '02:45:11',
-    skips: ['misfire 00:00:00-02:45:10 x9911'],
-    next: '02:45:12',
-  })
-})
+test.each([secondly, cron])(
+  'the fire_all policy keeps the latest hundred occurrences of any backlog: %o',
+  (fields) => {
+    const due = task('00:00:00', { fields, policies: { misfire_policy: 'fire_all' } })
+    expect(planned(due, '02:46:50')).toEqual({
+      run: '02:45:11',
+      skips: ['misfire 00:00:00-02:45:10 x9911'],
+      next: '02:45:12',
+    })
+  },
+)
 
-test('fire_all does not count a busy window towards its hundred', () => {
+test('the fire_all policy does not count overlapped occurrences toward its limit of one hundred', () => {
   const policies = { misfire_policy: 'fire_all' }
   const due = task('00:00:00', { fields: secondly, policies, busy: busy('00:05:00', '00:10:00') })
   expect(planned(due, '00:10:39')).toEqual({
@@ -176,7 +183,7 @@ test('fire_all does not count a busy window towards its hundred', () => {
   })
 })
 
-test('a cursor that does not match its cron expression counts as an occurrence', () => {
+test('a cursor that does not match its cron expression is treated as an occurrence', () => {
   const fields = { ...cron, cron_expression: '0 * * * *' }
   expect(planned(task('00:30:00', { fields }), '03:10:00')).toEqual({
     run: '03:00:00',
@@ -185,7 +192,7 @@ test('a cursor that does not match its cron expression counts as an occurrence',
   })
 })
 
-test('a once task always runs, but only once', () => {
+test('a once task runs exactly once, no matter how late it is', () => {
   const once = { schedule_type: 'once', interval_seconds: null }
   expect(planned(task('00:00:00', { fields: once }), '23:59:59')).toEqual({
     run: '00:00:00',
@@ -194,7 +201,7 @@ test('a once task always runs, but only once', () => {
   })
 })
 
-test('ends at end_at, inclusive', () => {
+test('a schedule ends after an occurrence at end_at', () => {
   const fields = { end_at: at('10:01:00') }
   expect(planned(task('10:00:00', { fields }), '10:00:01').next).toBe('10:01:00')
   expect(planned(task('10:01:00', { fields }), '10:01:01')).toEqual({
@@ -204,12 +211,12 @@ test('ends at end_at, inclusive', () => {
   })
 })
 
-test('records occurrences missed before end_at as ended once the grace period is over', () => {
+test('records missed occurrences as ended if the grace period is over and end_at has passed', () => {
   const due = task('10:00:00', { fields: { end_at: at('10:01:00') } })
   expect(planned(due, '11:00:00')).toEqual({ run: null, skips: ['ended 10:00:00-10:01:00 x2'], next: null })
 })
 
-test('ends after max_runs, and records the occurrences that were still due', () => {
+test('a schedule ends after max_runs runs, and records occurrences that were still due as ended', () => {
   const due = task('10:00:00', { runsLeft: 1, policies: { misfire_policy: 'fire_all' } })
   expect(planned(due, '10:02:30')).toEqual({
     run: '10:00:00',
@@ -230,7 +237,7 @@ test('a fixed delay counts from the end of the run', () => {
   expect(planned(due('10:02:20'), '10:02:20.500')).toEqual({ run: '10:02:20', skips: [], next: '10:03:20' })
 })
 
-test('a fixed delay runs once after downtime', () => {
+test('a fixed-delay task runs once after downtime', () => {
   const due = task('10:01:00', {
     fields: { interval_mode: 'fixed_delay' },
     busy: busy('10:00:00', '10:00:10'),

@@ -34,7 +34,7 @@ async function settled(outcome: Outcome) {
 const circular: Record<string, unknown> = {}
 circular.self = circular
 
-test('replaces NUL and unpaired surrogates, and nothing else', async () => {
+test('replaces only NUL characters and unpaired surrogates', async () => {
   const result = { 'a\0': 'b\0', half: '\ud800', whole: '😀', text: '\\u0000 \\ud800', quoted: '"\\' }
   expect(await settled({ status: 'success', result })).toEqual({
     status: 'success',
@@ -43,7 +43,7 @@ test('replaces NUL and unpaired surrogates, and nothing else', async () => {
   })
 })
 
-test('cleans and truncates a detail', async () => {
+test('replaces invalid characters in a detail, and truncates it', async () => {
   const detail = `a\0\udc00${'😀'.repeat(5_000_000)}`
   const kept = await settled({ status: 'failed', detail, retryable: false })
   expect(kept).toMatchObject({
@@ -61,7 +61,7 @@ test.each([
     { text: 'x'.repeat(10_000_000) },
     '10000011 characters of JSON exceed the limit of 100000',
   ],
-])('a success whose result has %s stays a success without a result', async (_name, result, why) => {
+])('a success whose result contains %s is stored without its result', async (_name, result, why) => {
   expect(await settled({ status: 'success', result })).toMatchObject({
     status: 'success',
     detail: expect.stringMatching(new RegExp(`^its result could not be kept: .*${why}`)),
@@ -69,14 +69,14 @@ test.each([
   })
 })
 
-test('a failure keeps its detail when its result could not be kept', async () => {
+test('a failure keeps its detail when its result cannot be stored', async () => {
   const outcome: Outcome = { status: 'failed', detail: 'no', result: circular, retryable: false }
   expect(await settled(outcome)).toMatchObject({
     detail: expect.stringMatching(/^no; its result could not be kept: /),
   })
 })
 
-test('messageOf returns a text for anything that is thrown', () => {
+test('messageOf returns a string for any thrown value', () => {
   const thrown = [new Error('why'), new TypeError(), 'text', 1n, undefined, Object.create(null)]
   expect(thrown.map(messageOf)).toEqual([
     'why',

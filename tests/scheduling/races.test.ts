@@ -25,7 +25,7 @@ test('ten concurrent ticks create exactly one execution for each of fifty tasks'
   expect(perTask.every(({ n }) => n === 1)).toBe(true)
 })
 
-test('the database rejects a second state for a task, so a task has at most one open execution', async () => {
+test('a task has at most one open execution, since the database rejects a second task_state row', async () => {
   await insertTask()
   const open = () => db()`insert into task_state (task_id, definition) values (1, 1)`
   await expect(open()).rejects.toThrow('task_state_pkey')
@@ -44,7 +44,7 @@ test('concurrent ticks, runs and manual runs count each success exactly once', a
   await tickAndRun(new Date(DUE.getTime() + 100_000), executor)
   const [{ successes }] = await db()<[{ successes: number }]>`
     select count(*)::int as successes from all_executions where status = 'success'`
-  // If the ticks of a round miss its manual run, the next round runs it: at least every second round has a success.
+  // If the ticks of a round miss its manual run, the next round runs it, so at least every second round has a success.
   expect(successes).toBeGreaterThanOrEqual(8)
   expect(await db()`select params from whole_tasks`).toEqual([{ params: { count: successes } }])
 })
@@ -56,7 +56,7 @@ test('only one of a hundred concurrent requests for a manual run succeeds', asyn
   expect(await db()`select count(*)::int as n from all_executions`).toEqual([{ n: 1 }])
 })
 
-test('a worker that lost its claim can neither settle nor increment the counter', async () => {
+test('a worker that lost its claim can neither settle the execution nor increment the counter', async () => {
   await insertTask({ type: 'counter' })
   const { claims } = await tickOnly(DUE)
   const [claim] = claims
@@ -75,7 +75,7 @@ test('a worker that lost its claim can neither settle nor increment the counter'
   expect(await db()`select params from whole_tasks`).toEqual([{ params: { count: 1 } }])
 })
 
-test('deleting tasks while they run leaves nothing behind, and nothing waits forever', async () => {
+test('deleting tasks while they run leaves no rows behind, and no run waits forever', async () => {
   for (let i = 0; i < 30; i += 1) await insertTask({ name: `c${i}`, type: 'counter', interval_seconds: 1 })
   const executor = newExecutor()
   const ids = times(30, (i) => i + 1)
@@ -90,7 +90,7 @@ test('deleting tasks while they run leaves nothing behind, and nothing waits for
   expect(executor.load).toBe(0)
 })
 
-test('a manual run requested while its task is being claimed waits for the claim without a deadlock', async () => {
+test('a manual run requested during a claim of its task waits without a deadlock and is then refused', async () => {
   await insertTask()
   let asked: Promise<unknown> = Promise.resolve()
   await db().begin(async (tx) => {
@@ -105,7 +105,7 @@ test('a manual run requested while its task is being claimed waits for the claim
   expect(await asked).toMatchObject({ code: 'conflict' })
 })
 
-/** Returns the database, with transactions that begin and then wait for `work` before they run. */
+/** Returns the database, except that each transaction begins and then waits for `work` before it continues. */
 const whenBegun = (work: () => Promise<unknown>): Database =>
   new Proxy(db(), {
     get: (target, key) =>
@@ -119,7 +119,7 @@ const whenBegun = (work: () => Promise<unknown>): Database =>
         : Reflect.get(target, key),
   })
 
-test('a run starts after the previous one ends, even if its claim began earlier', async () => {
+test("a run starts after the task's previous run ends, even if its claim began earlier", async () => {
   await insertTask({
     params: { duration: 0.05 },
     misfire_policy: 'fire_all',

@@ -49,7 +49,7 @@ test('an execution that was claimed but never started is claimed again as the sa
   expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1 }])
 })
 
-test('leaves a valid lease alone', async () => {
+test('leaves executions with a valid lease alone', async () => {
   await insertTask({ params: { duration: 0 } })
   const { claims } = await tickOnly(DUE)
   for (const claim of claims) await startAll(claim)
@@ -57,7 +57,7 @@ test('leaves a valid lease alone', async () => {
   expect(ticked).toMatchObject({ lost: 0, freed: 0, claimed: 0 })
 })
 
-test('an occurrence that is lost more often than crash_limit pauses its task', async () => {
+test('an occurrence that is lost more than crash_limit times pauses its task', async () => {
   await insertTask({ crash_limit: 2 })
   for (let crashes = 0; crashes < 4; crashes += 1) await crash()
   const history = await historyOf(1)

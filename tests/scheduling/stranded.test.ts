@@ -29,8 +29,8 @@ async function claimOf(names: Record<string, object>, aheadMs = 0) {
 const sleep = (duration: number) => ({ params: db().json({ duration }) })
 
 /**
- * Runs `work` while locks block writes to the ledger and renewals of claims. Releases the locks once `isLost` resolves.
- * The first settlement waits until then.
+ * Runs `work` while locks block writes to the ledger and renewals of claims, so that the first settlement waits.
+ * Releases the locks once `isLost` resolves.
  */
 async function whileNothingIsWritten(
   work: () => Promise<void>,
@@ -47,7 +47,7 @@ async function whileNothingIsWritten(
   await running
 }
 
-test('a settlement keeps the claim of other runs that lost their lease, and recover finds them', async () => {
+test('a settlement keeps a claim whose other runs lost their lease, and recover finds those runs', async () => {
   const claim = await claimOf({ first: sleep(0), second: sleep(0.05), long: sleep(60) })
   const executor = new Executor(db(), { leaseSeconds: 30, defaultTimeoutSeconds: 100, maxRunning: 1000 })
   const aged = { ...claim, since: performance.now() - 29_500 }
@@ -80,7 +80,7 @@ test('an execution that is not due yet keeps its claim when its worker loses the
   expect(await historyOf(3)).toMatchObject([{ status: 'queued', attempt: 1 }])
 })
 
-test('a claim reported as done stays while it still holds an open execution in the database', async () => {
+test('a claim that is reported as done is kept while it holds an open execution in the database', async () => {
   const claim = await claimOf({ a: sleep(0), b: sleep(0) })
   await startAll(claim)
   const [first, second] = claim.executions
@@ -91,7 +91,7 @@ test('a claim reported as done stays while it still holds an open execution in t
   expect(wholly).toEqual({ ids: new Set([second.id]), gone: new Set([claim.id]) })
 })
 
-test('a settlement that the fence rejects in part keeps the claim', async () => {
+test('a settlement that the fence partly rejects keeps the claim', async () => {
   const claim = await claimOf({ a: sleep(0), b: sleep(0) })
   // b hasn't started, so its settlement is rejected.
   const [first, second] = claim.executions
@@ -103,7 +103,7 @@ test('a settlement that the fence rejects in part keeps the claim', async () => 
   expect(await strandedRows()).toEqual([])
 })
 
-test('loading a claim whose row is gone returns no executions', async () => {
+test('a claim whose row is gone loads without executions', async () => {
   leavesBroken('held by a claim')
   const claim = await claimOf({ a: sleep(0) })
   await db()`delete from claims`

@@ -29,7 +29,7 @@ async function strand(isStarted: boolean) {
   return claim
 }
 
-test('a running execution whose claim is missing gets it back, and runs again after one lease', async () => {
+test('a running execution with a missing claim gets a new lease, and runs again once the lease expires', async () => {
   await insertTask({ params: { duration: 0 }, crash_limit: 0 })
   const claim = await strand(true)
   await sweepNow()
@@ -40,7 +40,7 @@ test('a running execution whose claim is missing gets it back, and runs again af
   expect((await historyOf(1)).map(({ status }) => status)).toEqual(['lost', 'success'])
 })
 
-test('a queued execution whose claim is missing is freed after one lease, as the same attempt', async () => {
+test('a queued execution with a missing claim is freed as the same attempt once its new lease expires', async () => {
   await insertTask({ params: { duration: 0 } })
   await strand(false)
   await sweepNow()
@@ -49,7 +49,7 @@ test('a queued execution whose claim is missing is freed after one lease, as the
   expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 1 }])
 })
 
-test('a worker that is still alive settles its execution as usual', async () => {
+test('a worker that is still alive settles its execution as usual after the sweep', async () => {
   await insertTask({ params: { duration: 0 } })
   const claim = await strand(true)
   await sweepNow()
@@ -78,7 +78,7 @@ test('ignores executions with a valid claim or no claim', async () => {
   expect(await claims()).toEqual(before)
 })
 
-test('a pass continues where the last slice ended, in any replica, and a pause follows it', async () => {
+test('each slice starts where the previous one ended, in any replica, and a pause follows the last slice', async () => {
   leavesBroken('held by a claim')
   for (let i = 0; i < 200; i += 1) await insertTask({ name: `t${i}` })
   const pages: number[] = []
@@ -109,7 +109,7 @@ test('does nothing before it is due or while another replica is sweeping', async
   expect(await claims()).toEqual([])
 })
 
-test('reads only its own slice, by physical position', async () => {
+test('reads only its own slice of the table, by physical position', async () => {
   const plan = await db()<{ 'QUERY PLAN': string }[]>`
     explain select from task_state s where s.ctid >= ${'(5,0)'}::tid and s.ctid < ${'(9,0)'}::tid and s.status is not null`
   expect(plan.map((row) => row['QUERY PLAN']).join('\n')).toContain('Tid Range Scan')

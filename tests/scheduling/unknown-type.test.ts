@@ -37,7 +37,7 @@ test('a queued execution of an unknown type is left to other processes', async (
   expect(await historyOf(id)).toMatchObject([{ status: 'queued', attempt: 2 }])
 })
 
-test('logs once a minute that no process runs a task, after its misfire grace', () => {
+test('logs that no process runs a task, once a minute after its misfire grace period', () => {
   vi.useFakeTimers({ now: 0, toFake: ['performance'] })
   const warnings = vi.spyOn(logger, 'warn')
   const unknownTypes = new UnknownTypes()
@@ -47,7 +47,7 @@ test('logs once a minute that no process runs a task, after its misfire grace', 
     if (!unknownTypes.taskIds().includes(id)) unknownTypes.isRunnable(task, dueForMs)
   }
   try {
-    // The second task is tried again halfway between the tries of the first.
+    // Task 2 is tried again halfway between two tries of task 1.
     for (const [id, seconds] of [
       [1, 0],
       [2, 30],

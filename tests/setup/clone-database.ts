@@ -5,7 +5,7 @@ import { databaseUrl } from './database-url.ts'
 
 type Clone = { url: string; drop(): Promise<void> }
 
-/** Creates a migrated database. Imports nothing from `shared/`, which would read the settings too early. */
+/** Creates a migrated database. This file must not import from `shared/`, which would read the settings too early. */
 export async function cloneDatabase(): Promise<Clone> {
   const { url: serverUrl, prefix, template } = inject('testDatabase')
   const name = `${prefix}_${randomBytes(6).toString('hex')}`

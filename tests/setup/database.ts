@@ -9,14 +9,14 @@ import { findPostgres } from './find-postgres.ts'
 declare module 'vitest' {
   export interface ProvidedContext {
     /**
-     * `url`: the server on which databases are created. `prefix`: the start of every database name in this test run;
-     * all of them are dropped at the end. `template`: the migrated database to clone.
+     * `url`: the server on which databases are created. `prefix`: the prefix of every database name in this test run.
+     * Databases with this prefix are dropped at the end. `template`: the migrated database to clone.
      */
     testDatabase: { url: string; prefix: string; template: string }
   }
 }
 
-/** Creates one migrated database per test run, which every test file clones. */
+/** Creates one migrated database per test run. Every test file clones it. */
 export default async function setup(project: TestProject) {
   const server = await findPostgres()
   const admin = postgres(server.url, { max: 1, fetch_types: false, onnotice: () => {} })
@@ -53,7 +53,7 @@ async function makeTemplate(admin: Sql, url: string, template: string) {
   } finally {
     await sql.end()
   }
-  // A database can't be cloned while anyone is connected to it, so connections are forbidden.
+  // A database can't be cloned while a session is connected to it, so connections are forbidden.
   await admin`alter database ${admin(template)} allow_connections false`
 }
 

@@ -1,7 +1,7 @@
 import { afterAll } from 'vitest'
 import { cloneDatabase } from './clone-database.ts'
 
-// Runs before the imports of the test file, since the settings are read only once, on first use.
+// Runs before the test file's imports, since the settings are read only once, on first use.
 const database = await cloneDatabase()
 process.env.DATABASE_URL = database.url
 process.env.API_KEY = 'test-key'

@@ -1,8 +1,12 @@
 import { expect } from 'vitest'
+import { TASK_TYPES } from '../../shared/runners/index.ts'
 import { REQUEST_ID } from './http-event.ts'
 
-/** Matches any timestamp, for those that a test can't predict. */
+/** Matches any timestamp. Used for timestamps that a test can't predict. */
 export const INSTANT = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+
+/** The detail for a `type` that doesn't exist. */
+export const NOT_A_TYPE = `Invalid option: expected one of ${TASK_TYPES.map((type) => `"${type}"`).join('|')}`
 
 /** Returns the `ETag` header for a task's version. */
 export const etag = (version: number) => ({ etag: `"${version}"` })
@@ -61,13 +65,13 @@ export function problem(
 export const unauthorized = (detail: string) =>
   problem('unauthorized', detail, { headers: { 'www-authenticate': 'ApiKey' } })
 
-/** Returns a 422 that names these fields, in order. */
+/** Returns a 422 response that names these fields, in order. */
 export const invalidFields = (...fields: [pointer: string, detail: string][]) =>
   problem('invalid', fields.map(([pointer, detail]) => `${pointer}: ${detail}`).join('; '), {
     errors: fields.map(([pointer, detail]) => ({ pointer, detail })),
   })
 
-/** Returns a 422 that names this path or query parameter. */
+/** Returns a 422 response that names this path or query parameter. */
 export const invalidParameter = (parameter: string, detail: string) =>
   problem('invalid', `${parameter}: ${detail}`, { errors: [{ parameter, detail }] })
 
@@ -120,7 +124,7 @@ type Shown = {
   interval_seconds: number | null
 }
 
-/** Returns the `next_runs` of a task without an end: exact for an interval whose `next_run_at` is known. */
+/** Returns the `next_runs` of a task that never ends. They are exact for an interval whose `next_run_at` is known. */
 function nextThree({ schedule_type, next_run_at: first, paused_at, interval_seconds: seconds }: Shown) {
   if (paused_at !== null || first === null) return []
   if (schedule_type === 'once') return [first]

@@ -10,7 +10,7 @@ type TestServer = { url: string; kind: string; stop(): Promise<void> }
 
 const image = 'postgres:18'
 
-/** Returns the PostgreSQL server for a test run: `DATABASE_URL`, otherwise a container, otherwise an embedded one. */
+/** Returns the PostgreSQL server for a test run: `DATABASE_URL`, else a container, else an embedded server. */
 export async function findPostgres(): Promise<TestServer> {
   const given = process.env.DATABASE_URL
   if (given) return { url: given, kind: 'from DATABASE_URL', stop: async () => {} }
@@ -56,13 +56,13 @@ async function startEmbedded(reason: string): Promise<TestServer> {
 
 const folderName = 'task-scheduler-tests'
 
-/** Removes the servers of test runs that were killed: joins each one, stops it and deletes its data. */
+/** Removes servers left behind by killed test runs: connects to each server, stops it and deletes its data. */
 async function stopAbandoned() {
   for (const name of await readdir(tmpdir())) {
     const folder = join(tmpdir(), name)
     const [, prefix, pid] = /^(.+)-(\d+)-\w+$/.exec(name) ?? []
     if (prefix !== folderName || isRunning(Number(pid))) continue
-    // Other users can write to the temporary folder too. Their files aren't ours to run or remove.
+    // Other users can write to the temporary folder too. Their files must not be run or removed.
     if ((await lstat(folder)).uid !== (process.getuid?.() ?? 0)) continue
     const server = await startPostgres(join(folder, 'postgres'), { ephemeral: true })
     await server.stop()

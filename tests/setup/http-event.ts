@@ -7,7 +7,7 @@ type HttpHandler = (
 
 export type HttpCall = {
   method: string
-  /** As in serverless.yml. `{id}` is filled in from the path parameters. */
+  /** The path in serverless.yml. `{id}` is filled in from the path parameters. */
   path: string
   pathParameters?: Record<string, string>
   /** A string is sent as is. */
@@ -20,7 +20,7 @@ export type HttpCall = {
   remainingMs?: number
 }
 
-/** The request id of every call, so that whole responses can be compared. */
+/** The request id of every call. It is fixed so that whole responses can be compared. */
 export const REQUEST_ID = '8f6e2c31-5a0b-4d57-9c55-0a1b2c3d4e5f'
 
 /** Calls a handler as API Gateway's HTTP API does (payload 2.0). Returns its response with the JSON parsed. */

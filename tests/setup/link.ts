@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 /** One connection through the link. */
 type Wire = {
-  /** Whether the client has sent this text so far. */
+  /** Returns whether the client has sent this text so far. */
   says(text: string): boolean
 }
 
@@ -15,11 +15,11 @@ export type Link = {
   /** The URL of the same database through this link. */
   url: string
   /**
-   * Makes the open connections that `which` picks half-open: from now on nothing gets through, and neither side is
+   * Makes the open connections that `which` selects half-open: from now on no data gets through, and neither side is
    * notified.
    */
   vanish(which?: (wire: Wire) => boolean): void
-  /** Holds back all data on every connection, new ones included, until `resume`. Nothing is lost. */
+  /** Holds back all data on every connection, including new connections, until `resume`. No data is lost. */
   stall(): void
   resume(): void
   /** Delays each chunk by this many milliseconds from now on, in both directions. */
@@ -27,7 +27,7 @@ export type Link = {
   close(): void
 }
 
-/** How many bytes from each client are remembered, roughly. */
+/** Approximate number of bytes remembered from each client. */
 const REMEMBERED = 20_000
 
 type Pair = Wire & { client: Socket; server: Socket; dead: boolean; heard: string; waiting: (() => void)[] }
@@ -49,7 +49,7 @@ async function secure(raw: Socket): Promise<Socket> {
   return socket
 }
 
-/** Starts a TCP proxy in front of a database that can fail the way networks do. */
+/** Starts a TCP proxy in front of a database. The proxy can fail the way networks do. */
 export async function startLink(databaseUrl: string, options: { tls?: boolean } = {}): Promise<Link> {
   const to = new URL(databaseUrl)
   const pairs = new Set<Pair>()

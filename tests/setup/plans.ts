@@ -3,13 +3,13 @@ import type { Database } from '../../shared/db.ts'
 
 type Watched = {
   sql: Database
-  /** Returns the plans of all statements since the last call, as executed: with actual rows and buffers. */
+  /** Returns the executed plans of all statements since the last call, with actual rows and buffers. */
   plans(): string[]
 }
 
 /**
  * Opens one connection that reports the plan of every statement through auto_explain, so that tests see the product's
- * own statements. Its role must be a superuser.
+ * own statements. The role in `url` must be a superuser.
  */
 export async function watchPlans(url: string): Promise<Watched & AsyncDisposable> {
   const told: string[] = []

@@ -64,7 +64,7 @@ export const guarded = [
   { handler: listUpcoming, request: { method: 'GET', path: '/upcoming' } },
 ]
 
-/** The routes that require neither, each with its response status. */
+/** The routes that require neither an API key nor a database, each with its response status. */
 export const open = [
   { handler: health, request: { method: 'GET', path: '/healthz' }, status: 200 },
   { handler: openapi, request: { method: 'GET', path: '/openapi.json' }, status: 200 },

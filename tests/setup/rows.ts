@@ -1,6 +1,6 @@
 import { db } from '../../shared/db.ts'
 
-/** Empties the database and restarts ids at 1. Four times as fast as a truncate, which creates new files. */
+/** Empties the tables and restarts ids at 1. Four times as fast as `truncate`, which creates new files. */
 export async function emptyTables(): Promise<void> {
   await db()`delete from tasks`
   await db()`delete from executions`
@@ -20,7 +20,7 @@ const STATE = [
   'pause_reason',
 ]
 
-/** Inserts a 60-second interval task that is due in 2027, overridden by `given`. Returns its id. */
+/** Inserts a 60-second interval task that is due in 2027, overridden by `given`. Returns the task's id. */
 export async function insertTask(given: object = {}): Promise<number> {
   const row = {
     name: 'a',
@@ -39,7 +39,7 @@ export async function insertTask(given: object = {}): Promise<number> {
   return task.id
 }
 
-/** Inserts a success of task 1 at this time, overridden by `given`. */
+/** Inserts a successful execution of task 1 at this time, overridden by `given`. */
 export async function insertExecution(at: string, given: object = {}): Promise<void> {
   const row = {
     task_id: 1,
@@ -61,7 +61,7 @@ export async function nowPlus(seconds: number): Promise<string> {
   return row.at.toISOString()
 }
 
-/** Opens an execution of task 1 or `task_id`. A queued one is unclaimed; a running one has a lease of an hour. */
+/** Opens an execution of task 1 or `task_id`. If queued, it is unclaimed; if running, its lease is one hour. */
 export async function insertOpen(
   status: 'queued' | 'running',
   { task_id = 1, ...given }: { task_id?: number } & Record<string, unknown> = {},
@@ -106,7 +106,7 @@ export async function endOpen(): Promise<void> {
     select execution_id, task_id, scheduled_for, attempt, trigger, 'success', due_at, started_at, now() from ended`
 }
 
-/** Changes columns of every task, including to values that the API would reject. */
+/** Changes columns of every task, even to values that the API would reject. */
 export async function changeTasks(columns: object): Promise<void> {
   await db()`
     with changed as (

@@ -10,7 +10,7 @@ import { eventually } from './eventually.ts'
 
 const LEASE_SECONDS = 30
 
-/** An hour, which no test reaches. */
+/** One hour. No test takes that long. */
 const NO_LIMIT_MS = 3_600_000
 
 export const newExecutor = (): Executor =>
@@ -62,7 +62,7 @@ export async function expireLeases(): Promise<void> {
   await db()`update claims set lease_expires_at = now() - interval '1 second'`
 }
 
-/** Repeats `look` until it returns something, and resolves with that. */
+/** Repeats `look` until it returns a truthy value, and resolves with that value. */
 export const until = <T>(look: () => Promise<T | undefined | false>): Promise<T> =>
   eventually(async () => {
     const found = await look()
@@ -70,7 +70,7 @@ export const until = <T>(look: () => Promise<T | undefined | false>): Promise<T>
     return found
   })
 
-/** Starts all executions of a claim without running them, like a worker that then goes silent. */
+/** Starts all executions in a claim without running them, like a worker that goes silent right after the start. */
 export const startAll = ({ executions }: Claim) =>
   start(
     db(),

@@ -2,7 +2,7 @@ import postgres from 'postgres'
 import { examine, type Violation } from '../../infra/doctor/violations.ts'
 import { config } from '../../shared/config.ts'
 
-/** Returns the invariants that a database breaks, all read in one snapshot. */
+/** Returns the violations of invariants in a database, all read in one snapshot. */
 export async function findViolations(
   leaseSeconds = config().leaseSeconds,
   url = config().databaseUrl ?? '',

@@ -6,7 +6,7 @@ test('doubles with each failure, up to the cap', () => {
   expect(longest).toEqual([5, 10, 20, 30, 30])
 })
 
-test('half of the backoff is fixed, half is random', () => {
+test('half of the backoff is fixed, and half is random', () => {
   expect(backoffSeconds(8, 3600, 1, () => 0)).toBe(4)
   expect(backoffSeconds(8, 3600, 1, () => 0.5)).toBe(6)
 })

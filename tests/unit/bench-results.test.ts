@@ -21,8 +21,8 @@ const results = [
   { ...result('slow', 1, 0), values: {}, note: '0 of 20 in 5 s' },
 ]
 
-describe('benchmark numbers', () => {
-  it('are quantiles by nearest rank, and medians', () => {
+describe('benchmark results', () => {
+  it('are summarized as nearest-rank quantiles and medians', () => {
     const sorted = [1, 2, 3, 4]
     expect([quantile(sorted, 0), quantile(sorted, 0.5), quantile(sorted, 0.99), quantile(sorted, 1)]).toEqual(
       [1, 2, 4, 4],
@@ -49,7 +49,7 @@ describe('benchmark numbers', () => {
     ])
   })
 
-  it('are drawn as bars in proportion to their medians', () => {
+  it('are drawn as bars proportional to their medians', () => {
     const svg = chart([drain], results)
     expect(svg).toContain('>&lt;peer&gt;</text><rect x="150" y="80" width="90.0"')
     expect(svg).toContain('75.0 (x 0.38)')

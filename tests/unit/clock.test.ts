@@ -3,20 +3,20 @@ import { DatabaseClock, instantOn } from '../../shared/clock.ts'
 
 const SHOWN = new Date('2027-03-10T00:00:00Z')
 
-test('a reading that arrives late does not make due times later', () => {
+test('a clock reading that arrives late does not make due times later', () => {
   const at = performance.now()
   const clock = new DatabaseClock()
   const prompt = clock.add(SHOWN.getTime(), at)
   const instant = instantOn(prompt, SHOWN)
   expect(instant).toBeGreaterThanOrEqual(at)
   while (performance.now() < at + 20) {}
-  // What the database showed 15 ms ago.
+  // The time that the database showed 15 ms ago.
   const late = clock.add(SHOWN.getTime() + 5, at)
   expect(late.now.getTime()).toBe(SHOWN.getTime() + 5)
   expect(instantOn(late, SHOWN)).toBeCloseTo(instant, 2)
 })
 
-test('a faster reading takes effect at once, and so does a clock that was set back', () => {
+test('the first clock reading takes effect at once, and so does a reading after the clock was set back', () => {
   const at = performance.now()
   const clock = new DatabaseClock()
   const clockAt = (ms: number) => clock.add(SHOWN.getTime() + ms, performance.now())

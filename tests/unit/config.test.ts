@@ -35,7 +35,7 @@ test('ignores unknown variables', () => {
   expect(readConfig({ PATH: '/bin', AWS_REGION: 'eu-central-1' })).toEqual(defaults)
 })
 
-test('is frozen', () => {
+test('the configuration is frozen', () => {
   expect(Object.isFrozen(readConfig({}))).toBe(true)
 })
 
@@ -122,20 +122,20 @@ test.for([
   expect(readConfig(env).claimAheadMs).toBe(expected)
 })
 
-test('names every bad variable', () => {
+test('names every invalid variable', () => {
   expect(() => readConfig({ PORT: 'x', LOG_JSON: 'x', API_KEY: 'k' })).toThrow(
     /^invalid configuration: PORT: [^;]+; LOG_JSON: [^;]+$/,
   )
 })
 
-test('does not print the password of a bad DATABASE_URL', () => {
+test('does not print the password of an invalid DATABASE_URL', () => {
   expect(() => readConfig({ DATABASE_URL: 'mysql://u:secret@db/tasks' })).toThrow(
     'invalid configuration: DATABASE_URL: must be a postgres:// URL',
   )
 })
 
 describe('listens', () => {
-  test('only on this machine when no API key is set, whatever HOST says', () => {
+  test('only on this machine when no API key is set, regardless of HOST', () => {
     expect(readConfig({}).host).toBe('127.0.0.1')
     expect(readConfig({ HOST: '0.0.0.0' }).host).toBe('127.0.0.1')
     expect(readConfig({ HOST: '0.0.0.0', API_KEY: ' ' }).host).toBe('127.0.0.1')
@@ -147,12 +147,12 @@ describe('listens', () => {
   })
 })
 
-test('shows a bad value unless it may be a secret', () => {
+test('shows an invalid value unless it may be a secret', () => {
   expect(() => readConfig({ PORT: '99999' })).toThrow(/^invalid configuration: PORT: .* \(got "99999"\)$/)
   expect(() => readConfig({ DATABASE_URL: 'mysql://u:secret@db/x' })).toThrow(/^(?!.*secret)/)
 })
 
-test('finds a misspelled setting, and the one that it probably means', () => {
+test('suggests the setting that a misspelled variable probably means', () => {
   const env = {
     LEASE_SECOND: '10',
     MAX_CONCURENT_EXECUTIONS: '3',
@@ -167,13 +167,13 @@ test('finds a misspelled setting, and the one that it probably means', () => {
   ])
 })
 
-test('rejects an API key that no header can carry', () => {
+test('rejects an API key that cannot be sent in a header', () => {
   expect(() => readConfig({ API_KEY: 'schlüssel' })).toThrow(
     /^invalid configuration: API_KEY: must be printable ASCII/,
   )
 })
 
-test('ignores the variables of other programs, but finds settings in lower case', () => {
+test('ignores the variables of other programs, but reports settings in lower case', () => {
   expect(misspeltSettings({ PGHOST: 'x', POST: '1', lease_seconds: '4' })).toEqual([
     { name: 'lease_seconds', meant: 'LEASE_SECONDS' },
   ])

@@ -48,7 +48,7 @@ function expressionOf(...parts: fc.Arbitrary<string>[]): fc.Arbitrary<string> {
   return fc.tuple(...parts).map((words) => words.join(' '))
 }
 
-/** Any expression that both our parser and croner accept (croner rejects `5/15`). Some never fire. */
+/** Expressions that both this parser and croner accept (croner rejects `5/15`). Some of them never fire. */
 export const anyExpression = fc.oneof(
   expressionOf(field(sixty), field(hours), days),
   expressionOf(field(sixty), field(sixty), field(hours), days),
@@ -59,7 +59,7 @@ const some = (max: number) =>
     .uniqueArray(fc.integer({ min: 0, max }), { minLength: 1, maxLength: 4 })
     .map((values) => values.join(','))
 
-/** `*` is rare here only because a run each minute takes ten times as long to compare. */
+/** `*` is rare because comparing one run per minute takes ten times as long. */
 const star = fc.oneof(
   { weight: 1, arbitrary: fc.constant('*') },
   { weight: 5, arbitrary: fc.integer({ min: 4, max: 30 }).map((width) => `*/${width}`) },
@@ -69,20 +69,20 @@ const starHour = fc.oneof(
   fc.integer({ min: 1, max: 12 }).map((width) => `*/${width}`),
 )
 
-/** The minute or the hour starts with `*`. Fires often enough to hit any clock change. */
+/** Expressions whose minute or hour starts with `*`. They fire often enough to hit any clock change. */
 export const clockFollowing = fc.oneof(
   expressionOf(star, field(hours), anyDay),
   expressionOf(some(59), starHour, anyDay),
 )
 
-/** Neither the minute nor the hour starts with `*`. Hours in which clocks change are more frequent. */
+/** Expressions whose minute and hour don't start with `*`. Hours in which clocks change are chosen more often. */
 export const fixedTime = expressionOf(
   fc.oneof(some(59), fc.constantFrom('0', '30', '0-59', '15-45/10')),
   fc.oneof(some(23), some(4), fc.constantFrom('0-23', '1-3', '23,0,1', '0,1,2,3')),
   fc.oneof(anyDay, fc.constant('* * 0,1,6')),
 )
 
-/** One run a day. */
+/** Expressions that run once a day. */
 export const oncePerDay = expressionOf(
   fc.integer({ min: 0, max: 59 }).map(String),
   fc.oneof(fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 23 })).map(String),

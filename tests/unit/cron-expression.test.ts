@@ -83,11 +83,11 @@ describe('parseCron', () => {
     ['0 0 15W * 2#1', ['2026-01-06', '2026-01-15', '2026-02-03', '2026-02-16']],
     ['0 0 */10 * 1', ['2026-01-01', '2026-01-05', '2026-01-11', '2026-01-12']],
     ['0 0 30 2 1', ['2026-02-02', '2026-02-09', '2026-02-16', '2026-02-23']],
-  ])('%s picks the right days', (expression, days) => {
+  ])('%s fires on the right days', (expression, days) => {
     expect(nextDays(expression, '2025-12-31T12:00:00Z')).toEqual(days)
   })
 
-  test('throws nothing but InvalidCron for any text, and is quick', () => {
+  test('throws only InvalidCron for any text, and does so quickly', () => {
     const alphabet = [
       ...'0123456789*,-/#LWHlw? @?\t\n%~()[]{}"\'\\.+_$^&|<>:;=!٣０①é\u0000\u200b',
       'MON',
@@ -125,22 +125,22 @@ describe('parseCron', () => {
       if (messageOf(expression) === 'accepted') accepted += 1
     }
     fc.assert(fc.property(junk, check), { numRuns: 20_000 })
-    console.log(`20000 junk expressions, of which ${accepted} happen to be valid`)
+    console.log(`20000 junk expressions; ${accepted} of them happen to be valid`)
   })
 
-  test('rejects anything but a string', () => {
+  test('rejects values that are not strings', () => {
     for (const value of [null, undefined, 5, {}, ['* * * * *']])
       expect(() => parseCron(value as unknown as string)).toThrow(InvalidCron)
   })
 })
 
-test('describeCron puts an expression into words, and rejects what parseCron rejects', () => {
+test('describeCron describes an expression, and rejects expressions that parseCron rejects', () => {
   expect(describeCron('@daily')).toBe('At 00:00')
   expect(describeCron('30 2 * * mon-fri')).toBe('At 02:30, Monday through Friday')
   expect(() => describeCron('60 * * * *')).toThrow(InvalidCron)
 })
 
-test('isTimeZone accepts IANA names and nothing else', () => {
+test('isTimeZone accepts only IANA names', () => {
   const names = Intl.supportedValuesOf('timeZone')
   expect(names.filter((name) => !isTimeZone(name))).toEqual([])
   expect(['UTC', 'Etc/GMT+5', 'US/Pacific'].map(isTimeZone)).toEqual([true, true, true])

@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { InvalidCron, nextOccurrence, parseCron } from '../../shared/scheduling/schedule/cron/cron.ts'
 import { anyExpression, clockFollowing, fixedTime, oncePerDay } from './cron-arbitraries.ts'
 
-// These tests take seconds, or many times as long on a busy machine.
+// These tests take seconds, and much longer on a busy machine.
 vi.setConfig({ testTimeout: 180_000 })
 
 const HOUR = 3_600_000
@@ -18,7 +18,7 @@ type Change = { zone: string; at: number; offsetBefore: number; offsetAfter: num
 const changes = zones.flatMap((zone) => changesOf(zone, Date.UTC(2024, 0, 1), Date.UTC(2031, 0, 1)))
 const someChange = fc.constantFrom(...changes)
 
-/** Independent of zone.ts: reads the parts of the wall clock instead of the name of the offset. */
+/** Returns a function that computes offsets independently of zone.ts, from the parts of the wall clock. */
 function offsetReader(zone: string): (instant: number) => number {
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,
@@ -73,7 +73,7 @@ function walk(next: (at: Date) => Date | null, after: number, until: number, lim
 
 /**
  * Applies the policy minute by minute across one clock change, with croner in UTC as the calendar. Croner's own policy
- * differs for a fixed time with several runs around a change, so it can't be the oracle.
+ * differs for a fixed time with several runs around a change, so croner can't provide the expected runs.
  */
 function policyRuns(
   expression: string,
@@ -109,7 +109,7 @@ function orNeverFires<T>(work: () => T): T | null {
   try {
     return work()
   } catch (error) {
-    if (error instanceof InvalidCron && error.message.includes('never comes')) return null
+    if (error instanceof InvalidCron && error.message.includes('never fires')) return null
     throw error
   }
 }
@@ -124,8 +124,8 @@ describe('agrees with croner', () => {
     fc.assert(same, { numRuns: 6_000 })
   })
 
-  // The only exclusion: croner loses a daily run that a gap moves past midnight (America/Nuuk, 23:00). The policy test
-  // below covers those.
+  // One case is excluded: croner loses a daily run that a gap moves past midnight (America/Nuuk, 23:00). The policy
+  // test below covers that case.
   test('on daily runs and clock-following schedules, at every clock change of every zone', () => {
     const overMidnight = ({ at, offsetBefore, offsetAfter }: Change) =>
       offsetAfter > offsetBefore && new Date(at + offsetBefore).getUTCHours() >= 21
@@ -159,13 +159,13 @@ describe('at every clock change from 2024 to 2030, in every zone', () => {
     for (const [index, change] of changes.entries()) comparePolicy(expressions[index] ?? '', change, false)
   })
 
-  test('a clock-following schedule runs whenever the clock shows its time', () => {
+  test('a clock-following schedule runs whenever the clock shows one of its times', () => {
     const expressions = fc.sample(clockFollowing, changes.length)
     for (const [index, change] of changes.entries()) comparePolicy(expressions[index] ?? '', change, true)
   })
 })
 
-test('the next run is strictly later, and the same from every moment before it', () => {
+test('the next run is after the start of the search, and the same for every start in between', () => {
   const anywhere = fc.oneof(
     fc.tuple(
       someZone,

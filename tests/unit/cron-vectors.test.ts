@@ -55,7 +55,7 @@ describe('test vectors that independent cron implementations agree on', () => {
     for (const { expression } of never) expect(() => parseCron(expression)).toThrow(/does not exist in month/)
   })
 
-  test('knows all of their zones and describes all of their expressions', () => {
+  test('accepts every time zone and describes every expression', () => {
     const valid = vectors.filter((vector) => !vector.never)
     expect(valid.filter((vector) => !isTimeZone(vector.timezone))).toEqual([])
     expect(valid.filter((vector) => describeCron(vector.expression).length < 5)).toEqual([])

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-/** One forbidden import for each rule in biome.json: the file, and what it imports. */
+/** One forbidden import for each rule in biome.json: the file, and the path that it imports. */
 const BREACHES: [file: string, imported: string][] = [
   ['shared/db.ts', '../functions/program.ts'],
   ['shared/page.ts', './tasks/task.ts'],

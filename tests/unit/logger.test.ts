@@ -15,7 +15,7 @@ async function print(json: boolean, message: string, extra: object): Promise<str
   return stdout
 }
 
-test('a plain-text entry stays on one line, whatever path a client sends', async () => {
+test('a plain-text log entry stays on one line, even if the path contains a line break', async () => {
   const line = await print(false, 'request', {
     method: 'GET',
     path: '/a\n2027-01-01 INFO forged',
@@ -24,7 +24,7 @@ test('a plain-text entry stays on one line, whatever path a client sends', async
   expect(line).toMatch(/^\S+ INFO request method=GET path="\/a\\n2027-01-01 INFO forged" status=404\n$/)
 })
 
-test('a JSON entry is one JSON object', async () => {
+test('a JSON log entry is one JSON object', async () => {
   const line = await print(true, 'request', { path: '/a\nb', status: 404 })
   expect(JSON.parse(line)).toMatchObject({ level: 'INFO', message: 'request', path: '/a\nb', status: 404 })
 })

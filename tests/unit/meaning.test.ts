@@ -18,7 +18,7 @@ const UNUSUAL = {
   lock_timeout: '1',
 }
 
-test('values keep their meaning whatever the database settings are', async () => {
+test('values keep their meaning regardless of the database settings', async () => {
   const [{ name }] = await db()<[{ name: string }]>`select current_database() as name`
   for (const [key, value] of Object.entries(UNUSUAL)) {
     await db().unsafe(`alter database ${name} set ${key} = '${value}'`)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { StartLead } from '../../shared/scheduling/run/start-lead.ts'
 
-test('a start is written as far ahead of its due time as the slowest recent start took', () => {
+test('a start is written ahead of its due time by the duration of the slowest recent start', () => {
   const lead = new StartLead()
   expect(lead.before(0)).toBe(4)
   lead.record(1, 20.03)
@@ -13,14 +13,14 @@ test('a start is written as far ahead of its due time as the slowest recent star
   expect(lead.before(0)).toBeCloseTo(4)
 })
 
-test('many starts due at once are written earlier, without making a single start earlier', () => {
+test('a batch of many starts is written earlier, but does not make a later single start earlier', () => {
   const lead = new StartLead()
   expect(lead.before(10_000)).toBeCloseTo(304)
   lead.record(1000, 32)
   expect(lead.before(0)).toBe(4)
 })
 
-test('one response that took seconds raises the lead to no more than fifty milliseconds', () => {
+test('a response that took seconds raises the lead to at most 50 ms', () => {
   const lead = new StartLead()
   lead.record(1, 10_000)
   expect(lead.before(0)).toBe(50)

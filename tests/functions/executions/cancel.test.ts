@@ -32,7 +32,7 @@ const cancelled = opened({
 
 beforeEach(emptyTables)
 
-test('a queued execution is cancelled immediately and not retried', async () => {
+test('cancels a queued execution immediately and does not retry it', async () => {
   await insertTask({ max_attempts: 3 })
   await insertOpen('queued')
   expect(await cancel()).toEqual(json(200, cancelled))
@@ -40,7 +40,7 @@ test('a queued execution is cancelled immediately and not retried', async () => 
   expect(await shownHistory()).toEqual([cancelled])
 })
 
-test('an execution that is claimed but not started is cancelled, and its worker cannot start it', async () => {
+test('cancels an execution that is claimed but not started, so its worker cannot start it', async () => {
   await insertTask()
   await insertOpen('queued')
   const { claims } = await tickOnly(new Date('2020-03-10T00:00:01Z'))
@@ -50,7 +50,7 @@ test('an execution that is claimed but not started is cancelled, and its worker 
   expect(await shownHistory()).toEqual([cancelled])
 })
 
-test('a running execution stops at the next heartbeat and is not retried', async () => {
+test('stops a running execution at the next heartbeat and does not retry it', async () => {
   await insertTask({ params: { duration: 3600 }, max_attempts: 3, next_run_at: await nowPlus(0) })
   const executor = new Executor(db(), { leaseSeconds: 1.5, defaultTimeoutSeconds: 3600, maxRunning: 10 })
   const { claims } = await tickOnly()
@@ -71,7 +71,7 @@ test('a running execution stops at the next heartbeat and is not retried', async
   ])
 })
 
-test('an execution that fails before its worker notices the cancellation is not retried', async () => {
+test('does not retry an execution that fails before its worker notices the cancellation', async () => {
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>()
   const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
   await using target = await startTarget(async (response) => {
@@ -105,7 +105,7 @@ test('cancelling a running execution again keeps the time of the first request',
 })
 
 test.for(['success', 'failed', 'timeout', 'lost', 'cancelled'])(
-  'refuses to cancel an execution that ended as %s',
+  'refuses to cancel an execution with status %s',
   async (status) => {
     await insertTask()
     await insertExecution(at, { status })

@@ -17,7 +17,7 @@ test('returns an execution', async () => {
   expect(await get('2')).toEqual(json(200, anExecution({ id: 2, ...cancelled })))
 })
 
-test('handles an event with nulls for absent values', async () => {
+test('handles an event that uses null for missing values', async () => {
   await insertTask()
   await insertExecution('2027-03-10T00:00:00Z')
   const request = { method: 'GET', path: '/executions/{id}', pathParameters: { id: '1' } }

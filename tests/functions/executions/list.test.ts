@@ -40,17 +40,17 @@ test('shows a running execution without an end time', async () => {
   expect(await list()).toEqual(json(200, [anExecution(open)]))
 })
 
-test('handles an event with nulls for absent values', async () => {
+test('handles an event that uses null for missing values', async () => {
   expect(await callOffline(handler, { method: 'GET', path: '/executions' })).toEqual(json(200, []))
 })
 
-test('lists every execution once across all pages', async () => {
+test('lists every execution exactly once across all pages', async () => {
   for (const date of [14, 13, 12, 11, 10]) await insertExecution(`2027-03-${date}T00:00:00Z`)
   const pages = await walk(handler, { method: 'GET', path: '/executions', query: 'limit=2' })
   expect(pages).toEqual([withIds(5, 4), withIds(3, 2), withIds(1)])
 })
 
-test('ends a page once its results reach a megabyte', async () => {
+test('ends a page when its results reach a megabyte', async () => {
   const result = db().json({ body: 'a'.repeat(400_000) })
   for (const date of [14, 13, 12, 11]) await insertExecution(`2027-03-${date}T00:00:00Z`, { result })
   const pages = await walk(handler, { method: 'GET', path: '/executions', query: 'limit=6' })

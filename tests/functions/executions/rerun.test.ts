@@ -27,7 +27,7 @@ beforeEach(async () => {
   runNothingHere()
 })
 
-test('runs the task again immediately and names the original execution', async () => {
+test('runs the task again immediately and records the original execution', async () => {
   await insertTask(later)
   await insertExecution(at)
   const here = runHere()
@@ -36,14 +36,11 @@ test('runs the task again immediately and names the original execution', async (
   expect(await shownHistory()).toEqual([old, aRun({ ...again, result: { slept_seconds: 0 } })])
 })
 
-test.for(['failed', 'timeout', 'lost', 'cancelled'])(
-  'reruns an execution that ended as %s',
-  async (status) => {
-    await insertTask(later)
-    await insertExecution(at, { status })
-    expect(await rerun()).toEqual(json(201, aQueued(again)))
-  },
-)
+test.for(['failed', 'timeout', 'lost', 'cancelled'])('reruns an execution with status %s', async (status) => {
+  await insertTask(later)
+  await insertExecution(at, { status })
+  expect(await rerun()).toEqual(json(201, aQueued(again)))
+})
 
 test('reruns an execution of a paused task', async () => {
   await insertTask({ ...later, paused_at: at })
@@ -53,7 +50,7 @@ test('reruns an execution of a paused task', async () => {
   expect(await shownHistory()).toEqual([old, aRun({ ...again, result: { slept_seconds: 0 } })])
 })
 
-test('a retry of a rerun still names the original execution, after a failure and after a loss', async () => {
+test('retries of a rerun still record the original execution, after a failure and after a lost attempt', async () => {
   const refused = { type: 'http', params: { url: 'http://127.0.0.1:1/' } }
   await insertTask({ ...later, ...refused, max_attempts: 2, retry_backoff_seconds: 0 })
   await insertExecution(at)
@@ -75,12 +72,15 @@ test('a retry of a rerun still names the original execution, after a failure and
   ])
 })
 
-test.for(['queued', 'running'] as const)('rejects a rerun while an execution is %s', async (status) => {
-  await insertTask(later)
-  await insertOpen(status)
-  expect(await rerun()).toEqual(problem('conflict', 'task 1 has an open execution'))
-  expect(await shownHistory()).toHaveLength(1)
-})
+test.for(['queued', 'running'] as const)(
+  'rejects a rerun while another execution of the task is %s',
+  async (status) => {
+    await insertTask(later)
+    await insertOpen(status)
+    expect(await rerun()).toEqual(problem('conflict', 'task 1 has an open execution'))
+    expect(await shownHistory()).toHaveLength(1)
+  },
+)
 
 test.for(['1', '9007199254740991'])('returns 404 for the unknown execution %s', async (id) => {
   expect(await rerun(id)).toEqual(problem('not_found', `execution ${id} does not exist`))

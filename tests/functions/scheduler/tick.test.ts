@@ -24,7 +24,7 @@ beforeEach(async () => {
   workersThat(() => 1000)
 })
 
-/** Sets the workers that ticks dispatch claims to. A tick with something to claim asks for their capacity first. */
+/** Provides workers with the capacity that `answer` returns. A tick queries it before it claims due tasks. */
 function workersThat(answer: (question: number) => number): void {
   provideDispatcher({
     capacity: async () => {
@@ -41,26 +41,26 @@ const waitOf = (claim?: Claim): number =>
 
 const invoke = (event: unknown) => handler(event, lambdaContext())
 
-test('ticks once unless told to loop', async () => {
+test('ticks once if the event has no loopSeconds', async () => {
   await insertTask({ next_run_at: await nowPlus(0) })
   const ticked = await invoke({})
   expect(ticked).toMatchObject({ claimed: 1, claimIds: [claims[0]?.id] })
   expect(claims).toHaveLength(1)
 })
 
-test('ticks at each interval for the given time, and leaves the tick at its end to the next loop', async () => {
+test('ticks at every interval for loopSeconds, except at the very end, when the next loop starts', async () => {
   await insertTask({ next_run_at: await nowPlus(0.6) })
   const looped = await invoke(LOOP)
   expect(looped).toMatchObject({ claimed: 1 })
   const { ticks, worked } = looped as { ticks: number; worked: number }
   expect(worked).toBe(ticks)
-  // A busy machine may skip ticks but not add any.
+  // A busy machine may skip ticks, but it can't add any.
   expect(ticks).toBeGreaterThan(5)
   expect(ticks).toBeLessThanOrEqual(10)
-  expect(waitOf(claims[0]), 'claimed ahead by no more than the setting').toBeLessThanOrEqual(200)
+  expect(waitOf(claims[0]), 'claimed ahead by at most CLAIM_AHEAD_MS').toBeLessThanOrEqual(200)
 })
 
-test('claims further ahead at its last tick, in case the next loop starts late', async () => {
+test('claims further ahead in its last tick, in case the next loop starts late', async () => {
   const id = await insertTask({ next_run_at: await nowPlus(4) })
   await insertTask({ name: 'later', next_run_at: await nowPlus(5) })
   expect(await invoke(LOOP)).toMatchObject({ claimed: 1 })
@@ -69,7 +69,7 @@ test('claims further ahead at its last tick, in case the next loop starts late',
   expect(waitOf(claims[0])).toBeGreaterThan(2000)
 })
 
-test('continues after ticks that fail', async () => {
+test('continues the loop after failed ticks', async () => {
   workersThat((question) => {
     if (question <= 2) throw new Error('the workers are unreachable')
     return 1000
@@ -81,7 +81,7 @@ test('continues after ticks that fail', async () => {
   expect(claims).toHaveLength(1)
 })
 
-test('fails when every tick fails, so that an alarm can notice', async () => {
+test('fails if every tick fails, so that an alarm is raised', async () => {
   workersThat(() => {
     throw new Error('the workers are unreachable')
   })
@@ -90,7 +90,7 @@ test('fails when every tick fails, so that an alarm can notice', async () => {
 })
 
 test.for([{ loopSeconds: 0 }, { loopSeconds: 'a minute' }, { loopSeconds: 900 }])(
-  'rejects %o',
+  'rejects the event %o',
   async (event) => {
     await expect(invoke(event)).rejects.toThrow(/loopSeconds/)
     expect(questions).toBe(0)

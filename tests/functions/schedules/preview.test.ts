@@ -46,21 +46,21 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('notes that a time the clock skips runs right after the gap', async () => {
+  test('says that a local time which the clock skips runs right after the gap', async () => {
     expect(await preview(cron('30 2 * * *', 'America/New_York', '2027-03-13T12:00:00Z', 2))).toEqual(
       shown(
         'At 02:30 (America/New_York)',
         [
           '2027-03-14T07:00:00.000Z',
           '2027-03-14T03:00:00-04:00',
-          '02:30 does not exist on this day; runs right after the gap, at 03:00',
+          '02:30 does not exist on this day; it runs right after the gap, at 03:00',
         ],
         ['2027-03-15T06:30:00.000Z', '2027-03-15T02:30:00-04:00'],
       ),
     )
   })
 
-  test('notes that a schedule that follows the clock has no runs in the gap', async () => {
+  test('says that a schedule which follows the clock does not run in the gap', async () => {
     expect(await preview(cron('*/30 * * * *', 'America/New_York', '2027-03-14T06:00:00Z'))).toEqual(
       shown(
         'Every 30 minutes (America/New_York)',
@@ -75,22 +75,22 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('notes that a time that occurs twice runs in the first pass', async () => {
+  test('says that a local time which occurs twice runs only the first time', async () => {
     expect(await preview(cron('30 2 * * *', 'Europe/Berlin', '2027-10-30T12:00:00Z', 2))).toEqual(
       shown(
         'At 02:30 (Europe/Berlin)',
         [
           '2027-10-31T00:30:00.000Z',
           '2027-10-31T02:30:00+02:00',
-          '02:30 happens twice on this day; runs in the first pass',
+          '02:30 happens twice on this day; it runs only the first time',
         ],
         ['2027-11-01T01:30:00.000Z', '2027-11-01T02:30:00+01:00'],
       ),
     )
   })
 
-  test('notes that a schedule that follows the clock runs in both passes', async () => {
-    const note = '02:30 happens twice on this day; both passes run'
+  test('says that a schedule which follows the clock runs both times', async () => {
+    const note = '02:30 happens twice on this day; it runs both times'
     expect(await preview(cron('30 * * * *', 'Europe/Berlin', '2027-10-31T00:00:00Z'))).toEqual(
       shown(
         'At 30 minutes past the hour (Europe/Berlin)',
@@ -101,7 +101,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('stays within start_at and end_at, both inclusive', async () => {
+  test('shows only occurrences from start_at to end_at, both inclusive', async () => {
     const bounds = { start_at: '2027-01-02T00:00:00Z', end_at: '2027-01-03T00:00:00Z' }
     expect(await preview({ ...cron('@daily', 'UTC', '2026-01-01T00:00:00Z'), ...bounds })).toEqual(
       shown(
@@ -114,7 +114,7 @@ describe('a cron schedule', () => {
 })
 
 describe('an interval', () => {
-  test('keeps the rate set by start_at, up to end_at', async () => {
+  test('counts from start_at and stops at end_at', async () => {
     const bounds = { start_at: '2027-01-01T00:10:00Z', end_at: '2027-01-01T06:10:00Z' }
     expect(await preview({ ...interval, ...bounds, after: '2027-01-01T04:00:00Z' })).toEqual(
       shown(
@@ -137,7 +137,7 @@ describe('an interval', () => {
     )
   })
 
-  test('shows only the first occurrence of a fixed delay', async () => {
+  test('shows only the first occurrence in fixed_delay mode', async () => {
     const body = { ...interval, interval_mode: 'fixed_delay', next_run_at: '2999-01-01T00:00:00Z' }
     expect(await preview(body)).toEqual(
       shown('Every 3600 seconds after the end of each run', [
@@ -147,13 +147,13 @@ describe('an interval', () => {
     )
   })
 
-  test('has no occurrences after it has ended', async () => {
+  test('has no occurrences after end_at', async () => {
     const body = { ...interval, end_at: '2027-01-01T00:00:00Z', after: '2027-01-01T00:00:00Z' }
     expect(await preview(body)).toEqual(shown('Every 3600 seconds'))
   })
 })
 
-describe('once', () => {
+describe('a once schedule', () => {
   const once = { schedule_type: 'once', next_run_at: '2027-03-28T01:00:00' }
 
   test('shows its only occurrence', async () => {
@@ -178,40 +178,46 @@ test.for([
   [{ count: 50 }, 50],
   [{ count: 50, max_runs: 2 }, 2],
   [{ max_runs: 100 }, 5],
-])('given %j, returns %s occurrences', async ([given, count]) => {
+])('for %j, returns %s occurrences', async ([given, count]) => {
   const { body } = await preview({ ...interval, ...(given as object) })
   expect(body.occurrences).toEqual(
     Array(count).fill({ at: INSTANT, effective_at: INSTANT, local: expect.any(String), note: null }),
   )
 })
 
-test('handles an event with nulls for absent values', async () => {
+test('handles an event that uses null for missing values', async () => {
   const body = { ...interval, next_run_at: '2999-01-01T00:00:00Z', count: 1 }
   expect(await callOffline(handler, { ...request, body })).toEqual(
     shown('Every 3600 seconds', ['2999-01-01T00:00:00.000Z', '2999-01-01T00:00:00+00:00']),
   )
 })
 
-describe('matches a task with the same fields', () => {
+describe('shows the same occurrences as a task with the same fields', () => {
   beforeEach(emptyTables)
 
   test.for<[what: string, fields: object]>([
-    ['cron', { schedule_type: 'cron', cron_expression: '0 9 1 1 *', timezone: 'Asia/Tokyo' }],
-    ['cron with jitter', { schedule_type: 'cron', cron_expression: '@yearly', jitter_seconds: 3600 }],
+    ['a cron schedule', { schedule_type: 'cron', cron_expression: '0 9 1 1 *', timezone: 'Asia/Tokyo' }],
     [
-      'cron with bounds',
+      'a cron schedule with jitter',
+      { schedule_type: 'cron', cron_expression: '@yearly', jitter_seconds: 3600 },
+    ],
+    [
+      'a cron schedule with start_at and end_at',
       { schedule_type: 'cron', cron_expression: '@yearly', start_at: '2990-06-01', end_at: '2992-06-01' },
     ],
     [
-      'cron with next_run_at',
+      'a cron schedule with next_run_at',
       { schedule_type: 'cron', cron_expression: '@yearly', next_run_at: '2990-06-01' },
     ],
-    ['interval from its start', { ...interval, start_at: '2990-01-01', jitter_seconds: 60 }],
-    ['interval from next_run_at', { ...interval, next_run_at: '2990-01-01' }],
-    ['interval from next_run_at in the past', { ...interval, next_run_at: '2001-01-01' }],
-    ['interval with max_runs', { ...interval, next_run_at: '2990-01-01', max_runs: 2 }],
-    ['fixed delay', { ...interval, next_run_at: '2990-01-01', interval_mode: 'fixed_delay' }],
-    ['once', { schedule_type: 'once', next_run_at: '2990-01-01', jitter_seconds: 60 }],
+    ['an interval with start_at', { ...interval, start_at: '2990-01-01', jitter_seconds: 60 }],
+    ['an interval with next_run_at', { ...interval, next_run_at: '2990-01-01' }],
+    ['an interval with a past next_run_at', { ...interval, next_run_at: '2001-01-01' }],
+    ['an interval with max_runs', { ...interval, next_run_at: '2990-01-01', max_runs: 2 }],
+    [
+      'an interval with a fixed delay',
+      { ...interval, next_run_at: '2990-01-01', interval_mode: 'fixed_delay' },
+    ],
+    ['a once schedule', { schedule_type: 'once', next_run_at: '2990-01-01', jitter_seconds: 60 }],
   ])('%s', async ([, fields]) => {
     const task = { ...fields, name: 'same' }
     const created = await call(createTask, {
@@ -227,7 +233,7 @@ describe('matches a task with the same fields', () => {
     )
   })
 
-  test('an interval starts immediately', async () => {
+  test('an interval without a start time starts immediately', async () => {
     const before = Date.now()
     const { body } = await preview({ ...interval, count: 2 })
     const [first, second] = body.occurrences.map((it: { at: string }) => Date.parse(it.at))

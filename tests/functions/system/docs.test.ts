@@ -6,7 +6,7 @@ import { call, callOffline, REQUEST_ID } from '../../setup/http-event.ts'
 
 const headers = { 'x-content-type-options': 'nosniff', 'x-request-id': REQUEST_ID }
 
-test('serves a page that loads nothing from other servers', async () => {
+test('serves a page that only loads resources from the same server', async () => {
   const response = await call(handler, { method: 'GET', path: '/docs' })
   expect(response).toEqual({
     statusCode: 200,
@@ -33,7 +33,7 @@ test.for([
 })
 
 test.for(['package.json', '../package.json', '..%2fpackage.json', '__proto__', 'constructor', 'x\n', ''])(
-  'serves no other file, such as %j',
+  'does not serve other files, such as %j',
   async (asset) => {
     expect(await call(handler, { method: 'GET', path: '/docs/{asset}', pathParameters: { asset } })).toEqual(
       problem('not_found', `/docs/${asset} does not exist`),

@@ -44,7 +44,7 @@ test.for([
   expect(await anything('GET', path)).toEqual(problem('not_found', `${path} does not exist`))
 })
 
-test('handles an event with nulls for absent values', async () => {
+test('handles an event that uses null for missing values', async () => {
   expect(await callOffline(handler, { method: 'GET', path: '/nothing' })).toEqual(
     problem('not_found', '/nothing does not exist'),
   )

@@ -9,7 +9,7 @@ test('serves the document generated from the current handlers', async () => {
   expect(await call(handler, { method: 'GET', path: '/openapi.json' })).toEqual(json(200, document))
 })
 
-test('lists every route and whether it needs the API key', async () => {
+test('lists every route and whether it requires an API key', async () => {
   const { paths } = await buildDocument()
   const open = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => [`${method} ${path}`, operation]),

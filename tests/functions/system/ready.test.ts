@@ -28,7 +28,7 @@ test('is not ready if the database lacks the newest migration', async () => {
   expect(await call(handler, request)).toEqual(json(200, { status: 'ready', scheduler: null }))
 })
 
-test('waits at most a second for the database', async () => {
+test('waits for the database for at most a second', async () => {
   await db().begin(async (tx) => {
     await tx`lock table schema_migrations`
     const asked = call(handler, request)
@@ -39,7 +39,7 @@ test('waits at most a second for the database', async () => {
   })
 })
 
-// This test comes last, since a process that is shutting down never becomes ready again.
+// This test comes last, because a process that is shutting down never becomes ready again.
 test('is not ready once the process is shutting down', async () => {
   startDraining()
   expect(await call(handler, request)).toEqual(

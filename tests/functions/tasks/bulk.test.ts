@@ -105,13 +105,16 @@ test.for(verbs)('%s requires a filter or all=true', async (verb) => {
   expect(await everything()).toEqual(before)
 })
 
-test.for(verbs)('%s handles an empty database and an event with nulls for absent values', async (verb) => {
-  expect(await apply(verb, 'all=true')).toEqual(done([]))
-  const { handler, ...request } = calls[verb]
-  expect(await callOffline(handler, { ...request, query: 'all=true&ids=true' })).toEqual(done([]))
-})
+test.for(verbs)(
+  '%s handles an empty database and an event that uses null for missing values',
+  async (verb) => {
+    expect(await apply(verb, 'all=true')).toEqual(done([]))
+    const { handler, ...request } = calls[verb]
+    expect(await callOffline(handler, { ...request, query: 'all=true&ids=true' })).toEqual(done([]))
+  },
+)
 
-test('pauses with a reason and an end time, and cancels what is queued', async () => {
+test('stores the reason and end time of a pause, and cancels queued executions', async () => {
   await insertTask()
   await insertOpen('queued')
   const until = '2999-01-01T00:00:00.000Z'
@@ -129,7 +132,7 @@ test('pauses with a reason and an end time, and cancels what is queued', async (
 test.for([
   ['skip', ['skipped']],
   ['policy', []],
-])('resumes with missed: %s', async ([missed, statuses]) => {
+])('resumes a paused task with missed: %s', async ([missed, statuses]) => {
   await insertTask({ paused_at: '2020-01-01T00:00:00Z', next_run_at: await nowPlus(-1) })
   expect(await apply('resume', 'paused=true', { missed })).toEqual(done([1]))
   const rows = await db()<{ status: string }[]>`select status from all_executions`
@@ -159,32 +162,36 @@ test('handles 1,200 tasks in one request', async () => {
   expect(await everything()).toEqual([])
 })
 
-test.for(verbs)('%s returns ids only on request', async (verb) => {
+test.for(verbs)('%s returns task ids only on request', async (verb) => {
   await insertTask()
   const { handler, ...request } = calls[verb]
   const { body } = await call(handler, { ...request, query: 'all=true' })
   expect(body).toEqual({ matched: 1, changed: 1, remaining: 0, next: null, dry_run: false })
 })
 
-test.for(verbs)('%s continues where it stopped until nothing remains', { timeout: 30_000 }, async (verb) => {
-  await db()`
+test.for(verbs)(
+  '%s stops after 10,000 tasks and continues at the cursor',
+  { timeout: 30_000 },
+  async (verb) => {
+    await db()`
     with t as (
       insert into tasks (name, type, schedule_type, interval_seconds)
       select 'task ' || i, 'sleep', 'interval', 60 from generate_series(1, 10050) i
       returning id, definition
     )
     insert into task_state (task_id, definition, next_run_at) select id, definition, '2999-01-01Z' from t`
-  const first = await apply(verb, 'all=true')
-  const { matched, changed, remaining, next, ids } = first.body
-  expect([matched, changed, remaining, ids.length]).toEqual([10_000, 10_000, 50, 10_000])
-  const second = await apply(verb, `all=true&cursor=${next}`)
-  expect(second.body).toMatchObject({ matched: 50, changed: 50, remaining: 0, next: null })
-  expect(await apply(verb, 'all=true&cursor=x')).toEqual(
-    invalidParameter('cursor', 'is not a cursor for this list'),
-  )
-})
+    const first = await apply(verb, 'all=true')
+    const { matched, changed, remaining, next, ids } = first.body
+    expect([matched, changed, remaining, ids.length]).toEqual([10_000, 10_000, 50, 10_000])
+    const second = await apply(verb, `all=true&cursor=${next}`)
+    expect(second.body).toMatchObject({ matched: 50, changed: 50, remaining: 0, next: null })
+    expect(await apply(verb, 'all=true&cursor=x')).toEqual(
+      invalidParameter('cursor', 'is not a cursor for this list'),
+    )
+  },
+)
 
-test('deletes a long history in slices', async () => {
+test('deletes a task with a long history', async () => {
   await insertTask()
   await db()`
     insert into executions (task_id, scheduled_for, due_at, status, started_at, finished_at)
@@ -194,7 +201,7 @@ test('deletes a long history in slices', async () => {
   expect(await db()`select from all_executions`).toEqual([])
 })
 
-test('two requests that pause all tasks and two that resume them do not deadlock', async () => {
+test('concurrent requests that pause and resume all tasks do not deadlock', async () => {
   for (let i = 0; i < 50; i += 1) await insertTask({ name: `task ${i}` })
   const both = [...verbs.slice(0, 2), ...verbs.slice(0, 2)]
   const answers = await Promise.all(both.map((verb) => apply(verb, 'all=true')))

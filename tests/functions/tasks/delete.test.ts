@@ -20,7 +20,7 @@ test('deletes only the given task and its executions', async () => {
   expect(await db()`select task_id from all_executions`).toEqual([{ task_id: 2 }])
 })
 
-test('only one of many concurrent requests deletes the task, and the others get a 404', async () => {
+test('only one of ten concurrent requests deletes the task, and the others return 404', async () => {
   await insertTask()
   const responses = await Promise.all(Array.from({ length: 10 }, () => remove('1')))
   expect(responses.toSorted((a, b) => Number(a.statusCode) - Number(b.statusCode))).toEqual([

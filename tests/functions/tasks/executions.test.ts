@@ -62,19 +62,19 @@ describe('paging', () => {
     for (const date of [10, 12]) await insertExecution(day(date))
   })
 
-  test('lists every execution once, even those with equal timestamps', async () => {
+  test('lists every execution exactly once, even if several have the same timestamp', async () => {
     const pages = await walk(handler, { ...request, query: 'limit=2' })
     expect(pages).toEqual([withIds(4, 1), withIds(2, 3), withIds(5)])
   })
 
-  test('links to the next page with the path and query of the first', async () => {
+  test('links to the next page with the same path and query', async () => {
     const response = await list('limit=1&status=success')
     const cursor = cursorOf(['2027-03-10T00:00:00.000Z', 4])
     const link = `</tasks/1/executions?limit=1&status=success&cursor=${cursor}>; rel="next"`
     expect(response).toEqual(json(200, [anExecution({ id: 4 })], { link }))
   })
 
-  test('continues after any id', async () => {
+  test('continues after a cursor with any id', async () => {
     const cursor = (id: number) => `cursor=${cursorOf([day(11), id])}`
     expect((await list(cursor(Number.MAX_SAFE_INTEGER))).body).toEqual(withIds(5))
     expect((await list(cursor(Number.MIN_SAFE_INTEGER))).body).toEqual(withIds(1, 2, 3, 5))

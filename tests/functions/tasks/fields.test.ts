@@ -7,7 +7,7 @@ import { emptyTables, insertTask } from '../../setup/rows.ts'
 
 beforeEach(emptyTables)
 
-test('the database default of each field matches the declared one', async () => {
+test('each field has the same default in the database as in FIELDS', async () => {
   await db()`insert into tasks (name, type, schedule_type, interval_seconds) values ('plain', 'sleep', 'interval', 60)`
   const [row] = await db()`select *, to_jsonb(tags) as tags from tasks`
   const declared = Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => [name, field.default]))
@@ -28,7 +28,7 @@ const stateOf = async (id: number) => {
   return row
 }
 
-test('a change that does not affect runs keeps the claim and the definition', async () => {
+test('changing fields that do not affect runs keeps the claim and the definition', async () => {
   const id = await insertTask()
   await db()`
     update task_state
@@ -51,7 +51,7 @@ test('changes every field that does not affect the schedule', async () => {
   expect(await patch(given)).toMatchObject({ statusCode: 200, body: given })
 })
 
-test('a description is stored, is cleared by a null and has a length limit', async () => {
+test('stores a description, clears it with null and limits its length', async () => {
   await insertTask()
   expect(await patch({ description: 'why' })).toMatchObject({ body: { description: 'why' } })
   expect(await patch({ description: null })).toMatchObject({ body: { description: null } })

@@ -35,7 +35,7 @@ test('shows whether a task is running', async () => {
   expect(await get('3')).toEqual(got({ id: 3, name: 'done', running: false }))
 })
 
-test('handles an event with nulls for absent values', async () => {
+test('handles an event that uses null for missing values', async () => {
   await insertTask()
   const request = { method: 'GET', path: '/tasks/{id}', pathParameters: { id: '1' } }
   expect(await callOffline(handler, request)).toEqual(got())

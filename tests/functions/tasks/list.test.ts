@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { handler } from '../../../functions/tasks/list.ts'
 import { db } from '../../../shared/db.ts'
-import { aTask, invalidParameter, json } from '../../setup/expected.ts'
+import { aTask, invalidParameter, json, NOT_A_TYPE } from '../../setup/expected.ts'
 import { call, callOffline } from '../../setup/http-event.ts'
 import { cursorOf, walk } from '../../setup/pages.ts'
 import { emptyTables, insertTask } from '../../setup/rows.ts'
@@ -23,7 +23,7 @@ test('lists tasks, oldest first', async () => {
   expect(await list()).toEqual(json(200, [aTask({ id: 1, name: 'b' }), aTask({ id: 2, name: 'a' })]))
 })
 
-test('handles an event with nulls for absent values', async () => {
+test('handles an event that uses null for missing values', async () => {
   expect(await callOffline(handler, { method: 'GET', path: '/tasks' })).toEqual(json(200, []))
 })
 
@@ -32,22 +32,22 @@ describe('paging', () => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) await insertTask({ name })
   })
 
-  test('links to the next page with the query of the first', async () => {
+  test('links to the next page with the same query', async () => {
     const response = await list('limit=2&name_prefix=&type=sleep')
     const link = `</tasks?limit=2&name_prefix=&type=sleep&cursor=${cursorOf(2)}>; rel="next"`
     expect(response).toEqual(json(200, [aTask({ id: 1, name: 'a' }), aTask({ id: 2, name: 'b' })], { link }))
   })
 
-  test('lists every task once', async () => {
+  test('lists every task exactly once', async () => {
     const pages = await walk(handler, { method: 'GET', path: '/tasks', query: 'limit=2' })
     expect(pages).toEqual([named('a', 'b'), named('c', 'd'), named('e')])
   })
 
-  test('omits the link on a page that is not full', async () => {
+  test('omits the link if the page is not full', async () => {
     expect((await list('limit=6')).headers.link).toBeUndefined()
   })
 
-  test('ends a page once its params reach a megabyte uncompressed, and still lists every task', async () => {
+  test('ends a page when its params reach a megabyte uncompressed, and still lists every task', async () => {
     const body = 'a'.repeat(400_000)
     await db()`update tasks set params = jsonb_build_object('body', ${body}::text) where id > 1`
     const pages = await walk(handler, { method: 'GET', path: '/tasks', query: 'limit=6' })
@@ -61,7 +61,7 @@ describe('paging', () => {
     expect(pages).toEqual([named('a'), named('b'), named('c', 'd', 'e')])
   })
 
-  test('continues even if the last task of the previous page is gone', async () => {
+  test('continues even if the last task of the previous page was deleted', async () => {
     await db()`delete from tasks where id = 2`
     expect((await list(`cursor=${cursorOf(2)}`)).body).toEqual(named('c', 'd', 'e'))
   })
@@ -111,7 +111,7 @@ test.for([
   [`cursor=${cursorOf(2 ** 53)}`, 'cursor', notACursor],
   [`cursor=${cursorOf(['2027-03-10T00:00:00Z', 1])}`, 'cursor', notACursor],
   [`cursor=${'A'.repeat(201)}`, 'cursor', 'Too big: expected string to have <=200 characters'],
-  ['type=shell', 'type', 'Invalid option: expected one of "sleep"|"counter"|"http"'],
+  ['type=shell', 'type', NOT_A_TYPE],
   ['schedule_type=', 'schedule_type', 'Invalid option: expected one of "interval"|"once"|"cron"'],
   ['paused=maybe', 'paused', expect.stringMatching(/^Invalid option: expected one of "true"\|/)],
   ['name_prefix=%00', 'name_prefix', 'contains a NUL character'],
@@ -125,7 +125,7 @@ test.for([
   expect({ statusCode, errors: body.errors }).toEqual({ statusCode: 422, errors: [{ parameter, detail }] })
 })
 
-test('names every invalid parameter', async () => {
+test('lists every invalid parameter', async () => {
   expect(await list('limit=x&x=1')).toEqual({
     ...invalidParameter('limit', notDigits),
     body: {
@@ -139,12 +139,12 @@ test('names every invalid parameter', async () => {
   })
 })
 
-test.for([[-5], [0]])('continues from any id, even %s', async ([id]) => {
+test.for([[-5], [0]])('accepts a cursor with any id, even %s', async ([id]) => {
   await insertTask()
   expect((await list(`cursor=${cursorOf(id)}`)).body).toEqual(named('a'))
 })
 
-test('returns nothing after the largest possible id', async () => {
+test('returns an empty page after the largest possible id', async () => {
   await insertTask()
   expect(await list(`cursor=${cursorOf(Number.MAX_SAFE_INTEGER)}`)).toEqual(json(200, []))
 })

@@ -17,14 +17,18 @@ beforeEach(emptyTables)
 
 test.for<[what: string, task: object, runs: string[]]>([
   ['an interval', {}, minutes(0, 1, 2)],
-  ['an interval moved off the rate of its start_at', { start_at: '2020-01-01T00:00:30Z' }, minutes(0, 1, 2)],
+  [
+    'an interval whose next_run_at is out of step with its start_at',
+    { start_at: '2020-01-01T00:00:30Z' },
+    minutes(0, 1, 2),
+  ],
   ['an interval that ends after two runs', { end_at: '2027-03-10T00:01:00Z' }, minutes(0, 1)],
-  ['an interval at its end', { end_at: first }, minutes(0)],
+  ['an interval whose next run is its last', { end_at: first }, minutes(0)],
   ['an interval with one run left', { max_runs: 5, runs: 4 }, minutes(0)],
   ['an interval with two runs left', { max_runs: 5, runs: 3 }, minutes(0, 1)],
   ['an interval with many runs left', { max_runs: 500, runs: 3 }, minutes(0, 1, 2)],
   ['an interval with no runs left', { max_runs: 5, runs: 5 }, []],
-  ['a fixed delay', { interval_mode: 'fixed_delay' }, minutes(0)],
+  ['an interval with a fixed delay', { interval_mode: 'fixed_delay' }, minutes(0)],
   ['a paused task', { paused_at: first }, []],
   ['a finished task', { next_run_at: null }, []],
   ['a once task', { schedule_type: 'once', interval_seconds: null }, minutes(0)],
@@ -34,9 +38,9 @@ test.for<[what: string, task: object, runs: string[]]>([
     { ...cron, cron_expression: '*/7 * * * *', next_run_at: minutes(5)[0] },
     minutes(5, 7, 14),
   ],
-  ['an unreadable schedule', { ...cron, cron_expression: 'not cron' }, minutes(0)],
+  ['a task with an unreadable schedule', { ...cron, cron_expression: 'not cron' }, minutes(0)],
   [
-    'a time zone that this runtime does not know',
+    'a task in a time zone that this runtime does not know',
     { ...cron, cron_expression: '@daily', timezone: 'Mars/Olympus' },
     minutes(0),
   ],
@@ -55,7 +59,7 @@ test('shows the next runs across a clock change', async () => {
   ])
 })
 
-test('shows the next runs with the same jitter for each', async () => {
+test('shows the next runs with the same jitter', async () => {
   await insertTask({
     ...cron,
     cron_expression: '0 * * * *',

@@ -35,10 +35,10 @@ beforeEach(emptyTables)
 
 test.for<[what: string, body: object]>([
   ['the interval', { interval_seconds: 7 }],
-  ['the schedule to cron', yearly],
+  ['the schedule type', yearly],
   ['the jitter', { jitter_seconds: 0 }],
   ['the end', { end_at: '2999-01-01T00:00:00Z' }],
-])('a due occurrence keeps its scheduled_for and runs once after changing %s', async ([, body]) => {
+])('a due occurrence keeps its scheduled_for and runs once after a change to %s', async ([, body]) => {
   const due = await nowPlus(-1)
   await insertTask({ ...quick, next_run_at: due, jitter_seconds: 0 })
   await patch(body)
@@ -49,7 +49,7 @@ test.for<[what: string, body: object]>([
 
 test.for<[what: string, body: object]>([
   ['the interval', { interval_seconds: 1000 }],
-  ['the schedule to cron', yearly],
+  ['the schedule type', yearly],
 ])('changing %s while an occurrence runs does not repeat it', async ([, body]) => {
   const ran = await nowPlus(-10)
   await insertTask({ next_run_at: plus(ran, 60) })
@@ -60,14 +60,14 @@ test.for<[what: string, body: object]>([
   expect(await occurrences()).toEqual([ran])
 })
 
-test('a shorter interval continues at the first future occurrence of the new rate', async () => {
+test('shortening the interval moves the cursor to the first future occurrence at the new rate', async () => {
   const ran = await nowPlus(-100)
   await insertTask({ next_run_at: plus(ran, 3600), interval_seconds: 3600 })
   await insertExecution(ran)
   expect(await moved({ interval_seconds: 30 })).toBe(plus(ran, 120))
 })
 
-test('changing the jitter does not lose an occurrence that it is delaying', async () => {
+test('changing the jitter does not lose an occurrence that the old jitter delays', async () => {
   const cursor = await nowPlus(3)
   await insertTask({
     ...yearly,
@@ -89,7 +89,7 @@ test('changing the jitter of a once task keeps its occurrence', async () => {
   expect(await moved({ jitter_seconds: 0 })).toBe(at)
 })
 
-test('changing the end keeps a given next_run_at', async () => {
+test('changing end_at keeps a next_run_at that was set explicitly', async () => {
   const [ran, given] = [await nowPlus(-10), await nowPlus(86_400)]
   await insertTask({ next_run_at: given })
   await insertExecution(ran)
@@ -103,27 +103,27 @@ const skips = async () =>
 test.for([
   ['in the future', 3600, []],
   ['due', -1, [{ status: 'skipped', skip_reason: 'ended', skipped_count: 1 }]],
-] as const)('an end in the past stops all runs, with the cursor %s', async ([, seconds, left]) => {
+] as const)('an end_at in the past stops all runs if the cursor is %s', async ([, seconds, left]) => {
   await insertTask({ ...quick, next_run_at: await nowPlus(seconds) })
   expect(await moved({ end_at: '2020-01-01T00:00:00Z' })).toBeNull()
   await tickAndRun()
   expect(await skips()).toEqual(left)
 })
 
-test('a later next_run_at records what was due before it as skipped', async () => {
+test('setting a later next_run_at records earlier due occurrences as skipped', async () => {
   await insertTask({ ...quick, next_run_at: await nowPlus(-130) })
   await moved({ next_run_at: '2990-01-01T00:00:00Z' })
   expect(await skips()).toEqual([{ status: 'skipped', skip_reason: 'ended', skipped_count: 3 }])
 })
 
-test('removing an end that has passed continues at the same rate', async () => {
+test('removing an end_at that has passed continues the task at the same rate', async () => {
   const ran = await nowPlus(-90)
   await insertTask({ next_run_at: null, end_at: await nowPlus(-80) })
   await insertExecution(ran)
   expect(await moved({ end_at: null })).toBe(plus(ran, 120))
 })
 
-test('a new start_at skips earlier occurrences, even one that is already due', async () => {
+test('a new start_at skips earlier occurrences, even if one is already due', async () => {
   await insertTask({ ...quick, next_run_at: await nowPlus(-1) })
   expect(await moved({ start_at: '2990-01-01T00:00:00Z' })).toBe('2990-01-01T00:00:00.000Z')
   await tickAndRun()
@@ -131,7 +131,7 @@ test('a new start_at skips earlier occurrences, even one that is already due', a
 })
 
 test.for([[3], [null]])(
-  'changing max_runs to %s continues a task that had used up its runs',
+  'changing max_runs to %s continues a task that had reached max_runs',
   async ([max_runs]) => {
     const ran = await nowPlus(-90)
     await insertTask({ next_run_at: null, max_runs: 2, runs: 2 })
@@ -141,7 +141,7 @@ test.for([[3], [null]])(
   },
 )
 
-test('setting next_run_at to an occurrence claimed ahead withdraws it, and it runs once', async () => {
+test('setting next_run_at to an occurrence claimed ahead withdraws its execution and runs it once', async () => {
   const at = await nowPlus(0.8)
   await insertTask({ ...quick, next_run_at: at })
   const { claims } = await tickOnly(undefined, 1000)

@@ -29,7 +29,7 @@ const left = (given: object) =>
 
 beforeEach(emptyTables)
 
-test('pauses a task until it is resumed and keeps the reason', async () => {
+test('pauses a task until it is resumed, and stores the reason', async () => {
   await insertTask({ next_run_at: at })
   expect(await pause({ reason: 'the target moves' })).toEqual(paused({ pause_reason: 'the target moves' }))
 })
@@ -44,12 +44,12 @@ test.for([
   expect(await pause(body, { headers: { 'content-type': 'application/json' } })).toEqual(paused())
 })
 
-test('handles an event with nulls for absent values', async () => {
+test('handles an event that uses null for missing values', async () => {
   await insertTask({ next_run_at: at })
   expect(await callOffline(handler, request)).toEqual(paused())
 })
 
-test('a paused task is not claimed, and other tasks are', async () => {
+test('a tick claims other tasks, but not a paused task', async () => {
   await insertTask({ ...due, name: 'a' })
   await insertTask({ ...due, name: 'b' })
   await pause()
@@ -76,7 +76,7 @@ test('cancels an execution that is claimed but not started, so its worker cannot
   ])
 })
 
-test('keeps manual runs and running executions', async () => {
+test('does not cancel manual runs or running executions', async () => {
   await insertTask({ name: 'a', next_run_at: at })
   await insertTask({ name: 'b', next_run_at: at })
   await insertOpen('queued', { trigger: 'manual' })
@@ -89,7 +89,7 @@ test('keeps manual runs and running executions', async () => {
   ])
 })
 
-test('a tick resumes the task at `until` and skips what came due', async () => {
+test('a tick resumes the task at `until` and skips the occurrences that came due', async () => {
   await insertTask({ ...due, interval_seconds: 1_000_000_000 })
   const until = '2999-01-01T00:00:00.000Z'
   expect(await pause({ until })).toEqual(
@@ -120,7 +120,7 @@ test('a tick resumes the task at `until` and skips what came due', async () => {
   })
 })
 
-test('pausing again keeps the original paused_at and replaces the rest', async () => {
+test('pausing again keeps the original paused_at and replaces the other pause fields', async () => {
   const first = '2020-01-01T00:00:00.000Z'
   await insertTask({ next_run_at: at, paused_at: first, paused_until: at, pause_reason: 'old' })
   expect(await pause({ reason: 'new' })).toEqual(paused({ paused_at: first, pause_reason: 'new' }))

@@ -28,11 +28,11 @@ const replaced = (given: object = {}, version = 2) => json(200, aTask({ version,
 
 beforeEach(emptyTables)
 
-test('creates a task that does not exist', async () => {
+test('creates the task if it does not exist', async () => {
   expect(await put({ ...minimal, tags: ['a'] })).toEqual(created({ tags: ['a'] }))
 })
 
-test('handles an event with nulls for absent values', async () => {
+test('handles an event that uses null for missing values', async () => {
   const request = { method: 'PUT', path: '/tasks/by-name/{name}', pathParameters: { name: 'a' } }
   expect(await callOffline(handler, { ...request, body: minimal })).toEqual(created())
 })
@@ -60,13 +60,13 @@ test('replaces the task and resets omitted fields to their defaults', async () =
   expect(await put(minimal)).toEqual(replaced({ next_run_at: at }))
 })
 
-test('a null resets a field to its default too', async () => {
+test('a null resets a field to its default', async () => {
   await insertTask({ ...own, params: db().json(own.params), next_run_at: at })
   const nulls = Object.fromEntries(Object.keys(own).map((key) => [key, null]))
   expect(await put({ ...minimal, ...nulls })).toEqual(replaced({ next_run_at: at }))
 })
 
-test('replaces every field each time', async () => {
+test('replaces every field on each request', async () => {
   await insertTask({ next_run_at: at })
   const given = { ...minimal, ...own }
   expect(await put(given)).toEqual(replaced({ ...given, next_run_at: at }))
@@ -74,14 +74,14 @@ test('replaces every field each time', async () => {
 })
 
 test("keeps the task's pause, counters and running execution", async () => {
-  const past = { paused_at: at, pause_reason: 'by hand', runs: 3, consecutive_failures: 2 }
+  const past = { paused_at: at, pause_reason: 'maintenance', runs: 3, consecutive_failures: 2 }
   await insertTask({ ...past, next_run_at: at })
   await insertOpen('running')
   expect(await put(minimal)).toEqual(replaced({ ...past, next_run_at: at, running: true }))
 })
 
 describe('next_run_at', () => {
-  test('stays with an unchanged schedule and moves with a new one', async () => {
+  test('stays the same if the schedule is unchanged, and moves if the schedule changes', async () => {
     await insertTask({ next_run_at: at })
     expect(await put({ ...minimal, max_attempts: 2 })).toEqual(replaced({ next_run_at: at, max_attempts: 2 }))
     const cron = { schedule_type: 'cron', interval_seconds: null, cron_expression: '0 0 1 1 *' }
@@ -90,14 +90,14 @@ describe('next_run_at', () => {
     )
   })
 
-  test('becomes now when a start_at in the future is omitted', async () => {
+  test('becomes the current time when a future start_at is removed', async () => {
     const interval = { type: 'counter', schedule_type: 'interval', interval_seconds: 9 }
     await put({ ...interval, start_at: '2099-06-01T00:00:00Z' })
     const { body } = await put(interval)
     expect(Date.parse(body.next_run_at)).toBeLessThanOrEqual(Date.now() + 1000)
   })
 
-  test('stays due if it is due', async () => {
+  test('does not move if it is already due', async () => {
     const due = await nowPlus(-1)
     await insertTask({ next_run_at: due })
     expect(await put({ ...minimal, interval_seconds: 5 })).toEqual(
@@ -105,7 +105,7 @@ describe('next_run_at', () => {
     )
   })
 
-  test('does not come due again when the same body is repeated', async () => {
+  test('is ignored if its occurrence has already run', async () => {
     const done = { schedule_type: 'once', interval_seconds: null, next_run_at: null }
     await insertTask(done)
     await insertExecution(once_.next_run_at)
@@ -117,14 +117,14 @@ describe('next_run_at', () => {
     )
   })
 
-  test('runs a finished task again if it is a new time', async () => {
+  test('schedules a finished task again if it is a new time', async () => {
     await insertTask({ schedule_type: 'once', interval_seconds: null, next_run_at: null })
     await insertExecution('2019-01-01T00:00:00Z')
     expect(await put(once_)).toEqual(replaced({ ...once_, interval_seconds: null }))
   })
 })
 
-test('rejects another type and changes nothing', async () => {
+test('rejects a different type and changes nothing', async () => {
   await insertTask({ name: 'say "hi"' })
   expect(await put({ ...minimal, type: 'http' }, { pathParameters: { name: 'say "hi"' } })).toEqual(
     problem('conflict', `task "say \\"hi\\"" has type sleep, which can't be changed`),
@@ -135,19 +135,19 @@ test('rejects another type and changes nothing', async () => {
 describe('with If-Match', () => {
   const only = (tag: string) => put(minimal, { headers: { 'if-match': tag } })
 
-  test('replaces the task only at the given version', async () => {
+  test('replaces the task only if its version matches', async () => {
     await insertTask({ next_run_at: at })
     expect(await only('"1"')).toEqual(replaced({ next_run_at: at }))
     expect(await only('"1"')).toEqual(problem('precondition_failed', 'the task is at version 2'))
     expect(await only('*')).toEqual(replaced({ next_run_at: at }, 3))
   })
 
-  test.for(['"1"', '*'])('creates no task given %s', async (tag) => {
+  test.for(['"1"', '*'])('does not create a task for the tag %s', async (tag) => {
     expect(await only(tag)).toEqual(problem('precondition_failed', 'there is no task with this name'))
     expect(await db()`select from whole_tasks`).toHaveLength(0)
   })
 
-  test('changes nothing with an unknown or malformed tag', async () => {
+  test('rejects an unknown or malformed tag', async () => {
     await insertTask()
     expect(await only('"x"')).toEqual(problem('precondition_failed', 'the task is at version 1'))
     expect(await only('3')).toEqual(
@@ -156,14 +156,14 @@ describe('with If-Match', () => {
   })
 })
 
-test('one of many concurrent requests creates the task, and the others replace it', async () => {
+test('one of ten concurrent requests creates the task, and the others replace it', async () => {
   const answers = await Promise.all(Array.from({ length: 10 }, () => put(minimal)))
   expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([...Array(9).fill(200), 201])
   expect(await db()`select version from whole_tasks`).toEqual([{ version: 10 }])
 })
 
 test.for(['a b', 'a/b/../c', 'задача 🦖', '100%', 'a?b=c&d#e', '%2F', '...', 'run', '"', '+'])(
-  'accepts the name %j as the container decodes it',
+  'the container decodes and accepts the name %j',
   async (name) => {
     const service = await readService(new URL('../../../serverless.yml', import.meta.url).pathname)
     const app = createApp(service, await loadHandlers(service), {

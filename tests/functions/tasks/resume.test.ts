@@ -47,17 +47,20 @@ test.for([
   ['no body', undefined],
   ['an empty body', ''],
   ['{}', '{}'],
-  ['skip', { missed: 'skip' }],
-] as const)('skips what came due during the pause, in one row, given %s', async ([, body]) => {
-  const first = await nowPlus(-150)
-  await insertTask({ ...paused, next_run_at: first })
-  const response = await resume(body, { headers: { 'content-type': 'application/json' } })
-  expect(response).toEqual(resumed({ next_run_at: plus(first, 180) }))
-  expect(await shownHistory()).toEqual([skipped(first, plus(first, 120), 3)])
-  expect((await tickOnly()).ticked.claimed).toBe(0)
-})
+  ['missed: skip', { missed: 'skip' }],
+] as const)(
+  'records all occurrences missed during the pause in one skipped row, given %s',
+  async ([, body]) => {
+    const first = await nowPlus(-150)
+    await insertTask({ ...paused, next_run_at: first })
+    const response = await resume(body, { headers: { 'content-type': 'application/json' } })
+    expect(response).toEqual(resumed({ next_run_at: plus(first, 180) }))
+    expect(await shownHistory()).toEqual([skipped(first, plus(first, 120), 3)])
+    expect((await tickOnly()).ticked.claimed).toBe(0)
+  },
+)
 
-test('handles an event with nulls for absent values', async () => {
+test('handles an event that uses null for missing values', async () => {
   await insertTask({ ...paused, next_run_at: at })
   expect(await callOffline(handler, request)).toEqual(resumed({ next_run_at: at }))
 })
@@ -69,8 +72,8 @@ test('clears the pause reason and the count of consecutive failures', async () =
   expect(await shownHistory()).toEqual([])
 })
 
-describe('with skip', () => {
-  test('jitter does not shift the occurrences', async () => {
+describe('with missed: skip', () => {
+  test('jitter does not shift the skipped occurrences', async () => {
     const first = await nowPlus(-150)
     await insertTask({ ...paused, next_run_at: first, jitter_seconds: 50 })
     expect((await resume()).body.next_run_at).toBe(plus(first, 180))
@@ -95,14 +98,14 @@ describe('with skip', () => {
     ])
   })
 
-  test('a once task is finished', async () => {
+  test('finishes a once task whose occurrence was missed', async () => {
     const once = { schedule_type: 'once', interval_seconds: null }
     await insertTask({ ...paused, ...once, next_run_at: '2020-01-01T00:00:00Z' })
     expect(await resume()).toEqual(resumed({ ...once, next_run_at: null }))
     expect(await shownHistory()).toEqual([skipped('2020-01-01T00:00:00.000Z', '2020-01-01T00:00:00.000Z', 1)])
   })
 
-  test('a task whose schedule ended meanwhile is finished', async () => {
+  test('finishes a task whose schedule ended during the pause', async () => {
     const first = await nowPlus(-150)
     await insertTask({ ...paused, next_run_at: first, end_at: plus(first, 60) })
     expect(await resume()).toEqual(resumed({ end_at: plus(first, 60), next_run_at: null }))
@@ -119,7 +122,7 @@ describe('with skip', () => {
   })
 })
 
-describe('with policy', () => {
+describe('with missed: policy', () => {
   const policy = { missed: 'policy' }
 
   test('leaves missed occurrences to the misfire policy', async () => {
@@ -142,7 +145,7 @@ describe('with policy', () => {
     ])
   })
 
-  test('a once task runs late', async () => {
+  test('a once task whose occurrence was missed runs late', async () => {
     const once = { schedule_type: 'once', interval_seconds: null, next_run_at: '2020-01-01T00:00:00.000Z' }
     await insertTask({ ...paused, ...once })
     expect(await resume(policy)).toEqual(resumed(once))
@@ -150,7 +153,7 @@ describe('with policy', () => {
   })
 })
 
-test.for(['skip', 'policy'])('changes nothing if the task is not paused: %s', async (missed) => {
+test.for(['skip', 'policy'])('changes nothing with missed: %s if the task is not paused', async (missed) => {
   const next_run_at = '2020-01-01T00:00:00.000Z'
   await insertTask({ next_run_at, consecutive_failures: 1 })
   expect(await resume({ missed })).toEqual(
@@ -159,7 +162,7 @@ test.for(['skip', 'policy'])('changes nothing if the task is not paused: %s', as
   expect(await shownHistory()).toEqual([])
 })
 
-test('a task with an unreadable schedule is paused again with a reason, and does not stop the tick', async () => {
+test('a tick pauses a task with an unreadable schedule again, states the reason, and claims other tasks', async () => {
   const unreadable = { schedule_type: 'cron', interval_seconds: null, cron_expression: 'not cron' }
   const past = '2020-01-01T00:00:00Z'
   await insertTask({ ...unreadable, ...paused, name: 'a', paused_until: past, next_run_at: past })

@@ -21,7 +21,7 @@ beforeEach(async () => {
   runNothingHere()
 })
 
-test('starts immediately, without a tick, and leaves the schedule unchanged', async () => {
+test('starts a manual run immediately, without a tick, and leaves the schedule unchanged', async () => {
   await insertTask(later)
   const here = runHere()
   expect(await run()).toEqual(json(201, aQueued()))
@@ -36,20 +36,20 @@ test.for([
   ['no body', undefined],
   ['an empty body', ''],
   ['{}', '{}'],
-  ['refuse', { overlap: 'refuse' }],
-] as const)('rejects a run while another is open, given %s', async ([, body]) => {
+  ['overlap: refuse', { overlap: 'refuse' }],
+] as const)('rejects a second run while the first is open, given %s', async ([, body]) => {
   await insertTask(later)
   const headers = { 'content-type': 'application/json' }
   expect(await run(body, { headers })).toEqual(json(201, aQueued()))
   expect(await run(body, { headers })).toEqual(open)
 })
 
-test('handles an event with nulls for absent values', async () => {
+test('handles an event that uses null for missing values', async () => {
   await insertTask(later)
   expect(await callOffline(handler, request)).toEqual(json(201, aQueued()))
 })
 
-test('waits for the next tick when this process is full', async () => {
+test('a run waits for the next tick if this process has no free slots', async () => {
   await insertTask(later)
   await run()
   expect(await shownHistory()).toEqual([aQueued()])
@@ -76,15 +76,15 @@ test('runs a paused, finished task and leaves it paused and finished', async () 
   ])
 })
 
-test('also runs a paused task at the next tick', async () => {
+test('starts a run of a paused task at the next tick', async () => {
   await insertTask({ ...later, paused_at: '2020-01-01T00:00:00Z' })
   await run()
   await tickAndRun()
   expect(await shownHistory()).toEqual([aRun({ result: slept })])
 })
 
-describe('while an execution is open', () => {
-  test.for(['queued', 'running'] as const)('rejects a run if it is %s', async (status) => {
+describe('overlapping runs', () => {
+  test.for(['queued', 'running'] as const)('rejects a run while an execution is %s', async (status) => {
     await insertTask(later)
     await insertOpen(status)
     expect(await run()).toEqual(open)
@@ -92,7 +92,7 @@ describe('while an execution is open', () => {
     expect(await db()`select run_queued_at from whole_tasks`).toEqual([{ run_queued_at: null }])
   })
 
-  test('with queue, exactly one run follows it, however many were requested', async () => {
+  test('overlap: queue starts exactly one run after the open execution, however many were requested', async () => {
     await insertTask(later)
     await insertOpen('running')
     const answers = await Promise.all([1, 2, 3].map(() => run({ overlap: 'queue' })))
@@ -106,7 +106,7 @@ describe('while an execution is open', () => {
     expect(await shownHistory()).toHaveLength(2)
   })
 
-  test('with queue, a run is created immediately if no execution is open', async () => {
+  test('overlap: queue creates a run immediately if no execution is open', async () => {
     await insertTask(later)
     expect(await run({ overlap: 'queue' })).toEqual(json(201, aQueued()))
   })
@@ -128,7 +128,7 @@ test.for(['1', '2147483648', '9007199254740991'])('returns 404 for the unknown t
   }
 })
 
-test('returns 404 for a task that is deleted meanwhile', async () => {
+test('returns 404 if the task is deleted during the request', async () => {
   await insertTask(later)
   const answer = await db().begin(async (tx) => {
     await tx`delete from tasks`

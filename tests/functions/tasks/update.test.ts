@@ -35,7 +35,7 @@ describe('changing fields', () => {
     )
   })
 
-  test('changes the row and its updated_at', async () => {
+  test('stores the change and updates updated_at', async () => {
     await insertTask({ updated_at: '2020-01-01T00:00:00Z' })
     await patch({ max_attempts: 7 })
     const [row] = await db()`
@@ -52,7 +52,7 @@ describe('changing fields', () => {
     )
   })
 
-  test('ignores nulls, except for the timeout, which goes back to its default', async () => {
+  test('ignores nulls, except that a null timeout_seconds restores the default', async () => {
     const own = { timeout_seconds: 5, max_attempts: 3, overlap_policy: 'queue' }
     await insertTask({ ...own, params: db().json({ duration: 9 }), timezone: 'Asia/Tokyo' })
     const nulls = {
@@ -81,7 +81,7 @@ describe('changing fields', () => {
     )
   })
 
-  test('changes no other task', async () => {
+  test('does not change other tasks', async () => {
     await insertTask({ name: 'a' })
     await insertTask({ name: 'b' })
     await patch({ max_attempts: 9 })
@@ -99,7 +99,7 @@ describe('changing fields', () => {
   })
 })
 
-test('applies a change to the result of a concurrent one, not to what it read first', async () => {
+test('applies a change to the result of a concurrent change, not to the version that it read first', async () => {
   await insertTask()
   const [toCron, toInterval] = await db().begin(async (tx) => {
     await tx`select from task_state for update`
@@ -125,19 +125,22 @@ describe('changing the schedule', () => {
     )
   })
 
-  test('a new interval keeps the first occurrence if nothing has run', async () => {
+  test('a new interval keeps the first occurrence if the task has never run', async () => {
     const next_run_at = await nowPlus(3600)
     await insertTask({ next_run_at })
     expect(await patch({ interval_seconds: 1 })).toEqual(changed({ interval_seconds: 1, next_run_at }))
   })
 
-  test.for([{ interval_seconds: 5 }, cron])('keeps a due occurrence: %j', async (given) => {
-    const next_run_at = await nowPlus(-1)
-    await insertTask({ next_run_at })
-    expect(await patch(given)).toEqual(changed({ ...given, next_run_at }))
-  })
+  test.for([{ interval_seconds: 5 }, cron])(
+    'keeps an occurrence that is already due, given %j',
+    async (given) => {
+      const next_run_at = await nowPlus(-1)
+      await insertTask({ next_run_at })
+      expect(await patch(given)).toEqual(changed({ ...given, next_run_at }))
+    },
+  )
 
-  test('a switch to cron is due at its first occurrence', async () => {
+  test('a task that switches to cron is due at its first cron occurrence', async () => {
     await insertTask({ next_run_at: await nowPlus(3600) })
     expect(await patch({ ...cron, timezone: 'UTC' })).toEqual(changed({ ...cron, next_run_at: newYear }))
   })
@@ -164,14 +167,14 @@ describe('changing the schedule', () => {
     )
   })
 
-  test('a switch from cron to interval is due immediately', async () => {
+  test('a task that switches from cron to an interval is due immediately', async () => {
     await insertTask({ ...cron, next_run_at: '2999-01-01T00:00:00Z' })
     const response = await patch({ schedule_type: 'interval', interval_seconds: 60 })
     expect(response).toEqual(changed({ next_run_at: INSTANT }))
     expect(await db()`select next_run_at <= now() as due from whole_tasks`).toEqual([{ due: true }])
   })
 
-  test('a switch to once reads a next_run_at without an offset as UTC', async () => {
+  test('reads a next_run_at without an offset as UTC when a task switches to once', async () => {
     await insertTask()
     expect(await patch({ schedule_type: 'once', next_run_at: '2027-04-01T00:00:00' })).toEqual(
       changed({ ...once, next_run_at: '2027-04-01T00:00:00.000Z' }),
@@ -185,29 +188,29 @@ describe('changing the schedule', () => {
     )
   })
 
-  test('setting the same values keeps next_run_at', async () => {
+  test('setting the schedule to its current values keeps next_run_at', async () => {
     const next_run_at = '2999-06-01T00:00:00.000Z'
     await insertTask({ ...cron, next_run_at })
     expect(await patch({ ...cron, timezone: 'UTC' })).toEqual(changed({ ...cron, next_run_at }, 1))
   })
 })
 
-describe('a given next_run_at', () => {
-  test('is where the task continues', async () => {
+describe('a new next_run_at', () => {
+  test('sets the next run', async () => {
     await insertTask()
     expect(await patch({ next_run_at: '2027-05-01T12:00:00+02:00' })).toEqual(
       changed({ next_run_at: '2027-05-01T10:00:00.000Z' }),
     )
   })
 
-  test('runs a finished once task again', async () => {
+  test('schedules a finished once task again', async () => {
     await insertTask({ ...once, next_run_at: null })
     await insertExecution(at)
     const next_run_at = '2027-03-10T00:00:00.001Z'
     expect(await patch({ next_run_at })).toEqual(changed({ ...once, next_run_at }))
   })
 
-  test('is rejected if that occurrence was already handled, and nothing changes', async () => {
+  test('is rejected without any change if that occurrence has already been handled', async () => {
     await insertTask({ next_run_at: '2027-03-10T00:01:00Z' })
     await insertExecution(at)
     expect(await patch({ next_run_at: '2027-03-10T01:00:00+01:00', max_attempts: 9 })).toEqual(
@@ -220,7 +223,7 @@ describe('a given next_run_at', () => {
     ])
   })
 
-  test('is accepted if only a manual run or another task had that time', async () => {
+  test('is accepted if only a manual run or another task used that time', async () => {
     await insertTask({ name: 'a', next_run_at: '2027-03-10T00:01:00Z' })
     await insertTask({ name: 'b' })
     await insertExecution(at, { task_id: 1, trigger: 'manual' })
@@ -237,16 +240,21 @@ describe('invalid requests', () => {
     ['a misspelled field', { max_atempts: 2 }, '#/max_atempts', 'is unknown; did you mean max_attempts?'],
     ['a new name', { name: 'b' }, '#/name', "can't be changed"],
     ['a new type', { type: 'http' }, '#/type', "can't be changed"],
-    ['cron without cron_expression', { schedule_type: 'cron' }, '#/cron_expression', required('cron')],
-    ['once without next_run_at', { schedule_type: 'once' }, '#/next_run_at', required('once')],
     [
-      'cron_expression for an interval',
+      'a cron schedule without cron_expression',
+      { schedule_type: 'cron' },
+      '#/cron_expression',
+      required('cron'),
+    ],
+    ['a once schedule without next_run_at', { schedule_type: 'once' }, '#/next_run_at', required('once')],
+    [
+      'a cron_expression for an interval',
       { cron_expression: '@daily' },
       '#/cron_expression',
       foreign('interval'),
     ],
     [
-      'interval_seconds for once',
+      'interval_seconds for a once schedule',
       { schedule_type: 'once', interval_seconds: 5, next_run_at: '2027-04-01' },
       '#/interval_seconds',
       foreign('once'),
@@ -258,7 +266,7 @@ describe('invalid requests', () => {
       'expected five fields, or six with seconds first, but found 4',
     ],
     ['an invalid time zone', { timezone: 'x' }, '#/timezone', '"x" is not an IANA time zone'],
-    ['params of another type', { params: { url: 'http://a/' } }, '#/params/url', 'is unknown'],
+    ['params of a different task type', { params: { url: 'http://a/' } }, '#/params/url', 'is unknown'],
     [
       'params that are not an object',
       { params: [] },

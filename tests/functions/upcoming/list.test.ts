@@ -25,7 +25,7 @@ test('lists tasks by their next run, soonest first', async () => {
   )
 })
 
-test('lists every task once across all pages, even with equal due times', async () => {
+test('lists every task exactly once across all pages, even if due times are equal', async () => {
   for (const name of ['a', 'b', 'c']) await insertTask({ name })
   await insertTask({ name: 'sooner', next_run_at: '2027-03-09T23:59:59.999Z' })
   const pages = await walk(handler, { method: 'GET', path: '/upcoming', query: 'limit=2' })
@@ -41,7 +41,7 @@ test('links to the next page', async () => {
 test.for([
   [Number.MAX_SAFE_INTEGER, []],
   [-Number.MAX_SAFE_INTEGER, ['a']],
-] as [number, string[]][])('continues from any id, even %s', async ([id, names]) => {
+] as [number, string[]][])('accepts a cursor with any id, even %s', async ([id, names]) => {
   await insertTask()
   const { statusCode, body } = await list(`cursor=${cursorOf(['2027-03-10T00:00:00Z', id])}`)
   expect({ statusCode, body }).toEqual({ statusCode: 200, body: named(...names) })
