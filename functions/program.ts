@@ -37,7 +37,7 @@ export function provideDispatcher(dispatcher: Dispatcher): void {
 export function dispatcher(): Dispatcher {
   const found = findDispatcher()
   if (found) return found
-  throw new Error('EXECUTE_FUNCTION_NAME is not set, and this process has no executor')
+  throw new Error("can't dispatch claims: EXECUTE_FUNCTION_NAME is not set, and this process has no executor")
 }
 
 function findDispatcher(): Dispatcher | undefined {
@@ -65,7 +65,10 @@ export function starting(): Starting | undefined {
   )
 }
 
-/** Requests an early tick if a task that was just written is due before the next tick would claim it. */
+/**
+ * Requests an early tick if a task that was just written is due within the claim-ahead time. The next regular tick
+ * might claim it too late.
+ */
 export function wakeTick({ next_run_at, updated_at }: { next_run_at: Date | null; updated_at: Date }): void {
   if (next_run_at === null) return
   if (next_run_at.getTime() - updated_at.getTime() <= config().claimAheadMs) provided?.nudge?.()

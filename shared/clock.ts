@@ -1,9 +1,9 @@
 import type { Queryable } from './db.ts'
 
 /**
- * A reading of the database's clock, which alone decides what is due. The database's clock showed `now` when this
- * process's monotonic clock (`performance.now()`) showed `readAt` or slightly less, so timers based on a reading are
- * never early.
+ * A reading of the database's clock, the only clock that decides what is due. The database's clock showed `now` when
+ * this process's monotonic clock (`performance.now()`) showed `readAt` or slightly less, so timers based on a reading
+ * never fire early.
  */
 export type Clock = { now: Date; readAt: number }
 
@@ -30,8 +30,8 @@ export class DatabaseClock {
   /**
    * Adds a reading. `ms`: the database's clock in milliseconds since 1970, with a fraction. `askedAt`:
    * `performance.now()` before the query. Every response is delayed by the network and by other work of this process,
-   * so the fastest recent response gives the best estimate (the clock filter of NTP, RFC 5905, section 10). Readings
-   * that a new one contradicts are dropped, since the database's clock must have been set back.
+   * so the fastest recent response gives the best estimate (the clock filter of NTP, RFC 5905, section 10). Older
+   * readings that contradict the new one are dropped, since the database's clock must have been set back in between.
    */
   add(ms: number, askedAt: number): Clock {
     const at = performance.now()

@@ -1,14 +1,14 @@
 import type { Fragment, Queryable } from './db.ts'
 
 /**
- * Rows as columns: a single row of arrays. This is worth it for hundreds of rows, because the driver takes as long for
- * one cell as for a whole array. Each column is null if there are no rows.
+ * Rows as columns: a single row of arrays. This pays off for hundreds of rows, because the driver spends as much time
+ * on a single value as on a whole array. Each column is null if there are no rows.
  */
 export type Columns<Row> = { [Key in keyof Row]: Row[Key][] | null }
 
 /**
- * Returns a select list that reads rows as columns. `expressions` has an SQL expression for each column. They must not
- * contain user input.
+ * Returns a select list that reads rows as columns. `expressions`: an SQL expression for each column. The expressions
+ * must not contain user input.
  */
 export function columns<Row>(sql: Queryable, expressions: Record<keyof Row & string, string>): Fragment {
   const selected = Object.entries(expressions).map(([name, it]) => `json_agg(${it}) as "${name}"`)

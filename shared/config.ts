@@ -119,7 +119,9 @@ export const environment = z.object(
 /**
  * Returns the environment variables that look like misspelled settings, each with the setting that was probably meant.
  */
-export function misspeltSettings(env: Record<string, string | undefined>): { name: string; meant: string }[] {
+export function misspelledSettings(
+  env: Record<string, string | undefined>,
+): { name: string; meant: string }[] {
   const known = Object.keys(SETTINGS)
   // HOST and PORT resemble other programs' variables.
   const long = known.filter((name) => name.length > 5)

@@ -14,7 +14,7 @@ function serializeArray(array: unknown[]): string {
   return `{${JSON_ESCAPE.test(json) ? array.map(serializeElement).join(',') : json.slice(1, -1)}}`
 }
 
-/** Matches escapes of anything except quotes and backslashes. */
+/** Matches a JSON escape of any character other than a quote or a backslash. */
 const JSON_ESCAPE = /\\[^"\\]/
 
 const serializeElement = (it: unknown): unknown =>
@@ -24,8 +24,8 @@ const serializeElement = (it: unknown): unknown =>
 const ARRAY_OIDS = [1007, 1009, 1016, 1022, 1185, 2951]
 
 /**
- * Defined here because postgres.js would otherwise query the array types on every connect. If that query is cut off,
- * the process dies of an unhandled rejection.
+ * Defined here because postgres.js would otherwise query the array types each time it connects. If that query is cut
+ * off, the process dies from an unhandled rejection.
  */
 const arrays = Object.fromEntries(
   ARRAY_OIDS.map((oid) => [`array_${oid}`, { to: oid, from: [], serialize: serializeArray, parse: String }]),
@@ -40,8 +40,8 @@ export type Queryable = ISql<Types>
 export type Fragment = postgres.Fragment
 
 /**
- * Returns a fragment that is created once and reused. Use it for fragments without values, in statements that run a
- * thousand times a second: the driver creates a promise for each fragment.
+ * Returns a fragment that is created once and reused. Use it for fragments without values, in statements that run
+ * thousands of times a second, because the driver creates a promise for each new fragment.
  */
 export function reusable(make: (sql: Queryable) => Fragment): (sql: Queryable) => Fragment {
   let made: Fragment | undefined
@@ -56,23 +56,25 @@ const RECONNECT_SECONDS = 0.2
 /** How long this process and the server wait for each other, in milliseconds. */
 export type Limits = {
   /**
-   * A connection counts as dead if it is silent for this long while a response is pending, or if it takes longer to
-   * open.
+   * A connection counts as dead if it is silent for this long while a response is pending, or if opening it takes
+   * longer than this.
    */
   silenceMs: number
   /**
-   * The server cancels statements that take longer. Less than `silenceMs`, so that a slow statement isn't mistaken for
-   * a dead server.
+   * The server cancels statements that take longer than this. It is less than `silenceMs`, so that a slow statement
+   * isn't mistaken for a dead server.
    */
   statementMs: number
-  /** The server cancels statements that wait longer for a lock. */
+  /** The server cancels statements that wait for a lock for longer than this. */
   lockMs: number
 }
 
 const LEAST_SILENCE_MS = 1000
 const MOST_SILENCE_MS = 6000
 
-/** Returns limits under which a statement can fail and be repeated once, well before a lease expires. */
+/**
+ * Returns limits that leave time to repeat a failed statement once, well before a lease of 5 seconds or more expires.
+ */
 export function limitsOf(leaseSeconds: number): Limits {
   const silenceMs = Math.min(MOST_SILENCE_MS, Math.max(LEAST_SILENCE_MS, leaseSeconds * 200))
   return { silenceMs, statementMs: silenceMs * 0.75, lockMs: silenceMs * 0.5 }
@@ -88,14 +90,14 @@ export const LONG_LIMITS: Limits = {
 }
 
 /**
- * Maximum time that a transaction may be idle, in milliseconds. Otherwise, if a process is suspended or its machine
- * vanishes, its transaction could keep its locks for hours, and no worker could claim the locked tasks.
+ * Maximum time that a transaction may be idle, in milliseconds. Without this limit, the transaction of a suspended
+ * process or of a vanished machine could keep its locks for hours, and no worker could claim the locked tasks.
  */
 const MOST_IDLE_MS = 10_000
 
 /**
- * The server's own limits. The TCP settings close the connection of a client that has vanished: one that, for 60
- * seconds, has sent nothing or has acknowledged nothing that was sent to it.
+ * The server's own limits. With the TCP settings, the server closes a connection if its client has vanished: for 60
+ * seconds, the client hasn't responded to keepalive probes or hasn't acknowledged data.
  */
 const serverSettings = ({ silenceMs, statementMs, lockMs }: Limits) => ({
   statement_timeout: Math.ceil(statementMs),
@@ -133,9 +135,10 @@ const MEANING = {
 const SHORT_READS = { enable_seqscan: 'off', jit: 'off' }
 
 /**
- * For statements that look up a set of rows by key. They are planned for their own parameters: a plan that was cached
- * when a table was nearly empty would scan the whole table until statistics catch up, which takes a minute at full
- * speed. Most rows are in memory, so reading a random page costs little more than reading the next one.
+ * For statements that look up a set of rows by key. The server plans them for the parameters of each call. A plan that
+ * was cached when a table was nearly empty would scan the whole table until its statistics catch up, which takes a
+ * minute under full load. Most rows are in memory, so reading a random page costs little more than reading the next
+ * one.
  */
 const PLANNER = {
   plan_cache_mode: 'force_custom_plan',
@@ -159,7 +162,7 @@ export type PoolOptions = {
 /**
  * Opens a pool. Connections open with the first query and close after 20 idle seconds. A query is rejected with
  * ETIMEDOUT if its connection is silent for too long, or if no connection becomes free in time. The server may have
- * executed it anyway, or may still do so within its own limit.
+ * executed the query anyway, or may still do so until its own limit cancels the query.
  */
 export function connect(url: string, options: PoolOptions): Database {
   const limits = options.limits ?? limitsOf(15)
@@ -171,14 +174,14 @@ export function connect(url: string, options: PoolOptions): Database {
     idle_timeout: 20,
     connect_timeout: Math.min(10, limits.silenceMs / 1000),
     // The default delay grows to 20 s per connection, which is longer than a lease and longer than a request may take.
-    // There is no delay after an idle connection was closed: a frozen function only notices the closed connection when
-    // it wakes, and its caller is then waiting.
+    // There is no delay after an idle connection was closed: a frozen Lambda function only notices the closed
+    // connection when it wakes up, and its caller is then waiting.
     backoff: (failures) => (failures === 0 ? 0 : RECONNECT_SECONDS),
     fetch_types: false,
     types: { bigint, ...arrays },
     connection: {
       application_name: options.name ? `task-scheduler ${options.name}` : 'task-scheduler',
-      // The driver's type declares some of them as booleans, but the driver omits settings that are false.
+      // The driver's type declares some of these settings as booleans, but the driver omits settings that are false.
       ...(MEANING as object),
       ...serverSettings(limits),
       ...SHORT_READS,
@@ -193,8 +196,16 @@ export function connect(url: string, options: PoolOptions): Database {
   )
 }
 
-/** Three to claim, three to settle, three to start. */
+/** Three connections for claiming, three for settling and three for starting executions. */
 const SCHEDULER_CONNECTIONS = 9
+
+/**
+ * Opens all connections of a pool, so that its first statements don't wait for a connection to open. A failure isn't
+ * reported, since the next statement on the pool has it too.
+ */
+export async function openConnections(sql: Database): Promise<void> {
+  await Promise.allSettled(Array.from({ length: sql.options.max }, () => sql`select`))
+}
 
 const pools = new Map<string, Database>()
 
@@ -206,8 +217,9 @@ export const schedulerDb = (): Database =>
   poolOf('scheduler', { max: Math.min(config().databasePoolSize, SCHEDULER_CONNECTIONS), forSets: true })
 
 /**
- * Returns the heartbeat's own connection, so that a heartbeat never waits behind another statement. On Lambda it
- * returns the scheduler's pool instead, since every concurrent invocation would add a connection.
+ * Returns the heartbeat's own connection, so that a heartbeat never waits behind another statement. On Lambda and under
+ * serverless offline, it returns the scheduler's pool instead, since every concurrent invocation would add a
+ * connection.
  */
 export const heartbeatDb = (): Database =>
   config().executeFunctionName ? schedulerDb() : poolOf('heartbeat', { max: 1, forSets: true })
@@ -256,21 +268,25 @@ export const textBytes = (sql: Queryable, column: Fragment): Fragment => sql`
   end`
 
 /**
- * Returns the values for a column of `unnest`, or null if all values are null: `unnest` then fills the column with
- * nulls. An array of nulls would take time on both sides.
+ * Returns the values for a column of `unnest`. Returns null if all of them are null, since `unnest` then fills the
+ * column with nulls. An array of nulls would cost time on both sides.
  */
 export const sparse = <Value>(values: (Value | null)[]): (Value | null)[] | null =>
   values.every((it) => it === null) ? null : values
 
-/** Returns whether a statement failed because the database couldn't be reached, so that a retry may succeed. */
+/**
+ * Returns whether a statement failed because the database couldn't be reached or couldn't serve it at the time. A retry
+ * may succeed.
+ */
 export function isUnreachable(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return UNREACHABLE.test(code)
 }
 
 /**
- * Errors of postgres.js and of sockets, the SQLSTATE classes 08 (connection), 53 (resources) and 57P (shutdown), the
- * limits set above, a server that has just become a replica, and serialization failures.
+ * Error codes of postgres.js and of sockets, the SQLSTATE classes 08 (connection), 53 (resources) and 57P (shutdown),
+ * and the SQLSTATEs for the limits set above, for a server that has just become a replica, and for serialization
+ * failures.
  */
 const UNREACHABLE =
   /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN(REFUSED|RESET)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|53\w{3}|57P\w\w|57014|25P03|25006|40001|55P03)$/

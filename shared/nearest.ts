@@ -1,6 +1,6 @@
 /**
- * Returns the known name that a misspelled name probably means: at most 2 edits away, and at most a third of the name's
- * length.
+ * Returns the known name that a misspelled name probably means, or undefined if there is none. The two names may differ
+ * by at most 2 edits, and by at most a third of the misspelled name's length.
  */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const most = Math.min(2, Math.floor(name.length / 3))

@@ -15,15 +15,16 @@ export const pageQuery = {
 }
 
 /**
- * Limits that clients commonly use. Any other limit stays a parameter, since a connection keeps every statement that it
- * has prepared.
+ * Limits that clients commonly use. Any other limit stays a parameter: each literal makes a different statement, and a
+ * connection keeps every statement that it has prepared.
  */
 const USUAL_LIMITS = [10, 20, 25, 50, 100, 200, 250, 500, PAGE_LIMIT]
 
 /**
- * Returns a page's limit for use in a statement. It is a literal if the list has no filters: when PostgreSQL doesn't
- * know how few rows are wanted, it plans every call anew, which takes several times as long as reading the page. With
- * filters it is a parameter, since a plan should know the filters' values.
+ * Returns a page's limit for use in a statement. A common limit is a literal if the list has no filters. With a
+ * parameter, PostgreSQL wouldn't know how few rows are wanted, and would plan every call anew, which takes several
+ * times as long as reading the page. With filters, the limit is a parameter, since the plan should know the filters'
+ * values.
  */
 export function pageLimit(
   sql: Queryable,
@@ -33,7 +34,7 @@ export function pageLimit(
   return isPlain ? sql.unsafe(String(limit)) : sql`${limit}`
 }
 
-/** Returns the cursor that points past a row. `keys`: the values that order the row in its list. */
+/** Returns the cursor that points past a row. `keys`: the row's sort keys. */
 export const toCursor = (keys: unknown): string => Buffer.from(JSON.stringify(keys)).toString('base64url')
 
 /**
@@ -63,7 +64,7 @@ type Size = { row_bytes: number; page_bytes: number }
 
 /**
  * Returns a page with the rows that `select` returns, in the same order. The row that makes the page reach 1 MiB is its
- * last one. `bytes`: an SQL expression for the size of a row. `limit`: the limit in `select`. `show`: converts a row to
+ * last row. `bytes`: an SQL expression for the size of a row. `limit`: the limit in `select`. `show`: converts a row to
  * the form that the API returns.
  */
 export async function readPage<Row extends object, Shown>(

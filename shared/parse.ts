@@ -33,8 +33,8 @@ function parse<Schema extends z.ZodType>(
 }
 
 /**
- * Returns a schema for a number in a path or a query, which may only have digits. Number() would also accept '', '0x1',
- * '1e3' and a trailing line break.
+ * Returns a schema for a number in a path or a query, which may contain only digits. Number() would also accept '',
+ * '0x1', '1e3' and a trailing line break.
  */
 export const digits = (range: z.ZodInt) =>
   z.preprocess((text) => (typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text), range)
@@ -87,8 +87,8 @@ const DEPTH_LIMIT = 32
 type Unstorable = { path: PropertyKey[]; detail: string }
 
 /**
- * Finds a value that JSON can express but PostgreSQL can't store: a NUL character, half of a surrogate pair, a number
- * too large for a double, or deep nesting.
+ * Finds a value that is nested too deeply, or that JSON can express but PostgreSQL can't store: a NUL character, half
+ * of a surrogate pair, or a number too large for a double.
  */
 function findUnstorable(value: unknown, path: PropertyKey[] = []): Unstorable | undefined {
   const wrong = (detail: string): Unstorable => ({ path, detail })

@@ -12,8 +12,8 @@ const notReady = (reason: NotReady, detail: string): AppError =>
   new AppError('unavailable', detail, { reason })
 
 /**
- * Throws `unavailable` with a `reason` unless requests can be served: this process isn't shutting down, the database
- * responds to a probe, and its migrations are applied.
+ * Throws `unavailable` with a `reason` if this process is shutting down, if the database doesn't respond to a probe, or
+ * if the newest migration isn't applied.
  */
 export async function checkReadiness(probe: Queryable, isDraining: boolean): Promise<void> {
   if (isDraining) throw notReady('draining', 'this process is shutting down')

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** Maximum milliseconds for which a loop over many rows may block this process. */
+/** Maximum time for which a loop over many rows may block this process, in milliseconds. */
 const TURN_MS = 10
 
 /** Keeps a long loop from blocking other work. */

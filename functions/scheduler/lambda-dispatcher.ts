@@ -3,7 +3,7 @@ import type { Queryable } from '../../shared/db.ts'
 import type { Dispatcher } from '../../shared/scheduling/claim/dispatch.ts'
 import { keptSlots } from '../../shared/scheduling/run/slots.ts'
 
-/** Maximum number of executions per invocation. They share one function's memory and time limit. */
+/** Maximum number of executions per invocation, since they share its memory and time limit. */
 const CLAIM_SIZE = 10
 
 /**

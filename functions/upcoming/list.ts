@@ -8,7 +8,7 @@ export const handler = httpHandler(
   {
     tag: 'Schedules',
     summary: 'List upcoming runs, soonest first',
-    description: 'Returns tasks in the order of their next runs. Paused tasks are left out.',
+    description: 'Returns tasks by next run, soonest first. Paused tasks are left out.',
     query: upcomingQuery,
     responses: {
       200: {

@@ -53,8 +53,9 @@ export const createApp = (
   return app
 }
 
-// Express uses the first match, API Gateway the most specific one: segment by segment, static before parameter before
-// greedy before the catch-all. HEAD comes before GET, which would also serve it, and ANY comes last.
+// Express uses the first match, API Gateway the most specific one. The rank compares segment by segment: static, then
+// parameter, then greedy, then catch-all. HEAD comes before GET, because Express would also use a GET route for HEAD.
+// ANY comes last.
 const rankOf = ({ path, method }: Route): number => {
   const segments = path
     .split('/')

@@ -16,13 +16,13 @@ export class Refusal extends Error {
   }
 }
 
-/** Returns whether a request has a body. Without either header it has none (RFC 9112, 6.3). */
+/** Returns whether a request has a body. It has none without one of these two headers (RFC 9112, 6.3). */
 export const announcesBody = (headers: Fields): boolean =>
   headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 
 /**
- * Returns the whole body. Rejects with a Refusal (413, 415) as soon as possible, not after the upload. Node discards
- * the rest, so that the client receives the response.
+ * Returns the whole body. Rejects with a Refusal (400, 413, 415) as soon as possible, without waiting for the rest of
+ * the upload. Node discards the rest, so that the client receives the response.
  */
 export const readBody = async (req: IncomingMessage, headers: Fields): Promise<Buffer> => {
   const { 'content-length': length = '0', 'content-encoding': encoding = 'identity' } = headers

@@ -55,8 +55,8 @@ export const setBody = (event: APIGatewayProxyEventV2, body: Buffer): void => {
   event.body = body.toString(event.isBase64Encoded ? 'base64' : 'utf8')
 }
 
-// Express's `ip` takes trusted proxies into account, but costs a microsecond. A socket that also listens on IPv6
-// reports IPv4 peers in the mapped form.
+// Express's `ip` takes trusted proxies into account, but costs a microsecond, so it is used only if a proxy has set the
+// header. A socket that also listens on IPv6 reports IPv4 peers in the mapped form.
 const sourceOf = (req: Request, headers: Record<string, string>): string => {
   const address = 'x-forwarded-for' in headers ? req.ip : req.socket.remoteAddress
   return address?.replace('::ffff:', '') ?? ''
@@ -101,8 +101,8 @@ const readParameters = (params: Request['params']): Record<string, string> | und
 
 let lastTime = { second: 0, text: '' }
 
-// Converts Thu, 12 Mar 2020 19:03:58 GMT to 12/Mar/2020:19:03:58 +0000. Cached for a second, since formatting it takes
-// as long as building the rest of the event.
+// Converts Thu, 12 Mar 2020 19:03:58 GMT to 12/Mar/2020:19:03:58 +0000. The text is cached for a second, since
+// formatting it takes as long as building the rest of the event.
 const toLogTime = (epoch: number): string => {
   const second = Math.floor(epoch / 1000)
   if (second !== lastTime.second) {

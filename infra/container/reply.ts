@@ -15,7 +15,8 @@ const ownHeaders = new Set([
 
 /**
  * Converts a handler's result to a response by the rules of payload 2.0: a result with a `statusCode` is a response,
- * and anything else becomes the JSON body of a 200. Throws a TypeError if it can't be sent, before any of it is sent.
+ * and anything else becomes the JSON body of a 200. Throws a TypeError if the result can't be sent, before any of it is
+ * sent.
  */
 export const toReply = (result: unknown): Reply => {
   if (!isRecord(result) || result.statusCode === undefined) {
@@ -64,7 +65,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 /** Sends a reply, unless the client has disconnected or a response has already been sent. */
 export const send = (res: ServerResponse, { statusCode, headers, body }: Reply): void => {
   if (res.headersSent || res.destroyed) return
-  // Set explicitly, since Node omits it from a response to HEAD.
+  // Set explicitly, since Node omits this header from a response to HEAD.
   if (statusCode !== 204 && statusCode !== 304) headers['content-length'] = String(Buffer.byteLength(body))
   res.writeHead(statusCode, headers).end(body)
 }

@@ -24,8 +24,9 @@ export type Scheduler = {
 const NO_LIMIT_SECONDS = 2_000_000
 
 /**
- * Removes the time limit of a function, since a container has none. Executions are limited by their task's own timeout.
- * A tick ends because each of its statements does, and an abandoned tick would continue alongside the next.
+ * Removes the time limit of a function, since a container has none. Executions have their task's own timeout. A tick
+ * ends without a limit, because each of its statements has one. A tick that was abandoned at a limit would continue
+ * alongside the next tick.
  */
 const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeoutSeconds: NO_LIMIT_SECONDS })
 
@@ -98,8 +99,8 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       // Otherwise a tick with a backlog would continue until the backlog is gone.
       stopping = true
       watch.done('tick')
-      // Claims in flight still arrive. Runs that they started may finish within the grace period, and the rest are
-      // handed back.
+      // Claims in flight still arrive. Executions that such a claim has already started may finish within the grace
+      // period; its other executions are freed.
       await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
       // A claim from the last tick may arrive even after that. The executor frees it.
       await within(Promise.allSettled(handed), settings.leaseSeconds * 1000, new AbortController().signal)
@@ -113,8 +114,8 @@ const FULL_AGAIN_MS = 60_000
 const NAMED = 5
 
 /**
- * Returns a function that must be called regularly with whether all slots of a share are taken. It logs `message` with
- * the tasks that have held their slots longest.
+ * Returns a function that must be called regularly with whether all slots of a share are taken. After `FULL_MS`, it
+ * logs `message` with the tasks that have held their slots longest.
  */
 function watchFull(own: Executor, share: Share, message: string): (isFull: boolean) => void {
   let since: number | null = null

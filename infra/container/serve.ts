@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { startDraining } from '../../functions/program.ts'
-import { config, misspeltSettings } from '../../shared/config.ts'
-import { closeDatabase, longDb } from '../../shared/db.ts'
+import { config, misspelledSettings } from '../../shared/config.ts'
+import { closeDatabase, longDb, openConnections, schedulerDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { migrateWhenReady } from '../migrations/migrate.ts'
 import type { LambdaHandler } from '../service/handlers.ts'
@@ -13,28 +13,29 @@ import { listen } from './server.ts'
 
 const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.url))
 
-/** Milliseconds for requests that are still running when executions have used up the grace period. */
+/** Milliseconds that running requests get to finish if executions have used up the grace period. */
 const LAST_REQUESTS_MS = 1000
 
 export type Running = {
   url: string
-  /** Lets requests and executions finish within the grace period. `hurry` ends it early. */
+  /** Lets requests and executions finish within the grace period. `hurry` ends the grace period early. */
   stop(hurry: AbortSignal): Promise<void>
 }
 
 /**
- * Migrates the database, serves the API and runs the scheduler. Rejects if one of them can't start, and leaves nothing
- * open.
+ * Migrates the database, serves the API and runs the scheduler. If one of them can't start, closes the database's pools
+ * and rejects.
  */
 export async function serve(): Promise<Running> {
   try {
-    for (const { name, meant } of misspeltSettings(process.env)) {
+    for (const { name, meant } of misspelledSettings(process.env)) {
       logger.warn('unknown setting is ignored', { name, did_you_mean: meant })
     }
     await migrateWhenReady(longDb())
     const service = await readService(SERVICE_FILE)
     const handlers = await loadHandlers(service)
     const server = await listen(createApp(service, handlers, { onError: logHandlerError }), config())
+    if (config().schedulerEnabled) void openConnections(schedulerDb())
     const scheduler = config().schedulerEnabled ? startSchedulerOf(service, handlers) : undefined
     logger.info('listening', { url: server.url, scheduler: scheduler !== undefined })
     return {

@@ -7,8 +7,7 @@ export type Listening = {
   /** Makes every response close its connection from now on, so that clients reconnect elsewhere. */
   drain: () => void
   /**
-   * Stops accepting connections, lets running requests finish for at most `graceMs` milliseconds, and cuts off the
-   * rest.
+   * Stops accepting connections, gives running requests up to `graceMs` milliseconds to finish, and cuts off the rest.
    */
   close: (graceMs: number) => Promise<void>
 }

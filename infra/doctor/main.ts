@@ -4,8 +4,8 @@ import { DATA_FOLDER, type LocalPostgres, startPostgres } from '../postgres/post
 import { examine } from './violations.ts'
 
 /**
- * Checks the database of DATABASE_URL, or else the embedded one, in one snapshot, and lists every row that breaks an
- * invariant. Exits with 1 if there are any.
+ * Checks the database at DATABASE_URL, or otherwise the embedded one, in one snapshot. Lists the rows that violate an
+ * invariant, up to 20 for each. Exits with 1 if there are any, and with 2 if the check itself fails.
  */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')

@@ -1,13 +1,13 @@
 import { CronExpressionParser } from 'cron-parser'
 import type { ISql, PendingQuery, Row } from 'postgres'
 
-/** An invariant, and a row that breaks it. */
+/** An invariant, and a row that violates it. */
 export type Violation = { invariant: string; row: Record<string, unknown> }
 
 export type Examined = {
   /** Up to `SHOWN` for each invariant. */
   violations: Violation[]
-  /** Number of rows that break each invariant. */
+  /** Number of rows that violate each invariant. */
   counts: Record<string, number>
 }
 
@@ -17,8 +17,8 @@ const SHOWN = 20
 type Sql = ISql
 
 /**
- * Finds everything that violates docs/state-machine.md, in the snapshot of the caller's transaction. It shares no code
- * with the scheduler, so that it doesn't share the scheduler's bugs.
+ * Finds rows that violate the invariants in docs/state-machine.md, in the snapshot of the caller's transaction. Doesn't
+ * use the scheduler's code, so that it can't have the scheduler's bugs.
  */
 export async function examine(sql: Sql, leaseSeconds: number): Promise<Examined> {
   const examined: Examined = { violations: [], counts: {} }
@@ -89,8 +89,8 @@ const CRON = 'a cron schedule has a cursor while occurrences are left'
 const CRONS_AT_ONCE = 500
 
 /**
- * Checks the cron tasks without a cursor. SQL can't decide whether they have another occurrence, and there are few of
- * them.
+ * Checks the cron tasks without a cursor. SQL can't decide whether these tasks have another occurrence, and there are
+ * few of them.
  */
 async function examineCrons(sql: Sql, { violations, counts }: Examined): Promise<void> {
   const ended = sql<CronTask[]>`
@@ -123,7 +123,10 @@ type CronTask = {
   after: Date
 }
 
-/** Returns the next occurrence according to cron-parser alone; null if only the scheduler can read the expression. */
+/**
+ * Returns the next occurrence according to cron-parser alone, or null if cron-parser finds none or can't read the
+ * expression.
+ */
 function nextOf({ cron_expression, timezone, after }: CronTask): Date | null {
   try {
     return CronExpressionParser.parse(cron_expression, { currentDate: after, tz: timezone }).next().toDate()

@@ -58,7 +58,7 @@ class Schemas {
   readonly components: Record<string, object> = {}
 
   of(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
-    // As a property, even a schema with an id becomes a reference.
+    // Wrapped in an object: a schema with an id becomes a reference only if it is a property.
     const json = z.toJSONSchema(z.object({ schema }), { io, unrepresentable: 'any' })
     const { properties, $defs = {} } = json as unknown as {
       properties: { schema: object }

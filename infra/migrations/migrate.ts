@@ -7,12 +7,12 @@ import { logger } from '../../shared/logger.ts'
 
 const FOLDER = new URL('.', import.meta.url)
 
-/** The key of the advisory lock. Any number, as long as every replica uses the same one. */
+/** The key of the advisory lock. Any number works, as long as every replica uses the same one. */
 const LOCK = 7_220_531
 
 /**
- * The first line of a file that can't run in a transaction, as with `create index concurrently`. Such a file has a
- * single statement, which is safe to repeat.
+ * The first line of a file that can't run in a transaction, for example because of `create index concurrently`. Such a
+ * file has a single statement, which is safe to repeat.
  */
 const ALONE = '-- no transaction\n'
 
@@ -36,9 +36,9 @@ async function readMigrations(folder: URL): Promise<File[]> {
 }
 
 /**
- * Applies the `NNNN_name.sql` files that the database doesn't have yet, in order. Does so under an advisory lock, so
- * that replicas that start at the same time wait for each other. Returns the names of the applied files. Throws if the
- * database has a migration that isn't here, or that has changed since.
+ * Applies the `NNNN_name.sql` files that the database doesn't have yet, in order. Holds an advisory lock, so that
+ * replicas that start at the same time wait for each other. Returns the names of the applied files. Throws if the
+ * database has a migration that isn't in the folder, or that has changed since it was applied.
  */
 export async function migrate(sql: Database, folder = FOLDER): Promise<string[]> {
   const files = await readMigrations(folder)
@@ -106,8 +106,8 @@ async function readKnown(tx: Queryable, files: File[]): Promise<Set<string>> {
 }
 
 /**
- * Applies a file outside of a transaction. Returns whether this process applied it. The pool has only one connection,
- * which keeps the lock between statements.
+ * Applies a file outside of a transaction. Returns whether this process applied it. The pool must have only one
+ * connection, since the lock belongs to the connection that took it.
  */
 async function applyAlone(sql: Database, { name, text, sha256 }: File): Promise<boolean> {
   await sql`select pg_advisory_lock(${LOCK})`

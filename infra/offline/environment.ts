@@ -1,4 +1,4 @@
-/** The settings that functions read. Each function has its own worker, with nothing else in its environment. */
+/** The settings that are passed on to functions. Each function has its own worker, with a separate environment. */
 const PASSED_ON = [
   'API_KEY',
   'TICK_INTERVAL_MS',

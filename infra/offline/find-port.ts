@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 
 /**
- * Returns the port, or a free port if it is 0. Throws an Error that names host and port if nothing can listen there.
+ * Returns the port, or a free port if it is 0. Throws an Error that names host and port if this process can't listen
+ * there.
  */
 export async function findPort(host: string, port: number): Promise<number> {
   const probe = createServer().listen(port, host)

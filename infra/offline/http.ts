@@ -18,8 +18,9 @@ type Toolkit = {
 
 /** Prevents responses from serverless-offline that neither API Gateway nor the container would send. */
 export function correctHttp(server: HapiServer): void {
-  // serverless-offline lets every website read from and write to this API: it reflects the origin of each request,
-  // allows credentials, and accepts every preflight. Handlers read the raw headers, so they still see the origin.
+  // Without this, serverless-offline would let every website read from and write to this API: it reflects the origin of
+  // each request, allows credentials, and accepts every preflight. Handlers read the raw headers, so they still see the
+  // origin.
   server.ext('onRequest', (request, h) => {
     delete request.headers.origin
     return h.continue
@@ -35,8 +36,9 @@ export function correctHttp(server: HapiServer): void {
 }
 
 /**
- * Returns the status of an error response, or undefined for other responses. Errors are hapi's own (a body over 10 MiB,
- * a path that isn't encoded correctly) and those of a handler, which would otherwise be sent as a 200 with their stack.
+ * Returns the status of an error response, or undefined for other responses. An error is either hapi's own (a body over
+ * 10 MiB, a path that isn't encoded correctly) or a handler's. serverless-offline would send a handler's error as a 200
+ * with its stack.
  */
 function errorStatus({ isBoom, output, source }: HapiResponse): number | undefined {
   if (isBoom) return output.statusCode
@@ -44,9 +46,9 @@ function errorStatus({ isBoom, output, source }: HapiResponse): number | undefin
 }
 
 /**
- * Maximum number of requests that run at once. A request that finds no idle worker starts one, which takes 0.3 s of CPU
- * time. On two cores, 200 concurrent requests kept each other busy until 178 had timed out. With a queue, all of them
- * get a response, at the same rate.
+ * Maximum number of requests that run at once; further requests wait in a queue. A request that finds no idle worker
+ * starts one, which takes 0.3 s of CPU time. Without a limit, 200 concurrent requests on two cores slowed each other
+ * down until 178 had timed out. With the queue, all 200 get a response, at the same rate.
  */
 const REQUESTS_AT_ONCE = 8
 

@@ -29,7 +29,7 @@ type Framework = {
   classes: { Error: new (message: string) => Error }
 }
 
-/** The serverless-offline plugin. Its own tests also access the server through `internals`. */
+/** The plugin serverless-offline. Its own tests also access the server through `internals`. */
 type Offline = { end(skipExit: true): Promise<void>; internals(): { getApiGatewayServer(): HapiServer } }
 
 /** Command-line options. They take precedence over `custom` in serverless.yml. */
@@ -72,8 +72,8 @@ export default class OfflinePlugin {
   async #prepare(): Promise<void> {
     if (existsSync('.env')) process.loadEnvFile('.env')
     forgetAws(process.env)
-    // Each function and each concurrent invocation has a worker thread. V8's default of 16 would use a quarter more
-    // memory.
+    // Each function and each concurrent invocation has a worker thread. With V8's default of 16 MB, the threads would
+    // use a quarter more memory.
     setFlagsFromString('--max-semi-space-size=1')
     const settings = readConfig(process.env)
     const urls = await this.#choosePorts(settings)
@@ -100,8 +100,8 @@ export default class OfflinePlugin {
   }
 
   /**
-   * Chooses the host and the ports. Both servers listen on the same host, and the emulated Lambda API requires no key,
-   * so any host other than this machine's own must be set explicitly, even if there is a key.
+   * Chooses the host and the ports. The API and the emulated Lambda API listen on the same host. The emulated Lambda
+   * API requires no key, so the default is 127.0.0.1 even if API_KEY is set. Any other host must be set explicitly.
    */
   async #choosePorts(settings: Config): Promise<Pick<Session, 'apiUrl' | 'lambdaUrl'>> {
     const host = process.env.HOST ? settings.host : LOOPBACK
@@ -117,7 +117,7 @@ export default class OfflinePlugin {
     // The rest of serverless.yml's environment is for AWS: secrets by reference, and Amazon's certificates.
     const { EXECUTE_FUNCTION_NAME } = provider.environment
     provider.environment = { EXECUTE_FUNCTION_NAME, ...environment }
-    // serverless-offline would only fire the schedule once a minute.
+    // Schedules are removed, since serverless-offline would fire them only once a minute.
     for (const fn of Object.values(functions)) fn.events = fn.events.filter((event) => !('schedule' in event))
   }
 
@@ -125,7 +125,8 @@ export default class OfflinePlugin {
     const { settings, sql, postgres, apiUrl, lambdaUrl } = this.#current()
     correctHttp(this.#offline().internals().getApiGatewayServer())
     const { logger } = await import('../../shared/logger.ts')
-    // serverless-offline doesn't await `Event` invocations, so one that fails would end the process.
+    // serverless-offline doesn't await `Event` invocations. Without this listener, a failed invocation would end the
+    // process.
     process.on('unhandledRejection', (error) => logger.error('unhandled rejection', error as Error))
     if (settings.schedulerEnabled) {
       const { startOfflineScheduler } = await import('./scheduler.ts')
@@ -133,14 +134,15 @@ export default class OfflinePlugin {
       this.#scheduler = startOfflineScheduler(sql, tickUrl, settings)
     }
     if (!apiUrl.includes(LOOPBACK)) {
-      logger.warn('the emulated Lambda API requires no key, and is as reachable as the API', { lambdaUrl })
+      logger.warn('the emulated Lambda API, on the same host as the API, requires no key', { lambdaUrl })
     }
     welcome(apiUrl, settings.apiKey !== undefined, postgres)
     await this.#exitIfAsked(() => this.#stop())
   }
 
   /**
-   * Stops the workers before their claims are handed back. Otherwise an execution could overlap with its next attempt.
+   * Stops the workers before their claims are handed back. Otherwise an execution could start again elsewhere while it
+   * is still running here.
    */
   async #stop(): Promise<void> {
     const { settings, signals } = this.#current()
@@ -151,7 +153,8 @@ export default class OfflinePlugin {
       await this.#offline().end(true)
       await this.#scheduler?.giveBack()
     } catch (error) {
-      // The database may be down. Then the leases expire, and the executions that this process held are recovered.
+      // The database may be down. In that case, the executions that this process held are recovered once their leases
+      // expire.
       logger.error('could not stop cleanly', error as Error)
     } finally {
       await this.#close()

@@ -7,7 +7,7 @@ import type { Ticked } from '../../shared/scheduling/tick/tick.ts'
 import { startTickTimer } from '../../shared/scheduling/tick/tick-timer.ts'
 
 export type OfflineScheduler = {
-  /** Stops ticking, and waits for runs to finish within the grace period. `hurry` ends it early. */
+  /** Stops ticking, and waits for runs to finish within the grace period. `hurry` ends the grace period early. */
   drain(graceSeconds: number, hurry: AbortSignal): Promise<void>
   /** Hands back the executions that this process's claims still hold. Only call it once its workers have stopped. */
   giveBack(): Promise<void>
@@ -56,7 +56,7 @@ export function startOfflineScheduler(
 async function invokeTick(url: string): Promise<Ticked> {
   const response = await fetch(url, { method: 'POST', signal: AbortSignal.timeout(TICK_LIMIT_MS) })
   const answer = await response.text()
-  if (!response.ok || response.headers.has('x-amz-function-error')) throw new Error(`tick: ${answer}`)
+  if (!response.ok || response.headers.has('x-amz-function-error')) throw new Error(`tick failed: ${answer}`)
   // The cast relies on the tick function's own return type.
   return JSON.parse(answer) as Ticked
 }

@@ -5,7 +5,7 @@ import { build, type Plugin } from 'esbuild'
 /** `path` is relative to the root of the service and of the zip. */
 export type File = { path: string; content: Uint8Array }
 
-/** Defines `require`, which bundled CommonJS calls for Node's own modules, and which an ES module doesn't have. */
+/** Defines `require`, which an ES module doesn't have. Bundled CommonJS calls it to load Node's own modules. */
 const BANNER = `import { createRequire as bannerRequire } from 'node:module'; const require = bannerRequire(import.meta.url);`
 
 /** A source map with a single mapping, since esbuild ignores a map without mappings and makes its own. */
@@ -22,8 +22,8 @@ const unmappedPackages: Plugin = {
 }
 
 /**
- * Returns two files for each entry: the source map, and a module at the entry's own path, but ending in `.mjs`, with
- * everything that it imports.
+ * Returns two files for each entry: a module with everything that the entry imports, at the entry's path but ending in
+ * `.mjs`, and the module's source map.
  */
 export async function bundleFunctions(root: string, entries: string[]): Promise<File[][]> {
   const { outputFiles } = await build({
@@ -37,7 +37,7 @@ export async function bundleFunctions(root: string, entries: string[]): Promise<
     platform: 'node',
     target: 'node24',
     format: 'esm',
-    // For packages that have both formats, since only ES modules can be tree-shaken.
+    // Prefers the ES module if a package has both formats, since only ES modules can be tree-shaken.
     mainFields: ['module', 'main'],
     minify: true,
     keepNames: true,

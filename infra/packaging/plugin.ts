@@ -12,7 +12,7 @@ type Framework = {
   service: { functions: Record<string, ServerlessFunction> }
 }
 
-/** The framework empties this folder before it packages, and keeps the template in it. */
+/** The framework empties this folder before it packages, and writes its CloudFormation template there. */
 const FOLDER = '.serverless'
 
 /**
@@ -31,7 +31,7 @@ export default class PackagePlugin {
   }
 
   async #package(): Promise<void> {
-    // Imported lazily, since serverless-offline loads this plugin too, and bundles nothing.
+    // Imported lazily, since serverless-offline also loads this plugin but doesn't bundle anything.
     const { bundleFunctions } = await import('./bundle.ts')
     const { zip } = await import('./zip.ts')
     const { serviceDir, service } = this.#framework

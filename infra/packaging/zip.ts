@@ -10,11 +10,11 @@ import type { File } from './bundle.ts'
 const FIXED = {
   mtime: new Date(1980, 0, 1),
   os: 3,
-  // A regular file that everyone can read, since Lambda runs as a different user from the one that unpacks it.
+  // A regular file that everyone can read, since Lambda runs as a different user from the one that unpacks the zip.
   attrs: 0o100644 << 16,
 } as const
 
-/** Returns a zip of `files` and of the files under `root` that match the patterns. Throws if a pattern matches none. */
+/** Returns a zip of `files` and the files under `root` that match the patterns. Throws if a pattern matches no file. */
 export async function zip(root: string, files: File[], patterns: string[]): Promise<Uint8Array> {
   const found = await Promise.all(patterns.map((pattern) => match(root, pattern)))
   const entries = [...files, ...found.flat()].toSorted((a, b) => (a.path < b.path ? -1 : 1))

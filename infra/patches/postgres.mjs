@@ -14,9 +14,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
  * for as long as the kernel resends: 15 minutes. With this option, a connection that is silent for this long while a
  * response is pending is destroyed, and a query that finds no free connection within this time is rejected.
  *
- * Rows before an error. If a statement fails after some of its rows have arrived, as at a timeout, postgres.js keeps
- * counting: the next result on that connection begins with as many holes, so a row that exists seems to be missing. Open
- * upstream: https://github.com/porsager/postgres/issues/1119 and 1181.
+ * Rows before an error. If a statement fails after some of its rows have arrived, for example because of a timeout,
+ * postgres.js keeps counting: the next result on that connection begins with as many holes, so a row that exists seems
+ * to be missing. Open upstream: https://github.com/porsager/postgres/issues/1119 and 1181.
  *
  * The end of a pool. If a connection closes while a statement is in flight, postgres.js rejects that statement but goes
  * on waiting for it, so `end()` hangs until its timeout.
@@ -54,13 +54,13 @@ const silence = {
     silenceTimer = null
     if (socket === null || query === null) return
     const now = performance.now()
-    // This process stood still, and has not read what came meanwhile; or the peer still takes what is sent.
+    // Either this process was frozen and has not read what arrived since, or the server still accepts data.
     if (now - expectedAt > 250 || socket.writableLength < unsent) heardAt = now
     unsent = socket.writableLength
     const left = heardAt + options.silence_timeout * 1000 - now
     if (left > 0) return listenFor(left)
     const before = heardAt
-    // Timers come before sockets: one more look at those.
+    // Node runs timers before it reads sockets, so wait until it has read what has already arrived.
     setImmediate(() => setImmediate(() => {
       if (socket === null || query === null) return
       if (heardAt !== before) return silenceTimer === null && listenFor(options.silence_timeout * 1000)
@@ -202,8 +202,10 @@ for (const folder of ['src', 'cjs/src', 'cf/src']) {
   for (const name of ['connection.js', 'index.js']) {
     const file = new URL(`../../node_modules/postgres/${folder}/${name}`, import.meta.url)
     let source = readFileSync(file, 'utf8')
+    const isPatched = source.includes('silence_timeout')
     for (const [from, to] of [unbuffered, reset, silence].flatMap((patch) => patch[name] ?? [])) {
       if (source.includes(to)) continue
+      if (isPatched) throw new Error(`${file.pathname} has an earlier patch: run npm ci`)
       if (!source.includes(from)) throw new Error(`${file.pathname} has changed: is this patch still needed?`)
       source = source.replace(from, () => to)
     }

@@ -52,7 +52,7 @@ export async function run(command: string, args: string[], user: ServerUser = {}
     stream?.setEncoding('utf8').on('data', (text) => output.push(text))
   const code = await new Promise((resolve, reject) => {
     child.on('error', reject)
-    // Not 'close': on Windows the server inherits the pipes, which only close with it.
+    // 'close' alone isn't enough: on Windows, the server inherits the pipes, which stay open until the server stops.
     child.on('exit', (code) => code === 0 && resolve(0))
     child.on('close', resolve)
   })

@@ -45,7 +45,7 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Returns whether a file or folder exists. Throws if it can't find out, as in another user's folder. */
+/** Returns whether a file or folder exists. Throws if it can't find out, for example in another user's folder. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path)

@@ -40,7 +40,7 @@ If it belongs to another user, such as root, start as that user or remove it. Or
 }
 
 /**
- * Creates root's cluster in `rootFolder`, with a link to it at `dataDir`. If the link is missing, the cluster is new.
+ * Creates root's cluster in `rootFolder`, with a link to it at `dataDir`, unless `dataDir` already leads to a cluster.
  */
 async function makeForRoot(dataDir: string, initdb: Initdb) {
   const isMade = () => exists(join(dataDir, proof))

@@ -11,7 +11,7 @@ const usedBy = 7_461_736_865
 
 /** Registers this process as a user of the server. Returns null while the server is starting or shutting down. */
 export async function takeLease(url: string): Promise<Lease | null> {
-  // If the server stops during fetch_types' first query, postgres.js leaves a rejection that nobody can catch.
+  // If the server stops during fetch_types' first query, postgres.js leaves a rejection that can't be caught.
   const quiet = { fetch_types: false, onnotice: () => {} }
   const sql = postgres(url, { max: 1, max_lifetime: null, connect_timeout: 5, ...quiet })
   const end = () => sql.end({ timeout: 0 })
@@ -41,8 +41,8 @@ async function release(sql: postgres.Sql): Promise<boolean> {
     const [{ alone }] = await sql<[{ alone: boolean }]>`select pg_try_advisory_lock(${usedBy}) as alone`
     return alone
   } catch {
-    // The server has crashed, or the last process is stopping it. This process must not stop a server that runs there a
-    // moment later.
+    // The server has crashed, or the last process is stopping it. Another process may start a new server there a moment
+    // later, and this process must not stop that one.
     return false
   }
 }

@@ -13,7 +13,7 @@ export const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import
 
 export type LocalPostgres = {
   url: string
-  /** Whether the server was already running: the process that started it was killed, or still uses it. */
+  /** Whether the server was already running. The process that started it was killed, or still uses it. */
   reused: boolean
   /** The actual location of the data. */
   home: string
@@ -33,8 +33,8 @@ const KEEP_ALIVE_MS = 1000
  * - `stop()` stops the server if no other process uses it. Otherwise its last user stops it. A killed process no longer
  *   counts as a user.
  * - A server that dies is restarted on the same port, unless it is `ephemeral`.
- * - As root, the server runs as the owner of the data: `postgres`, or `nobody` if that user doesn't exist. `dataDir` is
- *   then a link into /var/lib/task-scheduler, since that user may not be able to access the checkout.
+ * - If this process is root, the server runs as the data's owner: `postgres`, or `nobody` if that user doesn't exist.
+ *   `dataDir` is then a link into /var/lib/task-scheduler, since that user may not be able to access the checkout.
  * - `ephemeral` gives up durability, and `stop()` removes the data.
  *
  * @throws Error that names the package and `DATABASE_URL` if there are no binaries for this platform.
@@ -85,8 +85,8 @@ export async function startPostgres(
 
 /**
  * Starts the server, or joins it. Two processes may get here at once, or while a server is starting, recovering or
- * shutting down. PostgreSQL's own lock decides which of them starts it. All of them, including that one, then join the
- * same way.
+ * shutting down. PostgreSQL's own lock decides which process starts the server. All processes, including that one, then
+ * join the server in the same way.
  */
 async function enter(cluster: Cluster, pgCtl: string, start: { flags: string; port?: number }) {
   const deadline = performance.now() + patienceMs
@@ -120,13 +120,13 @@ async function startServer(
   pgCtl: string,
   { flags, port: wanted }: { flags: string; port?: number },
 ) {
-  // Another program may take the port first. The next attempt then uses a different one.
+  // Another program may take the free port first. The next attempt then uses a different port.
   const port = wanted ?? (await freePort())
   await run(pgCtl, ['start', '--wait', '-D', data, '-l', log, '-o', `-p ${port} ${flags}`], user)
 }
 
 async function stopServer({ data, user }: Cluster, pgCtl: string, { pid }: Postmaster) {
-  // Without --wait, which would keep waiting if another process starts a server right after this one.
+  // Without --wait, which would keep waiting if another process starts a new server right after this one stops.
   await run(pgCtl, ['stop', '--no-wait', '--mode=fast', '-D', data], user)
   const deadline = performance.now() + patienceMs
   while (await isServing(pid, data)) {

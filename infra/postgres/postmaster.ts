@@ -9,15 +9,15 @@ const lockFile = 'postmaster.pid'
 
 /**
  * Returns the server that holds `data` according to its lock file, or null. PostgreSQL ignores a lock whose process is
- * gone, but refuses to start if another process of the same user has that id, as after a crash of the machine or in a
- * restarted container. Such a lock is removed here.
+ * gone. But it refuses to start if the lock's process id now belongs to another process of the same user, which may
+ * happen after the machine crashes or when a container restarts. This function removes such a lock.
  */
 export async function findPostmaster(data: string): Promise<Postmaster | null> {
   const file = join(data, lockFile)
   const lock = await readLock(file)
   if (lock === null) return null
   const [pid, , , port] = lock.split('\n').map(Number)
-  // The file is written right after it is created. If it stays empty, there was a crash in between.
+  // PostgreSQL writes the file right after it creates it. If the file stays empty, there was a crash in between.
   if (!pid || !port) return (await age(file)) > 5_000 ? removeStale(file, lock) : { pid: 0, port: 0 }
   return (await isServing(pid, data)) ? { pid, port } : removeStale(file, lock)
 }
@@ -42,9 +42,12 @@ async function removeStale(file: string, lock: string): Promise<null> {
   return null
 }
 
-/** Returns whether process `pid` is the server of `data`. The id alone may belong to any other process by now. */
+/**
+ * Returns whether process `pid` is the server of `data`. The id alone isn't enough: another process may have it by now.
+ */
 export async function isServing(pid: number, data: string): Promise<boolean> {
-  // PostgreSQL itself isn't fooled on Windows: there it checks through a pipe named after the process id.
+  // On Windows, only the lock file is compared. PostgreSQL itself isn't misled by a reused id there: it checks through
+  // a pipe named after the process id.
   if (process.platform === 'win32')
     return (await readLock(join(data, lockFile)))?.startsWith(`${pid}\n`) ?? false
   return (await commandLine(pid)).includes(data)

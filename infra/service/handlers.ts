@@ -25,5 +25,6 @@ const load = async (root: string, fn: ServiceFunction): Promise<LambdaHandler> =
   return handler
 }
 
-// A function's parameters can't be checked. The cast relies on serverless.yml, which names it as a handler.
+// A function's parameters can't be checked at runtime. The cast relies on serverless.yml, which names the function as a
+// handler.
 const isHandler = (value: unknown): value is LambdaHandler => typeof value === 'function'

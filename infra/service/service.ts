@@ -23,8 +23,8 @@ export type ServiceFunction = {
 
 export type Service = { name: string; root: string; functions: ServiceFunction[] }
 
-// Static segments, {parameters}, and optionally a {greedy+} one at the end, as API Gateway requires. Express sees the
-// raw path, so a segment that clients must percent-encode would never match, and is rejected.
+// Static segments, {parameters}, and optionally a {greedy+} parameter at the end, as API Gateway requires. Express sees
+// the raw path, so a segment that clients must percent-encode would never match, and is rejected.
 const pathPattern = /^\/(?:$|(?:(?:[\w.~$@&,;=:-]+|\{[\w.-]+\})(?:\/(?!$)|$))*(?:\{[\w.-]+\+\})?$)/
 
 const routeSchema = z

@@ -6,9 +6,9 @@ import type { Execution } from './execution.ts'
 import { getExecution } from './get.ts'
 
 /**
- * Cancels an execution. A queued execution becomes `cancelled` immediately. A running execution is asked to stop, which
- * its worker sees at the next heartbeat. Cancelled executions aren't retried. Throws `not_found`, or `conflict` if it
- * has already ended.
+ * Cancels an execution. A queued execution becomes `cancelled` immediately. A running execution is asked to stop; its
+ * worker sees the request at the next heartbeat. Cancelled executions aren't retried. Throws `not_found`, or `conflict`
+ * if the execution has already ended.
  */
 export async function cancelExecution(sql: Database, id: number): Promise<Execution> {
   const { task_id: taskId, finished_at } = await getExecution(sql, id)

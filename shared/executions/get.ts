@@ -4,8 +4,8 @@ import { maybeOpen } from '../scheduling/state/ledger.ts'
 import { type Execution, executionColumns, openColumns } from './execution.ts'
 
 /**
- * Returns an execution. Checks the open executions first: an execution that ends in the meantime is then found in the
- * ledger. Throws `not_found`.
+ * Returns an execution. Checks the open executions first, so that an execution that ends between the two queries is
+ * found in the ledger. Throws `not_found`.
  */
 export async function getExecution(sql: Queryable, id: number): Promise<Execution> {
   const [open] = await sql<[Execution?]>`

@@ -11,13 +11,13 @@ import { getExecution } from './get.ts'
 /** What is needed to start a run immediately instead of at the next tick. `sql` is the scheduler's pool. */
 export type Starting = { sql: Database; dispatcher: Dispatcher; memory: ClaimMemory; leaseSeconds: number }
 
-/** The result of requesting a manual run: the new execution, or that a run is queued behind the open execution. */
+/** The result of requesting a manual run: the new execution, or `queued` if a run will follow the open execution. */
 export type Asked = { execution: Execution } | { queued: true }
 
 /**
- * Starts a manual run, regardless of the task's schedule and even while it is paused. If an execution is open, throws
- * `conflict`. With `queue`, one run is queued instead, no matter how many are requested, and a tick opens it once the
- * open execution has ended. Throws `not_found`.
+ * Starts a manual run of a task, regardless of its schedule and even while the task is paused. If an execution is open,
+ * throws `conflict` or, with `queue`, queues a run. A tick opens that run once the open execution has ended. Only one
+ * run is queued, no matter how many are requested. Throws `not_found`.
  */
 export async function runNow(
   sql: Database,

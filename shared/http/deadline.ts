@@ -5,14 +5,14 @@ import { AppError } from '../errors.ts'
 export type Deadline = {
   /** When the response must be sent. */
   answerAt: number
-  /** The latest time for a statement to start. The server would cancel it by `answerAt`. */
+  /** The latest time at which a statement may start. If it is still running, the server cancels it by `answerAt`. */
   startsBy: number
 }
 
 /**
  * Returns the pool for one request, so that no work continues after the response. After `startsBy`, no statement starts
- * and no transaction commits. Once a transaction has committed, its data can still be read until `answerAt`. Throws
- * `timeout`.
+ * and no transaction commits. Once a transaction has committed, statements may start until `answerAt`, so that its
+ * result can be read. Throws `timeout`.
  */
 export function withDeadline(sql: Database, { answerAt, startsBy }: Deadline): Database {
   let until = startsBy

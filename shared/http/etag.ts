@@ -9,7 +9,7 @@ const TAGS = new RegExp(`^${TAG}(?:\\s*,\\s*${TAG})*$`)
 
 /**
  * Parses `If-Match` (RFC 9110, 13.1.1). Weak tags, and tags that this API didn't create, match nothing. Throws
- * `bad_request` if it isn't a list of tags.
+ * `bad_request` if the header isn't a list of tags.
  */
 export function ifMatch(headers: Record<string, string | undefined>): Precondition {
   const header = headers['if-match']?.trim()

@@ -27,14 +27,14 @@ type Handler = ((
   operation: Operation
 }
 
-/** The response is sent this many milliseconds before the runtime would end the invocation. */
+/** If a request takes too long, a 504 is sent this many milliseconds before the runtime would end the invocation. */
 const TIMEOUT_EARLY_MS = 500
 
 /**
  * Returns a Lambda handler for a route of an HTTP API (payload 2.0), with the middy stack that all routes share.
  * `before` runs in the order below, `after` and `onError` in reverse. `respond` comes first, so that it sees what all
- * other middlewares returned or threw, and only responses leave the handler. Under serverless-offline, an error would
- * become a 200.
+ * other middlewares returned or threw, and turns it into a response. If an error left the handler, serverless-offline
+ * would send a 200.
  */
 export function httpHandler<const Op extends Operation>(
   operation: Op,
@@ -74,8 +74,8 @@ function toRequest(event: APIGatewayProxyEventV2, context: Context): HttpRequest
 }
 
 /**
- * The cast is safe because the schemas of `Op` have produced these values. Under serverless-offline, absent values are
- * null.
+ * The cast is safe because the schemas of `Op` have produced these values. Under serverless-offline, the event has null
+ * for absent values.
  */
 function readInput<Op extends Operation>(operation: Op, event: APIGatewayProxyEventV2): Input<Op> {
   const { path, query, body, immutable } = operation

@@ -41,8 +41,8 @@ export async function onceByKey(
 }
 
 /**
- * Reserves the key. Returns the time of the reservation, which distinguishes this request from later ones. Returns null
- * if another request has the key.
+ * Reserves the key. Returns the time of the reservation, which distinguishes this request from later requests with the
+ * same key. Returns null if another request has already reserved the key.
  */
 async function take(sql: Queryable, key: string, hash: Buffer): Promise<string | null> {
   await sql`

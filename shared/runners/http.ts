@@ -41,14 +41,17 @@ const params = z.strictObject({
 
 type Params = z.infer<typeof params>
 
-/** The task's timeout is the only limit. undici's own limits would end a long wait for no reason. */
+/** Has no timeouts of its own, since undici's would cut off calls that the task's timeout still allows. */
 let agent: Agent | undefined
 
-/** Maximum number of connections per origin. Further calls wait for a free connection, within their own timeouts. */
+/**
+ * Maximum number of connections per origin. Further calls wait for a free connection, but only until their task's
+ * timeout.
+ */
 const CONNECTIONS = 256
 
 /**
- * Maximum number of bytes of a response that are read so that its connection can be reused. A longer response closes
+ * Maximum size, in bytes, of a response body that is read so that its connection can be reused. A longer body closes
  * the connection.
  */
 const BODY_LIMIT = 131_072
@@ -104,8 +107,8 @@ const DAY_SECONDS = 86_400
 type Headers = Record<string, string | string[] | undefined>
 
 /**
- * Parses `Retry-After` (RFC 9110, 10.2.3): seconds, or an HTTP date, which is compared with the target's own clock if
- * it sends `Date`. Returns seconds, at most a day, since a target may be wrong.
+ * Parses `Retry-After` (RFC 9110, 10.2.3): seconds, or an HTTP date. A date is compared with the target's own clock if
+ * the target sends `Date`. Returns seconds, at most a day, since a target may be wrong.
  */
 function retryAfterSeconds(headers: Headers): number {
   const [text, date] = ['retry-after', 'date'].map((name) => headers[name]?.toString())

@@ -1,10 +1,7 @@
 /** The result of a run: JSON for the ledger. */
 export type Result = Record<string, unknown>
 
-/**
- * How a run ended. Runners return `success` or `failed`, and the executor adds the other statuses. Settle writes
- * outcomes.
- */
+/** How a run ended. Runners return `success` or `failed`, and the executor adds the other statuses. */
 export type Outcome =
   | { status: 'success'; result: Result }
   | {

@@ -13,7 +13,10 @@ export type RunInfo = {
    * repeats.
    */
   idempotencyKey: string
-  /** Aborts at the timeout, on cancellation, at shutdown, and when the claim is lost. The runner must then stop. */
+  /**
+   * Aborts when the run times out or is cancelled, when the worker shuts down, and when the claim is lost. The runner
+   * must then stop.
+   */
   signal: AbortSignal
 }
 

@@ -51,7 +51,10 @@ export type BulkVerb =
  */
 export const BULK_BATCH = 1000
 
-/** `batch` is shared by all calls of a process, because a call may end after one batch when the database is slow. */
+/**
+ * `batch` is shared by all calls of a process. On a slow database, a call may end after one batch, and the next call
+ * then starts with the reduced size.
+ */
 type Context = { sql: Database; batch: BatchSize }
 
 /** Milliseconds after which a call doesn't start another batch. The next call continues from there. */
@@ -60,8 +63,8 @@ const ENOUGH_MS = 4000
 type Filters = Pick<BulkQuery, keyof typeof taskFilters>
 
 /**
- * Applies an action to the tasks that match the filters, in the order of their ids, until its time is up. Throws
- * `bad_request` if there is neither a filter nor `all`, and `invalid` for a bad cursor.
+ * Applies an action to the tasks that match the filters, in id order, until the call's time is up. Throws `bad_request`
+ * if there is neither a filter nor `all`, and `invalid` for a bad cursor.
  */
 export async function applyToAll({ sql, batch }: Context, query: BulkQuery, verb: BulkVerb): Promise<Bulk> {
   const { all, dry_run, ids: named, cursor, ...filters } = query
@@ -85,7 +88,7 @@ export async function applyToAll({ sql, batch }: Context, query: BulkQuery, verb
   }
 }
 
-/** `last`: the last task that was handled; null if there are no more. */
+/** `last`: the id of the last task that was handled; null if no tasks remain. */
 type Done = { matched: number; changed: number[]; ids: number[]; last: number | null }
 
 async function count(sql: Database, filters: Filters, from: number, named: boolean): Promise<Done> {
@@ -116,8 +119,8 @@ async function applyFrom(
 }
 
 /**
- * Compares the ids of both tables, since PostgreSQL doesn't infer one condition from the other, and would read one of
- * the tables from its start.
+ * Compares the ids of both tables. PostgreSQL doesn't infer one condition from the other, and would otherwise read one
+ * of the tables from its start.
  */
 const idsAfter = async (sql: Database, filters: Filters, after: number, limit: number): Promise<number[]> => {
   const rows = await sql<{ id: number }[]>`
@@ -142,8 +145,8 @@ async function countAfter(sql: Database, filters: Filters, after: number): Promi
 }
 
 /**
- * Changes one batch. Returns the ids of the tasks that existed. Returns null if the batch was too large or time is up,
- * and these tasks still have to be handled.
+ * Changes one batch. Returns the ids of the tasks that existed. Returns null if the batch was too large or if time is
+ * up: the batch's tasks must then be handled again.
  */
 async function apply(
   { sql, batch }: Context,

@@ -4,9 +4,10 @@ import { type Database, retryDeadlock } from '../db.ts'
 const SLICE = 5000
 
 /**
- * Deletes tasks and their executions. Workers stop their runs at the next heartbeat. Returns the ids of the tasks that
- * existed. A long history is deleted in slices, each in its own transaction. The last slice also deletes the tasks.
- * Returns null if history is left at `until` (`performance.now()`); another call then continues.
+ * Deletes tasks and their executions. Workers stop the tasks' running executions at the next heartbeat. A long history
+ * is deleted in slices, each in its own transaction. The last slice also deletes the tasks. Returns the ids of the
+ * tasks that existed. Returns null if some history is left at `until` (`performance.now()`); another call then
+ * continues.
  */
 export async function deleteTasks(
   sql: Database,
@@ -23,7 +24,7 @@ export async function deleteTasks(
 /** Returns the ids of the deleted tasks; null while some of their history remains. */
 async function deleteSlice(sql: Database, ids: number[]): Promise<number[] | null> {
   return await sql.begin(async (tx) => {
-    // Every write to the ledger holds this lock, so nothing is written after this.
+    // Every write to the ledger holds this lock, so no history is added from here on.
     const locked = await tx<{ task_id: number }[]>`
       select task_id from task_state where task_id = any(${ids}::bigint[]) order by task_id for update`
     const taskIds = locked.map((row) => row.task_id)

@@ -12,8 +12,8 @@ type Field = {
   /** The column's default. A test compares it with the database's. */
   default: unknown
   /**
-   * What a change affects. `schedule`: when the task is due, so its cursor moves. `runs`: how it runs, so executions
-   * that were claimed with the old value are withdrawn or freed. `nothing`: no run needs it.
+   * What a change affects. `schedule`: when the task is due, so its cursor moves. `runs`: how the task runs, so
+   * executions that were claimed with the old value are withdrawn or freed. `nothing`: no run needs the field.
    */
   affects: 'schedule' | 'runs' | 'nothing'
   /**
@@ -131,7 +131,7 @@ export const FIELDS = {
     affects: 'runs',
     nullClears: false,
     description:
-      'What happens to occurrences that become due while an execution of the task is open. `skip` skips them; `queue` runs the latest one afterwards.',
+      'What happens to occurrences that become due while an execution of the task is open. `skip` skips them; `queue` runs the latest one afterward.',
     example: 'skip',
   },
   misfire_policy: {

@@ -41,8 +41,8 @@ export function matching(sql: Queryable, filters: TaskFilters): Fragment {
 }
 
 /**
- * No character sorts after this one, so every name with the prefix lies between the two bounds. The index has this
- * order, regardless of the database's collation.
+ * No character sorts after this one, so every name with the prefix lies between the prefix and the prefix followed by
+ * this character. The index has this order, regardless of the database's collation.
  */
 const LAST = '\u{10FFFF}'
 

@@ -83,7 +83,7 @@ function occurrencesAfter(schedule: Schedule, first: Date | null, after: Date, c
   return next === null ? [] : occurrencesFrom(schedule, next, count)
 }
 
-/** With a fixed delay, only the first occurrence is known, since the next one depends on when its run ends. */
+/** With a fixed delay, only the first occurrence is known, since the second depends on when the first run ends. */
 function occurrencesFrom(schedule: Schedule, first: Date, count: number): Date[] {
   if (schedule.kind === 'interval' && schedule.mode === 'fixed_delay') return [first]
   const instants: Date[] = []

@@ -7,9 +7,9 @@ import type { Task } from './task.ts'
 import { replaceTask } from './update.ts'
 
 /**
- * Creates the task, or replaces the one with the same name, for callers that declare their tasks. Throws `invalid`,
- * `conflict` if the type would change, and `precondition_failed` if `precondition` (If-Match) doesn't allow the task's
- * version.
+ * Creates the task, or replaces the one with the same name, for callers that declare their tasks. Throws `invalid`, and
+ * `conflict` if the type would change. Throws `precondition_failed` if `precondition` (If-Match) doesn't allow the
+ * task's version, or requires a task that doesn't exist.
  */
 export async function putTask(
   sql: Database,

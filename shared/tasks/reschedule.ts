@@ -27,7 +27,8 @@ export type Scheduled = ScheduleFields & {
 }
 
 /**
- * Returns whether a change moves the cursor. It doesn't if the schedule stays the same, even if its fields are given.
+ * Returns whether a change moves the cursor: it changes the schedule, sets `next_run_at`, or continues a schedule that
+ * had ended. Setting a field to its current value isn't a change.
  */
 export function movesSchedule(current: Scheduled, fields: ScheduleFields, patch: TaskPatch): boolean {
   const keys = Object.keys(fields) as (keyof ScheduleFields)[]
@@ -72,7 +73,7 @@ function goesOn({ max_runs: limit, runs, next_run_at }: Scheduled, { max_runs: g
   return ended && given !== undefined && (given === null || given > runs)
 }
 
-/** Returns the last occurrence that was claimed. */
+/** Returns the last scheduled occurrence that was claimed or skipped. */
 async function lastOccurrence(tx: Queryable, taskId: number): Promise<Date | null> {
   const [last] = await tx<[{ at: Date | null }]>`
     select greatest(
@@ -94,8 +95,10 @@ async function lastOccurrence(tx: Queryable, taskId: number): Promise<Date | nul
 const RULE = ['schedule_type', 'interval_seconds', 'cron_expression', 'timezone', 'start_at'] as const
 
 /**
- * Returns the new cursor. It stays at its occurrence if the rule is unchanged, or if that occurrence is already due and
- * must still run, but never outside the bounds. Otherwise an interval keeps its rate, counted from its last occurrence.
+ * Returns the new cursor: `given`, if it is set. Otherwise, the cursor stays at its occurrence if that occurrence is
+ * within the new bounds, and either the rule is unchanged or the occurrence is already due. If the rule is unchanged
+ * but the occurrence is outside the new bounds, the schedule ends. In all other cases, returns the new rule's next
+ * occurrence or, for `once`, the existing one.
  */
 function nextRun(
   current: Scheduled,
@@ -116,7 +119,7 @@ function nextRun(
   if (within && cursor <= now) return shift(cursor, jitter)
   if (cursor !== null && isSame(current, fields, [...RULE])) return within ? shift(cursor, jitter) : null
   if (schedule.kind === 'once') {
-    if (sameKind) return cursor
+    if (sameKind) return cursor && shift(cursor, jitter)
     throw invalid([{ pointer: '#/next_run_at', detail: 'is required when schedule_type is once' }])
   }
   const next = nextFrom(schedule, anchorOf(current, fields, last), now, last)
@@ -124,8 +127,8 @@ function nextRun(
 }
 
 /**
- * Returns the next occurrence. An interval whose anchor is in the future starts there, unless that occurrence has
- * already been claimed.
+ * Returns the next occurrence. An interval whose anchor is in the future starts at the anchor, unless that occurrence
+ * has already been claimed.
  */
 function nextFrom(schedule: Schedule, anchor: Date, now: Date, last: Date | null): Date | null {
   const claimed = last !== null && anchor <= last
@@ -134,8 +137,8 @@ function nextFrom(schedule: Schedule, anchor: Date, now: Date, last: Date | null
 }
 
 /**
- * Returns the time from which an interval counts. If `start_at` is removed, the cursor may still be at that start, so
- * the cursor isn't used.
+ * Returns the time from which an interval counts. The cursor isn't used if `start_at` is being removed, since the
+ * cursor may still be at the old `start_at`.
  */
 function anchorOf(current: Scheduled, fields: ScheduleFields, last: Date | null): Date {
   const keepsCursor =

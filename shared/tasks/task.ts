@@ -72,8 +72,8 @@ export function toTask(row: TaskRow): Task {
 }
 
 /**
- * Returns the next runs: none while the task is paused, and only the first with a fixed delay, since the next one
- * depends on when its run ends.
+ * Returns the next runs. There are none while the task is paused. With a fixed delay, only the first is known, since
+ * the second depends on when the first run ends.
  */
 function nextRuns(row: TaskRow): Date[] {
   if (row.paused_at !== null || row.next_run_at === null) return []

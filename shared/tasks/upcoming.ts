@@ -8,10 +8,7 @@ export const upcomingQuery = z.strictObject(pageQuery)
 
 const upcomingCursor = z.tuple([instantIn, z.int()])
 
-/**
- * Returns a page of tasks in the order of their next runs, soonest first. Throws `invalid` for a cursor from another
- * list.
- */
+/** Returns a page of tasks by next run, soonest first. Throws `invalid` for a cursor from another list. */
 export async function listUpcoming(
   sql: Queryable,
   query: z.output<typeof upcomingQuery>,

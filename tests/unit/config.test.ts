@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { misspeltSettings, readConfig } from '../../shared/config.ts'
+import { misspelledSettings, readConfig } from '../../shared/config.ts'
 
 const defaults = {
   databaseUrl: undefined,
@@ -161,7 +161,7 @@ test('suggests the setting that a misspelled variable probably means', () => {
     TERM: 'x',
     PORT: '1',
   }
-  expect(misspeltSettings(env)).toEqual([
+  expect(misspelledSettings(env)).toEqual([
     { name: 'LEASE_SECOND', meant: 'LEASE_SECONDS' },
     { name: 'MAX_CONCURENT_EXECUTIONS', meant: 'MAX_CONCURRENT_EXECUTIONS' },
   ])
@@ -174,7 +174,7 @@ test('rejects an API key that cannot be sent in a header', () => {
 })
 
 test('ignores the variables of other programs, but reports settings in lower case', () => {
-  expect(misspeltSettings({ PGHOST: 'x', POST: '1', lease_seconds: '4' })).toEqual([
+  expect(misspelledSettings({ PGHOST: 'x', POST: '1', lease_seconds: '4' })).toEqual([
     { name: 'lease_seconds', meant: 'LEASE_SECONDS' },
   ])
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { connect, db } from '../../shared/db.ts'
+import { connect, db, openConnections } from '../../shared/db.ts'
 import { eventually } from '../setup/eventually.ts'
 
 test('waits equally long before the first and the twentieth reconnect', () => {
@@ -38,5 +38,15 @@ test('a pool ends immediately, even if its connection was closed during a statem
     expect(closed).toHaveLength(1)
   })
   await sleeping
+  await sql.end()
+})
+
+test('opens all connections of a pool', async () => {
+  const sql = connect(process.env.DATABASE_URL ?? '', { max: 5, name: 'opens' })
+  await openConnections(sql)
+  const open = await db()`
+    select from pg_stat_activity
+    where datname = current_database() and application_name = 'task-scheduler opens'`
+  expect(open).toHaveLength(5)
   await sql.end()
 })

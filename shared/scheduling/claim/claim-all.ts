@@ -8,7 +8,7 @@ import { type Dispatcher, dispatch } from './dispatch.ts'
 import type { Position } from './lock-due.ts'
 
 /**
- * Maximum number of claims in flight, each on its own connection: while this process plans and writes one claim, the
+ * Maximum number of claims in flight, each on its own connection. While this process plans and writes one claim, the
  * server locks the tasks of the next.
  */
 const MAX_IN_FLIGHT = 3
@@ -40,13 +40,13 @@ export type Findings = {
   hasScheduled: boolean
 }
 
-/** A claim in flight. `locked` resolves before `claimed`, with what was locked. */
+/** A claim in flight. `locked` resolves first, once the claim has locked its tasks. */
 type Claiming = { locked?: Promise<Locked>; claimed: Promise<Claimed> }
 
 /**
- * Claims in batches until nothing is left or the workers are full, and dispatches each claim. Due executions come
- * first, and their claims start them. Executions that will be due soon follow. Returns how many executions were
- * claimed, and the ids of the claims.
+ * Claims in batches until nothing is left or the workers are full, and dispatches each claim. Manual runs come first,
+ * then executions that are due, then executions that will be due soon. Returns how many executions were claimed, and
+ * the ids of the claims.
  */
 export async function claimAll(
   sql: Database,
@@ -59,8 +59,8 @@ export async function claimAll(
   if (hasQueued) await claimer.manual()
   for (const startsDue of [true, false]) {
     if (!isDueNow && (startsDue || !isDueSoon)) continue
-    // Retries and handed-back executions leave half of the slots to first attempts.
-    if (hasQueued && hasScheduled) await claimer.queued(startsDue, await claimer.halfOfCapacity(startsDue))
+    // Queued executions, such as retries, get only half of the capacity here. Scheduled executions come next.
+    if (hasQueued && hasScheduled) await claimer.queued(startsDue, await claimer.queuedShare(startsDue))
     await claimer.scheduled(startsDue)
     if (hasQueued) await claimer.queued(startsDue)
   }
@@ -78,7 +78,7 @@ class Claimer {
   readonly #until = performance.now() + LIMIT_MS
   claimed = 0
   readonly claimIds: string[] = []
-  /** Maximum number of executions that the claims in flight may still claim. */
+  /** Maximum number of executions that claims in flight can still return. */
   #inFlight = 0
 
   constructor(sql: Database, dispatcher: Dispatcher, memory: ClaimMemory, options: Options) {
@@ -92,7 +92,7 @@ class Claimer {
     return performance.now() > this.#until
   }
 
-  /** Claims manual runs. They come first, even when only kept slots are free. */
+  /** Claims manual runs, even if only kept slots are free. */
   async manual(): Promise<void> {
     const { now, ahead, quick } = await this.#dispatcher.capacity()
     const limit = Math.min(this.#memory.batch.size, Math.max(now, ahead, quick ?? 0))
@@ -113,19 +113,14 @@ class Claimer {
     }
   }
 
-  /**
-   * Returns half of the capacity. If it is odd, queued and scheduled executions take turns getting the extra slot.
-   * Otherwise one side would never get the only free slot.
-   */
-  async halfOfCapacity(startsDue: boolean): Promise<number> {
-    const capacity = await this.#capacity(startsDue)
-    if (capacity % 2 === 0) return capacity / 2
-    this.#memory.isOddSlotQueued = !this.#memory.isOddSlotQueued
-    return (capacity + (this.#memory.isOddSlotQueued ? 1 : -1)) / 2
+  /** Returns the share of queued executions in the capacity. The other half is for scheduled executions. */
+  async queuedShare(startsDue: boolean): Promise<number> {
+    return this.#memory.queuedShare.of(await this.#capacity(startsDue))
   }
 
   /**
-   * Claims due occurrences. Tasks claimed early in a long scan may be due again when it ends, so another scan follows.
+   * Claims due occurrences. Tasks claimed early in a long scan may be due again by the time it ends, so another scan
+   * follows.
    */
   async scheduled(startsDue: boolean): Promise<void> {
     let hasMore = true
@@ -170,8 +165,8 @@ class Claimer {
   }
 
   /**
-   * Waits for a free connection, and returns how many executions the next claim may include: 0 only if no claim in
-   * flight can free more capacity.
+   * Returns how many executions the next claim may include. If there is no free connection or no capacity, waits for a
+   * claim in flight to end. Returns 0 only if there is no capacity and no claim is in flight.
    */
   async #waitForCapacity(startsDue: boolean, claims: Set<Promise<unknown>>): Promise<number> {
     for (;;) {
@@ -226,7 +221,10 @@ class Claimer {
     return { limit, startsDue, clock, leaseSeconds, aheadMs: horizon, ...(claimSize && { claimSize }) }
   }
 
-  /** Waits for a claim, with slots reserved for it, and dispatches it. Returns whether more is left. */
+  /**
+   * Reserves slots for a claim while it is in flight, waits for it, and dispatches it. Returns whether there may be
+   * more to claim.
+   */
   async #finish({ limit, startsDue }: ClaimOptions, { locked, claimed }: Claiming): Promise<boolean> {
     const reserve = (count: number): void => {
       this.#inFlight += count

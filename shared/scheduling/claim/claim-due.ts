@@ -13,11 +13,11 @@ export type Locked = { count: number; last: Position | undefined }
 
 /**
  * Claims due tasks in one transaction: locks their states, computes their next occurrences in this process, then moves
- * the cursors and opens the executions. A change to a task waits for the lock.
+ * the cursors and opens the executions. Changes to these tasks wait for the locks.
  *
  * Returns two promises. `locked` resolves first; from then on, another claim may continue `after` those tasks.
- * `claimed.more` is true if some locked tasks were left over, because there was no time for them or their params were
- * too large.
+ * `claimed.more` is true if some locked tasks were left over, because planning ran out of time or their params were too
+ * large to read together.
  */
 export function claimDue(
   sql: Database,

@@ -1,5 +1,6 @@
 import { BatchSize } from '../../batch-size.ts'
 import { DatabaseClock } from '../../clock.ts'
+import { FairHalf } from '../../fair-half.ts'
 import { UnreceivedClaims } from '../repair/unreceived.ts'
 import { Definitions } from './definitions.ts'
 import { UnknownTypes } from './unknown-types.ts'
@@ -14,6 +15,5 @@ export class ClaimMemory {
   readonly unknownTypes = new UnknownTypes()
   readonly unreceived = new UnreceivedClaims()
   readonly batch = new BatchSize(BATCH)
-  /** Whether queued executions get the extra slot of an odd capacity: see `halfOfCapacity`. */
-  isOddSlotQueued = false
+  readonly queuedShare = new FairHalf()
 }

@@ -45,7 +45,10 @@ export async function claimManual(
   )
 }
 
-/** Claims first attempts of quick and new tasks among the latest queued executions, which a full worker has freed. */
+/**
+ * Claims first attempts of quick and new tasks, among the latest queued executions. Such executions were freed, for
+ * example by a full worker.
+ */
 export async function claimQueuedQuick(
   sql: Database,
   memory: ClaimMemory,

@@ -24,23 +24,27 @@ export type ClaimedExecution = {
   trigger: string
   attempt: number
   due_at: Date
-  /** Set if its claim started it, because it was due. */
+  /** Set if the claim itself started it, because it was due. */
   started_at: Date | null
   /** When its task is due next. */
   next_run_at: Date | null
   /** Number of earlier attempts at this occurrence that failed or timed out. */
   failures: number
   /**
-   * Whether the task's last occurrence was quick, from its first attempt to its last; `none` if it hasn't run before.
+   * Whether the task's last occurrence was quick, measured from its first start to its end. `none` if the task hasn't
+   * run before.
    */
   lastRun: LastRun
   task: Definition
 }
 
-/** A run that takes a second is slow, so the limit for `quick` is well below that. */
+/** How long the last run took. `quick`: at most `QUICK_MS`. `slow`: longer. `none`: there was no run. */
 export type LastRun = 'quick' | 'slow' | 'none'
 
-/** Maximum duration of a quick run, in milliseconds. Including start and settlement, it takes well under a second. */
+/**
+ * Maximum duration of a quick run, in milliseconds. A run in progress counts as slow after a second (run/slots.ts), and
+ * a quick run must stay well below that even with its start and settlement.
+ */
 export const QUICK_MS = 500
 
 /** `tookMs` is null if there was no run. */

@@ -77,7 +77,7 @@ export function toDefinition(rows: Columns<DefinitionRow>, index: number): Defin
   }
 }
 
-/** Validates the params once for all of the task's runs, and before it is due. */
+/** Validates the params when the definition is read: once for many runs, and usually before the task is due. */
 function toWork(type: string, params: unknown): Definition['work'] {
   const runner = runnerOf(type)
   if (!runner) return { problem: `no runner for type ${type}`, unknownType: type }

@@ -3,19 +3,25 @@ import { type Queryable, textBytes } from '../../db.ts'
 import { AppError } from '../../errors.ts'
 import { DEFINITION_COLUMNS, type Definition, type DefinitionRow, toDefinition } from './definition.ts'
 
-/** Maximum number of definitions in each generation, at about a kilobyte each, and maximum size of their params. */
+/**
+ * Maximum number of definitions in each generation, at about a kilobyte each, and maximum total size of their params in
+ * bytes.
+ */
 const MOST = 10_000
 const MOST_BYTES = 16 * 2 ** 20
 
 /** Definitions with params larger than this (bytes) aren't remembered, but read each time. */
 const MOST_BYTES_EACH = 64 * 2 ** 10
 
-/** Uncompressed params up to this size (bytes) are read for all tasks of a claim at once: a few megabytes. */
+/**
+ * Uncompressed params up to this size (bytes) are read for all of a claim's tasks at once. Together, they are a few
+ * megabytes at most.
+ */
 const SMALL_BYTES = 2 ** 11
 
 /**
- * Maximum bytes of larger params that one statement reads. The next claim reads the rest. A single task's params are
- * always smaller.
+ * Maximum total size of the larger params that one statement reads, in bytes. The next claim reads the rest. A single
+ * task's params are always smaller.
  */
 const READ_BYTES = 8 * 2 ** 20
 
@@ -23,8 +29,8 @@ const READ_BYTES = 8 * 2 ** 20
 type Read = { found: Map<number, Definition>; left: Set<number> }
 
 /**
- * Reads definitions, and remembers them in two generations. When the newer one is full, the older one is dropped,
- * except for definitions that were used in the meantime.
+ * Reads definitions, and remembers them in two generations. When the newer generation is full, it becomes the older
+ * one, and the previous older one is dropped. A definition that is used moves to the newer generation.
  */
 export class Definitions {
   #newer = new Map<number, Definition>()
@@ -32,9 +38,9 @@ export class Definitions {
   #newerBytes = 0
 
   /**
-   * Returns the definitions of tasks by task id, without tasks that are gone. Each change that affects runs gives a
-   * task a new `definition` number, in its state too, so a transaction that has locked the state gets exactly the
-   * current version, usually from memory.
+   * Returns definitions by task id. Tasks that no longer exist are left out. Each change that affects runs gives the
+   * task a new `definition` number, which its state has too. A transaction that has locked the state therefore gets
+   * exactly the current version, usually from memory.
    */
   async read(tx: Queryable, wanted: { task_id: number; definition: number }[]): Promise<Read> {
     const found = new Map<number, Definition>()
@@ -73,7 +79,7 @@ export class Definitions {
   }
 }
 
-/** Returns whether a definition belongs to a `once` task. It isn't needed again, unless the task is retried. */
+/** Returns whether a definition belongs to a `once` task. It is needed again only if the task is retried. */
 const isOnce = ({ schedule }: Definition): boolean =>
   !(schedule instanceof AppError) && schedule.kind === 'once'
 
@@ -86,9 +92,7 @@ async function loadSmall(tx: Queryable, ids: number[]): Promise<Definition[]> {
   return mapRows(found, (index) => toDefinition(found, index))
 }
 
-/**
- * Loads definitions in the order of the ids, up to `READ_BYTES` of params. Also returns how many ids it got through.
- */
+/** Loads definitions in the order of `ids`, up to `READ_BYTES` of params. Also returns how many ids it got through. */
 async function loadLarge(tx: Queryable, ids: number[]): Promise<{ definitions: Definition[]; seen: number }> {
   const [{ seen, ...found }] = await tx<[Columns<DefinitionRow> & { seen: number | null }]>`
     select ${columns<DefinitionRow>(tx, DEFINITION_COLUMNS)}, max(place)::int as seen

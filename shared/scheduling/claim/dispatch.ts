@@ -5,23 +5,24 @@ import type { Claim } from './claim.ts'
 /** How claimed executions reach the code that runs them: in this process, or by an asynchronous invocation. */
 export type Dispatcher = {
   /**
-   * Returns how many executions may be claimed. `now`: executions that are due, which their claim starts. `ahead`:
-   * executions that wait for their due time. `quick`: manual runs and executions of quick tasks, if `ahead` is 0.
+   * Returns how many executions may be claimed. `now`: due executions that the claim itself starts. `ahead`: executions
+   * of any kind, due or not. `quick`: manual runs and executions of quick and new tasks, which may be claimed even if
+   * `ahead` is 0.
    */
   capacity(): Promise<{ now: number; ahead: number; quick?: number }>
   /** Reserves `count` slots for claims in flight that start their executions; a negative count releases them. */
   reserve?(count: number): void
   /** Maximum number of executions per claim. Default: unlimited. */
   claimSize?: number
-  /** Sends a claim to its worker. Resolves when it has arrived, not when it is done. */
+  /** Sends a claim to its worker. Resolves when the claim has arrived, not when its runs have ended. */
   send(claim: Claim): Promise<void>
   /** Requests an early tick, if the runtime can do that. */
   nudge?(): void
 }
 
 /**
- * Sends claims to their workers. If a claim can't be sent, frees it and all claims that haven't been sent yet, so that
- * they don't wait for their leases to expire, and rejects.
+ * Sends claims to their workers. If some can't be sent, frees their executions and those of all claims that haven't
+ * been sent yet, so that they needn't wait for their leases to expire. Then rejects.
  */
 export async function dispatch(sql: Queryable, dispatcher: Dispatcher, claims: Claim[]): Promise<void> {
   for (let from = 0; from < claims.length; from += SENT_AT_ONCE) {

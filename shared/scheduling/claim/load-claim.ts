@@ -44,7 +44,7 @@ export async function loadClaim(
   const since = performance.now()
   const renewed = await sql`
     update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
-  // No row was updated if all executions have ended, or if the lease has expired. Another worker may have claimed them.
+  // If no row was updated, the claim is gone. Its executions have ended, or other workers may have claimed them.
   const executions = renewed.count > 0 ? await loadClaimed(sql, id, taskIds, memory.definitions) : []
   return { id, executions, clock, since, isExclusive: false }
 }

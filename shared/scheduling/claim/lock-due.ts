@@ -18,8 +18,8 @@ export type DueRow = {
 export type Position = { next_run_at: number; task_id: number }
 
 /**
- * Which due tasks to claim. `oldest`: those that have been due longest. `both`: half of them the oldest and half the
- * latest, for when there aren't enough slots for all. `quick`: quick and new tasks among the latest.
+ * Which due tasks to claim. `oldest`: the tasks that have been due longest. `both`: half of the claim is the oldest
+ * tasks and half the latest, for when slots are scarce. `quick`: quick and new tasks among the latest.
  */
 type Which = 'oldest' | 'both' | 'quick'
 
@@ -45,8 +45,8 @@ const LATEST = 1000
 
 /**
  * Locks due tasks. Returns their rows, and where the next claim continues. Skips rows that another claim has locked.
- * Each branch reads the partial index of due tasks from one end, so the cost depends on the limit and not on the number
- * of tasks: about 4.6 ms for 2,000 of 100,000 due tasks.
+ * Each query reads the partial index of due tasks from one end, so its cost depends on the limit, not on the number of
+ * tasks. Locking 2,000 of 100,000 due tasks takes about 4.6 ms.
  */
 export async function lockDue(
   tx: Queryable,

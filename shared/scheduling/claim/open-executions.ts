@@ -68,7 +68,7 @@ async function open(
         ${plans.map((it) => it.claim)}::int[]
       ) as u (task_id, run, due, next, claim), (select clock_timestamp()::timestamptz(3) as at) clock
     ),
-    -- The rows are locked by this transaction (lock-due.ts), so no other tick can move them.
+    -- The rows are locked by this transaction (lock-due.ts), so no other tick can update them.
     moved as (
       update task_state s
       set ${cursorAt(tx, tx`to_timestamp(p.next / 1000)`)},

@@ -13,7 +13,7 @@ import type { DueRow } from './lock-due.ts'
  */
 const PLANNING_MS = 500
 
-/** `unreadable`: the errors, by task id. `seen`: how many rows there was time for. */
+/** `unreadable`: the errors, by task id. `seen`: number of rows that weren't left to the next claim. */
 export type Plans = { planned: Planned[]; unreadable: Map<number, Error>; seen: number }
 
 /** Plans every locked task that this process can run, until time is up. Reads their definitions. */
@@ -42,7 +42,7 @@ function planOne(plans: Plans, row: DueRow, task: Definition, now: Date): void {
 
 export type Planned = { row: DueRow; task: Definition; plan: Plan }
 
-/** Returns errors instead of throwing: a row that can't be planned must not stop the tasks claimed with it. */
+/** Returns errors instead of throwing: a task that can't be planned must not hold up the tasks claimed with it. */
 function tryPlan(row: DueRow, task: Definition, now: Date): Plan | Error {
   const { schedule } = task
   if (schedule instanceof AppError) return schedule
@@ -54,8 +54,7 @@ function tryPlan(row: DueRow, task: Definition, now: Date): Plan | Error {
 }
 
 /**
- * Plans a task. `plan` knows nothing about jitter, which is subtracted from its input here, and added to its results
- * later.
+ * Plans a task. `plan` ignores jitter, so the jitter is subtracted from its input here and added to its results later.
  */
 function planRow(row: DueRow, task: Definition, schedule: Schedule, now: Date): Plan {
   const { jitter } = task

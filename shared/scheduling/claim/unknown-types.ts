@@ -9,7 +9,7 @@ const LEFT_MS = 60_000
 
 type Left = { type: string; until: number }
 
-/** The tasks that this process has no runner for. In a rolling deployment, a newer process has a runner for them. */
+/** The tasks that this process has no runner for. In a rolling deployment, a newer process may have one. */
 export class UnknownTypes {
   readonly #left = new Map<number, Left>()
   /** When each type was last warned about, on the monotonic clock. */
@@ -51,8 +51,8 @@ export class UnknownTypes {
 }
 
 /**
- * Warns about a task. Once it has been due for longer than its misfire grace, no other process has a runner for it
- * either.
+ * Warns about a task. If it has been due for longer than its misfire grace, apparently no other process has a runner
+ * for it either.
  */
 function warn({ id, misfire_grace_seconds }: Definition, type: string, dueForMs: number): void {
   if (dueForMs > misfire_grace_seconds * 1000) {

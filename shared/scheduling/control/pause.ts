@@ -14,8 +14,8 @@ import { reopenSchedules } from './reopen-schedule.ts'
 
 /**
  * Pauses tasks. Their occurrences are no longer claimed, and their queued scheduled executions are cancelled.
- * Executions that were claimed ahead are withdrawn instead, and so are executions of `once` tasks that haven't run, so
- * that these occurrences become due again. Running executions continue. With `until`, the tasks resume automatically.
+ * Executions that were claimed ahead, and executions of `once` tasks that haven't run, are withdrawn instead, so that
+ * their occurrences become due again. Running executions continue. With `until`, the tasks resume automatically.
  * Returns the ids of the tasks that exist.
  */
 export async function pauseTasks(
@@ -99,7 +99,7 @@ export async function resumeDue(sql: Database): Promise<void> {
   })
 }
 
-/** The states must be locked. */
+/** Resumes tasks whose states are locked. */
 async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'): Promise<number[]> {
   const tasks = await tx<PausedTask[]>`
     select t.id, t.name, ${scheduleColumns(tx)}, s.next_run_at, now() as now,
@@ -119,7 +119,7 @@ async function resumeAll(tx: Queryable, ids: number[], missed: 'skip' | 'policy'
 }
 
 /**
- * Sends the statements together, since none needs the result of another: the server works on one while the next is on
+ * Sends the statements together, since none needs the result of another. The server executes one while the next is on
  * its way.
  */
 async function writeResumed(tx: Queryable, tasks: (Missed & { taskId: number })[]): Promise<void> {
@@ -156,8 +156,8 @@ function missedBy(task: PausedTask): Missed {
 }
 
 /**
- * Returns when a fixed delay makes the next run due. It counts from the end of the last run, which the cursor may not
- * reflect yet.
+ * Returns when the next run of a task with a fixed delay is due. The delay counts from the end of the last run, which
+ * the cursor may not reflect yet.
  */
 function delayedUntil(schedule: Schedule, busyUntil: Date | null): Date | null {
   const isDelayed = schedule.kind === 'interval' && schedule.mode === 'fixed_delay'

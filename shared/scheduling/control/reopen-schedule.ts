@@ -6,7 +6,7 @@ import { scheduleColumns } from '../state/schedule-columns.ts'
 type Ended = ScheduleFields & { id: number; name: string; last: Date }
 
 /**
- * Reopens schedules that ended with the last run that `max_runs` allows, if that run no longer counts because it never
+ * Reopens schedules that ended because `max_runs` was reached, if the last run no longer counts because it never
  * started. The cursor moves to the occurrence after the last one in the ledger. The rows must be locked.
  */
 export async function reopenSchedules(tx: Queryable, taskIds: number[]): Promise<void> {

@@ -25,7 +25,7 @@ export function schedulerState(watch: Overdue, unknownTypes: UnknownTypes): Sche
   return { state, reasons, ...(unknown.length > 0 && { unknown_types: unknown }) }
 }
 
-/** A scheduler counts as stuck after this many times the lease without progress. */
+/** A scheduler counts as stuck if it makes no progress for this many times the lease. */
 const STUCK_LEASES = 3
 
 /**

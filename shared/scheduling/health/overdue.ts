@@ -7,8 +7,8 @@ export type Duty = 'tick' | 'heartbeat' | 'settle'
 type Owed = { since: number; dueAt: number; isLate: boolean; failure: unknown }
 
 /**
- * Watches the scheduler's duties. A duty that is overdue by a third of the lease is logged as a WARN, with how late it
- * is and why, and again when it is back on time. Only watches the clock, and doesn't check whether anything works.
+ * Watches the scheduler's duties. When a duty is overdue by a third of the lease, logs a WARN with the delay and its
+ * cause. Logs another when the duty is back on time. Only watches the clock, and doesn't check whether anything works.
  */
 export class Overdue {
   readonly #graceMs: number

@@ -19,8 +19,8 @@ export type Recovered = {
 }
 
 /**
- * Maximum number of claims, and of executions in them, that one transaction recovers, since it holds locks meanwhile. A
- * claim is always recovered as a whole.
+ * Maximum number of claims, and of executions in them, that one transaction recovers, since it holds locks until it
+ * ends. A claim is always recovered as a whole.
  */
 const CLAIMS = 200
 export const RECOVERED_AT_ONCE = 5000
@@ -29,7 +29,8 @@ export const RECOVERED_AT_ONCE = 5000
 const ENOUGH_MS = 2000
 
 /**
- * Recovers claims whose lease has expired, by the database's clock. `executions`: the batch size. Returns what it did.
+ * Recovers claims whose lease has expired according to the database's clock. `executions`: the batch size. Returns what
+ * was done.
  */
 export async function recover(sql: Database, executions: BatchSize): Promise<Recovered> {
   const until = performance.now() + ENOUGH_MS
@@ -82,7 +83,9 @@ async function recoverSome(tx: Queryable, most: number): Promise<Batch> {
   return { lost, freed, more }
 }
 
-/** Locks expired claims, oldest first, until they hold `most` executions. */
+/**
+ * Locks expired claims. Returns the ids of the oldest, with at most `most` executions in total, but at least one claim.
+ */
 async function lockExpired(tx: Queryable, most: number): Promise<{ ids: string[]; more: boolean }> {
   const claims = await tx<{ id: string; size: number }[]>`
     select id, cardinality(task_ids) as size from claims
@@ -100,7 +103,7 @@ async function lockExpired(tx: Queryable, most: number): Promise<{ ids: string[]
   return { ids, more: ids.length < claims.length || claims.length === CLAIMS }
 }
 
-/** Locks the executions that the claims still hold, in the same order as every statement that writes many states. */
+/** Locks the executions that the claims still hold, in task id order, like pauses and settlements. */
 async function lockOpen(
   tx: Queryable,
   claimIds: string[],

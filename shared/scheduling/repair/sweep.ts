@@ -5,10 +5,13 @@ import { warnOfEach } from '../../warn-of-each.ts'
 const PASS_SECONDS = 900
 const REST_SECONDS = 30
 
-/** Minimum number of pages in a slice, so that a small table is read at once. */
+/** Minimum number of pages in a slice, so that a small table is read in one slice. */
 const LEAST_PAGES = 256
 
-/** Milliseconds between two slices. After a period without ticks, a slice catches up, by at most `MOST_SECONDS`. */
+/**
+ * Milliseconds between two slices. After a period without ticks, the next slice also covers the time missed, up to
+ * `MOST_SECONDS`.
+ */
 const SLICE_MS = 1000
 const MOST_SECONDS = 60
 
@@ -22,12 +25,13 @@ type Slice = { from: number; to: number; pages: number }
 
 /**
  * Searches a slice of all tasks for open executions whose claim has no row, or has a row that doesn't name them.
- * Recover can't see such executions, whatever caused them: a bug, a manual change, a restored backup. Restores the
- * claim's row, with one new lease. If the worker is alive, it renews that lease; otherwise recover takes over. Returns
- * the milliseconds until the next call.
+ * Recover can't see such executions, whatever caused them: a bug, a manual change, a restored backup. Inserts the
+ * missing row with a new lease, or adds the tasks to the existing row. If the worker is alive, it renews the lease;
+ * otherwise recover takes over. Returns the milliseconds until the next call.
  *
- * The database stores how far the sweep has come, so all replicas share one pass, and a restart continues it. The sweep
- * reads by physical position. A row that is written moves, and may escape a pass, but a stranded row isn't written.
+ * The database stores how far the sweep has got, so all replicas share one pass, and a restarted replica continues it.
+ * The sweep reads rows in physical order. A row that is updated during a pass may move and be missed, but no process
+ * updates the rows that the sweep looks for.
  */
 export async function sweep(
   sql: Database,

@@ -12,13 +12,14 @@ export type GivenUp = { claimIds: string[]; executionIds: number[] }
 
 /**
  * Stops these losses from counting toward `crash_limit`, and ends the pauses that they caused, since the tasks didn't
- * crash the worker. Losses that recover finds later won't count either. Safe to repeat. Returns how many tasks were
- * resumed.
+ * crash the worker. If recover finds these claims later, their losses won't count either. Safe to repeat. Returns how
+ * many tasks were resumed.
  */
 export async function undoLosses(sql: Database, { claimIds, executionIds }: GivenUp): Promise<number> {
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
-      // This comes first. Recover locks a claim until its losses are committed, so the next statement sees them.
+      // This must come first. If recover holds the lock on a claim, this statement waits until the losses are
+      // committed, and the next statement sees them.
       await tx`update claims set blameless = true where id = any(${claimIds}::uuid[])`
       const resumed = await uncount(tx, executionIds)
       await touch(
@@ -38,8 +39,8 @@ export async function undoLosses(sql: Database, { claimIds, executionIds }: Give
 }
 
 /**
- * Changing the `detail` marks a loss as uncounted, so repeating this is safe. Returns the executions whose tasks had
- * paused themselves because of these losses.
+ * Removes losses from the counts of their tasks, and ends the pauses that these losses caused. A loss that no longer
+ * counts gets another `detail`, so repeating this is safe. Returns the executions whose tasks were resumed.
  */
 async function uncount(tx: Queryable, executionIds: number[]): Promise<{ id: number; task_id: number }[]> {
   return await tx<{ id: number; task_id: number }[]>`

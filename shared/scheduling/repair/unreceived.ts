@@ -6,8 +6,8 @@ import { freeUnreceived } from './drop-claims.ts'
 const REMEMBERED = 1000
 
 /**
- * Claims that no worker received, because the response to their statement was lost. The server may commit the statement
- * anyway, now or once it gets its locks.
+ * Claims that no worker received, because the response to the claiming statement was lost. The server may still commit
+ * that statement, at once or when it gets its locks.
  */
 export class UnreceivedClaims {
   #claims: { ids: string[]; since: number }[] = []

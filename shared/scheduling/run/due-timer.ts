@@ -3,15 +3,17 @@ type Due = {
   at: number
 }
 
-/** Items due within this many milliseconds of each other fire together: their exact order doesn't matter. */
+/** Items due within this many milliseconds of the first item count as its group, whose size determines the lead. */
 const TOGETHER_MS = 1
 
-/** When a timer fires early by less than this many milliseconds, the rest is spent in turns of the event loop. */
+/**
+ * If a timer fires early by less than this many milliseconds, the remaining time is spent in turns of the event loop.
+ */
 const SPIN_MS = 0.5
 
 /**
  * Fires items when they are due, in order, with one timer for all. `leadMs` returns how many milliseconds early to fire
- * a group of `count` items. Reads only the monotonic clock, so a timer that fires early changes nothing.
+ * a group of `count` items. Compares due times only with the monotonic clock, so a timer that fires early does no harm.
  */
 export class DueTimer<T extends Due> {
   readonly #onDue: (due: T[]) => void

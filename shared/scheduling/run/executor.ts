@@ -108,8 +108,8 @@ export class Executor {
 
   /**
    * Runs a claim's executions, each at its own due time. Accepts the claim if it hasn't been accepted yet. Resolves
-   * when all of them are settled, freed, or have lost their claim. No run lasts longer than `limitMs` milliseconds from
-   * now.
+   * when each execution has been settled or freed, or has lost its claim. No run lasts longer than `limitMs`
+   * milliseconds from now.
    */
   async execute(claim: Claim, limitMs: number): Promise<void> {
     if (claim.executions.length === 0) return
@@ -235,14 +235,14 @@ export class Executor {
   }
 
   /**
-   * Registers a callback for when a run ends and its task is due again within `withinMs` milliseconds, since a tick may
-   * have passed the task over.
+   * Registers a callback that is called when a run has ended and its task is due again within `withinMs` milliseconds.
+   * While the run was open, a tick may have passed the task over.
    */
   onDueSoon(withinMs: number, callback: () => void): void {
     this.#dueSoon = { withinMs, callback }
   }
 
-  /** Registers a callback for when runs have ended and their slots are free. */
+  /** Registers a callback that is called when runs have ended and their slots are free. */
   onFreed(callback: () => void): void {
     this.#starter.onFreed(callback)
   }
@@ -306,8 +306,8 @@ export class Executor {
     await Promise.race([idle, wait(graceMs, undefined, { signal }).catch(() => {})])
     done.abort()
     this.#heartbeat.stopAll('shutdown')
-    // After a whole lease without a response from the database, there is nothing left to hand back: other processes
-    // recover it.
+    // After a whole lease without a response from the database, nothing is left to hand back: the leases have expired,
+    // and other processes recover the claims.
     await Promise.race([idle, wait(this.#options.leaseSeconds * 1000, undefined, { ref: false })])
   }
 

@@ -10,7 +10,9 @@ const RETRY_MS = 1000
 
 /** Maximum number of claims that one statement reports. */
 const BATCH = 100
-/** Maximum number of executions that are remembered. The losses of older executions do count. */
+/**
+ * Maximum number of executions that are remembered. Beyond it, the oldest claims are forgotten, and their losses count.
+ */
 const REMEMBERED = 200_000
 
 /**
@@ -27,7 +29,7 @@ export class GivenUp {
     this.#sql = sql
   }
 
-  /** `executionIds`: all executions of the claim. Those that have ended aren't affected. */
+  /** `executionIds`: all executions of the claim. Executions that have ended aren't affected. */
   add(id: string, executionIds: number[]): void {
     this.#claims.push({ id, executionIds })
     this.#executions += executionIds.length

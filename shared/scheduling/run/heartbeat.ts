@@ -82,7 +82,10 @@ export class Heartbeat {
     return held
   }
 
-  /** Adds a run. If everything was stopped while its start was on its way to the database, the run is stopped too. */
+  /**
+   * Adds a run. If the claim was lost or everything was stopped while the start was being written, the run is stopped
+   * too.
+   */
   add(held: HeldClaim, run: Stoppable): void {
     held.runs.add(run)
     if (held.lost) run.stop('claim_lost')
@@ -131,7 +134,7 @@ export class Heartbeat {
   }
 
   async #giveUpUnlessBlocked({ id, executionIds, leaseEnds }: HeldClaim): Promise<void> {
-    // A block that is just ending is noticed within this turn of the event loop.
+    // If the event loop was blocked until just now, the watch records that within this turn of the loop.
     await setImmediate()
     if (this.#blockedAt < leaseEnds - this.#leaseMs) this.#givenUp.add(id, executionIds)
   }
@@ -158,7 +161,7 @@ export class Heartbeat {
     if (isReached) await this.#askAboutAll()
     this.#beating = false
     const ends = this.#stillHeld().map(({ leaseEnds }) => leaseEnds)
-    // A claim that arrived meanwhile may be the next to renew.
+    // A claim that arrived in the meantime may be the next to renew.
     const due =
       ends.reduce((first, end) => Math.min(first, end), since + this.#leaseMs) - (2 / 3) * this.#leaseMs
     if (this.#held.size > 0) this.#nextBy(isReached ? due : performance.now() + RETRY_MS)
@@ -190,7 +193,7 @@ export class Heartbeat {
       if (wasTooSlow(error)) this.#batch.tooSlow()
       // Only the first failure is logged here; `Overdue` logs the rest.
       if (!this.#isUnreachable) logger.warn('heartbeat failed', { claims: all.length, error: error as Error })
-      // With nothing held, no beat would follow that could reset it.
+      // If no claim is held, no beat follows that could reset the flag.
       this.#isUnreachable = isUnreachable(error) && this.#held.size > 0
       this.#overdue.failed('heartbeat', error)
       return false

@@ -1,3 +1,4 @@
+import { FairHalf } from '../../fair-half.ts'
 import type { HeldExecution } from './held.ts'
 
 /**
@@ -15,7 +16,8 @@ export class ReadyQueue {
   #manual: HeldExecution[] = []
   #firstAttempts: HeldExecution[] = []
   #retries: HeldExecution[] = []
-  #oddOneIsTheirs = false
+  readonly #retryShare = new FairHalf()
+  readonly #oldestShare = new FairHalf()
 
   get size(): number {
     return this.#manual.length + this.#firstAttempts.length + this.#retries.length
@@ -33,7 +35,7 @@ export class ReadyQueue {
   take(count: number): HeldExecution[] {
     const manual = this.#manual.splice(0, count)
     const left = count - manual.length
-    const share = Math.max(left - this.#firstAttempts.length, this.#half(left))
+    const share = Math.max(left - this.#firstAttempts.length, this.#retryShare.of(left))
     const retries = this.#retries.splice(0, Math.min(this.#retries.length, share))
     return [...manual, ...retries, ...this.#takeFirstAttempts(left - retries.length)]
   }
@@ -61,16 +63,9 @@ export class ReadyQueue {
     return all.filter(matches)
   }
 
-  /** Returns half of `count`. If it is odd, both sides take turns getting the extra one. */
-  #half(count: number): number {
-    if (count % 2 === 0) return count / 2
-    this.#oddOneIsTheirs = !this.#oddOneIsTheirs
-    return (count + (this.#oddOneIsTheirs ? 1 : -1)) / 2
-  }
-
   #takeFirstAttempts(count: number): HeldExecution[] {
     if (count >= this.#firstAttempts.length) return this.#firstAttempts.splice(0)
-    const oldest = this.#firstAttempts.splice(0, this.#half(count))
+    const oldest = this.#firstAttempts.splice(0, this.#oldestShare.of(count))
     const latest = count - oldest.length
     return latest === 0 ? oldest : [...oldest, ...this.#firstAttempts.splice(-latest)]
   }

@@ -30,7 +30,7 @@ export type Ending = Settlement & {
 
 /** Callbacks that report what the settler did. */
 type Listener = {
-  /** An ending is written, or never will be. */
+  /** An ending was written, or never will be. */
   settled(ending: Ending, isWritten: boolean): void
   /** A claim's row is gone, or stays until its lease expires. */
   over(claim: HeldClaim): void
@@ -57,7 +57,7 @@ export class Settler {
     this.#tell = tell
   }
 
-  /** Delays all statements until `work` is done, which is more urgent and must be short. */
+  /** Delays all statements until `work` is done. `work` is more urgent, and must be short. */
   async after(work: Promise<void>): Promise<void> {
     this.#blockers += 1
     try {
@@ -185,7 +185,7 @@ export class Settler {
   }
 
   /**
-   * Handles endings that this statement didn't write. An earlier statement may have written them, if its response was
+   * Handles endings that a statement didn't write. An earlier statement may have written them, if its response was
    * lost.
    */
   async #explain(missing: Ending[]): Promise<void> {

@@ -3,14 +3,14 @@ import type { HeldExecution, Share } from './held.ts'
 
 /**
  * One in `KEPT_SHARE` slots is kept for quick work, up to `KEPT_MAX`. With 8 or more slots, at least two are kept,
- * since one long run could take a single kept slot. With fewer than 4 slots, no slot is kept.
+ * since a single long run could occupy the only one. With fewer than 4 slots, no slot is kept.
  */
 const KEPT_SHARE = 8
 const KEPT_MAX = 16
 const TWO_KEPT_FROM = 8
 const KEPT_FROM = 4
 
-/** A run that takes longer than this (ms) is slow, whatever was known about its task. */
+/** A run that takes longer than this (ms) is slow, even if its task's last run was quick. */
 const SLOW_MS = 1000
 
 /** Returns how many of `slots` are kept for quick work. */
@@ -20,8 +20,8 @@ export function keptSlots(slots: number): number {
 }
 
 /**
- * The executions that have a share's slots, as a linked list, oldest slot first. An execution can be removed from
- * anywhere in constant time, which may happen a hundred thousand times a second.
+ * The executions that have a share's slots, as a linked list, oldest slot first. Removing an execution from anywhere
+ * takes constant time, since it may happen a hundred thousand times a second.
  */
 class TakenSlots {
   oldest: HeldExecution | undefined
@@ -66,16 +66,16 @@ class TakenSlots {
 }
 
 /**
- * Decides what may run. Most slots are common. A few are kept for manual runs, for tasks whose last run was quick, and
- * for new tasks, unless runs with the same target hang. No target gets more than half of the kept slots. See
- * docs/adr/0017-fair-shares.md.
+ * Decides what may run. Most slots are common: any run may use them. A few are kept for manual runs, for tasks whose
+ * last run was quick, and for new tasks. A new task can't use a kept slot if its target may be hanging. No target gets
+ * more than half of the kept slots. See docs/adr/0017-fair-shares.md.
  */
 export class Slots {
   readonly #commonTotal: number
   readonly #keptTotal: number
   readonly #taken: Record<Share, TakenSlots> = { common: new TakenSlots(), kept: new TakenSlots() }
   #reserved = 0
-  /** The last time span in which all common slots were taken. Infinite while they are. */
+  /** The last time span in which all common slots were taken. `until` is infinite while they still are. */
   #full = { from: Number.NEGATIVE_INFINITY, until: Number.NEGATIVE_INFINITY }
   /** When the span before that ended. */
   #wasFullUntil = Number.NEGATIVE_INFINITY
@@ -116,8 +116,8 @@ export class Slots {
   }
 
   /**
-   * Puts an execution into a kept slot if it may have one. `hanging`: the result of `hanging()`. Returns whether it
-   * did.
+   * Puts an execution into a kept slot if it may use one. `hanging`: the result of `hanging()`. Returns whether the
+   * execution got a slot.
    */
   takeKept(item: HeldExecution, hanging: Set<string>): boolean {
     if (this.keptFree <= 0 || !mayUseKept(item.execution, hanging)) return false
@@ -131,9 +131,9 @@ export class Slots {
 
   /**
    * Returns whether another new task may get a kept slot. It isn't known yet whether a new task is quick, so new tasks
-   * get at most a quarter of the kept slots at a time, but at least one. New tasks that turn out to be slow don't count
-   * toward that quarter, but another quarter is always left to other executions, whatever their targets. If only one
-   * slot is kept, new tasks don't get it.
+   * get at most a quarter of the kept slots at a time, but at least one. New tasks that turn out to be slow no longer
+   * count toward that quarter. All new tasks together leave another quarter to other executions, regardless of target.
+   * If only one slot is kept, new tasks don't get it.
    */
   #hasRoomForNew(others: HeldExecution[]): boolean {
     const before = performance.now() - SLOW_MS
@@ -183,13 +183,16 @@ export class Slots {
     return targets
   }
 
-  /** Returns whether all common slots were taken at some time after `from` and before `to` (`performance.now()`). */
+  /** Returns whether all common slots were taken at some time between `from` and `to` (`performance.now()`). */
   wereFull({ from, to }: { from: number; to: number }): boolean {
     const last = this.#full.from < to ? this.#full.until : this.#wasFullUntil
     return last >= from
   }
 
-  /** A reserved slot may stay unused, so it doesn't count as taken. */
+  /**
+   * Records when all common slots become taken, and when one is free again. Reserved slots don't count as taken, since
+   * they may stay unused.
+   */
   #noteFull(): void {
     const isFull = this.#taken.common.size >= this.#commonTotal
     const wasFull = this.#full.until === Number.POSITIVE_INFINITY

@@ -1,25 +1,25 @@
-/** Minimum time that writing a start takes, in milliseconds. Assumed until the first start has been measured. */
+/** Minimum time assumed for writing a start, in milliseconds. Used until the first start has been measured. */
 const LEAST_MS = 4
 
-/** Maximum that one sample counts for, in milliseconds. A slower response was a hiccup that won't happen again. */
+/** Maximum that one measurement counts for, in milliseconds. A slower response is considered an exception. */
 const MOST_MS = 50
 
-/** Milliseconds that each of many simultaneous starts adds, and the maximum that all of them add. Measured. */
+/** Milliseconds that each of many simultaneous starts adds, and the maximum that they add together. Measured. */
 const EACH_MS = 0.03
 const ALL_MS = 1500
 
-/** A slow start is forgotten slowly: after this many quick starts, a third of its effect remains. */
+/** A slow start is forgotten slowly: after this many quick starts, about a third of its effect remains. */
 const MEMORY = 50
 
 /**
  * Decides how long before an execution is due its start is written, so that it runs on time and not one round trip
- * later. Follows how long recent starts took: the lead rises at once, since its purpose is to prevent late starts, and
- * falls gradually.
+ * later. Follows how long recent starts took. The lead rises at once, so that the next starts aren't late, and falls
+ * gradually.
  */
 export class StartLead {
   #tookMs = LEAST_MS
 
-  /** Returns milliseconds for `count` executions that start at the same time. */
+  /** Returns the lead in milliseconds for `count` executions that start at the same time. */
   before = (count: number): number => this.#tookMs + Math.min(ALL_MS, count * EACH_MS)
 
   /** Records that a statement which started `count` executions took `tookMs` milliseconds. */

@@ -26,9 +26,9 @@ const RETRY_MS = 250
 
 /** Callbacks that report what happened to executions. */
 type Listener = {
-  /** They have started, and their due time has come. */
+  /** The executions have started, and are due. */
   started(items: HeldExecution[]): void
-  /** It won't run here: it was freed, or has lost its claim. */
+  /** The execution won't run here: it was freed, or has lost its claim. */
   dropped(item: HeldExecution): void
 }
 
@@ -65,7 +65,7 @@ export class Starter {
     this.#onFreed = callback
   }
 
-  /** Free common slots, not counting those that the queue will take. */
+  /** Number of free common slots, except those that executions in the queue will take. */
   get freeSlots(): number {
     return Math.max(0, this.#slots.free - this.#ready.size)
   }
@@ -170,7 +170,7 @@ export class Starter {
     }
   }
 
-  /** Returns the executions that have started. The others have lost their claims. */
+  /** Writes the starts. Returns the executions that have started. The others have lost their claims. */
   async #write(held: HeldExecution[]): Promise<Set<Held>> {
     if (held.length === 0) return new Set()
     const now = performance.now()
@@ -189,7 +189,7 @@ export class Starter {
     if (items.length > 0) void this.#freeUntilDone(items)
   }
 
-  /** Frees executions. If that fails, retries until the leases expire, which frees them too. */
+  /** Frees executions. If that fails, retries until their leases expire; recover frees them then. */
   async #freeUntilDone(items: HeldExecution[]): Promise<void> {
     const held = items.filter(({ claim }) => !claim.lost)
     try {

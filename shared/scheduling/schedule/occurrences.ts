@@ -1,7 +1,7 @@
 import { runsBetween } from './cron/count.ts'
 import { nextAfter, type Schedule } from './schedule.ts'
 
-/** Occurrences by index, oldest first. A backlog of years costs no more than a backlog of minutes. */
+/** Occurrences by index, oldest first. They are computed instead of listed, so even a backlog of years costs little. */
 export type Occurrences = {
   count: number
   /** Returns an occurrence; index 0 is the oldest. */
@@ -11,8 +11,8 @@ export type Occurrences = {
 }
 
 /**
- * Returns the due occurrences: the cursor, which needn't fall on the schedule, and those that follow it up to `now`.
- * There are none if the cursor is in the future.
+ * Returns the due occurrences: the cursor, which needn't fall on the schedule, and the occurrences after it up to
+ * `now`. There are none if the cursor is in the future.
  */
 export function dueOccurrences(schedule: Schedule, cursor: Date, now: Date): Occurrences {
   const rest = cursor > now ? NONE : following(schedule, cursor, now)

@@ -41,7 +41,7 @@ export type DueTask = {
  *
  * If several are due, the latest one runs, and the others are skipped as misfires (with `fire_all`, they run one after
  * the other, oldest first). Occurrences that came due while the last run was open are overlaps, whatever their age. A
- * `once` task always runs.
+ * `once` task runs however late it is.
  */
 export function plan(task: DueTask, now: Date): Plan {
   const { schedule, cursor, runsLeft } = task
@@ -55,7 +55,9 @@ export function plan(task: DueTask, now: Date): Plan {
   return runsLeft === 1 && planned.run !== null ? endAfter(task, planned, planned.run, now) : planned
 }
 
-/** Skips everything that is due. With a fixed delay that is one occurrence, since the next one counts from its run. */
+/**
+ * Skips everything that is due. With a fixed delay, only one occurrence is due, since the next one depends on its run.
+ */
 export function skipAll(schedule: Schedule, cursor: Date, now: Date, reason: Skip['reason']): Plan {
   const isDelayed = schedule.kind === 'interval' && schedule.mode === 'fixed_delay'
   const due = dueOccurrences(schedule, cursor, isDelayed && cursor < now ? cursor : now)
@@ -67,8 +69,8 @@ const nextOf = (schedule: Schedule, cursor: Date, now: Date): Date | null =>
   cursor > now ? cursor : nextAfter(schedule, cursor, now)
 
 /**
- * Plans a fixed delay, which counts from the end of the last run. The cursor was set before that end was known, and is
- * corrected when it comes due.
+ * Plans a task with a fixed delay, which counts from the end of the last run. The cursor was set before that end was
+ * known, and is corrected when it comes due.
  */
 function planDelayed({ schedule, cursor, busy }: DueTask, now: Date): Plan {
   const delay = schedule.kind === 'interval' ? schedule.milliseconds : 0
@@ -136,7 +138,9 @@ function planOverlapped(
   return { run: runs ? due.at(until - 1) : null, skips, next }
 }
 
-/** With `fire_all`, the cursor moves to the occurrence right after the one that runs. The rest is planned later. */
+/**
+ * Plans the next run under `fire_all`. The cursor moves to the occurrence right after it, so the rest is planned later.
+ */
 function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
   const { overlapped, before, after } = split(task, due)
   const given = Math.max(0, size(before) + size(after) - FIRE_ALL_LIMIT)

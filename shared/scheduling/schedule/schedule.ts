@@ -139,7 +139,7 @@ const parsed = new Map<string, Cron>()
 const PARSED_LIMIT = 10_000
 
 /**
- * Parses an expression, or returns it from memory: parsing costs more than finding the next occurrence, and the same
+ * Parses an expression, or returns it from memory. Parsing takes longer than finding the next occurrence, and the same
  * expressions are needed again and again.
  */
 function readCron(expression: string): Cron {
@@ -157,8 +157,9 @@ function readCron(expression: string): Cron {
 }
 
 /**
- * Returns the first occurrence of a new schedule. An interval starts at once or, with a `startAt`, at that time or in
- * step with it. Throws `invalid` if there is none, and for `once`, whose time must be given.
+ * Returns the first occurrence of a new schedule. For an interval, that is `now` or, with a `startAt`, the first time
+ * from `now` on that is a whole number of intervals after `startAt`. Throws `invalid` if there is no occurrence, and
+ * for `once`, whose time must be given.
  */
 export function firstOccurrence(schedule: Schedule, now: Date): Date {
   if (schedule.kind === 'once') {
@@ -179,8 +180,8 @@ export function firstOccurrence(schedule: Schedule, now: Date): Date {
 }
 
 /**
- * Returns the first occurrence strictly after `after`, or null if there is none. An interval keeps its rate from
- * `anchor`, one of its occurrences: anchor + k × interval, so it never drifts.
+ * Returns the first occurrence strictly after `after`, or null if there is none. Intervals are counted from `anchor`,
+ * which is one of the occurrences (anchor + k × interval), so they never drift.
  */
 export function nextAfter(schedule: Schedule, anchor: Date, after: Date): Date | null {
   const next = schedule.kind === 'once' ? null : unbounded(schedule, anchor, notBeforeStart(schedule, after))
@@ -202,8 +203,8 @@ function unbounded(schedule: Exclude<Rule, { kind: 'once' }>, anchor: Date, afte
 }
 
 /**
- * Returns the milliseconds by which each occurrence of a task is delayed. The delay is always the same, from a hash of
- * the name, so that tasks with the same schedule spread over `jitterSeconds` instead of starting together.
+ * Returns the milliseconds by which each occurrence of a task is delayed. The delay is derived from a hash of the name,
+ * so it is always the same. Tasks with the same schedule spread over `jitterSeconds` instead of starting together.
  */
 export function jitterMs(name: string, jitterSeconds: number): number {
   if (jitterSeconds === 0) return 0

@@ -16,8 +16,8 @@ type Found = {
 }
 
 /**
- * Returns the ids of the settlements that were written after all, by an earlier statement whose response was lost. Logs
- * what happened to the others. Never throws.
+ * Returns the execution ids of the settlements that were written after all, by an earlier statement whose response was
+ * lost. Logs what happened to the others. Never throws.
  */
 export async function explain(sql: Queryable, missing: Settlement[]): Promise<Set<number>> {
   const executions = missing.map(({ execution }) => execution)

@@ -41,7 +41,8 @@ export function cleanText(text: string): string {
 }
 
 /**
- * Escapes that `jsonb` rejects: NUL, and lone surrogates. (JSON.stringify never escapes surrogates that form a pair.)
+ * Matches every escape in JSON, and captures those that `jsonb` rejects: NUL and lone surrogates. (JSON.stringify never
+ * escapes surrogates that form a pair.)
  */
 const ESCAPE = /\\(?:u(0000|d[89a-f]..)|.)/g
 

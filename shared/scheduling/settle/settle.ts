@@ -24,7 +24,7 @@ export type Settlement = {
 
 /**
  * A claim that this process is done with. `ends`: the number of executions in the claim, if all of them have ended once
- * this is written; otherwise null.
+ * this settlement is written; otherwise null.
  */
 export type DoneClaim = { id: string; ends: number | null }
 
@@ -136,8 +136,8 @@ async function write(
 }
 
 /**
- * Returns the update that ends executions. Its rows have what the ledger needs, and `over_limit`: whether the task has
- * failed as often in a row as its `pause_after_failures` allows.
+ * Returns the update that ends executions. Its rows have what the ledger needs, and `over_limit`: whether the task's
+ * consecutive failures have reached its `pause_after_failures`.
  */
 function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number, Result>): Fragment {
   // Each claim id is sent once, and referred to by its number.
@@ -201,10 +201,10 @@ const endedRow = reusable(
 )
 
 /**
- * Returns the CTEs `done` and `gone`, which remove claims that have no open execution. They don't rely on this
- * process's record: either this statement and confirmed earlier statements have ended everything that the claim names,
- * or each of its tasks is checked. A claim that another transaction has locked (a heartbeat, recover) stays. It is
- * removed later, or when its lease has expired.
+ * Returns the CTEs `done` and `gone`, which remove claims that have no open execution. A claim is removed if this
+ * statement and confirmed earlier statements have ended all executions that it names. Otherwise each of its tasks is
+ * checked, since this process's record may be incomplete. A claim that another transaction has locked, for example a
+ * heartbeat or recover, stays. It is removed later, or when its lease has expired.
  */
 const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): Fragment => sql`
   , done as (

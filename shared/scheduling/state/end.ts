@@ -1,12 +1,9 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
-/** Returns the SET clause that ends an execution. The same statement copies it into the ledger. */
+/** Returns the SET clause that ends an execution. The same statement must copy it into the ledger. */
 export const ended = (sql: Queryable): Fragment => sql`status = null, unheld_due_at = null`
 
-/**
- * Returns what else to set when the execution that ends has run: occurrences that came due until now overlapped with
- * it.
- */
+/** Returns what else to set if the execution has run. Occurrences that came due until now overlapped with it. */
 export const ranUntilNow = (sql: Queryable): Fragment => sql`busy_until = greatest(now(), s.started_at)`
 
 /**

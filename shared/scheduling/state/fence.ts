@@ -13,8 +13,8 @@ export const held = (sql: Queryable, executions: Held[]): Fragment => sql`
 
 /**
  * Returns the fence: true while the row `s` of `task_state` still has the open execution of `c`, under the same claim.
- * The coalesce hides the condition from the planner. With statistics from a time when nothing was open, it would expect
- * a single matching row, and start by reading the whole table.
+ * The coalesce hides the condition from the planner. With statistics from a time when nothing was open, the planner
+ * would expect a single matching row, and start by reading the whole table.
  */
 export const fenced = (
   sql: Queryable,

@@ -4,9 +4,9 @@ import { intoLedger, ledgerColumns } from './ledger.ts'
 import { mayGoOn, PAUSED } from './requeue.ts'
 
 /**
- * Frees running executions for the next claim, as the same attempts, since a shutdown isn't a failure. Executions that
- * were asked to stop, or whose tasks are paused, end as cancelled instead. Returns the ids of the executions that were
- * still held.
+ * Frees running executions, so that the next claim can have them. Their attempt numbers stay the same, since a shutdown
+ * isn't a failure. Executions that were asked to stop, or whose tasks are paused, end as cancelled instead. Returns the
+ * ids of the executions that were still held.
  */
 export async function handBack(sql: Queryable, executions: Held[]): Promise<number[]> {
   const rows = await sql<{ id: number }[]>`

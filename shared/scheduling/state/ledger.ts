@@ -43,9 +43,9 @@ export async function insertSkips(tx: Queryable, skips: (Skip & { taskId: number
 }
 
 /**
- * The states, `s`, of tasks that may have an open execution: tasks that a claim names, and tasks that wait for a claim.
- * Each state is looked up by its key (`offset 0` prevents any other plan). Few executions are open, but before `claims`
- * has statistics, the planner expects thousands and would read all of `task_state`.
+ * Returns a FROM item with the states `s` of tasks that may have an open execution: tasks that a claim names, and tasks
+ * that wait for a claim. Each state is looked up by its key (`offset 0` prevents any other plan). Few executions are
+ * open, but before `claims` has statistics, the planner expects thousands and would read all of `task_state`.
  */
 export const maybeOpen = (sql: Queryable) => sql`
   (

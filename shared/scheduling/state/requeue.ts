@@ -11,8 +11,8 @@ export const mayGoOn = (sql: Queryable): Fragment => sql`
 export const PAUSED = 'the task was paused'
 
 /**
- * Queues the next attempts of `once` tasks whose only occurrence was cut short by a pause, between two attempts or
- * after a loss, since nothing else would bring it back. For tasks that are being resumed. The rows must be locked.
+ * Queues the next attempts of `once` tasks that are being resumed, if the pause cut their only occurrence short,
+ * between two attempts or after a loss. Nothing else would bring that occurrence back. The rows must be locked.
  */
 export async function requeueCutShort(tx: Queryable, taskIds: number[]): Promise<void> {
   await tx`

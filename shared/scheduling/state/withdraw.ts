@@ -16,8 +16,8 @@ export const isUnrun = (tx: Queryable): Fragment => tx`
 export const isAhead = (tx: Queryable): Fragment => tx`${isUnrun(tx)} and s.due_at > now()`
 
 /**
- * Withdraws a task's claimed execution that isn't due yet, or frees one that is due but hasn't started, since its
- * worker knows the task as it was before. Returns the cursor.
+ * Withdraws a task's execution if it isn't due yet. Otherwise frees it if it is claimed but hasn't started, since its
+ * worker knows only the task's previous version. Returns the cursor.
  */
 export async function withdrawUnstarted(tx: Queryable, taskId: number): Promise<Date | null> {
   await tx`

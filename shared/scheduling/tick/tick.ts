@@ -46,7 +46,7 @@ export async function tick(
   const found = await findWork(sql, memory.clock, options)
   const recovered = await repair(sql, memory, found)
   const mayHaveFreed = found.isLeaseOver || found.isPauseOver || found.hasQueuedRun
-  // Executions that were just freed became due after the clock was read.
+  // Executions that were just requeued or opened became due after the clock was read.
   const clock = mayHaveFreed && !options.now ? await memory.clock.read(sql) : found.clock
   const findings = {
     isDueNow: found.isDueNow || mayHaveFreed,
@@ -84,7 +84,9 @@ async function sweepWhenDue(sql: Database, memory: TickMemory, { leaseSeconds }:
   memory.sweepAt = performance.now() + (await sweep(sql, { leaseSeconds }))
 }
 
-/** Runs `work` and logs its failure, which must not keep due tasks from being claimed. The next tick tries again. */
+/**
+ * Runs `work`. If it fails, logs the error and returns, so that due tasks are still claimed. The next tick tries again.
+ */
 async function attempt<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work()
@@ -106,8 +108,8 @@ type Found = Findings & {
 
 /**
  * Finds out what needs to be done, with one statement that reads the first entry of five indexes. Most ticks cost no
- * more than that. The times are compared here, because a query plan that doesn't know their values may read a whole
- * table.
+ * more than that. The times are compared in this process. If the statement compared them, a plan made without knowing
+ * their values might read a whole table.
  */
 async function findWork(
   sql: Database,

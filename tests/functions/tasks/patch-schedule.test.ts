@@ -89,6 +89,13 @@ test('changing the jitter of a once task keeps its occurrence', async () => {
   expect(await moved({ jitter_seconds: 0 })).toBe(at)
 })
 
+test('changing the time zone of a once task with jitter keeps its next run', async () => {
+  const at = '2990-01-01T00:00:00.000Z'
+  const once = { schedule_type: 'once', interval_seconds: null, jitter_seconds: 3600 }
+  await insertTask({ ...once, next_run_at: at, timezone: 'UTC' })
+  expect(await moved({ timezone: 'Asia/Tokyo' })).toBe(at)
+})
+
 test('changing end_at keeps a next_run_at that was set explicitly', async () => {
   const [ran, given] = [await nowPlus(-10), await nowPlus(86_400)]
   await insertTask({ next_run_at: given })

@@ -4,8 +4,8 @@ export type Civil = { year: number; month: number; day: number }
 const DAYS_OF_ERA = 146_097
 
 /**
- * Returns the days from 1970-01-01 to a date in any year. (`Date.UTC` would read the years 0 to 99 as 1900 to 1999.)
- * Based on Howard Hinnant's days_from_civil.
+ * Returns the number of days from 1970-01-01 to a date in any year. (`Date.UTC` would read the years 0 to 99 as 1900 to
+ * 1999.) Based on Howard Hinnant's days_from_civil.
  */
 export function dayNumber({ year, month, day }: Civil): number {
   const shifted = month <= 2 ? year - 1 : year

@@ -3,7 +3,7 @@ import { civilOf, lengthOf, weekdayOf } from './civil.ts'
 import type { CronFields } from './cron-expression.ts'
 import type { Field, MonthDay } from './cron-field.ts'
 
-/** The days of a cron expression, on a clock that never changes. */
+/** The days and times of a cron expression, on a clock that never changes. */
 export type Calendar = {
   fields: CronFieldCollection
   /** Handles `L`, `W` and `#`, which no list of values can express; null if the expression has none of them. */
@@ -19,9 +19,9 @@ const DAY = 86_400 * SECOND
 const FIRST_DATE = -8.64e15
 
 /**
- * Returns an expression's calendar. cron-parser reads plain lists of values. It has no `W` and only one `#`, so for
- * `L`, `W` and `#` it gets every day that they may pick, and `matchesDay` keeps the right days. `nextWall` walks over
- * months itself, since cron-parser would check each day, for up to 40 years.
+ * Returns an expression's calendar. cron-parser gets only plain lists of values, since it doesn't support `W` and
+ * allows only one `#`. For `L`, `W` and `#`, the list has every day that they may pick, and `matchesDay` selects the
+ * right ones. `nextWall` walks over months itself, since cron-parser would check each day, for up to 40 years.
  */
 export function calendarOf(fields: CronFields): Calendar {
   const { second, minute, hour, dayOfMonth, month, dayOfWeek } = fields
@@ -90,7 +90,8 @@ function hasDay(calendar: Calendar, days: number): boolean {
 }
 
 /**
- * Returns the matching days of a month as bits; bit 0 is the first. `first`: its first day, in days after 1970-01-01.
+ * Returns the matching days of a month as bits; bit 0 is the first day. `first`: the month's first day, in days since
+ * 1970-01-01.
  */
 function daysOf(calendar: Calendar, year: number, month: number, first: number): number {
   if (!has(calendar.fields.month.values, month)) return 0

@@ -1,6 +1,6 @@
 import { InvalidCron } from './invalid-cron.ts'
 
-/** A day as the rules see it; `weekday` counts from Sunday = 0. */
+/** A day of a month. `weekday`: Sunday is 0. `lastDay`: the number of days in the month. */
 export type MonthDay = { day: number; weekday: number; lastDay: number }
 
 /**
@@ -12,7 +12,7 @@ export type DayRule = { candidates: number[]; minDay: number; matches: (date: Mo
 /** `values` are sorted and unique; `text` is kept because `*` and a full range mean different things. */
 export type Field = { text: string; values: number[]; rules: DayRule[] }
 
-/** `max` is the largest value that may be written, `last` is where `*` and an open step (`5/15`) end. */
+/** `max`: the largest value that may be written. `last`: the value at which `*` and an open step (`5/15`) end. */
 export type FieldSpec = {
   name: string
   min: number

@@ -21,14 +21,15 @@ const YEARS_AHEAD = 40
 const LAST_INSTANT = 8.64e15 - 2 * DAY
 
 /**
- * The longest gap, in milliseconds, whose runs are made up for. A longer gap is a move across the date line (Apia
- * 2011): that day never happened there, so nothing runs for it.
+ * The longest gap, in milliseconds, whose runs are made up for. A longer gap is a move across the date line, as in Apia
+ * in 2011: that day never happened there, so nothing runs for it.
  */
 const LONGEST_GAP_MADE_UP = 3 * HOUR
 
 /**
- * Parses five fields, or six with seconds first; names, lists, ranges, steps, `L`, `LW`, `15W`, `5L`, `1#2`, macros.
- * Throws InvalidCron with a message that says what is wrong and where, also if the expression can never fire.
+ * Parses five fields, or six with seconds first. Supports names, lists, ranges, steps, `L`, `LW`, `15W`, `5L`, `1#2`,
+ * and macros. Throws InvalidCron with a message that says what is wrong and where. An expression that can never fire is
+ * invalid.
  */
 export function parseCron(expression: string): Cron {
   const text = normalizeExpression(expression)
@@ -45,7 +46,7 @@ export function describeCron(expression: string): string {
 /**
  * Returns the first run strictly after `after`, or null if there is none within 40 years. Clock changes are handled as
  * in Vixie cron. An expression that follows the clock runs whenever the clock shows its time, so never in a gap and
- * twice in a repeated hour. A fixed time runs once: at the first instant after a gap, and in the first pass of a
+ * twice in a repeated hour. A fixed time runs once: right after a gap that contains it, and only in the first pass of a
  * repeated hour. Throws RangeError for a zone that Intl doesn't know and for an invalid date.
  */
 export function nextOccurrence(cron: Cron, timezone: string, after: Date): Date | null {
@@ -62,7 +63,8 @@ export function isMadeUp(cron: Cron, gap: Gap): boolean {
 }
 
 /**
- * Walks the matching wall times after `wallFrom`. A wall time without a run is in a gap, which is skipped in one step.
+ * Returns the first run after `after` and up to `until`, or null. Walks over the matching wall times after `wallFrom`.
+ * A wall time that the clock never shows is in a gap, which is skipped in one step.
  */
 function firstRun(cron: Cron, zone: string, wallFrom: number, after: number, until: number): number | null {
   let cursor = wallFrom
@@ -79,8 +81,8 @@ function firstRun(cron: Cron, zone: string, wallFrom: number, after: number, unt
 }
 
 /**
- * Returns the wall time to start from. In the second pass of a repeated hour, a fixed time has nothing left to do until
- * that hour ends.
+ * Returns the wall time to start from. Fixed times don't run in the second pass of a repeated hour, so in that pass the
+ * search starts at the end of the hour.
  */
 function startingWall(cron: Cron, zone: string, from: number): number {
   const wall = wallAt(zone, from)

@@ -4,7 +4,7 @@ const SECOND = 1000
 const DAY = 86_400 * SECOND
 const MAX_FORMATTERS = 512
 
-/** More than any offset that a zone has ever had, in milliseconds (Manila -15:56, Metlakatla +15:02). */
+/** Larger than any offset that a zone has ever had, in milliseconds (Manila -15:56, Metlakatla +15:02). */
 const OFFSET_REACH = 16 * 3_600 * SECOND
 const LAST_INSTANT = 8.64e15
 
@@ -60,14 +60,15 @@ export function offsetAt(zone: string, instant: number): number {
   return sign === '-' ? -size : size
 }
 
-/** Returns what the zone's clock shows, as milliseconds of a UTC clock that shows the same. */
+/** Returns what the zone's clock shows, as the timestamp at which a UTC clock shows the same. */
 export function wallAt(zone: string, instant: number): number {
   return instant + offsetAt(zone, instant)
 }
 
 /**
- * Returns the instants at which the zone's clock shows `wall`, earliest first: one, two in a repeated hour, none in a
- * gap. It checks both sides of one clock change; no zone has had two within 48 hours (since 1830, as of tzdata 2026).
+ * Returns the instants at which the zone's clock shows `wall`, earliest first: normally one, but two in a repeated hour
+ * and none in a gap. Assumes at most one clock change near `wall`: according to tzdata 2026, no zone has had two within
+ * 48 hours since 1830.
  */
 export function instantsOf(zone: string, wall: number): number[] {
   const before = offsetAt(zone, wall - OFFSET_REACH)
@@ -92,7 +93,7 @@ export function nextSetBack(zone: string, instant: number): number | null {
   return bisect(instant, instant + DAY, (later) => offsetAt(zone, later) < offset)
 }
 
-/** Returns the gap that ended within the day up to and including `instant`, or null. */
+/** Returns the gap that ended at `instant` or in the 24 hours before it, or null. */
 export function lastGap(zone: string, instant: number): Gap | null {
   const from = instant - DAY
   const size = offsetAt(zone, instant) - offsetAt(zone, from)
@@ -112,7 +113,8 @@ const changes = new Map<string, Change[]>()
 const MAX_YEARS = 20_000
 
 /**
- * Returns a zone's clock changes in a UTC year, oldest first. Checks every other day, once per zone and year: 0.3 ms.
+ * Returns a zone's clock changes in a UTC year, oldest first. Checks every other day, once per zone and year, which
+ * takes 0.3 ms.
  */
 function changesIn(zone: string, year: number): Change[] {
   const key = `${zone} ${year}`
