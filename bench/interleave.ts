@@ -13,8 +13,8 @@ export type Plan = {
 }
 
 /**
- * Runs every case of a row. Systems take turns (A B C, A B C), so that a noisy minute affects all of them and their
- * ratios hold. A system that didn't finish in time isn't tried again, since the result would be the same.
+ * Runs every case of a row. Systems take turns (A B C, A B C). A noisy minute then affects all of them alike, and their
+ * ratios stay valid. A system that didn't finish in time isn't tried again, since the result would be the same.
  */
 export async function interleave(row: Row, cases: Case[], plan: Plan): Promise<Result[]> {
   const results: Result[] = []

@@ -23,14 +23,15 @@ node bench/report.ts --svg docs/benchmarks.svg results.json > docs/benchmarks.md
 \`--rows\`, \`--systems\` and \`--repetitions\` select what to measure. \`--quick\` takes less than a minute and only
 shows that everything runs. The first run installs the other schedulers into \`bench/node_modules\`; the product doesn't
 depend on them. If \`DATABASE_URL\` is set, the benchmark uses that server, and the role must be allowed to create
-databases. Otherwise it starts an embedded server in a temporary folder, as durable as in production. The floor needs
-\`pgbench\` on the path (Debian: \`apt-get install postgresql-contrib\`).
+databases. Otherwise it starts an embedded server in a temporary folder, with PostgreSQL's default durability settings.
+The systems \`floor\` and \`floor-open-index\` need \`pgbench\` on the path. On Debian, run
+\`apt-get install postgresql-contrib\`.
 
 ## How it is measured
 
 - Each system runs in its own process with its own database. Systems take turns on the same server (A B C, A B C),
-  once per repetition. Each measurement starts with a checkpoint. A separate process then fills the tables, which are
-  vacuumed and analyzed.
+  once per repetition. Each measurement starts with a checkpoint. A separate process then fills the tables. Finally, the
+  tables are vacuumed and analyzed.
 - Numbers are medians, with the range in brackets. \`ours\` is this scheduler. The column \`of ours\` is the median of the
   ratios to \`ours\` within each repetition, since noise that lasts a minute affects all systems alike. These ratios are
   the most reliable numbers, followed by CPU and WAL per run. Single rates are the least reliable.

@@ -4,7 +4,7 @@ import type { Case, Row } from './row.ts'
 
 type Columns = { type: string; params: unknown; [column: string]: unknown }
 
-/** Inserts `count` identical tasks, due at `cursor`, an SQL expression. */
+/** Inserts `count` tasks that differ only in name. `cursor` is an SQL expression for their due time. */
 const insert = async (
   sql: postgres.Sql,
   count: number,

@@ -14,9 +14,9 @@ const drainWith = (processes: number, jobs: number): Case => ({
 
 export const processes: Row = {
   name: 'processes',
-  title: 'One, two and three processes',
+  title: 'Several processes on one database',
   about:
-    'Several processes drain one database, which shows how much they slow each other down. On a machine with few cores, the database is the bottleneck.',
+    'One, two or three processes drain one database, which shows how much they slow each other down. On a machine with few cores, the database is the bottleneck.',
   metrics: [rate, ...costMetrics],
   systems: bestSystems.filter((name) => name !== 'agenda-best'),
   repetitions: 3,

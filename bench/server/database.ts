@@ -11,9 +11,9 @@ export async function createDatabase(url: string, system: string): Promise<Datab
   made += 1
   const name = `bench_${system.replaceAll('-', '_')}_${process.pid}_${made}`
   await asAdmin(url, async (admin) => {
-    // Flushes writes left over from earlier trials. Pages created after a checkpoint don't need full-page
-    // images, which would otherwise be most of a short row's WAL. Only a superuser or a member of pg_checkpoint may do
-    // this. Without the checkpoint, the results are noisier.
+    // Flushes writes left over from earlier trials. Pages created after a checkpoint don't need full-page images, which
+    // would otherwise be most of a short row's WAL. Only a superuser or a member of pg_checkpoint may run a checkpoint.
+    // For other roles it fails, and the results are noisier.
     await admin`checkpoint`.catch(() => {})
     await admin`create database ${admin(name)}`
   })
@@ -53,7 +53,7 @@ export async function whenAlone(admin: Sql, database: string): Promise<void> {
 
 /**
  * Gives the planner the statistics that a server would have after running for a while. Empty tables are skipped:
- * once analyzed, they would count as having zero pages, and the planner could choose any plan until the next analyze.
+ * if analyzed, they would count as having zero pages, and the planner could choose a bad plan until the next analyze.
  */
 export async function settleDown(url: string): Promise<void> {
   await asAdmin(url, async (admin) => {

@@ -8,7 +8,7 @@ export type SystemEntry = {
   best: boolean
   /** Returns how many of the seeded one-time jobs are done, according to the system's tables. */
   done(sql: Sql, seeded: number): Promise<number>
-  /** Returns the number of runs of recurring jobs. Null if the tables don't keep them, so that handlers count them. */
+  /** Returns the number of runs of recurring jobs. Null if the tables don't keep runs; the handlers then count them. */
   runs: ((sql: Sql) => Promise<number>) | null
   /** How far in the past a job that recurs every second must start to be always due, in milliseconds. */
   alwaysDueSinceMs: number
@@ -41,7 +41,7 @@ const pgBoss: Kind = {
   alwaysDueSinceMs: DAY_MS,
 }
 
-/** Finished jobs are deleted, so `done` counts the remaining jobs, except jobs that are due in a year. */
+/** graphile-worker deletes finished jobs, so `done` counts the remaining jobs. Jobs due in a year don't count. */
 const graphile: Kind = {
   module: module('../peers/graphile-worker.ts'),
   done: async (sql, seeded) =>

@@ -18,7 +18,7 @@ async function openTables(url: string): Promise<System> {
       await migrate(sql)
     },
     seed: (seed) => seedTasks(sql, seed),
-    start: () => Promise.reject(new Error('opened with role fill')),
+    start: () => Promise.reject(new Error("can't start: opened with the role fill")),
     stop: () => sql.end(),
   }
 }
@@ -31,7 +31,7 @@ async function openProduct(): Promise<System> {
   const { tick } = await import('../../shared/scheduling/tick/tick.ts')
   const { memory } = await import('../../functions/program.ts')
   let running: Awaited<ReturnType<typeof serve>> | undefined
-  const refuse = () => Promise.reject(new Error('not opened with role fill'))
+  const refuse = () => Promise.reject(new Error("can't install or seed: not opened with the role fill"))
   return {
     install: refuse,
     seed: refuse,

@@ -12,7 +12,7 @@ type Sql = postgres.Sql
 export type Crowd = {
   /** Inserts the crowd. The URL `target` stops responding once it hangs; the URL `fast` always responds at once. */
   insert(sql: Sql, urls: { target: string; fast: string }): Promise<unknown>
-  /** Seconds that the target responds before it hangs. If unset, it hangs from the start. */
+  /** Seconds until `target` hangs. Until then, it responds at once. If unset, it hangs from the start. */
   quickSeconds?: number
   /** Creates all probes before the crowd, since the scheduler couldn't tell a new probe from the crowd. */
   knownOnly?: true

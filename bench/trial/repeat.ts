@@ -15,7 +15,7 @@ export type Repeat = {
 
 const LIMIT_SECONDS = 20
 
-/** No system reaches this many runs per second. pgbench needs the number of runs in advance. */
+/** More runs per second than any system reaches. pgbench needs to know the number of runs in advance. */
 const MOST_PER_SECOND = 60_000
 
 type Mark = Usage & { runs: number; cpuUs: number; commits: number }
@@ -34,7 +34,7 @@ export async function repeat(trial: Trial, database: Database, options: Repeat):
         return { values: { rate: 0 }, note: `no run in ${LIMIT_SECONDS} s` }
       }
       await wait(warmUpSeconds * 1000)
-      // A worker counts CPU time from its own start.
+      // Without a warm-up, the measurement begins when the worker's own does. The worker's CPU time is then 0.
       const from =
         warmUpSeconds === 0
           ? { ...start, atMs: beganMs(workers), cpuUs: 0 }
@@ -87,7 +87,7 @@ function rates(from: Mark, to: Mark): Values {
     runs: to.runs - from.runs,
     seconds,
     ...costs(from, to, runs, to.cpuUs - from.cpuUs),
-    // Open sessions report only once a second, which makes no difference over many seconds.
+    // Open sessions report their commits only once a second. Over many seconds, the error doesn't matter.
     commits_per_1000: (to.commits - from.commits) / (runs / 1000),
   }
 }

@@ -61,7 +61,7 @@ async function watch(
   const sql = postgres(database.url, { max: 1, fetch_types: false })
   let asked = 3
   try {
-    // Usage is read before the first claim, which already writes a whole batch.
+    // Reads the usage before the system starts, since its first claim already writes WAL for a whole batch.
     const before = await readUsage(sql)
     const deadline = performance.now() + limitSeconds * 1000
     const starting = Promise.all(workers.map((worker) => worker.start()))

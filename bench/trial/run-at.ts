@@ -81,7 +81,7 @@ async function watch(
       const deadline = performance.now() + AHEAD_MS + lastsMs + options.limitSeconds * 1000
       const started = await reach([worker], runs, deadline)
       const isDone = async () => (await trial.system.done(sql, runs)) >= runs
-      // Recurring jobs are never done.
+      // Recurring jobs never finish, so only their starts count.
       const done = started && (runsOfEach > 1 || (await until(isDone, deadline)))
       const to = await readUsage(sql)
       const summary = await worker.summary()

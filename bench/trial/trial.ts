@@ -13,7 +13,7 @@ export type Values = Record<string, number>
 /** A trial's result: numbers, and an optional note, such as the progress of a system that didn't finish in time. */
 export type Outcome = { values: Values; note?: string }
 
-/** Returns the longest delays of the workers' event loops: for any reason, and caused by the workers' own code. */
+/** Returns the workers' longest event loop delay, and the longest CPU burst of a worker's own thread. */
 export const heldUp = (summaries: Summary[]): Values => ({
   event_loop_max_ms: Math.max(...summaries.map(({ eventLoop }) => eventLoop.maxMs)),
   event_loop_own_max_ms: Math.max(...summaries.map(({ eventLoop }) => eventLoop.ownMaxMs)),

@@ -52,7 +52,7 @@ export class Worker {
   start = () => this.#call<string | null>({ call: 'start' }, 60_000)
   idle = (times: number) => this.#call<number[]>({ call: 'idle', times }, 120_000)
   load = (loads: Load[]) => this.#call<LoadResult[]>({ call: 'load', loads }, 600_000)
-  /** CPU time since the system started, in microseconds. */
+  /** CPU time since the worker's measurement began, in microseconds. */
   cpuUs = () => this.#call<number>({ call: 'cpu' }, 60_000)
   summary = () => this.#call<Summary>({ call: 'summary' }, 60_000)
 

@@ -35,9 +35,9 @@ export type Summary = {
   /** CPU time since the measurement began, in microseconds. */
   cpuUs: number
   /**
-   * `maxMs` is the longest delay of the event loop, whatever the cause. `ownMaxMs` is the maximum CPU time that its
-   * thread used between two timers 5 ms apart: the delay that its own work causes even on an idle machine, up to 5 ms
-   * too high. The two maximums may come from different moments.
+   * `maxMs` is the longest delay of the event loop, whatever the cause. `ownMaxMs` is the maximum CPU time that the
+   * loop's thread used between two timers 5 ms apart. It shows the delay that the thread's own work causes even on an
+   * idle machine, and may be up to 5 ms too high. The two maximums may come from different moments.
    */
   eventLoop: { maxMs: number; ownMaxMs: number }
   rssBytes: number

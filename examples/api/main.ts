@@ -1,6 +1,6 @@
+// Creates a task by name, waits for its first run, prints the result and deletes the task.
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** Creates a task by name, waits for its first run, prints the result and deletes the task. */
 const API = process.env.API_URL ?? 'http://localhost:8000'
 const KEY = process.env.API_KEY ?? 'changeme'
 

@@ -1,7 +1,7 @@
 import type { Database } from '../../shared/db.ts'
 import type { Call } from './target.ts'
 
-/** Checks the promises that must hold no matter what crashed. Each query returns the rows that violate one promise. */
+/** Returns the rows that violate each promise. The promises must hold no matter what crashed. */
 export async function audit(sql: Database, calls: Call[]): Promise<Record<string, readonly unknown[]>> {
   return {
     overlapping: await sql`

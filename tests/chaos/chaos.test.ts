@@ -7,7 +7,7 @@ import { audit } from './audit.ts'
 import { type Replica, startReplica } from './replica.ts'
 import { startTarget, type Target } from './target.ts'
 
-/** CHAOS_SEED repeats an earlier run's random choices. CHAOS_SECONDS sets the duration. Process timing still varies. */
+/** CHAOS_SEED repeats an earlier run's random choices, but not its process timing. CHAOS_SECONDS sets the duration. */
 const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const seconds = Number(process.env.CHAOS_SECONDS ?? 12)
 const choices = fc.sample(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), {

@@ -189,7 +189,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       }
     })
 
-    test('stops a run at its timeout', async () => {
+    test('stops a run when it times out', async () => {
       const sleep = { type: 'sleep', params: { duration: 60 }, timeout_seconds: 0.2 }
       const { id } = await create({ name: 'too slow', ...everyHour, ...sleep })
       await eventually(async () =>

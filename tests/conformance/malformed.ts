@@ -17,7 +17,7 @@ const post = (title: string, text: string | Buffer, status = 422): Malformed => 
   body: text,
 })
 
-/** Returns a POST /tasks request with a valid task and one more field. The last value of a duplicate field wins. */
+/** Returns a POST /tasks request with a valid task and an extra field. The last value of a duplicate field wins. */
 const field = (text: string): Malformed => post(text.slice(0, 60), `{${valid},${text}}`)
 
 const get = (path: string, status = 422): Malformed => ({ title: `GET ${path.slice(0, 60)}`, path, status })

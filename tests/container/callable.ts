@@ -1,6 +1,6 @@
 import type { LambdaHandler } from '../../infra/service/handlers.ts'
 
-/** Returns a function without routes, in the form that `readService` returns, and its handler. */
+/** Returns a handler with the definition of its function, as `readService` returns it. The function has no routes. */
 export const callable = (name: string, handler: unknown) => ({
   fn: {
     name,

@@ -32,7 +32,7 @@ afterAll(async () => {
 
 async function post(path: string, body: object): Promise<void> {
   const [first] = replicas
-  if (!first) throw new Error('no replica')
+  if (!first) throw new Error('no replica is running')
   const headers = { 'x-api-key': API_KEY, 'content-type': 'application/json' }
   const answer = await send(first.url, { method: 'POST', path, headers, body: JSON.stringify(body) })
   expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300)

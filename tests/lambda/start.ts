@@ -29,7 +29,7 @@ type Deployed = { lambda: Lambda; template: Template; url: string; end(): Promis
 
 /**
  * Starts the packaged functions as on AWS: an HTTP API calls them, and they call each other through the Invoke API.
- * The variables in `env` are added to the template's and override them, such as the secrets from Secrets Manager.
+ * The variables in `env`, such as secrets from Secrets Manager, are added to the template's and override them.
  */
 export async function deploy(env: Record<string, string>): Promise<Deployed> {
   const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-lambda-'))

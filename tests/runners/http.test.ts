@@ -87,7 +87,7 @@ describe('a response status', () => {
     })
   })
 
-  test('that redirects is a success, and is not followed', async () => {
+  test('of a redirect is a success, and the redirect is not followed', async () => {
     await using target = await startTarget(answer(302, { location: '/elsewhere' }))
     expect(await call({ url: target.url })).toEqual(success(302))
     expect(target.seen).toHaveLength(1)
@@ -181,7 +181,7 @@ describe('an http task', () => {
     ])
   })
 
-  test('closes the request at its timeout', async () => {
+  test('closes the request when the run times out', async () => {
     const { promise: closed, resolve: close } = Promise.withResolvers<void>()
     await using target = await startTarget((response) => response.on('close', close))
     await due({ params: { url: target.url }, timeout_seconds: 0.2 })
@@ -219,7 +219,7 @@ describe('a response', () => {
     expect(sent).toBeLessThan(1600)
   })
 
-  test('that never ends runs into the timeout', async () => {
+  test('that never ends is aborted by the timeout', async () => {
     await using target = await startTarget((response) => response.writeHead(200).write('a'))
     const outcome = call({ url: target.url }, AbortSignal.timeout(100))
     await expect(outcome).rejects.toThrow('aborted due to timeout')

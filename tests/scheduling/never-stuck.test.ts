@@ -64,7 +64,7 @@ test('a start whose response is lost is recognized when it is repeated, and the 
   expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 1 }])
 })
 
-test('a start whose response is lost is recovered after its lease if two workers may have the claim', async () => {
+test('a start whose response is lost is recovered after its lease expires if its claim is not exclusive', async () => {
   await insertTask({ params: { duration: 0 } })
   const claim = { ...(await claimOne()), isExclusive: false }
   await new Executor(losing("set status = 'running'"), options).execute(claim, NO_LIMIT_MS)
@@ -116,7 +116,7 @@ test('a claim delivered to two workers is kept until the worker that runs it fin
   expect(await db()`select from claims`).toEqual([])
 })
 
-test('an execution whose settlement the database rejects still ends, and does not hold up others', async () => {
+test('an execution whose settlement the database rejects still ends and does not hold up others', async () => {
   await insertTask({ params: { duration: 0 } })
   await insertTask({ name: 'b', params: { duration: 0 } })
   const claim = await claimOne()
@@ -147,7 +147,7 @@ test('an execution that runs again after being handed back keeps the busy_from o
   await Promise.all(more)
 })
 
-test('leases are renewed even if a lock on task_state outlasts them', async () => {
+test('leases are renewed even while task_state is locked for longer than a lease', async () => {
   await insertTask({ params: { duration: 3600 } })
   const sql = connect(process.env.DATABASE_URL ?? '', { max: 1, limits: limitsOf(1.5) })
   const executor = new Executor(sql, { ...options, leaseSeconds: 1.5 })
@@ -167,7 +167,7 @@ test('leases are renewed even if a lock on task_state outlasts them', async () =
   await sql.end()
 })
 
-test('a heartbeat that fails after its last claim is done does not keep the process from claiming', async () => {
+test('a renewal that fails after the last claim is done does not stop the process from claiming', async () => {
   await insertTask()
   const claim = await claimOne()
   const sql = connect(process.env.DATABASE_URL ?? '', { max: 1, name: 'beats' })

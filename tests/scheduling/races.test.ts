@@ -105,7 +105,7 @@ test('a manual run requested during a claim of its task waits without a deadlock
   expect(await asked).toMatchObject({ code: 'conflict' })
 })
 
-/** Returns the database, except that each transaction begins and then waits for `work` before it continues. */
+/** Returns a database whose transactions wait for `work` right after they begin. */
 const whenBegun = (work: () => Promise<unknown>): Database =>
   new Proxy(db(), {
     get: (target, key) =>

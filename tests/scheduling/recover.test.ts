@@ -28,7 +28,7 @@ test('requeues a lost execution as the next attempt once its lease expires', asy
   expect(again).toMatchObject({ status: 'success', attempt: 2, scheduled_for: lost?.scheduled_for })
 })
 
-test('a loss does not count towards max_attempts', async () => {
+test('a loss does not count toward max_attempts', async () => {
   await insertTask({ type: 'http', params: { url: 'http://127.0.0.1:1/' }, max_attempts: 2 })
   await crash()
   await tickAndRun(DUE)

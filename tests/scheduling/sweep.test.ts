@@ -36,7 +36,7 @@ test('a running execution with a missing claim gets a new lease, and runs again 
   expect(await claims()).toEqual([{ id: claim.id, task_ids: [1], held: true }])
   await expireLeases()
   await tickAndRun(DUE)
-  // The loss doesn't count: otherwise the crash_limit of 0 would have paused the task.
+  // The loss doesn't count. Otherwise the crash_limit of 0 would have paused the task.
   expect((await historyOf(1)).map(({ status }) => status)).toEqual(['lost', 'success'])
 })
 

@@ -28,7 +28,7 @@ test('is not ready if the database lacks the newest migration', async () => {
   expect(await call(handler, request)).toEqual(json(200, { status: 'ready', scheduler: null }))
 })
 
-test('waits for the database for at most a second', async () => {
+test('waits at most a second for the database', async () => {
   await db().begin(async (tx) => {
     await tx`lock table schema_migrations`
     const asked = call(handler, request)

@@ -59,7 +59,7 @@ test('a run waits for the next tick if this process has no free slots', async ()
 
 test('accepts a run that cannot be dispatched', async () => {
   await insertTask(later)
-  const send = () => Promise.reject(new Error('no function'))
+  const send = () => Promise.reject(new Error('the function does not exist'))
   provideDispatcher({ capacity: async () => ({ now: 0, ahead: 1 }), send })
   expect(await run()).toEqual(json(201, aQueued()))
 })
