@@ -6,7 +6,7 @@ export type Options = {
   rows: string[]
   /** Names of systems; empty for all systems of each row. */
   systems: string[]
-  /** How often to repeat each row; null uses the row's own number. */
+  /** How often to repeat each row; null for the row's own number. */
   repetitions: number | null
   json: string | null
   svg: string | null

@@ -201,7 +201,7 @@ const SCHEDULER_CONNECTIONS = 9
 
 /**
  * Opens all connections of a pool, so that its first statements don't wait for a connection to open. A failure isn't
- * reported, since the next statement on the pool has it too.
+ * reported, since the next statement on the pool would fail too.
  */
 export async function openConnections(sql: Database): Promise<void> {
   await Promise.allSettled(Array.from({ length: sql.options.max }, () => sql`select`))
@@ -268,8 +268,8 @@ export const textBytes = (sql: Queryable, column: Fragment): Fragment => sql`
   end`
 
 /**
- * Returns the values for a column of `unnest`. Returns null if all of them are null, since `unnest` then fills the
- * column with nulls. An array of nulls would cost time on both sides.
+ * Returns the values for a column of `unnest`, or null if all of them are null. Given null, `unnest` fills the column
+ * with nulls. An array of nulls would cost time on both sides.
  */
 export const sparse = <Value>(values: (Value | null)[]): (Value | null)[] | null =>
   values.every((it) => it === null) ? null : values

@@ -6,8 +6,8 @@ const ISO_8601 =
 /**
  * Parses an ISO 8601 timestamp, to the millisecond. Without an offset it is UTC; without a time it is midnight. Returns
  * null if the text isn't a timestamp, if the day or the time doesn't exist (February 30, 24:30), or if the timestamp is
- * outside the years 1000 to 9999 in UTC: PostgreSQL rejects the year 10000 as JavaScript writes it, and JavaScript
- * reads PostgreSQL's year 0001 as 2001.
+ * outside the years 1000 to 9999 in UTC. PostgreSQL rejects the format in which JavaScript writes the year 10000, and
+ * JavaScript reads PostgreSQL's year 0001 as 2001.
  */
 export function parseInstant(text: string): Date | null {
   const match = ISO_8601.exec(text.trim())

@@ -5,7 +5,7 @@ import schema from './schema.json' with { type: 'json' }
 /** The newest migration, which this code requires. */
 export const NEWEST_MIGRATION = schema.migrations.at(-1)?.name ?? ''
 
-/** Why requests can't be served. */
+/** The reasons why requests can't be served. */
 type NotReady = 'draining' | 'database' | 'migrations'
 
 const notReady = (reason: NotReady, detail: string): AppError =>

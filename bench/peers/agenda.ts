@@ -24,12 +24,12 @@ export const open: OpenSystem = async (settings): Promise<System> => {
     async start(recorder) {
       agenda = new Agenda({ backend, ...options(settings) })
       agenda.on('error', (error: Error) => {
-        // Jobs that are still running when agenda stops find the pool closed.
+        // Once agenda has stopped, jobs that are still running fail because the pool is closed.
         if (!stopped) process.stderr.write(`agenda: ${error.message}\n`)
       })
       agenda.define<Payload>(JOB, async ({ attrs }) => {
-        // nextRunAt is already the next run's due time. The previous run stored this run's due time. The first run's
-        // due time is in the data.
+        // nextRunAt is already the next run's due time. This run's due time was kept by the previous run or, for a
+        // job's first run, is in the data.
         const id = String(attrs._id)
         recorder.started(due.get(id) ?? attrs.data.dueMs)
         if (attrs.nextRunAt) due.set(id, attrs.nextRunAt.getTime())

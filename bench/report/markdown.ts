@@ -30,8 +30,8 @@ The systems \`floor\` and \`floor-open-index\` need \`pgbench\` on the path. On 
 ## How it is measured
 
 - Each system runs in its own process with its own database. Systems take turns on the same server (A B C, A B C),
-  once per repetition. Each measurement starts with a checkpoint. A separate process then fills the tables. Finally, the
-  tables are vacuumed and analyzed.
+  once per repetition. Before each measurement, the server runs a checkpoint, a separate process fills the tables, and
+  the tables are vacuumed and analyzed.
 - Numbers are medians, with the range in brackets. \`ours\` is this scheduler. The column \`of ours\` is the median of the
   ratios to \`ours\` within each repetition, since noise that lasts a minute affects all systems alike. These ratios are
   the most reliable numbers, followed by CPU and WAL per run. Single rates are the least reliable.
@@ -44,7 +44,7 @@ The systems \`floor\` and \`floor-open-index\` need \`pgbench\` on the path. On 
   more than half of that delay is spent waiting for a core. \`own CPU burst max\` is the maximum CPU time that the
   process's main thread used between two timers 5 ms apart. It shows how long the process's own work, including
   garbage collection, blocks the event loop, and may be up to 5 ms too high. This sampling costs about 25 ms of CPU
-  per second on this machine, which is a large part of the client CPU of a system that does little per second.
+  per second on this machine, which is a large part of the client CPU if a system runs few jobs per second.
 - No system writes logs. If a system doesn't finish in time, a note says how many runs it completed, and it isn't
   measured again.
 - \`ours\` keeps a row for every run, validates each run's params, enforces timeouts, retries failed runs, and supports
@@ -53,8 +53,8 @@ The systems \`floor\` and \`floor-open-index\` need \`pgbench\` on the path. On 
 
 ## Where the time goes
 
-These numbers come from a CPU profile of the process and the server's statistics, during a drain of 100,000 one-time
-jobs.
+These numbers come from the server's statistics and from a CPU profile of the process, both taken during a drain of
+100,000 one-time jobs.
 
 The process uses about 18 µs of CPU per run, or 15 µs once its code is compiled. A fifth of that is garbage
 collection, a sixth is writing to sockets, a sixth is encoding and decoding JSON for rows and array parameters, and a

@@ -103,7 +103,7 @@ export const fairness: Row = {
   name: 'fairness',
   title: 'Fairness next to a crowd of tasks',
   about:
-    "A crowd of late or slow tasks competes with 20 quick tasks that are due every second, and with a manual run every 5 s, for the default of 64 slots. Half of the quick tasks are created before the crowd (known), and half after it (new). The results show the shares of occurrences and manual runs that started within a second, the crowd's successful runs per second, and the memory of the process.",
+    "A crowd of late or slow tasks competes for the default of 64 slots with 20 quick tasks that are due every second, and with a manual run every 5 s. Half of the quick tasks are created before the crowd (known), and half after it (new). The results show the shares of occurrences and manual runs that started within a second, the crowd's successful runs per second, and the memory of the process.",
   metrics: [
     { key: 'known_share', label: 'known tasks', unit: 'share', better: 'more' },
     { key: 'new_share', label: 'new tasks', unit: 'share', better: 'more' },

@@ -11,7 +11,7 @@ export type Metric = {
 
 export type Case = {
   name: string
-  /** Limits the case to these systems, if other systems would take too long to prepare it. */
+  /** The only systems that run this case. Set if other systems would take too long to prepare it. */
   only?: string[]
   run(trial: Trial): Promise<Outcome>
 }
@@ -24,7 +24,7 @@ export type Row = {
   about: string
   metrics: [Metric, ...Metric[]]
   systems: string[]
-  /** Used unless the command line sets the number. Lower for rows that take long or vary little. */
+  /** The default number of repetitions. Lower for rows that take long or vary little. */
   repetitions: number
   /** The systems that `--quick` measures, unless the command line names systems. */
   quick: string[]

@@ -50,7 +50,10 @@ async function openProduct(): Promise<System> {
   }
 }
 
-/** Returns only settings that an operator would change. The defaults suit a process that shares its machine. */
+/**
+ * Returns the product's settings. Sets only what an operator would change. The other settings keep their defaults,
+ * which suit a process that shares its machine.
+ */
 function environment({ databaseUrl, best, concurrency, role }: Settings): Record<string, string> {
   const most = concurrency ?? (best ? 60_000 : null)
   return {

@@ -13,9 +13,9 @@ export type Settings = {
   databaseUrl: string
   /** Whether to use the best settings found by a sweep, instead of the defaults. */
   best: boolean
-  /** What the best settings optimize: runs per second, or starting on time. */
+  /** What the best settings are optimized for: runs per second, or starting on time. */
   goal: 'throughput' | 'timeliness'
-  /** Maximum number of open runs. Null leaves this to the other settings. */
+  /** Maximum number of open runs. If null, the system's other settings decide. */
   concurrency: number | null
   /** Number of runs to make, for systems that need it in advance (pgbench). */
   target: number

@@ -14,13 +14,13 @@ export type Crowd = {
   insert(sql: Sql, urls: { target: string; fast: string }): Promise<unknown>
   /** Seconds until `target` hangs. Until then, it responds at once. If unset, it hangs from the start. */
   quickSeconds?: number
-  /** Creates all probes before the crowd, since the scheduler couldn't tell a new probe from the crowd. */
+  /** Set if the scheduler can't tell new probes from the crowd. All probes are then created before the crowd. */
   knownOnly?: true
 }
 
 /** Number of probes. Unless the crowd is `knownOnly`, half of them are created after the crowd. */
 const PROBES = 20
-/** Seconds from the crowd's arrival until known probes are measured. The crowd has then filled the slots. */
+/** Seconds that the crowd gets to fill the slots before known probes are measured. */
 const FILLS_SECONDS = 5
 /** Seconds from the creation of the new probes until they are measured. */
 const NEW_SECONDS = 15
@@ -64,7 +64,7 @@ async function measure(beside: Beside): Promise<Values> {
   const added = await share(sql, 'new', new Date(at.getTime() + NEW_SECONDS * 1000), seconds)
   done.abort()
   const requested = await asked
-  // After this wait, the last manual run has started, or counts as late.
+  // After this wait, the last manual run has either started or counts as late.
   await wait(2000)
   const [{ rate }] = await sql<[{ rate: number }]>`
     select (count(*) / extract(epoch from now() - ${at}))::float8 as rate from executions e

@@ -56,7 +56,7 @@ export class Worker {
   cpuUs = () => this.#call<number>({ call: 'cpu' }, 60_000)
   summary = () => this.#call<Summary>({ call: 'summary' }, 60_000)
 
-  /** Gives the process this long to stop, then kills it. Resolves when it has exited and its connections are closed. */
+  /** Gives the process `graceMs` to stop, then kills it. Resolves when it has exited and its connections are closed. */
   async end(graceMs: number): Promise<void> {
     if (graceMs > 0) await this.#call<null>({ call: 'stop' }, graceMs).catch(() => {})
     this.#child.kill('SIGKILL')

@@ -32,7 +32,7 @@ export class Recorder {
   #lastStartMs = 0
   #cpu: NodeJS.CpuUsage = process.cpuUsage()
   #childrenUs = 0
-  /** Whether the CPU time of child processes counts too, as for pgbench. */
+  /** Whether to include the CPU time of child processes, such as pgbench. */
   withChildren = false
 
   /**

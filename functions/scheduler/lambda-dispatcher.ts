@@ -3,7 +3,7 @@ import type { Queryable } from '../../shared/db.ts'
 import type { Dispatcher } from '../../shared/scheduling/claim/dispatch.ts'
 import { keptSlots } from '../../shared/scheduling/run/slots.ts'
 
-/** Maximum number of executions per invocation, since they share its memory and time limit. */
+/** Maximum number of executions per invocation. They share the invocation's memory and time limit. */
 const CLAIM_SIZE = 10
 
 /**
@@ -39,7 +39,7 @@ export function lambdaDispatcher(sql: Queryable, { functionName, slots }: Option
       return { now: 0, ahead: quick - keptSlots(slots), quick }
     },
     async send({ id, executions }) {
-      // Imported lazily: it would be half of the code that a container loads, and a container never uses it.
+      // Imported lazily: a container never uses the SDK, which would be half of the code that the container loads.
       const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
       client ??= new LambdaClient(LIMITS)
       await client.send(

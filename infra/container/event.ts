@@ -48,15 +48,15 @@ export const toEvent = (req: Request, routeKey: string, requestId: string): APIG
   return event
 }
 
-/** Adds a body to the event unless it is empty: as text where API Gateway would, otherwise in base64. */
+/** Adds a body to the event unless it is empty. It is passed as text or in base64, as API Gateway would pass it. */
 export const setBody = (event: APIGatewayProxyEventV2, body: Buffer): void => {
   if (body.length === 0) return
   event.isBase64Encoded = !textTypes.test(event.headers['content-type'] ?? '')
   event.body = body.toString(event.isBase64Encoded ? 'base64' : 'utf8')
 }
 
-// Express's `ip` takes trusted proxies into account, but costs a microsecond, so it is used only if a proxy has set the
-// header. A socket that also listens on IPv6 reports IPv4 peers in the mapped form.
+// Express's `ip` takes trusted proxies into account, but reading it costs a microsecond. It is used only if the request
+// has an X-Forwarded-For header. A socket that also listens on IPv6 reports IPv4 peers in the mapped form.
 const sourceOf = (req: Request, headers: Record<string, string>): string => {
   const address = 'x-forwarded-for' in headers ? req.ip : req.socket.remoteAddress
   return address?.replace('::ffff:', '') ?? ''

@@ -6,8 +6,8 @@ import type { ServiceFunction } from '../service/service.ts'
 
 const { REQUEST_ID } = InvokeStoreBase.PROTECTED_KEYS
 
-// `true` requests the store that separates concurrent invocations, regardless of the environment when this module was
-// loaded. Powertools finds it in globalThis.
+// `true` selects the store that separates concurrent invocations, whatever the environment variables were when this
+// module was loaded. Powertools finds the store in globalThis.
 const store = await InvokeStore.getInstanceAsync(true)
 
 /**

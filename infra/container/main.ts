@@ -11,7 +11,7 @@ import type { Running } from './serve.ts'
  */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  // With this, Powertools separates concurrent invocations in one process.
+  // Makes Powertools separate concurrent invocations in one process.
   process.env.AWS_LAMBDA_MAX_CONCURRENCY ??= '2'
   const settings = readConfig(process.env)
   const signals = listenForSignals()

@@ -24,9 +24,9 @@ export type Scheduler = {
 const NO_LIMIT_SECONDS = 2_000_000
 
 /**
- * Removes the time limit of a function, since a container has none. Executions have their task's own timeout. A tick
- * ends without a limit, because each of its statements has one. A tick that was abandoned at a limit would continue
- * alongside the next tick.
+ * Removes a function's time limit, which a container doesn't need. Each execution has its task's timeout, and each of a
+ * tick's statements has its own limit. A limit for the whole tick would do harm: a tick that was abandoned there would
+ * continue alongside the next tick.
  */
 const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeoutSeconds: NO_LIMIT_SECONDS })
 
@@ -34,7 +34,7 @@ const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeout
 export function startScheduler(tick: Callable, execute: Callable, settings: Config): Scheduler {
   const own = ownExecutor()
   const most = settings.maxConcurrentExecutions
-  // The part of the claim limit that is left for quick work.
+  // The part of the claim limit that is kept for quick tasks and manual runs.
   const kept = Math.floor(settings.maxClaimedExecutions / 8)
   let full = false
   const tellFull = watchFull(own, 'common', 'all slots are taken: due executions are waiting')
@@ -65,8 +65,8 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   const ticker = startTickTimer(tickOnce, settings.tickIntervalMs)
   const nudge = () => ticker.nudge()
   own.onDueSoon(settings.claimAheadMs, nudge)
-  // Otherwise a worker whose slots are all taken would refill them only once per tick, no matter how short the runs
-  // are.
+  // Ticks again once half of the slots are free. Otherwise a worker that has filled its slots would refill them only
+  // once per tick interval, no matter how short the runs are.
   own.onFreed(() => {
     if (full && own.freeSlots >= most / 2) ticker.again()
   })
@@ -96,7 +96,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
     async stop(graceSeconds, hurry) {
       const graceMs = graceSeconds * 1000
       if (own.running > 0) tellStopping(own.running, graceSeconds)
-      // Otherwise a tick with a backlog would continue until the backlog is gone.
+      // Ends the current tick, which would otherwise continue until the whole backlog is claimed.
       stopping = true
       watch.done('tick')
       // Claims in flight still arrive. Executions that such a claim has already started may finish within the grace
@@ -108,14 +108,15 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
   }
 }
 
-/** Milliseconds for which all slots of a share must be taken before a warning is logged, and between such warnings. */
+/** Milliseconds for which all slots of a share must be taken before a warning is logged. */
 const FULL_MS = 10_000
+/** Minimum number of milliseconds between two such warnings. */
 const FULL_AGAIN_MS = 60_000
 const NAMED = 5
 
 /**
- * Returns a function that must be called regularly with whether all slots of a share are taken. After `FULL_MS`, it
- * logs `message` with the tasks that have held their slots longest.
+ * Returns a function that must be told regularly whether all slots of a share are taken. Once they have been taken for
+ * `FULL_MS`, it logs `message` with the tasks that have held their slots longest.
  */
 function watchFull(own: Executor, share: Share, message: string): (isFull: boolean) => void {
   let since: number | null = null
@@ -143,8 +144,8 @@ function tellStopping(runs: number, graceSeconds: number): void {
 }
 
 /**
- * Resolves when the work is done, after `ms` milliseconds, or when `hurry` aborts. A database that hangs must not delay
- * the shutdown.
+ * Waits until the work is done, `ms` milliseconds have passed or `hurry` aborts, whichever comes first. A database that
+ * hangs must not delay the shutdown.
  */
 async function within(work: Promise<unknown>, ms: number, hurry: AbortSignal): Promise<void> {
   const done = new AbortController()

@@ -13,7 +13,8 @@ async function main(): Promise<void> {
   const { config } = await import('../../shared/config.ts')
   const { databaseUrl, leaseSeconds } = config()
   const embedded = databaseUrl ? undefined : await openEmbedded()
-  // Not a connection from the pool: reading millions of rows may take minutes, and needs plans that the pool disables.
+  // Not a connection from the pool: reading millions of rows may take minutes, and needs query plans that the pool's
+  // settings disable.
   const sql = postgres(databaseUrl ?? embedded?.url ?? '', {
     max: 1,
     connect_timeout: 10,

@@ -89,8 +89,8 @@ const CRON = 'a cron schedule has a cursor while occurrences are left'
 const CRONS_AT_ONCE = 500
 
 /**
- * Checks the cron tasks without a cursor. SQL can't decide whether these tasks have another occurrence, and there are
- * few of them.
+ * Checks the cron tasks that have no cursor. SQL can't decide whether such a task has another occurrence, so
+ * cron-parser does. It can be called for each of these tasks, because there are few.
  */
 async function examineCrons(sql: Sql, { violations, counts }: Examined): Promise<void> {
   const ended = sql<CronTask[]>`

@@ -3,7 +3,7 @@ import { generatedFrom, table } from './markdown.ts'
 
 type Setting = { name: string; default: string; about: string }
 
-/** Returns every setting with its default as written in .env, or an empty default if it has none. */
+/** Returns every setting with its default as written in .env, or with an empty string if it has no default. */
 function settings(): Setting[] {
   const defaults: Record<string, unknown> = environment.parse({})
   return Object.entries(SETTINGS).map(([name, { about }]) => ({

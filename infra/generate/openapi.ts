@@ -71,7 +71,7 @@ class Schemas {
   }
 }
 
-/** The cast is safe because the JSON keeps its shape. */
+/** Makes references point to the document's components. The cast is safe because nothing else in the JSON changes. */
 const toComponents = <Json extends object>(json: Json): Json & Record<string, unknown> =>
   JSON.parse(JSON.stringify(json).replaceAll('"#/$defs/', '"#/components/schemas/')) as Json &
     Record<string, unknown>

@@ -47,8 +47,8 @@ type Session = {
 }
 
 /**
- * The second local runtime. It adds to `serverless offline start` what surrounds the functions in the other runtimes: a
- * migrated database before it starts, ticks while it runs, and a shutdown that leaves nothing behind.
+ * The second local runtime. Adds to `serverless offline start` what the other runtimes provide around the functions: a
+ * migrated database before the start, ticks while it runs, and a shutdown that leaves nothing behind.
  */
 export default class OfflinePlugin {
   readonly hooks = {

@@ -22,8 +22,8 @@ const POLL_MS = 100
 const TICK_LIMIT_MS = 95_000
 
 /**
- * Invokes the tick function through the emulated Lambda API, as on Lambda, and remembers its claims. Other processes
- * may use the same database, and their claims must not be handed back.
+ * Invokes the tick function through the emulated Lambda API, as on Lambda. Remembers the ticks' claims, so that only
+ * those are handed back. Other processes may use the same database, and must keep their claims.
  */
 export function startOfflineScheduler(
   sql: Database,

@@ -4,8 +4,8 @@ import { type Zippable, zipSync } from 'fflate'
 import type { File } from './bundle.ts'
 
 /**
- * Makes the same files produce the same bytes, whenever and wherever they are packed. fflate writes local time, and zip
- * dates start in 1980.
+ * Makes the same files produce the same bytes, whenever and wherever they are packed. The date is in local time, since
+ * fflate writes local time, and is the first that a zip can hold.
  */
 const FIXED = {
   mtime: new Date(1980, 0, 1),

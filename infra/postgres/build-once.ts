@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 /**
  * Creates the folder `target` completely or not at all: `build` fills a folder next to it, which is then renamed. A
  * build that was killed is therefore never mistaken for a finished build. If several processes build at once, one wins
- * and the others use its result. `proof`: a file that every finished build has.
+ * and the others use its result. `proof` is the path, within the folder, of a file that every finished build has.
  */
 export async function buildOnce(target: string, proof: string, build: (staging: string) => Promise<void>) {
   const isBuilt = () => exists(join(target, proof))

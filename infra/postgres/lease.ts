@@ -2,7 +2,7 @@ import postgres from 'postgres'
 
 /** A process's use of the local server: a session with an advisory lock, which is released when the process dies. */
 export type Lease = {
-  /** Ends the use. Returns whether no other process uses the server. If so, no process can join anymore. */
+  /** Ends this use. Returns whether it was the last one. If so, no process can join the server anymore. */
   release(): Promise<boolean>
   end(): Promise<void>
 }
@@ -41,8 +41,8 @@ async function release(sql: postgres.Sql): Promise<boolean> {
     const [{ alone }] = await sql<[{ alone: boolean }]>`select pg_try_advisory_lock(${usedBy}) as alone`
     return alone
   } catch {
-    // The server has crashed, or the last process is stopping it. Another process may start a new server there a moment
-    // later, and this process must not stop that one.
+    // The server has crashed, or the last process is stopping it. Another process may soon start a new server on the
+    // same data, and this process must not stop the new server.
     return false
   }
 }

@@ -137,7 +137,8 @@ async function stopServer({ data, user }: Cluster, pgCtl: string, { pid }: Postm
 
 /**
  * Checks every second whether the server is still running. If not, `restart` starts it again on the same port, which
- * the pools already use. Every process that shares the server does this: the first one starts it, and the others join.
+ * the pools already use. Every process that shares the server does this: the first process restarts the server, and the
+ * others join it.
  */
 function keepAlive(
   { data }: Cluster,
@@ -146,7 +147,7 @@ function keepAlive(
 ): { stop(): Promise<void> } {
   let looking: Promise<void> | undefined
   const look = async () => {
-    // A different pid means that another process was faster. This process must join that server too.
+    // A different pid means that another process has already restarted the server. `restart` then joins that server.
     if ((await findPostmaster(data))?.pid === entered().pid) return
     const logger = await loadLogger()
     logger.warn('the embedded PostgreSQL died and is being restarted')

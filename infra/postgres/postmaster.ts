@@ -17,7 +17,7 @@ export async function findPostmaster(data: string): Promise<Postmaster | null> {
   const lock = await readLock(file)
   if (lock === null) return null
   const [pid, , , port] = lock.split('\n').map(Number)
-  // PostgreSQL writes the file right after it creates it. If the file stays empty, there was a crash in between.
+  // PostgreSQL fills the file right after creating it. If the file stays incomplete, PostgreSQL crashed in between.
   if (!pid || !port) return (await age(file)) > 5_000 ? removeStale(file, lock) : { pid: 0, port: 0 }
   return (await isServing(pid, data)) ? { pid, port } : removeStale(file, lock)
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmod, mkdir } from 'node:fs/promises'
 
-/** The options for `spawn` to run a command as another user; empty for this user. */
+/** The options that make `spawn` run a command as another user. Empty for the current user. */
 export type ServerUser = { uid?: number; gid?: number }
 
 export const isRoot = process.getuid?.() === 0

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 
 /** The time limits of a request, on this process's monotonic clock (`performance.now()`, milliseconds). */
 export type Deadline = {
-  /** When the response must be sent. */
+  /** The time by which the response must be sent. */
   answerAt: number
   /** The latest time at which a statement may start. If it is still running, the server cancels it by `answerAt`. */
   startsBy: number

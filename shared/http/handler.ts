@@ -32,9 +32,9 @@ const TIMEOUT_EARLY_MS = 500
 
 /**
  * Returns a Lambda handler for a route of an HTTP API (payload 2.0), with the middy stack that all routes share.
- * `before` runs in the order below, `after` and `onError` in reverse. `respond` comes first, so that it sees what all
- * other middlewares returned or threw, and turns it into a response. If an error left the handler, serverless-offline
- * would send a 200.
+ * `before` hooks run in the order below, `after` and `onError` hooks in reverse order. `respond` comes first, so that
+ * it sees what all other middlewares returned or threw, and turns it into a response. If an error left the handler,
+ * serverless-offline would send a 200.
  */
 export function httpHandler<const Op extends Operation>(
   operation: Op,

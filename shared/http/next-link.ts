@@ -1,8 +1,8 @@
 import { type Page, toCursor } from '../page.ts'
 
 /**
- * Returns the `Link` header (RFC 8288) for the next page, with the request's query, or no header if there is no next
- * page. `keys` returns a row's sort keys.
+ * Returns the `Link` header (RFC 8288) for the next page, or no header if there is no next page. The link keeps the
+ * request's query. `keys` returns a row's sort keys.
  */
 export function nextLink<Row>(
   { rawPath, rawQueryString }: { rawPath: string; rawQueryString: string },

@@ -15,8 +15,8 @@ type HttpRequest = Request<APIGatewayProxyEventV2, unknown, Error, Context, Inte
 export function respond(): MiddlewareObj<APIGatewayProxyEventV2, unknown, Error, Context, Internal> {
   return {
     before(request) {
-      // Powertools' own middleware isn't used. It would also reset the log level for each request, which only sampling
-      // needs, and which would take a third of the middleware stack's time.
+      // Powertools' own middleware isn't used, because it would also reset the log level for each request. Only
+      // sampling needs that, and it would take a third of the middleware stack's time.
       logger.addContext(request.context)
       request.internal.startedAt = performance.now()
     },

@@ -24,7 +24,7 @@ export type RunInfo = {
 export type Runner<Params = unknown> = {
   /** What the runner does, as a sentence without a final period, for the reference page. */
   about: string
-  /** Validates a task's params when it is created or changed, and fills in the defaults when it runs. */
+  /** Validates a task's params when the task is created or changed, and fills in their defaults when it runs. */
   params: z.ZodType<Params>
   /**
    * Does the work. It must not change its params, which all runs of a task share. If it throws, the execution fails

@@ -1,6 +1,6 @@
 import type { LambdaHandler } from '../../infra/service/handlers.ts'
 
-/** Returns a handler with the definition of its function, as `readService` returns it. The function has no routes. */
+/** Returns a handler and its function's definition, in the form that `readService` returns. There are no routes. */
 export const callable = (name: string, handler: unknown) => ({
   fn: {
     name,

@@ -7,13 +7,13 @@ type Stage = { link: Link; replicas: Replica[]; leaseSeconds: number }
 export type Fault = {
   name: string
   replicas: number
-  /** The `crash_limit` of all tasks. With 0, a loss that counts pauses its task and fails the test. */
+  /** The `crash_limit` of all tasks. With 0, any loss that counts pauses its task, which fails the test. */
   crashLimit: number
   /** Causes the fault. Resolves when the fault is over. */
   happen(stage: Stage): Promise<void>
-  /** Frozen processes resume in the middle of their calls, so calls may overlap for a second after the fault. */
+  /** Set if the fault freezes processes. They resume mid-call, so calls may overlap for a second after the fault. */
   isFrozen?: true
-  /** Connects to the database with `sslmode=verify-full`. */
+  /** Set if the replicas connect to the database with `sslmode=verify-full`. */
   tls?: true
 }
 

@@ -74,6 +74,6 @@ const isIntrinsic = (value: unknown): boolean => {
   return others.length === 0 && (key === 'Ref' || key.startsWith('Fn::'))
 }
 
-/** Returns the shortest list of errors, which belongs to the alternative that fits best. */
+/** Returns the errors of the alternative that fits best: the one with the fewest errors. */
 const fewest = (alternatives: string[][]): string[] =>
   alternatives.toSorted((a, b) => a.length - b.length)[0] ?? []

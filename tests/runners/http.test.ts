@@ -181,7 +181,7 @@ describe('an http task', () => {
     ])
   })
 
-  test('closes the request when the run times out', async () => {
+  test('aborts the request when the run times out', async () => {
     const { promise: closed, resolve: close } = Promise.withResolvers<void>()
     await using target = await startTarget((response) => response.on('close', close))
     await due({ params: { url: target.url }, timeout_seconds: 0.2 })
@@ -225,7 +225,7 @@ describe('a response', () => {
     await expect(outcome).rejects.toThrow('aborted due to timeout')
   })
 
-  test('that is cut off still counts by its status, since the target has already acted', async () => {
+  test('that is cut off is still judged by its status, since the target has already acted', async () => {
     await using target = await startTarget((response) => {
       response.writeHead(200, { 'content-length': '10' }).write('a', () => response.destroy())
     })

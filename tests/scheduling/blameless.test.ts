@@ -28,7 +28,7 @@ const state = async () => {
   return row
 }
 
-test('a pause caused by a loss is undone once, when the worker reports that it was cut off', async () => {
+test('when a cut-off worker reports a loss, the pause it caused is undone; a second report does nothing', async () => {
   await insertTask({ crash_limit: 0 })
   const givenUp = await cutOff()
   await tickOnly(DUE)
@@ -44,7 +44,7 @@ test('a pause caused by a loss is undone once, when the worker reports that it w
   })
 })
 
-test('a loss that is reported before recover finds it does not count', async () => {
+test('a loss does not count if the worker reports it before the claim is recovered', async () => {
   await insertTask({ crash_limit: 0 })
   const givenUp = await cutOff()
   await undoLosses(db(), givenUp)

@@ -86,7 +86,7 @@ test('a run that waited for the database has the late reason database', async ()
   expect((await lateOf(id))[0]?.reason).toBe('database')
 })
 
-test('a worker that runs an execution claimed by another process records how late it is, but not why', async () => {
+test('an execution claimed by another process shows how late it is, but not why', async () => {
   const id = await sleep(0, { next_run_at: await nowPlus(-5) })
   const claim = await claimDue()
   await executorWith().execute({ ...claim, isExclusive: false }, NO_LIMIT_MS)

@@ -64,7 +64,7 @@ test('a start whose response is lost is recognized when it is repeated, and the 
   expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 1 }])
 })
 
-test('a start whose response is lost is recovered after its lease expires if its claim is not exclusive', async () => {
+test('an execution whose start got no response is lost and requeued if its claim is not exclusive', async () => {
   await insertTask({ params: { duration: 0 } })
   const claim = { ...(await claimOne()), isExclusive: false }
   await new Executor(losing("set status = 'running'"), options).execute(claim, NO_LIMIT_MS)

@@ -105,7 +105,7 @@ test('the skip policy runs the latest occurrence only within its grace period', 
 })
 
 test('the skip policy runs the first occurrence of a new task even after the grace period', () => {
-  // No tick could have run it within a grace period of 0 seconds.
+  // No tick could have run that occurrence within a grace period of 0 seconds.
   const policies = { misfire_policy: 'skip', misfire_grace_seconds: 0 }
   const run = (isFirst: boolean) => planned(task('10:00:00', { policies, isFirst }), '10:00:00.400').run
   expect([run(true), run(false)]).toEqual(['10:00:00', null])

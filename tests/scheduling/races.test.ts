@@ -44,7 +44,7 @@ test('concurrent ticks, runs and manual runs count each success exactly once', a
   await tickAndRun(new Date(DUE.getTime() + 100_000), executor)
   const [{ successes }] = await db()<[{ successes: number }]>`
     select count(*)::int as successes from all_executions where status = 'success'`
-  // If the ticks of a round miss its manual run, the next round runs it, so at least every second round has a success.
+  // If a round's ticks miss its manual run, the next round runs it. At least every second round thus has a success.
   expect(successes).toBeGreaterThanOrEqual(8)
   expect(await db()`select params from whole_tasks`).toEqual([{ params: { count: successes } }])
 })
@@ -90,7 +90,7 @@ test('deleting tasks while they run leaves no rows behind, and no run waits fore
   expect(executor.load).toBe(0)
 })
 
-test('a manual run requested during a claim of its task waits without a deadlock and is then refused', async () => {
+test('a manual run requested while its task is being claimed waits without deadlock and is then refused', async () => {
   await insertTask()
   let asked: Promise<unknown> = Promise.resolve()
   await db().begin(async (tx) => {

@@ -47,7 +47,7 @@ async function whileNothingIsWritten(
   await running
 }
 
-test('a settlement keeps a claim whose other runs lost their lease, and recover finds those runs', async () => {
+test('a settlement keeps a claim whose other runs lost their lease, and those runs are recovered', async () => {
   const claim = await claimOf({ first: sleep(0), second: sleep(0.05), long: sleep(60) })
   const executor = new Executor(db(), { leaseSeconds: 30, defaultTimeoutSeconds: 100, maxRunning: 1000 })
   const aged = { ...claim, since: performance.now() - 29_500 }

@@ -12,7 +12,7 @@ beforeEach(emptyTables)
 
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 
-test('a task of an unknown type is left to other processes, and keeps its due time', async () => {
+test('does not claim a task of an unknown type or change its due time', async () => {
   await insertTask({ type: 'teleport' })
   await insertTask({ name: 'b', params: { duration: 0 } })
   await tickAndRun(DUE)
@@ -25,7 +25,7 @@ test('a task of an unknown type is left to other processes, and keeps its due ti
   expect(memory.unknownTypes.types()).toEqual(['teleport'])
 })
 
-test('a queued execution of an unknown type is left to other processes', async () => {
+test('does not run a queued execution of an unknown type', async () => {
   // Avoids the previous test's ids, which this process remembers.
   await db()`select setval('tasks_id_seq', 10)`
   const id = await insertTask({ type: 'teleport' })
@@ -37,7 +37,7 @@ test('a queued execution of an unknown type is left to other processes', async (
   expect(await historyOf(id)).toMatchObject([{ status: 'queued', attempt: 2 }])
 })
 
-test('logs that no process runs a task, once a minute after its misfire grace period', () => {
+test('after its misfire grace period, a task that no process runs is logged at most once a minute', () => {
   vi.useFakeTimers({ now: 0, toFake: ['performance'] })
   const warnings = vi.spyOn(logger, 'warn')
   const unknownTypes = new UnknownTypes()

@@ -12,7 +12,7 @@ export type HttpCall = {
   pathParameters?: Record<string, string>
   /** A string is sent as is. */
   query?: Record<string, string> | string
-  /** Added to the API key and, with a body, the JSON content type. `undefined` removes a header. */
+  /** Sent along with the API key and, if there is a body, the JSON content type. `undefined` removes a header. */
   headers?: Record<string, string | undefined>
   /** A string is sent as is, anything else as JSON. */
   body?: unknown

@@ -74,7 +74,7 @@ class Claimer {
   readonly #dispatcher: Dispatcher
   readonly #memory: ClaimMemory
   readonly #options: Options
-  /** When to stop claiming, on this process's monotonic clock. */
+  /** The time at which claiming stops, on this process's monotonic clock. */
   readonly #until = performance.now() + LIMIT_MS
   claimed = 0
   readonly claimIds: string[] = []

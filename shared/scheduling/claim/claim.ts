@@ -10,7 +10,8 @@ export type Claim = {
   /** `performance.now()` just before the lease was requested. */
   since: number
   /**
-   * Whether no other worker can have the claim. An invocation may be delivered twice; a claim within a process can't.
+   * Whether no other worker can have the claim. An invocation may be delivered twice, unlike a claim that stays within
+   * this process.
    */
   isExclusive: boolean
 }
@@ -26,13 +27,13 @@ export type ClaimedExecution = {
   due_at: Date
   /** Set if the claim itself started it, because it was due. */
   started_at: Date | null
-  /** When its task is due next. */
+  /** The time at which its task is next due. */
   next_run_at: Date | null
   /** Number of earlier attempts at this occurrence that failed or timed out. */
   failures: number
   /**
-   * Whether the task's last occurrence was quick, measured from its first start to its end. `none` if the task hasn't
-   * run before.
+   * How long the task's last occurrence took, measured from its first start to its end. `none` if the task hasn't run
+   * before.
    */
   lastRun: LastRun
   task: Definition

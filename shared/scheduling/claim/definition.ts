@@ -36,7 +36,7 @@ export const DEFINITION_COLUMNS = {
 
 /** What a run needs to know about a task: its schedule, what it does, and its policies. */
 export type Definition = Omit<DefinitionRow, keyof ScheduleFields | 'type' | 'params'> & {
-  /** The runner with its validated params, or why the task can't run. */
+  /** The runner with its validated params, or the reason why the task can't run. */
   work: { runner: Runner; params: unknown } | { problem: string; unknownType?: string }
   /**
    * The schedule, or an error if it can't be read: someone edited it in the database, or this version of Node.js

@@ -79,7 +79,7 @@ export class Definitions {
   }
 }
 
-/** Returns whether a definition belongs to a `once` task. It is needed again only if the task is retried. */
+/** Returns whether a definition belongs to a `once` task, which needs it again only if the task is retried. */
 const isOnce = ({ schedule }: Definition): boolean =>
   !(schedule instanceof AppError) && schedule.kind === 'once'
 

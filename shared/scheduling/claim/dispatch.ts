@@ -21,8 +21,8 @@ export type Dispatcher = {
 }
 
 /**
- * Sends claims to their workers. If some can't be sent, frees their executions and those of all claims that haven't
- * been sent yet, so that they needn't wait for their leases to expire. Then rejects.
+ * Sends claims to their workers. If some claims can't be sent, frees the executions of these claims and of all claims
+ * that haven't been sent yet, so that no execution has to wait until a lease expires. Then rejects.
  */
 export async function dispatch(sql: Queryable, dispatcher: Dispatcher, claims: Claim[]): Promise<void> {
   for (let from = 0; from < claims.length; from += SENT_AT_ONCE) {

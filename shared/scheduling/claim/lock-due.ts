@@ -26,7 +26,7 @@ type Which = 'oldest' | 'both' | 'quick'
 export type DueOptions = ClaimOptions & {
   after?: Position
   which: Which
-  /** Ids of tasks that are left to other processes. */
+  /** Ids of tasks to ignore, since this process has no runner for them. */
   except: number[]
 }
 

@@ -8,12 +8,12 @@ import type { Definition } from './definition.ts'
 import type { DueRow } from './lock-due.ts'
 
 /**
- * How long one claim may plan, in milliseconds. Counting a cron schedule's long backlog takes time. Rows that aren't
- * planned in time are left to the next claim.
+ * How long one claim may plan, in milliseconds. Counting a cron schedule's long backlog takes time. The next claim
+ * handles the rows that aren't planned in time.
  */
 const PLANNING_MS = 500
 
-/** `unreadable`: the errors, by task id. `seen`: number of rows that weren't left to the next claim. */
+/** `unreadable`: the errors, by task id. `seen`: number of rows that were handled; the next claim handles the rest. */
 export type Plans = { planned: Planned[]; unreadable: Map<number, Error>; seen: number }
 
 /** Plans every locked task that this process can run, until time is up. Reads their definitions. */

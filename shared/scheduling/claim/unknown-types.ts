@@ -12,12 +12,12 @@ type Left = { type: string; until: number }
 /** The tasks that this process has no runner for. In a rolling deployment, a newer process may have one. */
 export class UnknownTypes {
   readonly #left = new Map<number, Left>()
-  /** When each type was last warned about, on the monotonic clock. */
+  /** The time of the last warning about each type, on the monotonic clock. */
   readonly #warnedAt = new Map<string, number>()
 
   /**
-   * Returns whether this process has a runner for the task's type. If not, leaves the task to other processes for a
-   * minute. `dueForMs`: how long it has been due.
+   * Returns whether this process has a runner for the task's type. If not, this process ignores the task for a minute,
+   * so that another process can claim it. `dueForMs`: how long the task has been due.
    */
   isRunnable(task: Definition, dueForMs: number): boolean {
     const { work } = task
@@ -37,14 +37,14 @@ export class UnknownTypes {
     this.#left.set(task.id, { type, until: now + LEFT_MS })
   }
 
-  /** Returns the ids of the tasks that are left to other processes. */
+  /** Returns the ids of the tasks that this process ignores for now. */
   taskIds(): number[] {
     const now = performance.now()
     for (const [id, { until }] of this.#left) if (until <= now) this.#left.delete(id)
     return [...this.#left.keys()]
   }
 
-  /** Returns the types of the tasks that are left to other processes. */
+  /** Returns the types of the ignored tasks. */
   types(): string[] {
     return [...new Set([...this.#left.values()].map(({ type }) => type))]
   }

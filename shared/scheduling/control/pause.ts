@@ -57,13 +57,13 @@ type PausedTask = ScheduleFields & {
   id: number
   name: string
   next_run_at: Date | null
-  /** When its last run ended, or now if a run is open. */
+  /** The time at which its last run ended, or now if a run is open. */
   busy_until: Date | null
   now: Date
 }
 
 /**
- * Resumes tasks. Occurrences that came due during the pause are recorded as skipped or, with `policy`, left to each
+ * Resumes tasks. Occurrences that came due during the pause are recorded as skipped or, with `policy`, handled by each
  * task's misfire policy. Returns the ids of the tasks that exist.
  */
 export async function resumeTasks(

@@ -12,7 +12,7 @@ const REASONS = {
 export type SchedulerState = {
   state: 'ok' | 'degraded'
   reasons: (typeof REASONS)[Duty][]
-  /** Task types that this process has no runner for and leaves to other processes. Absent if there are none. */
+  /** Types of tasks that this process ignores because it has no runner for them. Absent if there are none. */
   unknown_types?: string[]
 }
 

@@ -1,14 +1,14 @@
 import { isUnreachable } from '../../db.ts'
 import { logger } from '../../logger.ts'
 
-/** What must be done regularly so that executions aren't late. */
+/** Work that must be done regularly so that executions aren't late. */
 export type Duty = 'tick' | 'heartbeat' | 'settle'
 
 type Owed = { since: number; dueAt: number; isLate: boolean; failure: unknown }
 
 /**
  * Watches the scheduler's duties. When a duty is overdue by a third of the lease, logs a WARN with the delay and its
- * cause. Logs another when the duty is back on time. Only watches the clock, and doesn't check whether anything works.
+ * cause. Logs another WARN when the duty is done. Only watches the clock, and doesn't check whether anything works.
  */
 export class Overdue {
   readonly #graceMs: number
@@ -48,7 +48,7 @@ export class Overdue {
     this.#end(duty, performance.now())
   }
 
-  /** Records that a duty was tried and failed. The warning will say why. */
+  /** Records that an attempt at a duty failed. The warning will say why. */
   failed(duty: Duty, error: unknown): void {
     if (isUnreachable(error)) this.#unreachableAt = performance.now()
     const owed = this.#owed.get(duty)

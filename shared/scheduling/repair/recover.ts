@@ -103,7 +103,7 @@ async function lockExpired(tx: Queryable, most: number): Promise<{ ids: string[]
   return { ids, more: ids.length < claims.length || claims.length === CLAIMS }
 }
 
-/** Locks the executions that the claims still hold, in task id order, like pauses and settlements. */
+/** Locks the executions that the claims still hold, in task id order, as pauses and settlements do. */
 async function lockOpen(
   tx: Queryable,
   claimIds: string[],

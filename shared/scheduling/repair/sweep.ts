@@ -25,9 +25,9 @@ type Slice = { from: number; to: number; pages: number }
 
 /**
  * Searches a slice of all tasks for open executions whose claim has no row, or has a row that doesn't name them.
- * Recover can't see such executions, whatever caused them: a bug, a manual change, a restored backup. Inserts the
- * missing row with a new lease, or adds the tasks to the existing row. If the worker is alive, it renews the lease;
- * otherwise recover takes over. Returns the milliseconds until the next call.
+ * `recover` can't see such executions. A bug, a manual change or a restored backup may have caused the mismatch.
+ * Inserts the missing row with a new lease, or adds the tasks to the existing row. If the worker is alive, it renews
+ * the lease; otherwise `recover` takes over. Returns the milliseconds until the next call.
  *
  * The database stores how far the sweep has got, so all replicas share one pass, and a restarted replica continues it.
  * The sweep reads rows in physical order. A row that is updated during a pass may move and be missed, but no process

@@ -12,13 +12,13 @@ export type GivenUp = { claimIds: string[]; executionIds: number[] }
 
 /**
  * Stops these losses from counting toward `crash_limit`, and ends the pauses that they caused, since the tasks didn't
- * crash the worker. If recover finds these claims later, their losses won't count either. Safe to repeat. Returns how
- * many tasks were resumed.
+ * crash the worker. If `recover` finds these claims later, their losses won't count either. Safe to repeat. Returns
+ * how many tasks were resumed.
  */
 export async function undoLosses(sql: Database, { claimIds, executionIds }: GivenUp): Promise<number> {
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
-      // This must come first. If recover holds the lock on a claim, this statement waits until the losses are
+      // This must come first. If `recover` holds the lock on a claim, this statement waits until the losses are
       // committed, and the next statement sees them.
       await tx`update claims set blameless = true where id = any(${claimIds}::uuid[])`
       const resumed = await uncount(tx, executionIds)

@@ -41,7 +41,7 @@ type Accepted = {
 }
 
 /**
- * Runs the executions of claims. There is one per process, since its heartbeat renews all leases. A claim passes
+ * Runs the executions of claims. Each process has one executor, since its heartbeat renews all leases. A claim passes
  * through the methods from `accept` to `#done` in this order:
  *
  *  1. `accept`: the heartbeat holds the claim, and its executions become `HeldExecution`s.
@@ -50,7 +50,7 @@ type Accepted = {
  *  3. `#runAll`: runs begin.
  *  4. `#onEnd`: a run has ended, and its slot becomes free.
  *  5. `#settle`: the settler writes outcomes, many at once.
- *  6. `#done`: the execution is over, and with the last one the claim is too.
+ *  6. `#done`: the execution is over. When its claim's last execution is over, so is the claim.
  */
 export class Executor {
   readonly #options: Options
@@ -252,7 +252,7 @@ export class Executor {
     this.#starter.reserve(count)
   }
 
-  /** Number of executions that have been accepted and not settled yet. */
+  /** Number of executions that have been accepted but not yet settled. */
   get load(): number {
     return this.#load
   }

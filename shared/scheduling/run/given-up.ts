@@ -11,7 +11,8 @@ const RETRY_MS = 1000
 /** Maximum number of claims that one statement reports. */
 const BATCH = 100
 /**
- * Maximum number of executions that are remembered. Beyond it, the oldest claims are forgotten, and their losses count.
+ * Maximum number of executions that are remembered. If there are more, the oldest claims are forgotten, and their
+ * losses count.
  */
 const REMEMBERED = 200_000
 

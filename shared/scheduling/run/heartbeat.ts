@@ -34,7 +34,7 @@ export class Heartbeat {
   #nextAt = Number.POSITIVE_INFINITY
   #beating = false
   #watch: NodeJS.Timeout | undefined
-  /** When the event loop was last blocked for too long. */
+  /** The last time that the event loop was blocked for too long. */
   #blockedAt = Number.NEGATIVE_INFINITY
   #isUnreachable = false
   #stopped: StopReason | undefined
@@ -161,7 +161,7 @@ export class Heartbeat {
     if (isReached) await this.#askAboutAll()
     this.#beating = false
     const ends = this.#stillHeld().map(({ leaseEnds }) => leaseEnds)
-    // A claim that arrived in the meantime may be the next to renew.
+    // A claim that arrived in the meantime may be the first that needs renewing.
     const due =
       ends.reduce((first, end) => Math.min(first, end), since + this.#leaseMs) - (2 / 3) * this.#leaseMs
     if (this.#held.size > 0) this.#nextBy(isReached ? due : performance.now() + RETRY_MS)
@@ -193,7 +193,7 @@ export class Heartbeat {
       if (wasTooSlow(error)) this.#batch.tooSlow()
       // Only the first failure is logged here; `Overdue` logs the rest.
       if (!this.#isUnreachable) logger.warn('heartbeat failed', { claims: all.length, error: error as Error })
-      // If no claim is held, no beat follows that could reset the flag.
+      // If no claim is held, the flag stays false, since no further beat would reset it.
       this.#isUnreachable = isUnreachable(error) && this.#held.size > 0
       this.#overdue.failed('heartbeat', error)
       return false

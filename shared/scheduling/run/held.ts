@@ -17,14 +17,17 @@ export type HeldClaim = {
   readonly clock: Clock
   /** Whether no other worker can have the claim. */
   readonly isExclusive: boolean
-  /** When its runs must have stopped, because the invocation ends then. On the monotonic clock. */
+  /** The time by which its runs must stop, because the invocation ends then. On the monotonic clock. */
   deadline: number
   readonly runs: Set<Stoppable>
   /** Number of its executions that this process isn't done with. */
   left: number
   /** Number of its executions that have ended, as confirmed by the database. */
   ended: number
-  /** When this process must consider the lease expired, on its monotonic clock (`performance.now()`, milliseconds). */
+  /**
+   * The time from which this process must consider the lease expired, on its monotonic clock (`performance.now()`,
+   * milliseconds).
+   */
   leaseEnds: number
   /**
    * Whether this process has lost the claim. Its executions must not start anymore, since another worker may have
@@ -42,18 +45,18 @@ export type HeldClaim = {
 export type HeldExecution = {
   readonly execution: ClaimedExecution
   readonly claim: HeldClaim
-  /** When it is due, or when it starts if that is later. On the monotonic clock, like the other times here. */
+  /** Its due time, or its start if that is later. On the monotonic clock, like the other times here. */
   at: number
   /** Whether the response to its start was lost, so that the database may have recorded the start. */
   mayBeStarted: boolean
-  /** The share that its slot belongs to. It has a slot while it starts and runs. */
+  /** The share that its slot belongs to. An execution has a slot while it starts and runs. */
   share: Share | undefined
   /** `performance.now()` when it got its slot. */
   slotSince: number
   /** Its neighbors in the list of executions that have a slot, oldest slot first. */
   before: HeldExecution | undefined
   after: HeldExecution | undefined
-  /** When its run began, and why that was late. */
+  /** The time at which its run began, and why it began late. */
   beganAt: number
   lateReason: LateReason | null
 }

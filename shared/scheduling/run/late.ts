@@ -7,7 +7,7 @@ export const LATE_MS = 1000
 
 /** A run that has begun late. */
 type Late = {
-  /** When it was due, and when it got its slot. On this process's monotonic clock. */
+  /** The times at which it was due and got its slot, on this process's monotonic clock. */
   dueAt: number
   slotSince: number
   attempt: number
@@ -16,8 +16,9 @@ type Late = {
 }
 
 /**
- * Returns why a run began late, or null if this process can't know. It waited for the database or for a slot (retries
- * get only a share of the slots). If it waited for neither, it was already overdue when a scheduler first saw it.
+ * Returns why a run began late, or null if this process can't know. The run waited for the database or for a slot
+ * (retries get only a share of the slots). If it waited for neither, it was already overdue when a scheduler first saw
+ * it.
  */
 export function whyLate(
   { dueAt, slotSince, attempt, isOwn }: Late,

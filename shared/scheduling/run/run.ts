@@ -37,14 +37,14 @@ export class Run implements RunInfo {
   }
 
   /**
-   * Starts the timeout. Called one turn of the event loop after `begin`: runs that end immediately have then ended, and
-   * don't need a timer.
+   * Starts the timeout. Called one turn of the event loop after `begin`, so that runs that end immediately don't need a
+   * timer.
    */
   limit(): void {
     if (!this.#ended) this.#timer = setTimeout(stopInTime, this.#timeoutSeconds * 1000, this)
   }
 
-  /** Stops the run. The first reason counts, and anything that the runner returns later is ignored. */
+  /** Stops the run. Only the first reason counts. Anything that the runner returns later is ignored. */
   stop(reason: StopReason): void {
     if (this.#stopped !== undefined) return
     this.#stopped = reason

@@ -18,7 +18,7 @@ const BATCH_BYTES = 4 * 2 ** 20
 const MAX_IN_FLIGHT = 3
 const RETRY_MS = 250
 
-/** How long dropped executions are gathered, in milliseconds, before the database is asked what happened. */
+/** How long to collect dropped executions, in milliseconds, before asking the database what happened to them. */
 const DROPPED_MS = 100
 
 /** An execution that has ended in this process. */
@@ -47,7 +47,7 @@ export class Settler {
   #dropped: ClaimedExecution[] = []
   #timer: NodeJS.Timeout | undefined
   #inFlight = 0
-  /** Number of urgent jobs that it is waiting for, and whether a flush is due once they are done. */
+  /** Number of urgent jobs that the settler is waiting for, and whether a flush is due once they are done. */
   #blockers = 0
   #isFlushDue = false
 

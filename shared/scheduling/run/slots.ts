@@ -77,7 +77,7 @@ export class Slots {
   #reserved = 0
   /** The last time span in which all common slots were taken. `until` is infinite while they still are. */
   #full = { from: Number.NEGATIVE_INFINITY, until: Number.NEGATIVE_INFINITY }
-  /** When the span before that ended. */
+  /** The end of the span before `#full`. */
   #wasFullUntil = Number.NEGATIVE_INFINITY
 
   constructor(total: number) {
@@ -132,8 +132,8 @@ export class Slots {
   /**
    * Returns whether another new task may get a kept slot. It isn't known yet whether a new task is quick, so new tasks
    * get at most a quarter of the kept slots at a time, but at least one. New tasks that turn out to be slow no longer
-   * count toward that quarter. All new tasks together leave another quarter to other executions, regardless of target.
-   * If only one slot is kept, new tasks don't get it.
+   * count toward that quarter. Together, all new tasks, whatever their targets, leave at least a quarter of the kept
+   * slots free for other executions. If only one slot is kept, new tasks don't get it.
    */
   #hasRoomForNew(others: HeldExecution[]): boolean {
     const before = performance.now() - SLOW_MS

@@ -1,10 +1,10 @@
 /** Minimum time assumed for writing a start, in milliseconds. Used until the first start has been measured. */
 const LEAST_MS = 4
 
-/** Maximum that one measurement counts for, in milliseconds. A slower response is considered an exception. */
+/** Upper limit for a single measurement, in milliseconds. A slower response is considered an exception. */
 const MOST_MS = 50
 
-/** Milliseconds that each of many simultaneous starts adds, and the maximum that they add together. Measured. */
+/** Milliseconds that each of many simultaneous starts adds to the lead, and the maximum for all of them. Measured. */
 const EACH_MS = 0.03
 const ALL_MS = 1500
 
@@ -12,9 +12,9 @@ const ALL_MS = 1500
 const MEMORY = 50
 
 /**
- * Decides how long before an execution is due its start is written, so that it runs on time and not one round trip
- * later. Follows how long recent starts took. The lead rises at once, so that the next starts aren't late, and falls
- * gradually.
+ * Decides how long before an execution's due time its start is written, so that the execution runs on time and not one
+ * round trip later. This lead depends on how long recent starts took. It rises at once, so that the next starts aren't
+ * late, and falls gradually.
  */
 export class StartLead {
   #tookMs = LEAST_MS

@@ -12,8 +12,8 @@ import type { Slots } from './slots.ts'
 import { StartLead } from './start-lead.ts'
 
 /**
- * Maximum number of executions per start statement, and of statements in flight. The rest wait here, so that they don't
- * delay a heartbeat.
+ * Maximum number of executions per start statement, and of statements in flight. Further executions wait here, so that
+ * they don't delay a heartbeat.
  */
 const BATCH = 1000
 const MAX_IN_FLIGHT = 3
@@ -142,7 +142,7 @@ export class Starter {
   #freeOverdue(): void {
     this.#impatience = undefined
     const before = performance.now() - PATIENCE_MS
-    // If slots are free, the executions wait for a slow database, and no other worker would be faster.
+    // If slots are free, the executions are waiting for a slow database, so no other worker would be faster.
     if (this.#slots.free <= 0) this.#free(this.#ready.remove(({ at }) => at <= before))
     if (this.#ready.size > 0) this.#impatience = setTimeout(() => this.#freeOverdue(), PATIENCE_MS)
   }
@@ -189,7 +189,7 @@ export class Starter {
     if (items.length > 0) void this.#freeUntilDone(items)
   }
 
-  /** Frees executions. If that fails, retries until their leases expire; recover frees them then. */
+  /** Frees executions. If that fails, retries until their leases expire; `recover` then frees them. */
   async #freeUntilDone(items: HeldExecution[]): Promise<void> {
     const held = items.filter(({ claim }) => !claim.lost)
     try {

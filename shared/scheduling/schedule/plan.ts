@@ -20,7 +20,7 @@ export type Skip = { reason: (typeof SKIP_REASONS)[number]; first: Date; last: D
 /** What a claim does with a due task. At most one occurrence runs; `next` is where the cursor goes. */
 export type Plan = { run: Date | null; skips: Skip[]; next: Date | null }
 
-/** When the task's last run was open. Occurrences that came due in that time overlapped with it. */
+/** The period in which the task's last run was open. Occurrences that came due then overlapped with that run. */
 type BusyWindow = { from: Date; until: Date }
 
 export type DueTask = {

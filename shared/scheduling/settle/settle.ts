@@ -85,8 +85,8 @@ const retryIn = (outcome: Outcome): number | null =>
   'retryInSeconds' in outcome ? (outcome.retryInSeconds ?? null) : null
 
 /**
- * Locks the executions that are still held, since their claims must hold until the `commit` hooks are done. Returns
- * their ids.
+ * Locks the executions that are still held, since their claims must stay valid until the `commit` hooks are done.
+ * Returns the ids of these executions.
  */
 async function lockHeld(tx: Queryable, settlements: Settlement[]): Promise<Set<number>> {
   const rows = await tx<{ id: number }[]>`
@@ -204,7 +204,7 @@ const endedRow = reusable(
  * Returns the CTEs `done` and `gone`, which remove claims that have no open execution. A claim is removed if this
  * statement and confirmed earlier statements have ended all executions that it names. Otherwise each of its tasks is
  * checked, since this process's record may be incomplete. A claim that another transaction has locked, for example a
- * heartbeat or recover, stays. It is removed later, or when its lease has expired.
+ * heartbeat or `recover`, stays. It is removed later, or when its lease has expired.
  */
 const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): Fragment => sql`
   , done as (

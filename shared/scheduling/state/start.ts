@@ -1,7 +1,7 @@
 import { type Queryable, reusable } from '../../db.ts'
 import { fenced, type Held } from './fence.ts'
 
-/** An execution that starts in `inMs` milliseconds. A start may be written a little ahead of time. */
+/** An execution that starts in `inMs` milliseconds. The start may be recorded shortly before it happens. */
 export type Starting = {
   execution: Held
   inMs: number

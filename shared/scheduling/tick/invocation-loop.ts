@@ -7,8 +7,8 @@ import { startTickTimer } from './tick-timer.ts'
 export type Looped = { ticks: number; worked: number; claimed: number }
 
 /**
- * How much further ahead the last tick claims, in milliseconds. The next loop may start this much later without
- * delaying executions.
+ * How much further ahead the last tick claims than the earlier ticks, in milliseconds. The next loop may start this
+ * much later without delaying executions.
  */
 const HANDOVER_MS = 3000
 
@@ -16,8 +16,8 @@ type Options = { loopSeconds: number; tickIntervalMs: number; claimAheadMs: numb
 
 /**
  * Ticks at each interval for `loopSeconds`, within one invocation, for runtimes that can't invoke a function that
- * often. A tick that throws is logged, and the next one follows. Ends half an interval after the last tick began, or
- * when that tick ends if that is later. Throws if every tick threw.
+ * often. A tick that throws doesn't end the loop. Ends half an interval after the last tick began, or when that tick
+ * ends if that is later. Throws if every tick threw.
  */
 export async function loopTicks(
   tick: (aheadMs: number) => Promise<Ticked>,

@@ -15,8 +15,8 @@ const NUDGE_MS = 25
 const LOG_EVERY = 30
 
 /**
- * Ticks at each interval, one tick at a time. If a tick takes longer than the interval, the beats that come due in the
- * meantime are skipped.
+ * Ticks at each interval, one tick at a time. If a tick takes longer than the interval, the ticks that would come due
+ * in the meantime are left out.
  */
 export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number): TickTimer {
   let failures = 0
@@ -58,7 +58,7 @@ export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number)
     },
     again,
     async stop() {
-      // Each run that ends during the shutdown still causes a nudge, whose tick would claim again.
+      // Runs that end during the shutdown still nudge the timer, and another tick would claim again.
       stopped = true
       clearInterval(timer)
       clearTimeout(nudged)

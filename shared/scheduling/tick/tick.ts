@@ -18,7 +18,7 @@ export type Ticked = Recovered & { claimed: number; claimIds: string[] }
 /** What a process remembers between ticks. */
 export class TickMemory extends ClaimMemory {
   readonly recoverBatch = new BatchSize(RECOVERED_AT_ONCE)
-  /** When to try the next sweep, on this process's monotonic clock. The database decides whether one is due. */
+  /** The time of the next attempt to sweep, on the monotonic clock. The database decides whether a sweep is due. */
   sweepAt = 0
 }
 
@@ -107,9 +107,9 @@ type Found = Findings & {
 }
 
 /**
- * Finds out what needs to be done, with one statement that reads the first entry of five indexes. Most ticks cost no
- * more than that. The times are compared in this process. If the statement compared them, a plan made without knowing
- * their values might read a whole table.
+ * Finds out what needs to be done, with one statement that reads the first entry of each of five indexes. Most ticks
+ * cost no more than that. The times are compared in this process. If the statement compared them, a plan made without
+ * knowing their values might read a whole table.
  */
 async function findWork(
   sql: Database,

@@ -67,7 +67,7 @@ test('shortening the interval moves the cursor to the first future occurrence at
   expect(await moved({ interval_seconds: 30 })).toBe(plus(ran, 120))
 })
 
-test('changing the jitter does not lose an occurrence that the old jitter delays', async () => {
+test('changing the jitter does not lose an occurrence that the old jitter delayed', async () => {
   const cursor = await nowPlus(3)
   await insertTask({
     ...yearly,

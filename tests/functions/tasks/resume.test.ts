@@ -125,7 +125,7 @@ describe('with missed: skip', () => {
 describe('with missed: policy', () => {
   const policy = { missed: 'policy' }
 
-  test('leaves missed occurrences to the misfire policy', async () => {
+  test('the misfire policy decides what happens to missed occurrences', async () => {
     const first = await nowPlus(-150)
     await insertTask({ ...paused, next_run_at: first, params: { duration: 0 } })
     expect(await resume(policy)).toEqual(resumed({ next_run_at: first, params: { duration: 0 } }))

@@ -92,7 +92,7 @@ describe('overlapping runs', () => {
     expect(await db()`select run_queued_at from whole_tasks`).toEqual([{ run_queued_at: null }])
   })
 
-  test('overlap: queue starts exactly one run after the open execution, however many were requested', async () => {
+  test('any number of requests with overlap: queue start exactly one run after the open execution', async () => {
     await insertTask(later)
     await insertOpen('running')
     const answers = await Promise.all([1, 2, 3].map(() => run({ overlap: 'queue' })))
@@ -106,7 +106,7 @@ describe('overlapping runs', () => {
     expect(await shownHistory()).toHaveLength(2)
   })
 
-  test('overlap: queue creates a run immediately if no execution is open', async () => {
+  test('a request with overlap: queue creates a run immediately if no execution is open', async () => {
     await insertTask(later)
     expect(await run({ overlap: 'queue' })).toEqual(json(201, aQueued()))
   })
