@@ -34,7 +34,7 @@ class Formatter extends LogFormatter {
   }
 }
 
-/** Attributes that are in every line and of no use on a terminal. */
+/** Attributes that are on every line, and useless on a terminal. */
 const CONTEXT_KEYS = ['service', 'function_name', 'cold_start']
 
 /** Prints human-readable lines: time, level, message, then the attributes as key=value. */

@@ -15,8 +15,8 @@ const ownHeaders = new Set([
 
 /**
  * Converts a handler's result to a response by the rules of payload 2.0: a result with a `statusCode` is a response,
- * and anything else becomes the JSON body of a 200. Throws a TypeError if the result can't be sent, before any of it is
- * sent.
+ * and anything else becomes the JSON body of a 200. If the result can't be sent, throws a TypeError before sending
+ * anything.
  */
 export const toReply = (result: unknown): Reply => {
   if (!isRecord(result) || result.statusCode === undefined) {

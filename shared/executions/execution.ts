@@ -27,7 +27,7 @@ export const executionOut = z
     scheduled_for: instantOut.describe(
       'The occurrence. If the row stands for several occurrences, the first of them.',
     ),
-    due_at: instantOut.describe('Earliest start: the occurrence with its jitter, or the end of the backoff.'),
+    due_at: instantOut.describe('Earliest start: the occurrence plus its jitter, or the end of the backoff.'),
     attempt: z.int().describe('Number of this attempt at the occurrence, starting at 1.'),
     trigger: z
       .enum(['schedule', 'manual', 'rerun'])

@@ -21,7 +21,7 @@ type Field = {
    * everything that is unset.
    */
   nullClears: boolean
-  /** How to select it, if not by its name, in a statement that aliases `tasks` as `t`. */
+  /** The SQL expression that selects it from `tasks t`, if that isn't its name. */
   select?: string
   description: string
   example: unknown

@@ -166,7 +166,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       await remove(id)
     })
 
-    test('runs a once task exactly once', async () => {
+    test('runs a `once` task exactly once', async () => {
       let calls = 0
       const target = createServer((_request, response) => {
         calls += 1

@@ -43,7 +43,10 @@ const start: typeof startPostgres = async (directory, options) => {
   return server
 }
 
-/** Starts an app that uses the local PostgreSQL. It has its own process group, so a kill can include its initdb. */
+/**
+ * Starts an app that uses the local PostgreSQL. The app gets its own process group, so that a test can kill its initdb
+ * along with it.
+ */
 function startApp(directory: string): ChildProcess {
   const app = fork(join(import.meta.dirname, 'start-postgres.ts'), [directory], {
     execArgv: [],

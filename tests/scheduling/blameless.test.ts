@@ -69,7 +69,7 @@ test('undoing losses leaves a manual pause in place', async () => {
   expect(await state()).toMatchObject({ status: null, losses: 0, pause_reason: 'maintenance' })
 })
 
-test('a started execution whose claim no worker received is queued again as the same attempt', async () => {
+test('requeues a started execution as the same attempt if its claim never reached a worker', async () => {
   await insertTask({ next_run_at: await nowPlus(-1), crash_limit: 0 })
   const since = performance.now()
   const [claim] = (await tickOnly()).claims

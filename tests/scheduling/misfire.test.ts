@@ -49,7 +49,7 @@ test('the fire_all policy runs every missed occurrence in order', async () => {
   ])
 })
 
-test('a once task runs no matter how late it is', async () => {
+test('a `once` task runs no matter how late it is', async () => {
   const once = { schedule_type: 'once', interval_seconds: null, misfire_policy: 'skip' }
   await insertTask({ ...once, params: { duration: 0 } })
   await tickAndRun(AFTER_AN_HOUR)

@@ -192,7 +192,7 @@ test('a cursor that does not match its cron expression is treated as an occurren
   })
 })
 
-test('a once task runs exactly once, no matter how late it is', () => {
+test('a `once` task runs exactly once, no matter how late it is', () => {
   const once = { schedule_type: 'once', interval_seconds: null }
   expect(planned(task('00:00:00', { fields: once }), '23:59:59')).toEqual({
     run: '00:00:00',

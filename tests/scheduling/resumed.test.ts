@@ -10,7 +10,7 @@ beforeEach(emptyTables)
 const pause = () => pauseTasks(db(), [1], { until: null, reason: null })
 const statuses = async () => (await historyOf(1)).map(({ status, attempt }) => `${attempt} ${status}`)
 
-test('a once task paused during its backoff continues when resumed', async () => {
+test('a `once` task paused during its backoff continues when resumed', async () => {
   await insertTask({
     type: 'http',
     schedule_type: 'once',
@@ -28,7 +28,7 @@ test('a once task paused during its backoff continues when resumed', async () =>
   expect(await statuses()).toEqual(['1 failed', '2 cancelled', '3 failed', '4 queued'])
 })
 
-test('a once task that has already run does not run again when resumed', async () => {
+test('a `once` task that has already run does not run again when resumed', async () => {
   const once = { schedule_type: 'once', interval_seconds: null, next_run_at: await nowPlus(-1) }
   await insertTask({ ...once, params: { duration: 0 } })
   await tickAndRun()

@@ -103,7 +103,7 @@ test('a settlement that the fence partly rejects keeps the claim', async () => {
   expect(await strandedRows()).toEqual([])
 })
 
-test('a claim whose row is gone loads without executions', async () => {
+test('loading a claim whose row was deleted returns no executions', async () => {
   leavesBroken('held by a claim')
   const claim = await claimOf({ a: sleep(0) })
   await db()`delete from claims`

@@ -105,8 +105,8 @@ export class Settler {
   }
 
   /**
-   * Returns whether a statement may be sent. Only a full batch gets another connection; a smaller batch gathers more
-   * endings while another statement is in flight.
+   * Returns whether a statement may be sent. While a statement is in flight, only a full batch is sent on another
+   * connection. A smaller batch waits and gathers more endings.
    */
   #maySend(): boolean {
     return this.#inFlight === 0 || (this.#inFlight < MAX_IN_FLIGHT && this.#endings.length >= BATCH)
@@ -174,7 +174,7 @@ export class Settler {
     await this.#write(endings.slice(middle), doneClaims)
   }
 
-  /** Handles an ending that the database rejects: the ledger gets a failure that says so. */
+  /** Handles an ending that the database rejects: records a failure instead, whose detail gives the error. */
   async #refused(ending: Ending, error: unknown): Promise<void> {
     const { id: execution_id, task_id } = ending.execution
     logger.error('execution could not be settled', { execution_id, task_id, error: error as Error })

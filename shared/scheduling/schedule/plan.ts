@@ -20,7 +20,7 @@ export type Skip = { reason: (typeof SKIP_REASONS)[number]; first: Date; last: D
 /** What a claim does with a due task. At most one occurrence runs; `next` is where the cursor goes. */
 export type Plan = { run: Date | null; skips: Skip[]; next: Date | null }
 
-/** The period in which the task's last run was open. Occurrences that came due then overlapped with that run. */
+/** The period in which the task's last run was open. An occurrence that came due during it counts as an overlap. */
 type BusyWindow = { from: Date; until: Date }
 
 export type DueTask = {

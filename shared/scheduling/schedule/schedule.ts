@@ -40,8 +40,8 @@ export function readSchedule(fields: ScheduleFields): Schedule {
 }
 
 /**
- * Returns the schedule, or null if it can't be read: someone edited it in the database, or this version of Node.js
- * doesn't know its time zone.
+ * Returns the schedule, or null if it can't be read, for example because someone edited it in the database, or because
+ * this version of Node.js doesn't know its time zone.
  */
 export function tryReadSchedule(fields: ScheduleFields): Schedule | null {
   try {

@@ -4,7 +4,7 @@ import { fenced, type Held, held } from './fence.ts'
 /** Returns the SET clause that frees an execution that is claimed but hasn't started. */
 export const freed = (sql: Queryable): Fragment => sql`claim_id = null, unheld_due_at = s.due_at`
 
-/** Frees claimed executions that haven't started, fenced. Returns how many. */
+/** Frees claimed executions that haven't started. The write is fenced. Returns the number freed. */
 export async function freeUnstarted(sql: Queryable, executions: Held[]): Promise<number> {
   const { count } = await sql`
     update task_state s
@@ -15,8 +15,8 @@ export async function freeUnstarted(sql: Queryable, executions: Held[]): Promise
 }
 
 /**
- * Frees executions that their claim started but that never reached a worker, fenced. They count as never started.
- * Returns how many.
+ * Frees executions that their claim started but that never reached a worker. The write is fenced. They count as never
+ * started. Returns how many.
  */
 export async function freeNeverRun(sql: Queryable, executions: Held[]): Promise<number> {
   const { count } = await sql`

@@ -16,7 +16,7 @@ export type Lost = {
   gives_up: boolean
 }
 
-/** Ends running executions whose worker is gone, fenced. Returns the executions that were still held. */
+/** Ends running executions whose worker is gone. The write is fenced. Returns the executions that were still held. */
 export async function lose(tx: Queryable, executions: Losable[]): Promise<Lost[]> {
   if (executions.length === 0) return []
   const blameless = executions.filter((it) => it.blameless).map((it) => it.id)

@@ -82,14 +82,14 @@ test('changing the jitter does not lose an occurrence that the old jitter delaye
   expect(new Date(String(await moved({ jitter_seconds: 86_400 }))).toISOString()).toBe(cursor)
 })
 
-test('changing the jitter of a once task keeps its occurrence', async () => {
+test('changing the jitter of a `once` task keeps its occurrence', async () => {
   const at = '2990-01-01T00:00:00.000Z'
   await insertTask({ schedule_type: 'once', interval_seconds: null, next_run_at: at })
   expect(await moved({ jitter_seconds: 3600 })).not.toBe(at)
   expect(await moved({ jitter_seconds: 0 })).toBe(at)
 })
 
-test('changing the time zone of a once task with jitter keeps its next run', async () => {
+test('changing the time zone of a `once` task with jitter keeps its next run', async () => {
   const at = '2990-01-01T00:00:00.000Z'
   const once = { schedule_type: 'once', interval_seconds: null, jitter_seconds: 3600 }
   await insertTask({ ...once, next_run_at: at, timezone: 'UTC' })

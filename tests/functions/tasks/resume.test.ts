@@ -98,7 +98,7 @@ describe('with missed: skip', () => {
     ])
   })
 
-  test('finishes a once task whose occurrence was missed', async () => {
+  test('finishes a `once` task whose occurrence was missed', async () => {
     const once = { schedule_type: 'once', interval_seconds: null }
     await insertTask({ ...paused, ...once, next_run_at: '2020-01-01T00:00:00Z' })
     expect(await resume()).toEqual(resumed({ ...once, next_run_at: null }))
@@ -145,7 +145,7 @@ describe('with missed: policy', () => {
     ])
   })
 
-  test('a once task whose occurrence was missed runs late', async () => {
+  test('a `once` task whose occurrence was missed runs late', async () => {
     const once = { schedule_type: 'once', interval_seconds: null, next_run_at: '2020-01-01T00:00:00.000Z' }
     await insertTask({ ...paused, ...once })
     expect(await resume(policy)).toEqual(resumed(once))

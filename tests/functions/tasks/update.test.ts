@@ -181,7 +181,7 @@ describe('changing the schedule', () => {
     )
   })
 
-  test('a finished once task stays finished', async () => {
+  test('a finished `once` task stays finished', async () => {
     await insertTask({ ...once, next_run_at: null })
     expect(await patch({ timezone: 'Asia/Tokyo' })).toEqual(
       changed({ ...once, timezone: 'Asia/Tokyo', next_run_at: null }),
@@ -203,7 +203,7 @@ describe('a new next_run_at', () => {
     )
   })
 
-  test('schedules a finished once task again', async () => {
+  test('schedules a finished `once` task again', async () => {
     await insertTask({ ...once, next_run_at: null })
     await insertExecution(at)
     const next_run_at = '2027-03-10T00:00:00.001Z'
