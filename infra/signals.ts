@@ -6,8 +6,8 @@ export type StopSignals = {
 }
 
 /**
- * Milliseconds within which a second signal still counts as the first one, since Ctrl-C in a terminal reaches this
- * process twice: directly and through npm.
+ * A second signal within this many milliseconds counts as a repeat of the first, since Ctrl-C in a terminal reaches
+ * this process twice: directly and through npm.
  */
 const ECHO_MS = 1000
 

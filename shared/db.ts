@@ -96,8 +96,8 @@ export const LONG_LIMITS: Limits = {
 const MOST_IDLE_MS = 10_000
 
 /**
- * The server's own limits. With the TCP settings, the server closes a connection if its client has vanished: for 60
- * seconds, the client hasn't responded to keepalive probes or hasn't acknowledged data.
+ * The server's own limits. With the TCP settings, the server closes the connection of a client that has vanished, which
+ * is a client that hasn't responded to keepalive probes, or hasn't acknowledged data, for 60 seconds.
  */
 const serverSettings = ({ silenceMs, statementMs, lockMs }: Limits) => ({
   statement_timeout: Math.ceil(statementMs),

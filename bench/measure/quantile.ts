@@ -4,7 +4,7 @@ export function quantile(sorted: ArrayLike<number>, q: number): number {
   return sorted[rank] ?? Number.NaN
 }
 
-/** Returns the median, which for an even count is the mean of the middle two, or NaN if there are none. */
+/** Returns the median, or NaN without values. For an even count, the median is the mean of the middle two. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length / 2

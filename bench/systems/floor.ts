@@ -24,7 +24,7 @@ const PGOPTIONS = [
   .map((setting) => `-c ${setting}`)
   .join(' ')
 
-/** The statements that fill the tables. All layouts use the same. */
+/** The statements that fill the tables, for all layouts. */
 const SEED = new URL('./floor/seed.sql', import.meta.url)
 
 /** Opens the layout whose statements are in `folder`: schema.sql and run.sql. */

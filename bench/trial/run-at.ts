@@ -55,7 +55,7 @@ export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
 
 const MOST_LEAD_MS = 60_000
 
-/** Milliseconds before the first due time at which the usage is read, since reading it takes time. */
+/** The usage is read this many milliseconds before the first job is due, because reading it takes time. */
 const AHEAD_MS = 300
 
 /** Returns null if the system wasn't ready when the first job was due. */

@@ -9,7 +9,7 @@ export const handler = httpHandler(
     description:
       'Deletes all tasks that match the filters, with their executions. Requires a filter, or `all=true`. If `next` in the response is not null, repeat the call with that `cursor`.',
     query: bulkQuery,
-    responses: { 200: { description: 'How many tasks were changed, and how to continue', body: bulkOut } },
+    responses: { 200: { description: 'How many tasks were deleted, and how to continue', body: bulkOut } },
   },
   async ({ query }, { sql }) => ({
     status: 200,

@@ -28,7 +28,7 @@ const verbs = {
   DELETE: 'delete',
 } as const satisfies Record<Method, string>
 
-/** Returns an Express app that serves every route of the service with its handler, like API Gateway's HTTP API. */
+/** Returns an Express app that serves every route with its function's handler, like API Gateway's HTTP API. */
 export const createApp = (
   service: Service,
   handlers: Readonly<Record<string, LambdaHandler>>,

@@ -56,7 +56,7 @@ const toContext = (fn: ServiceFunction, awsRequestId: string, deadline: number):
   succeed: refuseCallback,
 })
 
-// The type requires them, but the Node 24 runtime no longer has them.
+// The type requires `done`, `fail` and `succeed`, but the Node 24 runtime no longer has them.
 const refuseCallback = (): never => {
   throw new Error('handlers must return a promise; context.done, fail and succeed are not supported')
 }

@@ -25,8 +25,8 @@ const NO_LIMIT_SECONDS = 2_000_000
 
 /**
  * Removes a function's time limit, which a container doesn't need. Each execution has its task's timeout, and each of a
- * tick's statements has its own limit. A limit for the whole tick would do harm: a tick that was abandoned there would
- * continue alongside the next tick.
+ * tick's statements has its own limit. A limit for the whole tick would do harm: after a timeout, the tick would
+ * keep running alongside the next tick.
  */
 const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeoutSeconds: NO_LIMIT_SECONDS })
 
@@ -135,7 +135,7 @@ function watchFull(own: Executor, share: Share, message: string): (isFull: boole
   }
 }
 
-/** Announces the shutdown on the terminal, or otherwise in the log. */
+/** Announces the shutdown on the terminal, or in the log if stdout isn't a terminal. */
 function tellStopping(runs: number, graceSeconds: number): void {
   const what = runs === 1 ? '1 run' : `${runs} runs`
   const text = `stopping: waiting up to ${graceSeconds} s for ${what}; press Ctrl-C again to stop now`

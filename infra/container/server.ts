@@ -12,7 +12,7 @@ export type Listening = {
   close: (graceMs: number) => Promise<void>
 }
 
-/** Serves `app`. Rejects with an error that names host and port if it can't listen there. */
+/** Serves `app`. If it can't listen on the host and port, rejects with an error that names both. */
 export const listen = async (
   app: RequestListener,
   { host, port }: { host: string; port: number },

@@ -4,8 +4,9 @@ import { DATA_FOLDER, type LocalPostgres, startPostgres } from '../postgres/post
 import { examine } from './violations.ts'
 
 /**
- * Checks the database at DATABASE_URL, or otherwise the embedded one, in one snapshot. Lists the rows that violate an
- * invariant, up to 20 for each. Exits with 1 if there are any, and with 2 if the check itself fails.
+ * Checks a snapshot of the database at DATABASE_URL, or of the embedded database if DATABASE_URL isn't set. Lists the
+ * rows that violate an invariant, up to 20 for each invariant. Exits with 1 if there are any, and with 2 if the check
+ * itself fails.
  */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')

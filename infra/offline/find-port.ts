@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 
 /**
- * Returns the port, or a free port if it is 0. Throws an Error that names host and port if this process can't listen
- * there.
+ * Returns `port`, or a free port if `port` is 0. If this process can't listen on the port, throws an Error that names
+ * host and port.
  */
 export async function findPort(host: string, port: number): Promise<number> {
   const probe = createServer().listen(port, host)

@@ -186,7 +186,7 @@ export default class OfflinePlugin {
     const plugin = this.#framework.pluginManager
       .getPlugins()
       .find((it) => it.constructor.name === 'ServerlessOffline')
-    // Not null, since serverless.yml declares it.
+    // Missing only if serverless.yml no longer lists the plugin.
     return (plugin as Offline | undefined) ?? this.#refuse('serverless-offline is not among the plugins')
   }
 }

@@ -47,7 +47,7 @@ export default class PackagePlugin {
         join(serviceDir, artifact),
         await zip(serviceDir, bundles[index] ?? [], fn.package?.patterns ?? []),
       )
-      // In memory only. An artifact in serverless.yml would make serverless-offline run the zip.
+      // Set in memory only. An artifact in serverless.yml would make serverless-offline run the zip.
       fn.package = { individually: true, artifact }
     }
   }

@@ -35,7 +35,7 @@ async function copyForOthers(folder: string, id: string): Promise<string> {
   const target = join(rootFolder, `${id}-${version}`)
   await makeRootFolder()
   await buildOnce(target, 'bin/pg_ctl', async (staging) => {
-    // Verbatim, since cp would turn the libraries' relative links into absolute links to the checkout.
+    // Without verbatimSymlinks, cp would turn the libraries' relative links into absolute links to the checkout.
     await cp(join(folder, 'native'), staging, { recursive: true, verbatimSymlinks: true })
     // An install under umask 077 leaves files that only root can read.
     await run('chmod', ['-R', 'a+rX', staging])
@@ -43,7 +43,7 @@ async function copyForOthers(folder: string, id: string): Promise<string> {
   return target
 }
 
-/** Runs a command. Rejects with its output if it fails. */
+/** Runs a command. If the command fails, rejects with its output. */
 export async function run(command: string, args: string[], user: ServerUser = {}) {
   const options: SpawnOptions = { ...user, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true }
   const child = spawn(command, args, options)

@@ -2,7 +2,7 @@ import postgres from 'postgres'
 
 /** A process's use of the local server: a session with an advisory lock, which is released when the process dies. */
 export type Lease = {
-  /** Ends this use. Returns whether it was the last one. If so, no process can join the server anymore. */
+  /** Ends this use. Returns whether it was the last use. If so, no process can join the server anymore. */
   release(): Promise<boolean>
   end(): Promise<void>
 }

@@ -13,7 +13,7 @@ export const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import
 
 export type LocalPostgres = {
   url: string
-  /** Whether the server was already running. The process that started it was killed, or still uses it. */
+  /** Whether the server was already running: another process is using it, or the last one that used it was killed. */
   reused: boolean
   /** The actual location of the data. */
   home: string
@@ -30,8 +30,8 @@ const KEEP_ALIVE_MS = 1000
  *
  * - It only listens on 127.0.0.1, on a free port, and requires a random password, which is in `url` and in
  *   `dataDir/password` (mode 600).
- * - `stop()` stops the server if no other process uses it. Otherwise its last user stops it. A killed process no longer
- *   counts as a user.
+ * - `stop()` stops the server if no other process uses it. Otherwise the last process that uses it does. A killed
+ *   process no longer counts.
  * - A server that dies is restarted on the same port, unless it is `ephemeral`.
  * - If this process is root, the server runs as the data's owner: `postgres`, or `nobody` if that user doesn't exist.
  *   `dataDir` is then a link into /var/lib/task-scheduler, since that user may not be able to access the checkout.

@@ -7,8 +7,8 @@ import type { Service, ServiceFunction } from './service.ts'
 export type LambdaHandler = (event: unknown, context: Context) => unknown
 
 /**
- * Imports the handler of every function. Returns them by function name. Throws an error that names the function if one
- * has no handler.
+ * Imports the handler of every function, and returns the handlers by function name. If a function has no handler,
+ * throws an error that names the function.
  */
 export const loadHandlers = async ({ root, functions }: Service): Promise<Record<string, LambdaHandler>> =>
   Object.fromEntries(await Promise.all(functions.map(async (fn) => [fn.name, await load(root, fn)])))

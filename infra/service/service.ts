@@ -66,8 +66,8 @@ const serviceSchema = z.object({
 
 /**
  * Reads the functions and their routes from a serverless.yml. Unknown tags (`!Ref`, `!Sub`, `!GetAtt`) keep their plain
- * value. Variables (`${…}`) aren't resolved, so values that matter here must not contain any. Throws an error that
- * names the function if an entry is malformed.
+ * value. Variables (`${…}`) aren't resolved, so values that matter here must not contain any. If an entry is
+ * malformed, throws an error that names the function.
  */
 export const readService = async (path: string): Promise<Service> => {
   const text = await readFile(path, 'utf8')

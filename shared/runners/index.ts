@@ -11,8 +11,8 @@ export type TaskType = keyof typeof runners
 export const TASK_TYPES = Object.keys(runners) as [TaskType, ...TaskType[]]
 
 /**
- * Returns the runner for a type, with untyped params. Returns undefined if this version has none, which happens when a
- * newer version wrote the row.
+ * Returns the runner for a type, with untyped params. Returns undefined if this version has no such runner,
+ * which happens when a newer version wrote the row.
  */
 export function runnerOf(type: string): Runner | undefined {
   // Each runner only receives params that its own schema has parsed.

@@ -57,7 +57,7 @@ export const BULK_BATCH = 1000
  */
 type Context = { sql: Database; batch: BatchSize }
 
-/** Milliseconds after which a call doesn't start another batch. The next call continues from there. */
+/** Milliseconds after which a call doesn't start another batch. The next call handles the remaining tasks. */
 const ENOUGH_MS = 4000
 
 type Filters = Pick<BulkQuery, keyof typeof taskFilters>

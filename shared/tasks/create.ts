@@ -28,7 +28,7 @@ export async function createTask(sql: Queryable, input: TaskCreate): Promise<Tas
     params: sql.json(params as Parameters<Queryable['json']>[0]),
   }
   const firstRunAt = firstRun(input, before.now)
-  // An insert that is rejected would still use up an id.
+  // Checked before the insert, since a rejected insert would still use up an id.
   if (before.taken) throw taken()
   const [task] = await sql<[TaskRow?]>`
     with t as (

@@ -22,7 +22,7 @@ export async function putTask(
   try {
     return { task: await createTask(sql, input), created: true }
   } catch (error) {
-    // Another request has just created it, so it can be replaced.
+    // On a conflict, another request has just created the task, so it can be replaced.
     const taken = error instanceof AppError && error.code === 'conflict'
     const task = taken && (await replaceTask(sql, input, null))
     if (!task) throw error

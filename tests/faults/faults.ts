@@ -7,7 +7,7 @@ type Stage = { link: Link; replicas: Replica[]; leaseSeconds: number }
 export type Fault = {
   name: string
   replicas: number
-  /** The `crash_limit` of all tasks. With 0, any loss that counts pauses its task, which fails the test. */
+  /** The `crash_limit` of all tasks. With 0, any loss that counts pauses its task, and the test fails. */
   crashLimit: number
   /** Causes the fault. Resolves when the fault is over. */
   happen(stage: Stage): Promise<void>

@@ -22,8 +22,8 @@ const ANYWHERE = { host: '127.0.0.1', port: 0 }
 const PERIOD_MS = 3000
 const LOOP_SECONDS = 2.5
 
-/** Settings of the other runtimes, which functions don't get. */
-const NOT_OF_FUNCTIONS = ['HOST', 'PORT', 'SHUTDOWN_GRACE_SECONDS']
+/** Settings for the other runtimes only. They aren't passed to the functions. */
+const NOT_FOR_FUNCTIONS = ['HOST', 'PORT', 'SHUTDOWN_GRACE_SECONDS']
 
 type Deployed = { lambda: Lambda; template: Template; url: string; end(): Promise<void> }
 
@@ -159,7 +159,7 @@ async function unpack(
 /** Returns the template's variables, Lambda's own and `env`. Omits a certificate file that only Lambda has. */
 function environmentOf(fn: FunctionProperties, env: Record<string, string>): Record<string, string> {
   const { NODE_EXTRA_CA_CERTS, ...variables } = fn.Environment.Variables
-  const given = Object.entries(env).filter(([key]) => !NOT_OF_FUNCTIONS.includes(key))
+  const given = Object.entries(env).filter(([key]) => !NOT_FOR_FUNCTIONS.includes(key))
   return {
     PATH: process.env.PATH ?? '',
     TZ: ':UTC',

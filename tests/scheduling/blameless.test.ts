@@ -13,7 +13,7 @@ beforeEach(emptyTables)
 
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 
-/** Claims and starts the due task, then expires its lease. Returns the ids that its worker would report as given up. */
+/** Claims and starts the due task, then expires its lease. Returns the ids that the worker would report as given up. */
 async function cutOff() {
   const [claim] = (await tickOnly(DUE)).claims
   if (!claim) throw new Error('nothing was claimed')

@@ -77,8 +77,8 @@ test.each(changes)(
       })
       tasks.set(expression, id)
     }
-    // The cursor starts one second before the first day. The task runs then even if its schedule doesn't include that
-    // time, so the count leaves that run out.
+    // The cursor starts one second before the first day. Each task runs at that time, even if its schedule doesn't
+    // include it, so the query below doesn't count that run.
     const before = first - 1000
     await db()`update task_state set next_run_at = ${new Date(before)} where task_id = any(${[...tasks.values()]}::int[])`
     const executor = newExecutor()

@@ -131,6 +131,19 @@ test('an execution whose settlement the database rejects still ends and does not
   expect(await db()`select from task_state where status is not null`).toEqual([])
 })
 
+test('an outcome that the database rejects is recorded as a failure with the error', async () => {
+  await insertTask({ params: { duration: 0 } })
+  const claim = await claimOne()
+  await db()`alter table executions add constraint rejects check (result is null or status = 'lost') not valid`
+  try {
+    await newExecutor().execute(claim, NO_LIMIT_MS)
+  } finally {
+    await db()`alter table executions drop constraint rejects`
+  }
+  const detail = expect.stringContaining('its outcome could not be written: ')
+  expect(await historyOf(1)).toMatchObject([{ status: 'failed', detail, result: null }])
+})
+
 test('an execution that runs again after being handed back keeps the busy_from of its first start', async () => {
   await insertTask({ interval_seconds: 10, params: { duration: 3600 }, next_run_at: await nowPlus(-1) })
   const executor = newExecutor()

@@ -46,7 +46,7 @@ export function runHere(executor = newExecutor()): { ended(): Promise<unknown> }
   return { ended: () => Promise.all(work) }
 }
 
-/** Makes manual runs wait for a tick from now on, as if this process were full. */
+/** From now on, makes manual runs wait for a tick, as if this process were full. */
 export function runNothingHere(): void {
   provideDispatcher({ capacity: async () => ({ now: 0, ahead: 0 }), send: async () => {} })
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { connect, db } from '../../shared/db.ts'
 
-/** Unusual defaults for every connection to this database that doesn't set its own values. */
+/** Unusual settings for the database. They apply to every connection that doesn't override them. */
 const UNUSUAL = {
   TimeZone: 'Asia/Kathmandu',
   DateStyle: 'German, DMY',

@@ -9,7 +9,7 @@ const first = (count: number) => Array.from({ length: count }, (_, index) => wai
 const retries = (count: number) =>
   Array.from({ length: count }, (_, index) => waiting(`retry ${index}`, { attempt: 2 }))
 
-/** Returns the names in the order in which single slots go to them. */
+/** Takes the executions from a queue one at a time. Returns their task names in that order. */
 function oneByOne(items: HeldExecution[]): string[] {
   const queue = new ReadyQueue()
   queue.add(items)

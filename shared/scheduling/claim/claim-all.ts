@@ -16,7 +16,7 @@ const MAX_IN_FLIGHT = 3
 /** Milliseconds after which a long tick reads the clock again, since more tasks may have come due. */
 const CLOCK_MS = 250
 
-/** How long a tick may claim, in milliseconds. Repairs and retries must not wait for the end of a backlog. */
+/** How long a tick may keep claiming, in milliseconds. Repairs and retries must not wait until a backlog is done. */
 const LIMIT_MS = 5000
 
 type Options = {
@@ -28,7 +28,7 @@ type Options = {
   isFixed: boolean
 }
 
-/** What the tick has found. Nothing else needs to be claimed. */
+/** What the tick has found to claim. */
 export type Findings = {
   /** Whether something is due. */
   isDueNow: boolean
@@ -113,7 +113,7 @@ class Claimer {
     }
   }
 
-  /** Returns the share of queued executions in the capacity. The other half is for scheduled executions. */
+  /** Returns how many queued executions may be claimed: half of the capacity. The rest is for scheduled executions. */
   async queuedShare(startsDue: boolean): Promise<number> {
     return this.#memory.queuedShare.of(await this.#capacity(startsDue))
   }

@@ -15,7 +15,7 @@ export type Locked = { count: number; last: Position | undefined }
  * Claims due tasks in one transaction: locks their states, computes their next occurrences in this process, then moves
  * the cursors and opens the executions. Changes to these tasks wait for the locks.
  *
- * Returns two promises. `locked` resolves first; from then on, another claim may continue `after` those tasks.
+ * Returns two promises. `locked` resolves first; another claim may then continue after the last locked task.
  * `claimed.more` is true if some locked tasks were left over, because planning ran out of time or their params were too
  * large to read together.
  */

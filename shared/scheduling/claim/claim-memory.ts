@@ -5,7 +5,10 @@ import { UnreceivedClaims } from '../repair/unreceived.ts'
 import { Definitions } from './definitions.ts'
 import { UnknownTypes } from './unknown-types.ts'
 
-/** Maximum number of executions per claim. Larger batches are hardly faster, and hold their locks longer. */
+/**
+ * Maximum number of executions that one transaction claims. Larger batches are hardly faster, and hold their locks
+ * longer.
+ */
 const BATCH = 2000
 
 /** What a process remembers between claims. A restarted process can do without it. */

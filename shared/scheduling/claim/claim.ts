@@ -10,8 +10,8 @@ export type Claim = {
   /** `performance.now()` just before the lease was requested. */
   since: number
   /**
-   * Whether no other worker can have the claim. An invocation may be delivered twice, unlike a claim that stays within
-   * this process.
+   * Whether no other worker can have the claim. True for a claim that stays within this process. A claim that is sent
+   * by an invocation may be delivered twice.
    */
   isExclusive: boolean
 }
@@ -25,7 +25,7 @@ export type ClaimedExecution = {
   trigger: string
   attempt: number
   due_at: Date
-  /** Set if the claim itself started it, because it was due. */
+  /** Set if its start was written with the claim, because it was already due. */
   started_at: Date | null
   /** The time at which its task is next due. */
   next_run_at: Date | null
@@ -44,7 +44,7 @@ export type LastRun = 'quick' | 'slow' | 'none'
 
 /**
  * Maximum duration of a quick run, in milliseconds. A run in progress counts as slow after a second (run/slots.ts), and
- * a quick run must stay well below that even with its start and settlement.
+ * a quick run must stay well below that, including the time to start and settle it.
  */
 export const QUICK_MS = 500
 
@@ -61,11 +61,11 @@ export type ClaimOptions = {
   /** Also claims tasks that become due within this many milliseconds. Default: 0. */
   aheadMs?: number
   /**
-   * Whether the claim starts the executions that are due. Only for workers in this process, which get the claim as soon
-   * as it is committed.
+   * Whether the claim also writes the start of executions that are already due. Only for workers in this process, which
+   * get the claim as soon as it is committed.
    */
   startsDue?: boolean
-  /** Maximum number of executions in one claim; a larger set becomes several claims. Default: unlimited. */
+  /** Maximum number of executions in one claim. Larger sets are split into several claims. Default: unlimited. */
   claimSize?: number
   /** The database's clock, as the tick read it. Decides what is due. */
   clock: Clock

@@ -39,15 +39,18 @@ export type Definition = Omit<DefinitionRow, keyof ScheduleFields | 'type' | 'pa
   /** The runner with its validated params, or the reason why the task can't run. */
   work: { runner: Runner; params: unknown } | { problem: string; unknownType?: string }
   /**
-   * The schedule, or an error if it can't be read: someone edited it in the database, or this version of Node.js
+   * The schedule, or an error if it can't be read, because someone edited it in the database or this version of Node.js
    * doesn't know its time zone.
    */
   schedule: Schedule | AppError
   /** Milliseconds by which each of its occurrences is delayed. */
   jitter: number
-  /** What may hold up all of its runs: an HTTP origin, or otherwise the task type. */
+  /**
+   * What all of the task's runs depend on: the HTTP origin if there is one, else the task type. If one run hangs, other
+   * runs with the same target may hang too.
+   */
   target: string
-  /** The size of its params as text, in bytes. */
+  /** The approximate size of its params, in bytes. */
   bytes: number
 }
 

@@ -4,8 +4,8 @@ import { AppError } from '../../errors.ts'
 import { DEFINITION_COLUMNS, type Definition, type DefinitionRow, toDefinition } from './definition.ts'
 
 /**
- * Maximum number of definitions in each generation, at about a kilobyte each, and maximum total size of their params in
- * bytes.
+ * Maximum number of definitions in each generation, and maximum total size of their params in bytes. A definition takes
+ * about a kilobyte.
  */
 const MOST = 10_000
 const MOST_BYTES = 16 * 2 ** 20
@@ -39,8 +39,8 @@ export class Definitions {
 
   /**
    * Returns definitions by task id. Tasks that no longer exist are left out. Each change that affects runs gives the
-   * task a new `definition` number, which its state has too. A transaction that has locked the state therefore gets
-   * exactly the current version, usually from memory.
+   * task a new `definition` number, which is also stored in its state. A transaction that has locked the state
+   * therefore gets exactly the current version, usually from memory.
    */
   async read(tx: Queryable, wanted: { task_id: number; definition: number }[]): Promise<Read> {
     const found = new Map<number, Definition>()
@@ -79,7 +79,10 @@ export class Definitions {
   }
 }
 
-/** Returns whether a definition belongs to a `once` task, which needs it again only if the task is retried. */
+/**
+ * Returns whether a definition belongs to a `once` task. Such definitions aren't remembered, since only a retry would
+ * need them again.
+ */
 const isOnce = ({ schedule }: Definition): boolean =>
   !(schedule instanceof AppError) && schedule.kind === 'once'
 

@@ -14,12 +14,12 @@ export type DueRow = {
   last: number | null
 }
 
-/** A task's position among those that are due. */
+/** A task's position in the order of due tasks. */
 export type Position = { next_run_at: number; task_id: number }
 
 /**
- * Which due tasks to claim. `oldest`: the tasks that have been due longest. `both`: half of the claim is the oldest
- * tasks and half the latest, for when slots are scarce. `quick`: quick and new tasks among the latest.
+ * Which due tasks to claim. `oldest`: the tasks that have been due longest. `both`: the oldest tasks and the latest,
+ * half of the claim each; used when slots are scarce. `quick`: quick and new tasks among the latest.
  */
 type Which = 'oldest' | 'both' | 'quick'
 
@@ -40,7 +40,7 @@ const DUE = {
   last: epochMs('scheduled_for'),
 }
 
-/** Number of the latest due tasks that are searched for quick tasks. */
+/** Number of the latest due tasks that are searched for quick and new tasks. */
 const LATEST = 1000
 
 /**

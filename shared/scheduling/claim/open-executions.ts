@@ -13,7 +13,7 @@ export type TaskPlan = Plan & {
   taskId: number
   task: Definition
   lastRun: LastRun
-  /** The claim that gets the occurrence, as an index of `claimIds`; null if no occurrence runs. */
+  /** The claim that gets the occurrence, as an index into `claimIds`; null if no occurrence runs. */
   claim: number | null
 }
 
@@ -136,7 +136,7 @@ export async function handledAlready(
 }
 
 /**
- * Returns milliseconds since 1970. postgres.js would mistake an array of Dates for a single Date, and strings are slow
- * on both sides.
+ * Returns a time plus jitter, in milliseconds since 1970. Times are sent as numbers, since postgres.js would mistake an
+ * array of Dates for a single Date, and strings are slow for both client and server.
  */
 const msOf = (instant: Date | null, jitter = 0): number | null => instant && instant.getTime() + jitter

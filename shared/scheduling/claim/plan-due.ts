@@ -13,10 +13,13 @@ import type { DueRow } from './lock-due.ts'
  */
 const PLANNING_MS = 500
 
-/** `unreadable`: the errors, by task id. `seen`: number of rows that were handled; the next claim handles the rest. */
+/**
+ * `unreadable`: the errors of tasks that can't be planned, by task id. `seen`: number of rows that were handled. The
+ * next claim handles the rest.
+ */
 export type Plans = { planned: Planned[]; unreadable: Map<number, Error>; seen: number }
 
-/** Plans every locked task that this process can run, until time is up. Reads their definitions. */
+/** Reads the definitions of locked tasks, and plans each task that this process can run, until time is up. */
 export async function planAll(tx: Queryable, memory: ClaimMemory, rows: DueRow[], now: Date): Promise<Plans> {
   const { found: definitions, left } = await memory.definitions.read(tx, rows)
   const plans: Plans = { planned: [], unreadable: new Map(), seen: 0 }

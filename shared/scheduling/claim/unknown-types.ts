@@ -51,8 +51,8 @@ export class UnknownTypes {
 }
 
 /**
- * Warns about a task. If it has been due for longer than its misfire grace, apparently no other process has a runner
- * for it either.
+ * Warns about a task that this process has no runner for. If the task has been due for longer than its misfire grace,
+ * presumably no other process has a runner either, and the warning says so.
  */
 function warn({ id, misfire_grace_seconds }: Definition, type: string, dueForMs: number): void {
   if (dueForMs > misfire_grace_seconds * 1000) {

@@ -57,7 +57,7 @@ type PausedTask = ScheduleFields & {
   id: number
   name: string
   next_run_at: Date | null
-  /** The time at which its last run ended, or now if a run is open. */
+  /** When the task's last run ended, or now if a run is open. */
   busy_until: Date | null
   now: Date
 }

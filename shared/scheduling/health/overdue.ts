@@ -30,7 +30,7 @@ export class Overdue {
     this.#isWatching = true
   }
 
-  /** Records that a duty is done, and due again within `withinMs`. */
+  /** Records that a duty is done, and must be done again within `withinMs`. */
   owe(duty: Duty, withinMs: number): void {
     const now = performance.now()
     this.#end(duty, now)
@@ -38,12 +38,12 @@ export class Overdue {
     this.#look()
   }
 
-  /** Records that a duty is due within `withinMs`, unless it is due already. */
+  /** Records that a duty must be done within `withinMs`, unless it already has a due time. */
   oweAtLeast(duty: Duty, withinMs: number): void {
     if (!this.#owed.has(duty)) this.owe(duty, withinMs)
   }
 
-  /** Records that a duty is done, and not due again. */
+  /** Records that a duty is done, and needn't be done again. */
   done(duty: Duty): void {
     this.#end(duty, performance.now())
   }
@@ -66,7 +66,7 @@ export class Overdue {
     return [...this.#owed].filter(([, it]) => now - it.dueAt >= this.#graceMs).map(([duty]) => duty)
   }
 
-  /** Returns when the most overdue duty was due (`performance.now()`); undefined if there are no duties. */
+  /** Returns the earliest due time of all duties (`performance.now()`); undefined if there are no duties. */
   longest(): number | undefined {
     const all = [...this.#owed.values()].map(({ dueAt }) => dueAt)
     return all.length > 0 ? Math.min(...all) : undefined

@@ -17,14 +17,14 @@ export async function claimsInUse(sql: Queryable, claimIds: string[]): Promise<s
 
 /**
  * Frees all executions that the claims still hold. Only for workers that have stopped: a run that is still in progress
- * would overlap with the next one. Returns how many executions were freed.
+ * would overlap with the execution's next run. Returns how many executions were freed.
  */
 export async function handBackClaims(sql: Database, claimIds: string[]): Promise<number> {
   return await dropClaims(sql, claimIds, handBack)
 }
 
 /**
- * Frees all executions of claims that never reached a worker, so none of the executions has run. Returns how many were
+ * Frees all executions of claims that never reached a worker. None of these executions has run. Returns how many were
  * freed.
  */
 export async function freeUnreceived(sql: Database, claimIds: string[]): Promise<number> {

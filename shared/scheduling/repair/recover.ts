@@ -19,8 +19,8 @@ export type Recovered = {
 }
 
 /**
- * Maximum number of claims, and of executions in them, that one transaction recovers, since it holds locks until it
- * ends. A claim is always recovered as a whole.
+ * Maximum number of claims that one transaction recovers, and maximum number of executions in them. A larger
+ * transaction would hold its locks longer. A claim is always recovered as a whole, however large it is.
  */
 const CLAIMS = 200
 export const RECOVERED_AT_ONCE = 5000
@@ -29,8 +29,8 @@ export const RECOVERED_AT_ONCE = 5000
 const ENOUGH_MS = 2000
 
 /**
- * Recovers claims whose lease has expired according to the database's clock. `executions`: the batch size. Returns what
- * was done.
+ * Recovers claims whose lease has expired according to the database's clock. `executions`: the number of executions per
+ * transaction. Returns what was done.
  */
 export async function recover(sql: Database, executions: BatchSize): Promise<Recovered> {
   const until = performance.now() + ENOUGH_MS

@@ -24,8 +24,8 @@ type Options = { leaseSeconds: number; leastPages?: number }
 type Slice = { from: number; to: number; pages: number }
 
 /**
- * Searches a slice of all tasks for open executions whose claim has no row, or has a row that doesn't name them.
- * `recover` can't see such executions. A bug, a manual change or a restored backup may have caused the mismatch.
+ * Searches a slice of all tasks for open executions whose claim has no row, or whose claim's row doesn't list their
+ * task. `recover` can't see such executions. A bug, a manual change or a restored backup may have caused the mismatch.
  * Inserts the missing row with a new lease, or adds the tasks to the existing row. If the worker is alive, it renews
  * the lease; otherwise `recover` takes over. Returns the milliseconds until the next call.
  *
@@ -47,7 +47,7 @@ export async function sweep(
   return askInMs
 }
 
-/** Returns undefined if another replica is sweeping, or if it isn't time yet. */
+/** Returns the next slice, or undefined if another replica is sweeping or the slice isn't due yet. */
 async function claimSlice(tx: Queryable, leastPages: number): Promise<Slice | undefined> {
   const [turn] = await tx<[{ from: number; pages: number; late: number }?]>`
     select next_page as from, pg_relation_size('task_state') / current_setting('block_size')::int as pages,

@@ -11,9 +11,9 @@ const CUT_OFF = 'its worker could not reach the database: its lease ran out'
 export type GivenUp = { claimIds: string[]; executionIds: number[] }
 
 /**
- * Stops these losses from counting toward `crash_limit`, and ends the pauses that they caused, since the tasks didn't
- * crash the worker. If `recover` finds these claims later, their losses won't count either. Safe to repeat. Returns
- * how many tasks were resumed.
+ * Stops the losses of these claims from counting toward `crash_limit`, and ends the pauses that these losses caused,
+ * since the tasks didn't crash the worker. If `recover` finds these claims later, their losses won't count either. Safe
+ * to repeat. Returns how many tasks were resumed.
  */
 export async function undoLosses(sql: Database, { claimIds, executionIds }: GivenUp): Promise<number> {
   return await retryDeadlock(() =>
@@ -39,8 +39,8 @@ export async function undoLosses(sql: Database, { claimIds, executionIds }: Give
 }
 
 /**
- * Removes losses from the counts of their tasks, and ends the pauses that these losses caused. A loss that no longer
- * counts gets another `detail`, so repeating this is safe. Returns the executions whose tasks were resumed.
+ * Removes losses from their tasks' counts, and ends the pauses that these losses caused. A loss that no longer counts
+ * gets another `detail`, so repeating this is safe. Returns the executions whose tasks were resumed.
  */
 async function uncount(tx: Queryable, executionIds: number[]): Promise<{ id: number; task_id: number }[]> {
   return await tx<{ id: number; task_id: number }[]>`

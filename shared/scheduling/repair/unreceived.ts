@@ -6,8 +6,8 @@ import { freeUnreceived } from './drop-claims.ts'
 const REMEMBERED = 1000
 
 /**
- * Claims that no worker received, because the response to the claiming statement was lost. The server may still commit
- * that statement, at once or when it gets its locks.
+ * Claims that no worker received, because the response to the claiming statement was lost. The server may have
+ * committed that statement, or may still commit it once it gets its locks.
  */
 export class UnreceivedClaims {
   #claims: { ids: string[]; since: number }[] = []

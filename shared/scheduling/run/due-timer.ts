@@ -1,9 +1,9 @@
 type Due = {
-  /** On this process's monotonic clock (`performance.now()`, milliseconds). */
+  /** The due time on this process's monotonic clock (`performance.now()`, milliseconds). */
   at: number
 }
 
-/** Items due within this many milliseconds of the first item count as its group, whose size determines the lead. */
+/** Items due within this many milliseconds of the first item form a group. The group size determines the lead. */
 const TOGETHER_MS = 1
 
 /**

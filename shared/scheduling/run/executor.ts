@@ -45,8 +45,8 @@ type Accepted = {
  * through the methods from `accept` to `#done` in this order:
  *
  *  1. `accept`: the heartbeat holds the claim, and its executions become `HeldExecution`s.
- *  2. `execute`: executions that the claim has started begin to run. For the others, the starter waits for their due
- *     time and for a slot, and writes their start.
+ *  2. `execute`: if an execution's start was written with the claim, it runs immediately. For the other executions, the
+ *     starter waits until they are due and a slot is free, and then writes their start.
  *  3. `#runAll`: runs begin.
  *  4. `#onEnd`: a run has ended, and its slot becomes free.
  *  5. `#settle`: the settler writes outcomes, many at once.
@@ -82,8 +82,8 @@ export class Executor {
   }
 
   /**
-   * Accepts a claim: from now on its lease is renewed, and `load` and the slots count its executions. They begin when
-   * `execute` is called.
+   * Accepts a claim. From now on, its lease is renewed and its executions count toward `load`. Executions whose start
+   * was written with the claim also take slots. Runs begin once `execute` is called.
    */
   accept(claim: Claim): void {
     if (claim.executions.length > 0) this.#accept(claim)
@@ -94,7 +94,7 @@ export class Executor {
     return this.#accepted.get(claimId)?.claim
   }
 
-  /** Gives up an accepted claim that can't be executed. It is recovered once its lease expires. */
+  /** Gives up an accepted claim that can't be executed. The claim is recovered once its lease expires. */
   abandon(claimId: string): void {
     const accepted = this.#accepted.get(claimId)
     if (!accepted) return
@@ -108,8 +108,8 @@ export class Executor {
 
   /**
    * Runs a claim's executions, each at its own due time. Accepts the claim if it hasn't been accepted yet. Resolves
-   * when each execution has been settled or freed, or has lost its claim. No run lasts longer than `limitMs`
-   * milliseconds from now.
+   * when each execution has been settled or freed, or has lost its claim. Runs still in progress after `limitMs`
+   * milliseconds are stopped.
    */
   async execute(claim: Claim, limitMs: number): Promise<void> {
     if (claim.executions.length === 0) return
@@ -141,7 +141,7 @@ export class Executor {
         beganAt: 0,
         lateReason: null,
       }
-      // A claim may have started the executions that were due.
+      // If the execution was already due, its start may have been written with the claim.
       if (started_at) started.push(item)
       else waiting.push(item)
       this.#bytes += task.bytes
@@ -214,7 +214,7 @@ export class Executor {
     this.#tellDueSoon(item)
   }
 
-  /** Removes an execution from its claim. Ends the claim if it was the last one. */
+  /** Removes an execution from its claim. Ends the claim if that was its last execution. */
   #leave({ claim, execution }: HeldExecution): void {
     this.#bytes -= execution.task.bytes
     claim.left -= 1

@@ -17,8 +17,8 @@ const BATCH = 100
 const REMEMBERED = 200_000
 
 /**
- * Remembers the claims that this process gave up because it couldn't reach the database, and reports them once it can,
- * so that their losses don't count.
+ * Remembers the claims that this process gave up because it couldn't reach the database. Reports them once the database
+ * can be reached again, so that their losses don't count.
  */
 export class GivenUp {
   readonly #sql: Database

@@ -34,7 +34,7 @@ export class Heartbeat {
   #nextAt = Number.POSITIVE_INFINITY
   #beating = false
   #watch: NodeJS.Timeout | undefined
-  /** The last time that the event loop was blocked for too long. */
+  /** When the event loop was last found to have been blocked for too long (`performance.now()`). */
   #blockedAt = Number.NEGATIVE_INFINITY
   #isUnreachable = false
   #stopped: StopReason | undefined
@@ -83,7 +83,7 @@ export class Heartbeat {
   }
 
   /**
-   * Adds a run. If the claim was lost or everything was stopped while the start was being written, the run is stopped
+   * Adds a run. If the claim was lost or all runs were stopped while this run's start was being written, stops this run
    * too.
    */
   add(held: HeldClaim, run: Stoppable): void {
@@ -124,8 +124,8 @@ export class Heartbeat {
   }
 
   /**
-   * Handles a lease that has expired. Either the database couldn't be reached in time, or this process was blocked:
-   * only this process can tell which. In the first case, it gives the claim up, so that the loss doesn't count. In the
+   * Handles a lease that has expired. Either the database couldn't be reached in time, or this process was blocked.
+   * Only this process can tell which. In the first case, it gives the claim up, so that the loss doesn't count. In the
    * second case the loss does count: a task that blocks its process is exactly what `crash_limit` is for.
    */
   #expire(held: HeldClaim): void {
@@ -134,7 +134,8 @@ export class Heartbeat {
   }
 
   async #giveUpUnlessBlocked({ id, executionIds, leaseEnds }: HeldClaim): Promise<void> {
-    // If the event loop was blocked until just now, the watch records that within this turn of the loop.
+    // If the event loop was blocked until just now, `#watchLoop` records that during this turn of the loop. Wait for
+    // the turn to end.
     await setImmediate()
     if (this.#blockedAt < leaseEnds - this.#leaseMs) this.#givenUp.add(id, executionIds)
   }

@@ -11,7 +11,7 @@ export type Stoppable = { readonly execution: ClaimedExecution; stop(reason: Sto
 /** A claim that this process holds. */
 export type HeldClaim = {
   readonly id: string
-  /** Ids of the executions that it held when it was claimed. */
+  /** Ids of all executions that were part of the claim when this process got it. */
   readonly executionIds: number[]
   /** Converts the executions' times to this process's monotonic clock. */
   readonly clock: Clock
@@ -47,7 +47,7 @@ export type HeldExecution = {
   readonly claim: HeldClaim
   /** Its due time, or its start if that is later. On the monotonic clock, like the other times here. */
   at: number
-  /** Whether the response to its start was lost, so that the database may have recorded the start. */
+  /** Whether the response to its start was lost, so the database may have recorded the start. */
   mayBeStarted: boolean
   /** The share that its slot belongs to. An execution has a slot while it starts and runs. */
   share: Share | undefined

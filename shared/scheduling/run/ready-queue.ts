@@ -9,8 +9,8 @@ const CONSIDERED = 200
 
 /**
  * Executions that are due in this process and wait for a slot. Manual runs go first. Retries get at most half of the
- * free slots while anything else waits. The rest is split between the executions that have waited longest and those
- * that have just come due, so that an execution doesn't wait behind a whole backlog.
+ * remaining slots, plus the slots that first attempts don't need. First attempts get the rest: half of it goes to the
+ * executions that have waited longest, and half to the latest executions, so that these don't wait behind a backlog.
  */
 export class ReadyQueue {
   #manual: HeldExecution[] = []

@@ -6,10 +6,11 @@ import { failed } from '../../runners/outcome.ts'
 import type { ClaimedExecution } from '../claim/claim.ts'
 import type { Overdue } from '../health/overdue.ts'
 import { explain, reportDropped } from '../settle/dropped.ts'
+import { toLedgerEntry } from '../settle/ledger-entry.ts'
 import { type DoneClaim, type Settlement, settle } from '../settle/settle.ts'
 import type { HeldClaim, HeldExecution } from './held.ts'
 
-/** How long endings are gathered, in milliseconds, unless there are enough for a batch sooner. */
+/** Endings are gathered for this many milliseconds, or until they fill a batch. */
 const GATHER_MS = 2
 const BATCH = 2000
 /** Maximum bytes of results in one statement. A larger result gets a statement of its own. */
@@ -174,12 +175,16 @@ export class Settler {
     await this.#write(endings.slice(middle), doneClaims)
   }
 
-  /** Handles an ending that the database rejects: records a failure instead, whose detail gives the error. */
+  /** Handles an ending that the database rejects: records a failure instead, with the error in its detail. */
   async #refused(ending: Ending, error: unknown): Promise<void> {
     const { id: execution_id, task_id } = ending.execution
     logger.error('execution could not be settled', { execution_id, task_id, error: error as Error })
     const outcome = failed(`its outcome could not be written: ${messageOf(error)}`, { retryable: false })
-    const settled = await settle(this.#sql, [{ ...ending, outcome }], []).catch(() => null)
+    const settled = await settle(
+      this.#sql,
+      [{ ...ending, outcome, entry: toLedgerEntry(outcome) }],
+      [],
+    ).catch(() => null)
     // If that fails too, the execution stays open until its claim's lease expires.
     this.#tell.settled(ending, settled?.ids.has(execution_id) ?? false)
   }

@@ -3,7 +3,7 @@ import type { HeldExecution, Share } from './held.ts'
 
 /**
  * One in `KEPT_SHARE` slots is kept for quick work, up to `KEPT_MAX`. With 8 or more slots, at least two are kept,
- * since a single long run could occupy the only one. With fewer than 4 slots, no slot is kept.
+ * since one long run could occupy a single kept slot. With fewer than 4 slots, no slot is kept.
  */
 const KEPT_SHARE = 8
 const KEPT_MAX = 16
@@ -20,8 +20,8 @@ export function keptSlots(slots: number): number {
 }
 
 /**
- * The executions that have a share's slots, as a linked list, oldest slot first. Removing an execution from anywhere
- * takes constant time, since it may happen a hundred thousand times a second.
+ * The executions that have a share's slots, as a linked list, oldest slot first. Removing an execution takes constant
+ * time, wherever it is in the list. There may be a hundred thousand removals a second.
  */
 class TakenSlots {
   oldest: HeldExecution | undefined
@@ -75,7 +75,7 @@ export class Slots {
   readonly #keptTotal: number
   readonly #taken: Record<Share, TakenSlots> = { common: new TakenSlots(), kept: new TakenSlots() }
   #reserved = 0
-  /** The last time span in which all common slots were taken. `until` is infinite while they still are. */
+  /** The last time span in which all common slots were taken. `until` is infinite while all of them are still taken. */
   #full = { from: Number.NEGATIVE_INFINITY, until: Number.NEGATIVE_INFINITY }
   /** The end of the span before `#full`. */
   #wasFullUntil = Number.NEGATIVE_INFINITY

@@ -1,4 +1,4 @@
-/** Minimum time assumed for writing a start, in milliseconds. Used until the first start has been measured. */
+/** Minimum time assumed for writing a start, in milliseconds. Also used until the first start has been measured. */
 const LEAST_MS = 4
 
 /** Upper limit for a single measurement, in milliseconds. A slower response is considered an exception. */

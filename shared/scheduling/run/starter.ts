@@ -32,7 +32,7 @@ type Listener = {
   dropped(item: HeldExecution): void
 }
 
-/** Manual runs and quick runs are short, so this many may be claimed per kept slot. */
+/** Number of manual runs and quick runs that may be claimed per kept slot. They are expected to be short. */
 const CLAIMS_PER_KEPT_SLOT = 16
 
 /** Starts claimed executions, each at its own due time, and never more at once than there are slots. */
@@ -42,7 +42,7 @@ export class Starter {
   readonly #tell: Listener
   readonly #lead = new StartLead()
   readonly #batch = new BatchSize(BATCH)
-  /** Executions that wait until their start is written. */
+  /** Executions that wait until it is time to write their start. */
   readonly #toStart = new DueTimer<HeldExecution>((due) => this.#enqueue(due), this.#lead.before)
   /** Executions whose start was written a little ahead of time, and that wait for their exact due time. */
   readonly #started = new DueTimer<HeldExecution>((due) => this.#tell.started(due))
@@ -88,8 +88,8 @@ export class Starter {
   }
 
   /**
-   * Frees the slot of a run that has ended. Hundreds of runs may end at once; the executions that wait for their slots
-   * are started with one statement.
+   * Frees an execution's slot, if it has one. Hundreds of slots may become free at once, and the executions that get
+   * these slots are started with one statement.
    */
   leave(item: HeldExecution): void {
     this.#slots.leave(item)
@@ -142,7 +142,8 @@ export class Starter {
   #freeOverdue(): void {
     this.#impatience = undefined
     const before = performance.now() - PATIENCE_MS
-    // If slots are free, the executions are waiting for a slow database, so no other worker would be faster.
+    // Executions are freed only if no slot is free. Otherwise, they are waiting for a slow database, and another worker
+    // wouldn't start them sooner.
     if (this.#slots.free <= 0) this.#free(this.#ready.remove(({ at }) => at <= before))
     if (this.#ready.size > 0) this.#impatience = setTimeout(() => this.#freeOverdue(), PATIENCE_MS)
   }

@@ -39,9 +39,9 @@ export type DueTask = {
  * which is then in the future. Every occurrence before `next` is either the one that runs or part of a skip. Has no
  * side effects.
  *
- * If several are due, the latest one runs, and the others are skipped as misfires (with `fire_all`, they run one after
- * the other, oldest first). Occurrences that came due while the last run was open are overlaps, whatever their age. A
- * `once` task runs however late it is.
+ * If several are due, the latest one runs, and the others are skipped as misfires. With `fire_all`, the latest 100 run
+ * instead, one after the other, oldest first. Occurrences that came due while the last run was open are overlaps,
+ * whatever their age. A `once` task runs however late it is.
  */
 export function plan(task: DueTask, now: Date): Plan {
   const { schedule, cursor, runsLeft } = task
@@ -162,8 +162,8 @@ function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
 const FIRST_GRACE_SECONDS = 10
 
 /**
- * Returns why even the latest occurrence doesn't run: it is older than the grace, and the policy is to skip or the
- * schedule has ended. Returns null if it runs.
+ * Returns why the latest due occurrence doesn't run, or null if it does. It doesn't run if it is older than the grace
+ * and either the schedule has ended or the misfire policy is to skip.
  */
 function whyTooLate(
   { policies, schedule, isFirst }: DueTask,

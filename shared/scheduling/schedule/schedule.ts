@@ -60,7 +60,7 @@ function readRule(fields: ScheduleFields): Rule {
   return { kind: 'cron', cron: readCron(fields.cron_expression), timezone: fields.timezone }
 }
 
-/** The field that a schedule type requires. The other field must be absent. */
+/** The field that each schedule type requires. Fields that only other types require must be null. */
 const NEEDED = { interval: 'interval_seconds', once: null, cron: 'cron_expression' } as const
 
 function ruleProblems(fields: ScheduleFields): Problem[] {
@@ -180,8 +180,8 @@ export function firstOccurrence(schedule: Schedule, now: Date): Date {
 }
 
 /**
- * Returns the first occurrence strictly after `after`, or null if there is none. Intervals are counted from `anchor`,
- * which is one of the occurrences (anchor + k × interval), so they never drift.
+ * Returns the first occurrence strictly after `after`, or null if there is none. `anchor` is one of the occurrences. An
+ * interval's occurrences are at anchor + k × interval, so they never drift.
  */
 export function nextAfter(schedule: Schedule, anchor: Date, after: Date): Date | null {
   const next = schedule.kind === 'once' ? null : unbounded(schedule, anchor, notBeforeStart(schedule, after))

@@ -42,7 +42,7 @@ const idOf = ({ execution }: Settlement): number => execution.id
 const isWritten = (found: Found | undefined, status: string): boolean =>
   status === 'handed_back' ? found?.is_handed_back === true : found?.ended === status
 
-/** A deleted task isn't worth a warning: someone deleted it on purpose. */
+/** Logs discarded outcomes. A deleted task isn't worth a warning, since someone deleted it on purpose. */
 function report(dropped: ClaimedExecution[], found: Map<number, Found> | null): void {
   const isDeleted = ({ id }: ClaimedExecution): boolean => found?.get(id)?.is_deleted ?? false
   const deleted = dropped.filter(isDeleted)

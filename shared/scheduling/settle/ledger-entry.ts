@@ -12,9 +12,8 @@ const RESULT_LIMIT = 100_000
 export type LedgerEntry = { detail: string | null; result: string | null }
 
 /**
- * Converts an outcome to a form that PostgreSQL accepts. Otherwise the settlement would fail, and the work would be
- * repeated until the task is paused. A result that can't be stored is left out and the detail says why, since the work
- * itself was done.
+ * Converts an outcome to a form that PostgreSQL accepts. If PostgreSQL rejected it, the execution would not be recorded
+ * as successful although its work was done. A result that can't be stored is left out, and the detail says why.
  */
 export function toLedgerEntry(outcome: Outcome, committed?: unknown): LedgerEntry {
   const detail = 'detail' in outcome ? cleanText(outcome.detail) : null
@@ -41,8 +40,8 @@ export function cleanText(text: string): string {
 }
 
 /**
- * Matches every escape in JSON, and captures those that `jsonb` rejects: NUL and lone surrogates. (JSON.stringify never
- * escapes surrogates that form a pair.)
+ * Matches every escape in JSON, and captures the escapes that `jsonb` rejects: NUL and lone surrogates. (JSON.stringify
+ * never escapes surrogates that form a pair.)
  */
 const ESCAPE = /\\(?:u(0000|d[89a-f]..)|.)/g
 

@@ -140,7 +140,7 @@ async function write(
  * consecutive failures have reached its `pause_after_failures`.
  */
 function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number, Result>): Fragment {
-  // Each claim id is sent once, and referred to by its number.
+  // Each claim id is sent only once. The rows refer to it by number.
   const claimIds = [...new Set(settlements.map(({ execution }) => execution.claim_id))]
   const numbers = new Map(claimIds.map((id, index) => [id, index + 1]))
   const entries = settlements.map(({ execution, outcome, entry }) => {
@@ -203,8 +203,8 @@ const endedRow = reusable(
 /**
  * Returns the CTEs `done` and `gone`, which remove claims that have no open execution. A claim is removed if this
  * statement and confirmed earlier statements have ended all executions that it names. Otherwise each of its tasks is
- * checked, since this process's record may be incomplete. A claim that another transaction has locked, for example a
- * heartbeat or `recover`, stays. It is removed later, or when its lease has expired.
+ * checked, since this process's record may be incomplete. If another transaction has locked a claim, for example a
+ * heartbeat or `recover`, the claim stays until a later settlement removes it or its lease expires.
  */
 const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): Fragment => sql`
   , done as (

@@ -8,7 +8,7 @@ export const ranUntilNow = (sql: Queryable): Fragment => sql`busy_until = greate
 
 /**
  * Returns `runs`, minus one if the occurrence that ends here never ran, since it then doesn't count toward `max_runs`.
- * For rows that are still queued. A queued row with a `started_at` was handed back, so it has run.
+ * Only for rows that are still queued. A queued row with a `started_at` was handed back, so it has run.
  */
 export const runsWithoutUnrun = (sql: Queryable): Fragment => sql`
   s.runs - (s.attempt = 1 and s.trigger = 'schedule' and s.started_at is null)::int`

@@ -16,7 +16,7 @@ export async function freeUnstarted(sql: Queryable, executions: Held[]): Promise
 
 /**
  * Frees executions that their claim started but that never reached a worker. The write is fenced. They count as never
- * started. Returns how many.
+ * started. Returns the number freed.
  */
 export async function freeNeverRun(sql: Queryable, executions: Held[]): Promise<number> {
   const { count } = await sql`

@@ -1,8 +1,8 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
 /**
- * Returns the guard for everything that continues an occurrence (a retry, a lost or handed-back execution): it wasn't
- * asked to stop, and its task isn't paused. A pause doesn't stop manual runs.
+ * Returns the guard for continuing an occurrence whose execution failed, was lost or was handed back: the execution
+ * wasn't asked to stop, and its task isn't paused. A pause doesn't stop manual runs.
  */
 export const mayGoOn = (sql: Queryable): Fragment => sql`
   s.cancel_requested_at is null and (s.paused_at is null or s.trigger <> 'schedule')`

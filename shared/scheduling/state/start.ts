@@ -6,8 +6,8 @@ export type Starting = {
   execution: Held
   inMs: number
   /**
-   * Whether this worker has tried before and got no response. If that start was written, it counts, since no other
-   * worker has the claim.
+   * Whether this worker has tried to start it before and got no response. If that start was written, it counts, since
+   * no other worker has the claim.
    */
   mayBeStarted?: boolean
 }

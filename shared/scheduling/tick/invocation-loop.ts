@@ -17,7 +17,7 @@ type Options = { loopSeconds: number; tickIntervalMs: number; claimAheadMs: numb
 /**
  * Ticks at each interval for `loopSeconds`, within one invocation, for runtimes that can't invoke a function that
  * often. A tick that throws doesn't end the loop. Ends half an interval after the last tick began, or when that tick
- * ends if that is later. Throws if every tick threw.
+ * ends, whichever is later. Throws if every tick threw.
  */
 export async function loopTicks(
   tick: (aheadMs: number) => Promise<Ticked>,

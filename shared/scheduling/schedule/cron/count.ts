@@ -44,8 +44,8 @@ export function runsBetween(cron: Cron, timezone: string, after: Date, until: Da
 const secondAfter = (time: number): number => Math.floor(time / SECOND) * SECOND + SECOND
 
 /**
- * The instants from `from` to `until` (exclusive). Each matching wall time is a run; if `offset` is null, each second
- * is a run.
+ * The period from `from` to `until` (exclusive). If `offset` is null, each second is a run; otherwise, each matching
+ * wall time is a run.
  */
 type Piece = { from: number; until: number; offset: number | null }
 

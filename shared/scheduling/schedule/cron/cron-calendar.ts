@@ -34,7 +34,10 @@ export function calendarOf(fields: CronFields): Calendar {
   }
 }
 
-/** Returns the first matching wall time after `after` and up to `until` (milliseconds, as in UTC), or null. */
+/**
+ * Returns the first matching wall time after `after` and up to `until`, or null. Each wall time is given as the
+ * timestamp, in milliseconds, at which a UTC clock shows the same.
+ */
 export function nextWall(calendar: Calendar, after: number, until: number): number | null {
   const from = Math.floor(Math.max(after, FIRST_DATE) / SECOND) * SECOND + SECOND
   const start = Math.floor(from / DAY)
@@ -57,7 +60,10 @@ export function nextWall(calendar: Calendar, after: number, until: number): numb
   return null
 }
 
-/** Returns how many wall times match from `from` to `until` (exclusive; whole seconds, in milliseconds as in UTC). */
+/**
+ * Returns the number of wall times in [from, until) that match the calendar. Both bounds must be whole seconds. They
+ * are given as in `nextWall`.
+ */
 export function countWalls(calendar: Calendar, from: number, until: number): number {
   if (from >= until) return 0
   const [first, last] = [Math.floor(from / DAY), Math.floor((until - SECOND) / DAY)]
@@ -66,7 +72,7 @@ export function countWalls(calendar: Calendar, from: number, until: number): num
   return countDays(calendar, first, last) * timesADay(calendar) + until0 - before
 }
 
-/** Returns how many days match from `first` to `last` (exclusive). */
+/** Returns how many of the days in [first, last) match. Both bounds are in days since 1970-01-01. */
 function countDays(calendar: Calendar, first: number, last: number): number {
   let { year, month, day } = civilOf(first)
   let start = first - (day - 1)
@@ -108,7 +114,7 @@ function daysOf(calendar: Calendar, year: number, month: number, first: number):
   return days
 }
 
-/** Returns whether a date matches: first as in cron-parser, then by the rules. */
+/** Returns whether a date matches: both the lists of values, combined as in cron-parser, and `matchesDay`. */
 function matches({ fields: { dayOfMonth, dayOfWeek }, matchesDay }: Calendar, date: MonthDay): boolean {
   const inMonth = has(dayOfMonth.values, date.day)
   const inWeek = has(dayOfWeek.values, date.weekday)
@@ -117,7 +123,7 @@ function matches({ fields: { dayOfMonth, dayOfWeek }, matchesDay }: Calendar, da
   return matchesDay === null || matchesDay(date)
 }
 
-/** Returns the first matching time of day at or after `time`, in milliseconds, or null. */
+/** Returns the first matching time of day at or after `time`, or null. Both are milliseconds since midnight. */
 function timeFrom({ fields }: Calendar, time: number): number | null {
   const seconds = time / SECOND
   const [hour, minute, second] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]
@@ -138,7 +144,7 @@ function timeFrom({ fields }: Calendar, time: number): number | null {
 const timesADay = ({ fields }: Calendar): number =>
   fields.hour.values.length * fields.minute.values.length * fields.second.values.length
 
-/** Returns how many matching times of day come before `time`, in milliseconds. */
+/** Returns how many matching times of day come before `time`, which is in milliseconds since midnight. */
 function timesBefore({ fields }: Calendar, time: number): number {
   const seconds = time / SECOND
   const [hour, minute, second] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60]

@@ -30,7 +30,7 @@ const specs = {
 } satisfies Record<string, FieldSpec>
 
 /**
- * Returns an expression as five fields, or six with seconds first, in uppercase, single-spaced, with macros expanded.
+ * Returns an expression with its macro expanded, in uppercase, and with single spaces between its fields.
  * Throws InvalidCron.
  */
 export function normalizeExpression(expression: string): string {

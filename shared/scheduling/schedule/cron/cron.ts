@@ -45,7 +45,7 @@ export function describeCron(expression: string): string {
 
 /**
  * Returns the first run strictly after `after`, or null if there is none within 40 years. Clock changes are handled as
- * in Vixie cron. An expression that follows the clock runs whenever the clock shows its time, so never in a gap and
+ * in Vixie cron. An expression that follows the clock runs whenever the clock shows its time: never in a gap, and
  * twice in a repeated hour. A fixed time runs once: right after a gap that contains it, and only in the first pass of a
  * repeated hour. Throws RangeError for a zone that Intl doesn't know and for an invalid date.
  */

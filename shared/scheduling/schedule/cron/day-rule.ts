@@ -3,7 +3,7 @@ import { type DayRule, type FieldSpec, type MonthDay, parseValue, refuse } from 
 const SATURDAY = 6
 
 /**
- * Reads `L`, `LW` (the last day and the last working day of the month) and `15W` (the working day nearest the 15th).
+ * Reads `L` (the last day of the month), `LW` (its last working day) and `15W` (the working day nearest the 15th).
  * Returns null for anything else.
  */
 export function dayOfMonthRule(item: string, text: string, spec: FieldSpec): DayRule | null {

@@ -144,7 +144,7 @@ function changesBetween(zone: string, from: number, until: number): Change[] {
   return found
 }
 
-/** Returns the periods between clock changes, oldest first, in whole seconds. */
+/** Returns the periods between clock changes, oldest first. Each change is found to the second. */
 export function stretchesOf(zone: string, from: number, until: number): Stretch[] {
   const stretches: Stretch[] = []
   let start = from
