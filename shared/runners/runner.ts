@@ -31,7 +31,10 @@ export type Runner<Params = unknown> = {
    * with the error's message as its detail.
    */
   run(params: Params, run: RunInfo): Promise<Outcome>
-  /** Returns what may hold up all runs with these params, such as a server. Default: the task type. */
+  /**
+   * Returns the name of the thing, such as a server, that may hold up every run with these params. Default: the task
+   * type.
+   */
   target?(params: Params): string
   /**
    * Applies effects in this database for tasks whose `run` succeeded. The effects happen exactly once, since they are

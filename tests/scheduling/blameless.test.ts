@@ -52,7 +52,7 @@ test('a loss does not count if the worker reports it before the claim is recover
   expect(await state()).toMatchObject({ losses: 0, paused: false, attempt: 2 })
 })
 
-test('a loss that the worker never reports counts, and an empty report changes nothing', async () => {
+test('counts a loss that the worker never reports, and an empty report changes nothing', async () => {
   await insertTask({ crash_limit: 0 })
   await cutOff()
   await tickOnly(DUE)

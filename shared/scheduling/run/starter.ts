@@ -32,7 +32,10 @@ type Listener = {
   dropped(item: HeldExecution): void
 }
 
-/** Number of manual runs and quick runs that may be claimed per kept slot. They are expected to be short. */
+/**
+ * Number of manual and quick runs that may be claimed per slot that is kept for them. Such runs are expected to be
+ * short.
+ */
 const CLAIMS_PER_KEPT_SLOT = 16
 
 /** Starts claimed executions, each at its own due time, and never more at once than there are slots. */

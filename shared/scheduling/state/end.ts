@@ -3,7 +3,10 @@ import type { Fragment, Queryable } from '../../db.ts'
 /** Returns the SET clause that ends an execution. The same statement must copy it into the ledger. */
 export const ended = (sql: Queryable): Fragment => sql`status = null, unheld_due_at = null`
 
-/** Returns what else to set if the execution has run. Occurrences that came due until now overlapped with it. */
+/**
+ * Returns what else to set if the execution has run. It was open until now, so any occurrence that came due in the
+ * meantime overlapped with it.
+ */
 export const ranUntilNow = (sql: Queryable): Fragment => sql`busy_until = greatest(now(), s.started_at)`
 
 /**

@@ -26,7 +26,7 @@ export type TickOptions = {
   leaseSeconds: number
   /** Also claims tasks that become due within this many milliseconds. Default: 0. */
   aheadMs?: number
-  /** Decides what is due, instead of the database's clock. For tests that span days. */
+  /** The time to use instead of the database's clock to decide what is due. For tests that span days. */
   now?: Date
 }
 
