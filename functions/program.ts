@@ -20,10 +20,10 @@ let ownWatch: Overdue | undefined
 let draining = false
 
 /** What this process remembers between ticks and claims. */
-export const memory = new TickMemory()
+export const memory = /* @__PURE__ */ new TickMemory()
 
 /** The batch size for bulk calls, shared by all calls in this process. */
-export const bulkBatch = new BatchSize(BULK_BATCH)
+export const bulkBatch = /* @__PURE__ */ new BatchSize(BULK_BATCH)
 
 /** Sets the dispatcher, so that this process runs its own claims. The container calls this once, at startup. */
 export function provideDispatcher(dispatcher: Dispatcher): void {
