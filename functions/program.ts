@@ -12,6 +12,7 @@ import { lambdaDispatcher } from './scheduler/lambda-dispatcher.ts'
 /*
  * State that the handlers of one process share. Runtimes import handlers by path and pass them only an event, so the
  * state lives in this module. Only `functions/` and `infra/` may import it; code in `shared/` takes arguments instead.
+ * What is created here is marked as pure, so that functions that don't use it are packaged without it.
  */
 
 let provided: Dispatcher | undefined
