@@ -11,6 +11,11 @@ export class Turn {
     return performance.now() - this.#since > TURN_MS
   }
 
+  /** Whether a step that takes as long as the loop so far would exceed the turn. */
+  get isHalfOver(): boolean {
+    return performance.now() - this.#since > TURN_MS / 2
+  }
+
   /** Resolves once other work has had its turn. */
   async next(): Promise<void> {
     await setImmediate()
