@@ -8,9 +8,9 @@ export default defineConfig({
     exclude: ['**/node_modules/**', 'tests/containers/**', 'tests/lambda/**'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Most of a test is waiting for the database, so more of them than there are processors.
+    // More workers than processors, since tests spend most of their time waiting for the database.
     maxWorkers: 4,
-    // What the tests run in this process. Replicas that they start as processes of their own aren't counted.
+    // Covers code that runs in the tests' own processes, but not replicas that tests start as separate processes.
     coverage: {
       provider: 'v8',
       include: ['shared/**', 'functions/**', 'infra/**', 'cli/**'],

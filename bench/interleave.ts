@@ -14,7 +14,7 @@ export type Plan = {
 
 /**
  * Runs every case of a row. Systems take turns (A B C, A B C), so a noisy minute affects all of them alike, and their
- * ratios stay valid. A system that didn't finish in time isn't tried again, since the result would be the same.
+ * ratios stay valid. A system that failed or didn't finish in time isn't tried again: the result would be the same.
  */
 export async function interleave(row: Row, cases: Case[], plan: Plan): Promise<Result[]> {
   const results: Result[] = []

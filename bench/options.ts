@@ -6,7 +6,7 @@ export type Options = {
   rows: string[]
   /** Names of systems; empty for all systems of each row. */
   systems: string[]
-  /** How often to repeat each row; null for the row's own number. */
+  /** Number of repetitions of each row; null for the row's default. */
   repetitions: number | null
   json: string | null
   svg: string | null
@@ -17,7 +17,7 @@ const usage = `npm run bench -- [--quick] [--rows drain,lateness] [--systems our
   --quick        use small sizes and one repetition; takes less than a minute, and only shows that everything runs
   --rows         the rows to measure (default: all)
   --systems      the systems to measure (default: all)
-  --repetitions  how often to repeat each row (default: depends on the row); the report shows medians
+  --repetitions  the number of repetitions of each row (default: depends on the row); the report shows medians
   --json         write every single result to a file, from which bench/report.ts generates docs/benchmarks.md
   --svg          write a chart of the medians to a file
 

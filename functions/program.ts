@@ -12,7 +12,7 @@ import { lambdaDispatcher } from './scheduler/lambda-dispatcher.ts'
 /*
  * State that the handlers of one process share. Runtimes import handlers by path and pass them only an event, so the
  * state lives in this module. Only `functions/` and `infra/` may import it; code in `shared/` takes arguments instead.
- * What is created here is marked as pure, so that functions that don't use it are packaged without it.
+ * The objects created here are marked as pure, so that functions that don't use them are packaged without them.
  */
 
 let provided: Dispatcher | undefined
@@ -20,7 +20,7 @@ let ownExecutor: Executor | undefined
 let ownWatch: Overdue | undefined
 let draining = false
 
-/** What this process remembers between ticks and claims. */
+/** The state that this process keeps between ticks and claims. */
 export const memory = /* @__PURE__ */ new TickMemory()
 
 /** The batch size for bulk calls, shared by all calls in this process. */
@@ -51,8 +51,8 @@ function findDispatcher(): Dispatcher | undefined {
 }
 
 /**
- * Returns what is needed to start a manual run immediately. Returns undefined if this process has no dispatcher; a tick
- * in another process then claims the run.
+ * Returns the dependencies for starting a manual run immediately. Returns undefined if this process has no dispatcher;
+ * a tick in another process then claims the run.
  */
 export function starting(): Starting | undefined {
   const found = findDispatcher()

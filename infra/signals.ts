@@ -11,7 +11,7 @@ export type StopSignals = {
  */
 const ECHO_MS = 1000
 
-/** Listens for SIGINT and SIGTERM. From then on, these signals don't end this process by themselves. */
+/** Listens for SIGINT and SIGTERM. These signals then no longer end this process by themselves. */
 export function listenForSignals(): StopSignals {
   const second = new AbortController()
   const first = new Promise<void>((resolve) => {

@@ -7,7 +7,7 @@ import type { Queryable } from './db.ts'
  */
 export type Clock = { now: Date; readAt: number }
 
-/** Milliseconds for which a reading is used. The clocks drift by less than 1 ms in that time. */
+/** How long a reading is used, in milliseconds. The clocks drift by less than 1 ms in that time. */
 const RECENT_MS = 3000
 const RECENT_READINGS = 32
 const DRIFT_MS = 1

@@ -85,7 +85,7 @@ export async function readPage<Row extends object, Shown>(
     if (turn.isOver) await turn.next()
     rows.push(show(withoutSize(row)))
   }
-  // Writing the rows as JSON takes about as long again.
+  // Writing the rows as JSON takes about as long as this loop did.
   if (turn.isHalfOver) await turn.next()
   return { rows, more }
 }

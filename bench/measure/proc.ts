@@ -23,7 +23,7 @@ function readStat(pid: number | string): Stat | null {
   }
 }
 
-/** Returns the process id of a backend's postmaster, or null if it isn't on this machine. */
+/** Returns the process id of a backend's postmaster, or null if the server isn't on this machine. */
 export function postmasterOf(backend: number): number | null {
   const stat = readStat(backend)
   return stat?.comm.startsWith('postgres') ? stat.parent : null

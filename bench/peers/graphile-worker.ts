@@ -49,7 +49,7 @@ export const open: OpenSystem = async (settings): Promise<System> => {
 
 /**
  * Calls graphile-worker's own SQL function, and builds the jobs on the server. The library's `addJobs` makes the same
- * call, but sends the data of every job with it.
+ * call, but sends every job's data with it.
  */
 async function addJobs(connectionString: string, { count, firstMs, stepMs, holdMs }: Seed): Promise<void> {
   const client = new pg.Client({ connectionString })

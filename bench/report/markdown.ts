@@ -88,7 +88,7 @@ function machineOf({ machine, quick }: Results): string {
   const { date, cpu, cores, memoryGb, node, postgres, server, commit, versions } = machine
   const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return `${date}, commit ${commit}, ${cores} x ${cpu}, ${memoryGb} GiB, Node ${node}, ${postgres} (${server}); ${peers.join(', ')}.${
-    quick ? ' Quick sizes: they show that everything runs, but nothing about speed.' : ''
+    quick ? ' Quick sizes: the numbers only show that everything runs, and say nothing about speed.' : ''
   }`
 }
 

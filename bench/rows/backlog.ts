@@ -21,7 +21,7 @@ const [client, server, ...others] = costMetrics
 
 export const backlog: Row = {
   name: 'backlog',
-  title: 'A drain with a million jobs waiting',
+  title: 'A drain with and without a million jobs waiting for later',
   about:
     'A drain of due jobs in an otherwise empty table, and the same drain in a table that also holds a million jobs due in a year. The drain takes less than a second, so compare the server CPU.',
   metrics: [server, rate, client, ...others].filter((metric): metric is Metric => metric !== undefined) as [

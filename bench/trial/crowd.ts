@@ -10,7 +10,7 @@ type Sql = postgres.Sql
 
 /** A crowd of late or slow tasks, next to quick tasks that are due every second (the probes). */
 export type Crowd = {
-  /** Inserts the crowd. The URL `target` stops responding once it hangs; the URL `fast` always responds at once. */
+  /** Inserts the crowd. The server at `target` hangs (see `quickSeconds`). The server at `fast` responds at once. */
   insert(sql: Sql, urls: { target: string; fast: string }): Promise<unknown>
   /** Seconds until `target` hangs. Until then, it responds at once. If unset, it hangs from the start. */
   quickSeconds?: number
@@ -29,7 +29,10 @@ const MANUAL_EACH_MS = 5000
 
 type Beside = { sql: Sql; url: string; target: Target; fast: Target; crowd: Crowd; seconds: number }
 
-/** Returns the shares of the probes' occurrences, and of the manual runs, that started within a second. */
+/**
+ * Measures a system next to a crowd. Returns the shares of the probes' occurrences and of the manual runs that started
+ * within a second, the crowd's successful runs per second, and the memory of the process.
+ */
 export async function besideCrowd(trial: Trial, crowd: Crowd, seconds = MEASURED_SECONDS): Promise<Outcome> {
   return await inDatabase(trial, async (database) => {
     await fill(trial, database, [])

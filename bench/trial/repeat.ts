@@ -34,7 +34,7 @@ export async function repeat(trial: Trial, database: Database, options: Repeat):
         return { values: { rate: 0 }, note: `no run in ${LIMIT_SECONDS} s` }
       }
       await wait(warmUpSeconds * 1000)
-      // Without a warm-up, starts at the beginning of the workers' own measurement, when their CPU time was 0.
+      // Without a warm-up, `from` is the start of the workers' own measurement, when their CPU time was 0.
       const from =
         warmUpSeconds === 0
           ? { ...start, atMs: beganMs(workers), cpuUs: 0 }

@@ -21,7 +21,7 @@ export class Worker {
   readonly #ended: Promise<void>
   #answer: ((answer: Answer) => void) | undefined
   runs = 0
-  /** All progress reports: the time of the report, and the number of runs so far. */
+  /** All progress reports: the time of each report, and the number of runs so far. */
   readonly progress: { runs: number; atMs: number }[] = []
   hasBegun = false
   hasEnded = false

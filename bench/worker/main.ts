@@ -63,7 +63,7 @@ async function idle(times: number): Promise<number[]> {
 }
 
 async function load(loads: Load[]): Promise<LoadResult[]> {
-  // Not a literal path: the type check must also pass where autocannon, which this module imports, isn't installed.
+  // Not a literal path, since load.ts imports autocannon, and the type check must pass even if that isn't installed.
   const module = new URL('../peers/load.ts', import.meta.url).href
   const { sendLoad }: { sendLoad: (load: Load) => Promise<LoadResult> } = await import(module)
   const results: LoadResult[] = []

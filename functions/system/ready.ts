@@ -15,7 +15,7 @@ const readyOut = z.object({
         .array(z.string())
         .optional()
         .describe(
-          'Task types that this process has no runner for. It leaves their tasks to other processes.',
+          'Task types that this process has no runner for. It ignores their tasks, so other processes can run them.',
         ),
     })
     .nullable()

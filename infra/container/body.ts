@@ -16,7 +16,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Returns whether a request has a body. A request with neither of these headers has none (RFC 9112, 6.3). */
+/** Returns whether a request has a body. Without Content-Length or Transfer-Encoding, it has none (RFC 9112, 6.3). */
 export const announcesBody = (headers: Fields): boolean =>
   headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 

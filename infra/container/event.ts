@@ -1,8 +1,8 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import type { Request } from 'express'
 
-// API Gateway passes these as text and encodes everything else in base64, including forms and bodies without a type
-// (measured on AWS in ministackorg/ministack#766).
+// API Gateway passes bodies of these types as text. It encodes all other bodies in base64, including forms and bodies
+// without a type (measured on AWS in ministackorg/ministack#766).
 const textTypes = /^(?:text\/|application\/(?:json|xml|javascript)\s*(?:;|$))/i
 
 /**
@@ -48,15 +48,15 @@ export const toEvent = (req: Request, routeKey: string, requestId: string): APIG
   return event
 }
 
-/** Adds a body to the event unless it is empty. It is passed as text or in base64, as API Gateway would pass it. */
+/** Adds a body to the event, as text or in base64 like API Gateway. An empty body isn't added. */
 export const setBody = (event: APIGatewayProxyEventV2, body: Buffer): void => {
   if (body.length === 0) return
   event.isBase64Encoded = !textTypes.test(event.headers['content-type'] ?? '')
   event.body = body.toString(event.isBase64Encoded ? 'base64' : 'utf8')
 }
 
-// Express's `ip` takes trusted proxies into account, but reading it costs a microsecond. It is used only if the request
-// has an X-Forwarded-For header. A socket that also listens on IPv6 reports IPv4 peers in the mapped form.
+// Express's `ip` takes trusted proxies into account, but reading it costs a microsecond, so it is read only if the
+// request has an X-Forwarded-For header. A socket that also listens on IPv6 reports IPv4 addresses as ::ffff:127.0.0.1.
 const sourceOf = (req: Request, headers: Record<string, string>): string => {
   const address = 'x-forwarded-for' in headers ? req.ip : req.socket.remoteAddress
   return address?.replace('::ffff:', '') ?? ''
@@ -69,8 +69,8 @@ const add = (fields: Record<string, string>, name: string, value: string): void 
   fields[name] = name in fields ? `${fields[name]},${value}` : value
 }
 
-// Node's own `headers` joins values with ', ' and drops repeats of some headers. API Gateway joins all of them with
-// ','.
+// Node's own `headers` joins a header's values with ', ', and drops repeats of some headers. API Gateway joins the
+// values of every header with ','.
 const readHeaders = (raw: string[]): { cookies: string[]; headers: Record<string, string> } => {
   const headers = emptyFields()
   const cookies: string[] = []

@@ -6,7 +6,7 @@ import type { ServiceFunction } from '../service/service.ts'
 
 const { REQUEST_ID } = InvokeStoreBase.PROTECTED_KEYS
 
-// `true` selects the store that separates concurrent invocations, whatever the environment variables were when this
+// `true` selects the store that separates concurrent invocations, regardless of the environment variables when this
 // module was loaded. Powertools finds the store in globalThis.
 const store = await InvokeStore.getInstanceAsync(true)
 
@@ -56,7 +56,7 @@ const toContext = (fn: ServiceFunction, awsRequestId: string, deadline: number):
   succeed: refuseCallback,
 })
 
-// The type requires `done`, `fail` and `succeed`, but the Node 24 runtime no longer has them.
+// The type requires `done`, `fail` and `succeed`, but Lambda's Node 24 runtime no longer has them.
 const refuseCallback = (): never => {
   throw new Error('handlers must return a promise; context.done, fail and succeed are not supported')
 }

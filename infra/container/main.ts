@@ -6,8 +6,8 @@ import { welcome } from '../welcome.ts'
 import type { Running } from './serve.ts'
 
 /**
- * Runs the container's process, and `npm start`. Reads the settings, starts the embedded PostgreSQL if DATABASE_URL
- * isn't set, serves, and stops on SIGINT or SIGTERM. A second signal ends the grace period.
+ * The entry point of the container and of `npm start`. Reads the settings, starts the embedded PostgreSQL if
+ * DATABASE_URL isn't set, serves, and stops on SIGINT or SIGTERM. A second signal ends the grace period.
  */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
@@ -22,7 +22,7 @@ async function main(): Promise<void> {
       postgres = await startPostgres(DATA_FOLDER)
       process.env.DATABASE_URL = postgres.url
     }
-    // Imported only now, since it reads the settings, including DATABASE_URL.
+    // Imported after DATABASE_URL has been set, since serve.ts reads the settings.
     const { serve } = await import('./serve.ts')
     // A signal also ends a startup that is waiting, for example for the database.
     running = (await Promise.race([serve(), signals.first])) ?? undefined

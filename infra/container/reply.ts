@@ -3,7 +3,7 @@ import { type ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderVa
 
 type Reply = { statusCode: number; headers: Record<string, string | string[]>; body: string | Buffer }
 
-// This server handles framing itself. API Gateway drops or replaces these headers too.
+// Headers that handlers can't set, since this server handles framing. API Gateway also drops or replaces them.
 const ownHeaders = new Set([
   'connection',
   'content-length',
@@ -88,7 +88,7 @@ export function sendProblem(res: ServerResponse, status: number, detail: string)
   })
 }
 
-/** The codes of the errors that are returned before a handler runs. */
+/** The codes of the problems that this server sends itself, instead of a handler's response. */
 const CODES: Record<number, string> = {
   400: 'bad_request',
   404: 'not_found',

@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net'
 
 export type Listening = {
   url: string
-  /** Makes every response close its connection from now on, so that clients reconnect elsewhere. */
+  /** Makes all remaining responses close their connections, so that clients reconnect elsewhere. */
   drain: () => void
   /**
    * Stops accepting connections, gives running requests up to `graceMs` milliseconds to finish, and cuts off the rest.
@@ -21,14 +21,15 @@ export const listen = async (
   let closing: Promise<void> | undefined
   let draining = false
   const server = createServer({
-    // Longer than a load balancer's usual 60 s, since the load balancer must be the one that closes an idle connection.
+    // Longer than a load balancer's usual idle timeout of 60 s, since the load balancer must be the first to close an
+    // idle connection.
     keepAliveTimeout: 65_000,
     headersTimeout: 20_000,
     requestTimeout: 60_000,
   })
   const cutWhenIdle = () => closing !== undefined && running.size === 0 && server.closeAllConnections()
-  // One function for all responses, since creating a closure for each takes a measurable part of the time for a small
-  // request.
+  // One function for all responses, since creating a closure for each response takes a measurable part of a small
+  // request's time.
   function finished(this: ServerResponse) {
     running.delete(this)
     cutWhenIdle()

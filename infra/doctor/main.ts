@@ -10,7 +10,7 @@ import { examine } from './violations.ts'
  */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  // Imported only now, since it reads the settings.
+  // `config` reads the settings only once, so .env must be loaded first.
   const { config } = await import('../../shared/config.ts')
   const { databaseUrl, leaseSeconds } = config()
   const embedded = databaseUrl ? undefined : await openEmbedded()

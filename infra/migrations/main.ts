@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 
-/** Waits for the database of DATABASE_URL, migrates it, and exits. Run it before a rollout. */
+/** Waits for the database at DATABASE_URL, migrates it, and exits. Run it before a rollout. */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  // Imported only now, since they read the settings, including DATABASE_URL.
+  // Imported after .env has been loaded, since these modules read the settings, including DATABASE_URL.
   const { closeDatabase, longDb } = await import('../../shared/db.ts')
   const { migrateWhenReady } = await import('./migrate.ts')
   try {

@@ -48,7 +48,7 @@ function errorStatus({ isBoom, output, source }: HapiResponse): number | undefin
 /**
  * Maximum number of requests that run at once; further requests wait in a queue. A request that finds no idle worker
  * starts one, which takes 0.3 s of CPU time. Without a limit, 200 concurrent requests on two cores slowed each other
- * down until 178 had timed out. With the queue, all 200 get a response, at the same rate.
+ * down until 178 had timed out. With the queue, all 200 got a response, and the throughput was the same.
  */
 const REQUESTS_AT_ONCE = 8
 

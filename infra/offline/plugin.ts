@@ -16,7 +16,7 @@ const LOOPBACK = '127.0.0.1'
 /** serverless-offline's default. */
 const LAMBDA_PORT = 3002
 
-/** Milliseconds for requests that are still in progress at shutdown. */
+/** Milliseconds that running requests get to finish at shutdown. */
 const LAST_REQUESTS_MS = 5000
 
 /** The parts of the framework that are used here. */
@@ -29,7 +29,7 @@ type Framework = {
   classes: { Error: new (message: string) => Error }
 }
 
-/** The plugin serverless-offline. Its own tests also access the server through `internals`. */
+/** The serverless-offline plugin. Its own tests also access the server through `internals`. */
 type Offline = { end(skipExit: true): Promise<void>; internals(): { getApiGatewayServer(): HapiServer } }
 
 /** Command-line options. They take precedence over `custom` in serverless.yml. */
@@ -47,8 +47,8 @@ type Session = {
 }
 
 /**
- * The second local runtime. Adds to `serverless offline start` what the other runtimes provide around the functions: a
- * migrated database before the start, ticks while it runs, and a shutdown that leaves nothing behind.
+ * The second local runtime. Makes `serverless offline start` do what the other runtimes do besides running functions:
+ * migrate the database before the start, tick, and leave nothing behind at shutdown.
  */
 export default class OfflinePlugin {
   readonly hooks = {
@@ -72,8 +72,8 @@ export default class OfflinePlugin {
   async #prepare(): Promise<void> {
     if (existsSync('.env')) process.loadEnvFile('.env')
     forgetAws(process.env)
-    // Each function and each concurrent invocation has a worker thread. With V8's default of 16 MB, the threads would
-    // use a quarter more memory.
+    // Each function and each concurrent invocation has a worker thread. With V8's default semi-space size of 16 MB, the
+    // threads would use a quarter more memory.
     setFlagsFromString('--max-semi-space-size=1')
     const settings = readConfig(process.env)
     const urls = await this.#choosePorts(settings)
@@ -85,7 +85,7 @@ export default class OfflinePlugin {
     try {
       const databaseUrl = settings.databaseUrl ?? postgres?.url ?? ''
       this.#fillService(functionEnvironment(process.env, databaseUrl, urls.lambdaUrl))
-      // Imported only now, since they read the settings.
+      // Imported after .env has been loaded, since these modules read the settings.
       const { connect, LONG_LIMITS } = await import('../../shared/db.ts')
       const { migrateWhenReady } = await import('../migrations/migrate.ts')
       const sql = connect(databaseUrl, { max: 1, limits: LONG_LIMITS })

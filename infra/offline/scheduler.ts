@@ -18,12 +18,12 @@ const REMEMBERED = 1000
 
 const POLL_MS = 100
 
-/** Longer than the timeout of the tick function in serverless.yml. */
+/** Longer than the tick function's timeout in serverless.yml. */
 const TICK_LIMIT_MS = 95_000
 
 /**
  * Invokes the tick function through the emulated Lambda API, as on Lambda. Remembers the ticks' claims, so that only
- * those are handed back. Other processes may use the same database, and must keep their claims.
+ * these claims are handed back. Other processes may use the same database, and must keep their claims.
  */
 export function startOfflineScheduler(
   sql: Database,

@@ -17,7 +17,7 @@ const FOLDER = '.serverless'
 
 /**
  * Bundles each function, and gives the framework a zip for each. The framework has no bundler of its own, and would
- * upload the whole folder. A function's `package.patterns` names the files that it reads at runtime.
+ * otherwise upload the whole folder. A function's `package.patterns` names the files that it reads at runtime.
  */
 export default class PackagePlugin {
   readonly hooks = {

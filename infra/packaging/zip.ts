@@ -4,8 +4,8 @@ import { type Zippable, zipSync } from 'fflate'
 import type { File } from './bundle.ts'
 
 /**
- * Makes the same files produce the same bytes, whenever and wherever they are packed. The date is in local time, since
- * fflate writes local time, and is the first that a zip can hold.
+ * Makes the same files produce the same bytes, whenever and wherever they are packed. The date is the earliest that a
+ * zip can hold. It is in local time, since fflate writes local time.
  */
 const FIXED = {
   mtime: new Date(1980, 0, 1),

@@ -8,12 +8,12 @@ import { type Cluster, openCluster } from './cluster.ts'
 import { type Lease, takeLease } from './lease.ts'
 import { findPostmaster, isServing, type Postmaster } from './postmaster.ts'
 
-/** Where `npm start` and serverless offline keep their data. */
+/** The folder in which `npm start` and serverless offline keep their data. */
 export const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import.meta.url))
 
 export type LocalPostgres = {
   url: string
-  /** Whether the server was already running: another process is using it, or the last one that used it was killed. */
+  /** Whether the server was already running. Another process is using it, or the last process to use it was killed. */
   reused: boolean
   /** The actual location of the data. */
   home: string
@@ -26,15 +26,15 @@ const patienceMs = 60_000
 const KEEP_ALIVE_MS = 1000
 
 /**
- * Starts the embedded PostgreSQL on `dataDir`, or joins the one that is running there.
+ * Starts the embedded PostgreSQL on `dataDir`, or joins the server that is already running there.
  *
  * - It only listens on 127.0.0.1, on a free port, and requires a random password, which is in `url` and in
  *   `dataDir/password` (mode 600).
- * - `stop()` stops the server if no other process uses it. Otherwise the last process that uses it does. A killed
- *   process no longer counts.
+ * - `stop()` stops the server if no other process uses it. Otherwise, the last process to use the server stops it. A
+ *   killed process no longer counts as using it.
  * - A server that dies is restarted on the same port, unless it is `ephemeral`.
  * - If this process is root, the server runs as the data's owner: `postgres`, or `nobody` if that user doesn't exist.
- *   `dataDir` is then a link into /var/lib/task-scheduler, since that user may not be able to access the checkout.
+ *   `dataDir` is then a link into /var/lib/task-scheduler, since the owner may not be able to access the checkout.
  * - `ephemeral` gives up durability, and `stop()` removes the data.
  *
  * @throws Error that names the package and `DATABASE_URL` if there are no binaries for this platform.
@@ -126,7 +126,7 @@ async function startServer(
 }
 
 async function stopServer({ data, user }: Cluster, pgCtl: string, { pid }: Postmaster) {
-  // Without --wait, which would keep waiting if another process starts a new server right after this one stops.
+  // Without --wait, which would keep waiting if another process starts a new server right after this server stops.
   await run(pgCtl, ['stop', '--no-wait', '--mode=fast', '-D', data], user)
   const deadline = performance.now() + patienceMs
   while (await isServing(pid, data)) {

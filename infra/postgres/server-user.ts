@@ -7,7 +7,7 @@ export type ServerUser = { uid?: number; gid?: number }
 export const isRoot = process.getuid?.() === 0
 
 /**
- * Where root keeps the data and a copy of the binaries, wherever the checkout is. PostgreSQL refuses to run as root,
+ * The folder for root's data and a copy of the binaries, wherever the checkout is. PostgreSQL refuses to run as root,
  * and the user that it runs as instead can't reach a checkout in a folder that only root can read. A temporary folder
  * isn't suitable, since it is emptied at boot, and other users may write to it.
  */

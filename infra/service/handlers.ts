@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url'
 import type { Context } from 'aws-lambda'
 import type { Service, ServiceFunction } from './service.ts'
 
-/** What a function in `serverless.yml` exports. */
+/** The handler that a function in `serverless.yml` exports. */
 export type LambdaHandler = (event: unknown, context: Context) => unknown
 
 /**
@@ -25,6 +25,6 @@ const load = async (root: string, fn: ServiceFunction): Promise<LambdaHandler> =
   return handler
 }
 
-// A function's parameters can't be checked at runtime. The cast relies on serverless.yml, which names the function as a
-// handler.
+// A function's parameters can't be checked at runtime. The type guard relies on serverless.yml, which names the
+// function as a handler.
 const isHandler = (value: unknown): value is LambdaHandler => typeof value === 'function'

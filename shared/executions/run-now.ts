@@ -8,7 +8,7 @@ import { type ManualTrigger, nothingOpen, openedManually, runQueued } from '../s
 import { type Execution, openColumns } from './execution.ts'
 import { getExecution } from './get.ts'
 
-/** What is needed to start a run immediately instead of at the next tick. `sql` is the scheduler's pool. */
+/** The dependencies for starting a run immediately instead of at the next tick. `sql` is the scheduler's pool. */
 export type Starting = { sql: Database; dispatcher: Dispatcher; memory: ClaimMemory; leaseSeconds: number }
 
 /** The result of requesting a manual run: the new execution, or `queued` if a run will follow the open execution. */

@@ -5,12 +5,12 @@ import { AppError } from '../errors.ts'
 export type Deadline = {
   /** The time by which the response must be sent. */
   answerAt: number
-  /** The latest time at which a statement may start. If it is still running, the server cancels it by `answerAt`. */
+  /** The latest time at which a statement may start, so that the server's timeout cancels it by `answerAt`. */
   startsBy: number
 }
 
 /**
- * Returns the pool for one request, so that no work continues after the response. After `startsBy`, no statement starts
+ * Wraps the pool for one request, so that no work continues after the response. After `startsBy`, no statement starts
  * and no transaction commits. Once a transaction has committed, statements may start until `answerAt`, so that its
  * result can be read. Throws `timeout`.
  */

@@ -16,7 +16,7 @@ export function respond(): MiddlewareObj<APIGatewayProxyEventV2, unknown, Error,
   return {
     before(request) {
       // Powertools' own middleware isn't used, because it would also reset the log level for each request. Only
-      // sampling needs that, and it would take a third of the middleware stack's time.
+      // log sampling needs that reset, which would take a third of the middleware stack's time.
       logger.addContext(request.context)
       request.internal.startedAt = performance.now()
     },

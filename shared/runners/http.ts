@@ -62,7 +62,7 @@ export const http: Runner<Params> = {
   params,
   target: (given) => new URL(given.url ?? config().httpTaskUrl).origin,
   async run(given, { signal, idempotencyKey }) {
-    // Imported lazily, since the API only checks params and calls nothing.
+    // Imported lazily, since the API only checks params and makes no calls.
     const { Agent, request } = await import('undici')
     agent ??= new Agent({
       headersTimeout: 0,

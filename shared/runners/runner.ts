@@ -2,7 +2,7 @@ import type * as z from 'zod'
 import type { Queryable } from '../db.ts'
 import type { Outcome, Result } from './outcome.ts'
 
-/** What a run knows about its occurrence. */
+/** Information about a run, for its runner. */
 export type RunInfo = {
   taskId: number
   executionId: number

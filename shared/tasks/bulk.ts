@@ -22,7 +22,7 @@ export const bulkQuery = z.strictObject({
     .stringbool()
     .default(false)
     .describe(`If true, also returns the ids of the tasks. A call then handles at most ${IDS} tasks.`),
-  cursor: z.string().max(200).optional().describe('`next` from the previous response, to continue there.'),
+  cursor: z.string().max(200).optional().describe('Where to continue: `next` from the previous response.'),
 })
 
 export type BulkQuery = z.output<typeof bulkQuery>

@@ -24,7 +24,7 @@ export async function deleteTasks(
 /** Returns the ids of the deleted tasks; null while some of their history remains. */
 async function deleteSlice(sql: Database, ids: number[]): Promise<number[] | null> {
   return await sql.begin(async (tx) => {
-    // Every write to the ledger holds this lock, so no history is added from here on.
+    // Every write to the ledger holds this lock, so no more history can be added.
     const locked = await tx<{ task_id: number }[]>`
       select task_id from task_state where task_id = any(${ids}::bigint[]) order by task_id for update`
     const taskIds = locked.map((row) => row.task_id)

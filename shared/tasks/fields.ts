@@ -21,7 +21,7 @@ type Field = {
    * everything that is unset.
    */
   nullClears: boolean
-  /** The SQL expression that selects it from `tasks t`, if that isn't its name. */
+  /** The SQL expression that selects it from `tasks t`. Default: its name. */
   select?: string
   description: string
   example: unknown

@@ -67,7 +67,7 @@ async function insertTasks(): Promise<void> {
   await db()`insert into task_state (task_id, definition, next_run_at) select id, definition, start_at from tasks`
 }
 
-/** Replaces a replica after killing or stopping it, or cuts connections to the database. */
+/** Kills or stops a replica and starts a new one, or cuts connections to the database. */
 async function disturb(): Promise<void> {
   const index = Math.floor(random() * replicas.length)
   const what = random()

@@ -226,7 +226,7 @@ test('exits with 2 when API_URL is not a URL', async () => {
   })
 })
 
-test('exits with 3 if nothing listens at API_URL', async () => {
+test('exits with 3 if no server is listening at API_URL', async () => {
   const closed = createServer().listen(0, '127.0.0.1')
   const url = await eventually(() => `http://127.0.0.1:${(closed.address() as AddressInfo).port}`)
   await new Promise((resolve) => closed.close(resolve))

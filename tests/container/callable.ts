@@ -1,6 +1,6 @@
 import type { LambdaHandler } from '../../infra/service/handlers.ts'
 
-/** Returns a handler and its function's definition, in the form that `readService` returns. There are no routes. */
+/** Returns a handler and its function's definition, in the form that `readService` returns, without routes. */
 export const callable = (name: string, handler: unknown) => ({
   fn: {
     name,

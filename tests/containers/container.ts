@@ -23,7 +23,7 @@ export async function startContainer(env: Env): Promise<Runtime> {
   return await follow(id)
 }
 
-/** Starts the compose stack's api service. Its PostgreSQL is already running. */
+/** Starts the compose stack's api service. The stack's PostgreSQL is already running. */
 export async function startCompose(env: Env): Promise<Runtime> {
   const { project } = inject('stack')
   const settings = Object.entries(inNetwork(env)).map(([key, value]) => [`TEST_${key}`, value])

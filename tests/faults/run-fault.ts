@@ -88,7 +88,7 @@ const SETTINGS = {
   LOG_LEVEL: 'WARN',
 }
 
-/** Inserts counters, HTTP calls, short sleeps, and sleeps that last for most of the lease. */
+/** Inserts `counter` and `http` tasks, short sleeps, and sleeps that last for most of a two-second lease. */
 async function insertTasks(sql: Database, url: string, crashLimit: number): Promise<void> {
   const kinds = [
     { type: 'counter', params: {} },

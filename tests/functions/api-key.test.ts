@@ -36,7 +36,7 @@ test.for(open)(
   },
 )
 
-test('checks the API key before the input', async () => {
+test('checks the API key before it validates the input', async () => {
   for (const { handler, request } of guarded) {
     const broken = {
       ...request,

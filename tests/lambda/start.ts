@@ -29,7 +29,7 @@ type Deployed = { lambda: Lambda; template: Template; url: string; end(): Promis
 
 /**
  * Starts the packaged functions as on AWS: an HTTP API calls them, and they call each other through the Invoke API.
- * The variables in `env`, such as secrets from Secrets Manager, are added to the template's and override them.
+ * Variables in `env`, such as secrets from Secrets Manager, are added to the template's variables, or override them.
  */
 export async function deploy(env: Record<string, string>): Promise<Deployed> {
   const folder = await mkdtemp(join(tmpdir(), 'task-scheduler-lambda-'))
@@ -59,7 +59,7 @@ export async function startLambda(env: Record<string, string>): Promise<Runtime>
     url,
     finishes: true,
     log: () => lambda.log(),
-    // Lambda can't stop a running invocation. Removing a stack stops the schedule, and running invocations finish.
+    // Works like removing a stack: the schedule stops, and running invocations finish, since Lambda can't stop them.
     async stop() {
       await schedule.stop()
       await lambda.idle()
@@ -156,7 +156,7 @@ async function unpack(
   }
 }
 
-/** Returns the template's variables, Lambda's own and `env`. Omits a certificate file that only Lambda has. */
+/** Returns the variables of the template, of Lambda and of `env`. Omits a certificate file that only Lambda has. */
 function environmentOf(fn: FunctionProperties, env: Record<string, string>): Record<string, string> {
   const { NODE_EXTRA_CA_CERTS, ...variables } = fn.Environment.Variables
   const given = Object.entries(env).filter(([key]) => !NOT_FOR_FUNCTIONS.includes(key))

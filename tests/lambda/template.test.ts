@@ -163,7 +163,7 @@ test('the tick is invoked every minute, one at a time, and loops for just under 
   expect(propertiesOf('TickLambdaFunction')).toMatchObject({ ReservedConcurrentExecutions: 1, Timeout: 90 })
 })
 
-test('async invocations expire after a minute without retries, and failed execute invocations are reported', () => {
+test('async invocations expire after a minute and are not retried; failed execute invocations are reported', () => {
   const once = { Qualifier: '$LATEST', MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 }
   const OnFailure = { Destination: { 'Fn::GetAtt': ['FailedExecutes', 'Arn'] } }
   expect(resourcesOf(template, 'AWS::Lambda::EventInvokeConfig').map(([, it]) => it)).toEqual([

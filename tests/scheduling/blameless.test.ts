@@ -28,7 +28,7 @@ const state = async () => {
   return row
 }
 
-test('when a cut-off worker reports a loss, the pause it caused is undone; a second report does nothing', async () => {
+test("a cut-off worker's report undoes the pause that the loss caused; a second report does nothing", async () => {
   await insertTask({ crash_limit: 0 })
   const givenUp = await cutOff()
   await tickOnly(DUE)
@@ -52,7 +52,7 @@ test('a loss does not count if the worker reports it before the claim is recover
   expect(await state()).toMatchObject({ losses: 0, paused: false, attempt: 2 })
 })
 
-test('counts a loss that the worker never reports, and an empty report changes nothing', async () => {
+test('a loss counts if the worker never reports it, and an empty report changes nothing', async () => {
   await insertTask({ crash_limit: 0 })
   await cutOff()
   await tickOnly(DUE)
@@ -69,7 +69,7 @@ test('undoing losses leaves a manual pause in place', async () => {
   expect(await state()).toMatchObject({ status: null, losses: 0, pause_reason: 'maintenance' })
 })
 
-test('requeues a started execution as the same attempt if its claim never reached a worker', async () => {
+test('a started execution is queued again as the same attempt if its claim never reached a worker', async () => {
   await insertTask({ next_run_at: await nowPlus(-1), crash_limit: 0 })
   const since = performance.now()
   const [claim] = (await tickOnly()).claims
@@ -81,7 +81,7 @@ test('requeues a started execution as the same attempt if its claim never reache
   expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1, started_at: null }])
 })
 
-/** Executes a due task with a lease of one second, and calls `meanwhile`. Resolves once the lease is lost. */
+/** Executes a due task with a one-second lease, and calls `meanwhile` once it runs. Resolves once the lease is lost. */
 async function loseIn(meanwhile: (lost: Promise<void>) => Promise<void>): Promise<void> {
   await insertTask({ params: db().json({ duration: 60 }), crash_limit: 0 })
   const [claim] = (await tickOnly(DUE)).claims
@@ -112,7 +112,7 @@ test('a loss counts if the run blocked its worker', async () => {
     const until = performance.now() + 1500
     while (performance.now() < until);
   })
-  // A renewal may still be in flight.
+  // Repeated, because a renewal that is still in flight may extend the lease again.
   await eventually(async () => {
     await expireLeases()
     await tickOnly(DUE)

@@ -10,7 +10,7 @@ beforeEach(emptyTables)
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 const quick = { params: { duration: 0 } }
 
-test('a due task is claimed, run and settled, and its cursor moves with the claim', async () => {
+test('a due task is claimed, run and settled, and its cursor moves when it is claimed', async () => {
   await insertTask(quick)
   const { claims } = await tickOnly(DUE)
   const [claimed] = await historyOf(1)
@@ -59,7 +59,7 @@ test('an accepted claim counts toward the load at once, and stops counting when 
   expect(await db()`select id from claims`).toEqual([{ id: claim.id }])
 })
 
-test('a runner error fails the execution, and its message becomes the detail', async () => {
+test('if a runner throws, the execution fails with the error message as its detail', async () => {
   await insertTask({ type: 'http', params: { url: 'http://127.0.0.1:1/' } })
   await tickAndRun(DUE)
   const [execution] = await historyOf(1)
@@ -100,7 +100,7 @@ test('a failed attempt is retried for the same occurrence after its backoff', as
   ])
 })
 
-test('a task pauses itself after consecutive failures, and a success resets the count', async () => {
+test('a task is paused after pause_after_failures consecutive failures, and a success resets the count', async () => {
   await insertTask({ params: db().json({ duration: -1 }), pause_after_failures: 2 })
   const minutes = (count: number) => new Date(DUE.getTime() + count * 60_000)
   await tickAndRun(minutes(0))

@@ -73,7 +73,7 @@ test('the queue policy runs the latest overlapped occurrence right away', () => 
   })
 })
 
-test('skips occurrences that came due during a long run, and runs one that came due after it', () => {
+test('skips an occurrence that came due during a run, and runs an occurrence that came due after the run', () => {
   const due = task('10:01:00', { busy: busy('10:00:00', '10:01:30') })
   expect(planned(due, '10:02:00')).toEqual({
     run: '10:02:00',
@@ -90,7 +90,7 @@ test('the fire_once policy runs the latest missed occurrence', () => {
   })
 })
 
-test('the skip policy runs the latest occurrence only within its grace period', () => {
+test('the skip policy runs the latest occurrence only if it is at most misfire_grace_seconds late', () => {
   const policies = { misfire_policy: 'skip', misfire_grace_seconds: 20 }
   expect(planned(task('10:00:00', { policies }), '10:05:10')).toEqual({
     run: '10:05:00',
@@ -104,7 +104,7 @@ test('the skip policy runs the latest occurrence only within its grace period', 
   })
 })
 
-test('the skip policy runs the first occurrence of a new task even after the grace period', () => {
+test('the skip policy runs the first occurrence of a new task even after misfire_grace_seconds', () => {
   // No tick could have run that occurrence within a grace period of 0 seconds.
   const policies = { misfire_policy: 'skip', misfire_grace_seconds: 0 }
   const run = (isFirst: boolean) => planned(task('10:00:00', { policies, isFirst }), '10:00:00.400').run
@@ -150,7 +150,7 @@ test.each([secondly, cron])('plans years of missed per-second occurrences in one
 })
 
 test.each([secondly, cron])(
-  'records overlaps with a run separately from the misfires around it: %o',
+  'records overlaps with a run separately from the misfires before and after the run: %o',
   (fields) => {
     const due = task('00:00:00', { fields, busy: busy('01:00:00', '02:00:00.500') })
     expect(planned(due, '12:00:00')).toEqual({
@@ -162,7 +162,7 @@ test.each([secondly, cron])(
 )
 
 test.each([secondly, cron])(
-  'the fire_all policy keeps the latest hundred occurrences of any backlog: %o',
+  'the fire_all policy skips all but the latest hundred occurrences of any backlog: %o',
   (fields) => {
     const due = task('00:00:00', { fields, policies: { misfire_policy: 'fire_all' } })
     expect(planned(due, '02:46:50')).toEqual({
@@ -211,7 +211,7 @@ test('a schedule ends after an occurrence at end_at', () => {
   })
 })
 
-test('records missed occurrences as ended if the grace period is over and end_at has passed', () => {
+test('records occurrences more than misfire_grace_seconds late as ended if end_at has passed', () => {
   const due = task('10:00:00', { fields: { end_at: at('10:01:00') } })
   expect(planned(due, '11:00:00')).toEqual({ run: null, skips: ['ended 10:00:00-10:01:00 x2'], next: null })
 })

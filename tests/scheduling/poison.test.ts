@@ -20,7 +20,7 @@ async function claimOne(): Promise<Claim> {
   return claim
 }
 
-/** Settles an outcome. Returns what the ledger stores. */
+/** Settles an outcome. Returns the status, detail and result that the ledger stores. */
 async function settled(outcome: Outcome) {
   await insertTask()
   const [execution] = (await claimOne()).executions
@@ -69,7 +69,7 @@ test.each([
   })
 })
 
-test('a failure keeps its detail when its result cannot be stored', async () => {
+test('the detail of a failure is stored even if its result cannot be stored', async () => {
   const outcome: Outcome = { status: 'failed', detail: 'no', result: circular, retryable: false }
   expect(await settled(outcome)).toMatchObject({
     detail: expect.stringMatching(/^no; its result could not be kept: /),

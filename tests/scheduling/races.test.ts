@@ -31,7 +31,7 @@ test('a task has at most one open execution, since the database rejects a second
   await expect(open()).rejects.toThrow('task_state_pkey')
 })
 
-test('concurrent ticks, runs and manual runs count each success exactly once', async () => {
+test('a counter counts each success exactly once despite concurrent ticks, runs and manual runs', async () => {
   await insertTask({ type: 'counter', interval_seconds: 1 })
   const executor = newExecutor()
   for (let round = 0; round < 15; round += 1) {

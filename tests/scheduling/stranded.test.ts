@@ -47,7 +47,7 @@ async function whileNothingIsWritten(
   await running
 }
 
-test('a settlement keeps a claim whose other runs lost their lease, and those runs are recovered', async () => {
+test('a settlement after a lost lease does not delete the claim, so its unfinished runs are recovered', async () => {
   const claim = await claimOf({ first: sleep(0), second: sleep(0.05), long: sleep(60) })
   const executor = new Executor(db(), { leaseSeconds: 30, defaultTimeoutSeconds: 100, maxRunning: 1000 })
   const aged = { ...claim, since: performance.now() - 29_500 }
@@ -56,7 +56,7 @@ test('a settlement keeps a claim whose other runs lost their lease, and those ru
   }
   await whileNothingIsWritten(() => executor.execute(aged, NO_LIMIT_MS), isLost)
   expect(await strandedRows()).toEqual([])
-  // The heartbeat's last renewal may still be in flight.
+  // Repeated, because the heartbeat's last renewal may still be in flight and extend the lease again.
   await eventually(async () => {
     await expireLeases()
     await tickOnly(DUE)
@@ -64,7 +64,7 @@ test('a settlement keeps a claim whose other runs lost their lease, and those ru
   })
 })
 
-test('an execution that is not due yet keeps its claim when its worker loses the lease', async () => {
+test('losing the lease does not delete the claim of an execution that is not due yet', async () => {
   const later = { ...sleep(60), next_run_at: '2027-03-10T00:00:00.900Z' }
   const claim = await claimOf({ first: sleep(0), second: sleep(0.05), later }, 1000)
   expect(claim.executions).toHaveLength(3)
@@ -80,7 +80,7 @@ test('an execution that is not due yet keeps its claim when its worker loses the
   expect(await historyOf(3)).toMatchObject([{ status: 'queued', attempt: 1 }])
 })
 
-test('a claim that is reported as done is kept while it holds an open execution in the database', async () => {
+test('a claim that is reported as done is deleted only if it holds no open execution in the database', async () => {
   const claim = await claimOf({ a: sleep(0), b: sleep(0) })
   await startAll(claim)
   const [first, second] = claim.executions
@@ -91,9 +91,9 @@ test('a claim that is reported as done is kept while it holds an open execution 
   expect(wholly).toEqual({ ids: new Set([second.id]), gone: new Set([claim.id]) })
 })
 
-test('a settlement that the fence partly rejects keeps the claim', async () => {
+test('a settlement that the fence partly rejects does not delete the claim', async () => {
   const claim = await claimOf({ a: sleep(0), b: sleep(0) })
-  // b hasn't started, so its settlement is rejected.
+  // The execution of task b hasn't started, so its settlement is rejected.
   const [first, second] = claim.executions
   if (!first || !second) throw new Error('expected two executions')
   await startAll({ ...claim, executions: [first] })

@@ -78,7 +78,7 @@ test('ignores executions with a valid claim or no claim', async () => {
   expect(await claims()).toEqual(before)
 })
 
-test('each slice starts where the previous one ended, in any replica, and a pause follows the last slice', async () => {
+test('each slice starts where the previous slice ended, and the sweep pauses after the last slice', async () => {
   leavesBroken('held by a claim')
   for (let i = 0; i < 200; i += 1) await insertTask({ name: `t${i}` })
   const pages: number[] = []

@@ -26,7 +26,7 @@ test('does not claim a task of an unknown type or change its due time', async ()
 })
 
 test('does not run a queued execution of an unknown type', async () => {
-  // Avoids the previous test's ids, which this process remembers.
+  // Uses a new task id, because this process still ignores the previous test's task.
   await db()`select setval('tasks_id_seq', 10)`
   const id = await insertTask({ type: 'teleport' })
   await db()`
@@ -37,7 +37,7 @@ test('does not run a queued execution of an unknown type', async () => {
   expect(await historyOf(id)).toMatchObject([{ status: 'queued', attempt: 2 }])
 })
 
-test('after its misfire grace period, a task that no process runs is logged at most once a minute', () => {
+test('warns at most once a minute that a task which is more than misfire_grace_seconds late does not run', () => {
   vi.useFakeTimers({ now: 0, toFake: ['performance'] })
   const warnings = vi.spyOn(logger, 'warn')
   const unknownTypes = new UnknownTypes()

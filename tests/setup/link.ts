@@ -15,19 +15,19 @@ export type Link = {
   /** The URL of the same database through this link. */
   url: string
   /**
-   * Makes the open connections that `which` selects half-open: from now on no data gets through, and neither side is
+   * Makes the open connections that `which` selects half-open: no more data passes through them, and neither side is
    * notified.
    */
   vanish(which?: (wire: Wire) => boolean): void
   /** Holds back all data on every connection, including new connections, until `resume`. No data is lost. */
   stall(): void
   resume(): void
-  /** Delays each chunk by this many milliseconds from now on, in both directions. */
+  /** Delays each later chunk by this many milliseconds, in both directions. */
   delay(ms: number): void
   close(): void
 }
 
-/** Approximate number of bytes remembered from each client. */
+/** Approximate maximum number of bytes remembered from each client. */
 const REMEMBERED = 20_000
 
 type Pair = Wire & { client: Socket; server: Socket; dead: boolean; heard: string; waiting: (() => void)[] }

@@ -38,7 +38,7 @@ export async function tickAndRun(now?: Date, executor = newExecutor()): Promise<
   return ticked
 }
 
-/** Executes manual runs in this process from now on. `ended` waits for all of them. */
+/** Makes this process execute manual runs itself. `ended` waits for all of these runs. */
 export function runHere(executor = newExecutor()): { ended(): Promise<unknown> } {
   const work: Promise<void>[] = []
   const send = async (claim: Claim) => void work.push(executor.execute(claim, NO_LIMIT_MS))
@@ -46,7 +46,7 @@ export function runHere(executor = newExecutor()): { ended(): Promise<unknown> }
   return { ended: () => Promise.all(work) }
 }
 
-/** From now on, makes manual runs wait for a tick, as if this process were full. */
+/** Makes manual runs wait for a tick, as if this process were full. */
 export function runNothingHere(): void {
   provideDispatcher({ capacity: async () => ({ now: 0, ahead: 0 }), send: async () => {} })
 }

@@ -117,7 +117,7 @@ describe('nextOccurrence', () => {
       ],
     ],
     [
-      'never runs if all times of a clock-following schedule fall into gaps',
+      'never runs if the minute starts with * and all times fall into gaps',
       '*/15 1 * 3 0L',
       'Europe/London',
       '2026-01-01T00:00:00Z',

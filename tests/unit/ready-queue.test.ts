@@ -16,11 +16,11 @@ function oneByOne(items: HeldExecution[]): string[] {
   return items.map(() => queue.take(1)[0]?.execution.task.name ?? '')
 }
 
-test('single slots alternate between the executions that waited longest and the latest ones', () => {
+test('slots taken one at a time alternate between the longest-waiting and the latest executions', () => {
   expect(oneByOne(first(5)).slice(0, 4)).toEqual(['first 0', 'first 4', 'first 1', 'first 3'])
 })
 
-test('single slots alternate between retries and first attempts, which alternate among themselves', () => {
+test('slots taken one at a time alternate between retries and first attempts', () => {
   const order = oneByOne([...retries(3), ...first(5)])
   expect(order.slice(0, 6)).toEqual(['retry 0', 'first 0', 'retry 1', 'first 4', 'retry 2', 'first 1'])
 })

@@ -28,7 +28,7 @@ type Options = {
   isFixed: boolean
 }
 
-/** What the tick has found to claim. */
+/** The kinds of work that the tick has found. */
 export type Findings = {
   /** Whether something is due. */
   isDueNow: boolean

@@ -11,7 +11,7 @@ import { UnknownTypes } from './unknown-types.ts'
  */
 const BATCH = 2000
 
-/** What a process remembers between claims. A restarted process can do without it. */
+/** State that a process keeps between claims. Losing it in a restart does no harm. */
 export class ClaimMemory {
   readonly clock = new DatabaseClock()
   readonly definitions = new Definitions()

@@ -25,7 +25,7 @@ export type ClaimedExecution = {
   trigger: string
   attempt: number
   due_at: Date
-  /** Set if its start was written with the claim, because it was already due. */
+  /** Set if its start was written with the claim, because the execution was already due. */
   started_at: Date | null
   /** The time at which its task is next due. */
   next_run_at: Date | null
@@ -73,7 +73,7 @@ export type ClaimOptions = {
 
 export type Claimed = {
   claims: Claim[]
-  /** Whether there may be more. */
+  /** Whether there may be more to claim. */
   more: boolean
 }
 

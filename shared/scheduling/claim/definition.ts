@@ -39,8 +39,8 @@ export type Definition = Omit<DefinitionRow, keyof ScheduleFields | 'type' | 'pa
   /** The runner with its validated params, or the reason why the task can't run. */
   work: { runner: Runner; params: unknown } | { problem: string; unknownType?: string }
   /**
-   * The schedule, or an error if it can't be read, because someone edited it in the database or this version of Node.js
-   * doesn't know its time zone.
+   * The schedule, or an error if it can't be read, for example because someone edited it in the database, or because
+   * this version of Node.js doesn't know its time zone.
    */
   schedule: Schedule | AppError
   /** Milliseconds by which each of its occurrences is delayed. */

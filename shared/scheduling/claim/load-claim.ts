@@ -30,9 +30,9 @@ export async function loadClaimed(
 }
 
 /**
- * Loads a claim by the ids in an invocation's event, and renews its lease, since the invocation may have taken long to
- * arrive. Returns the executions that haven't started, or none if the claim is gone. The same claim may be delivered
- * twice.
+ * Loads a claim by the ids in an invocation's event, and renews its lease, since the invocation may have taken a long
+ * time to arrive. Returns the executions that haven't started, or none if the claim is gone. The same claim may be
+ * delivered twice.
  */
 export async function loadClaim(
   sql: Queryable,

@@ -4,7 +4,7 @@ import type { Definition } from './definition.ts'
 /** Maximum number of tasks that are remembered. A forgotten task is remembered again when it is next claimed. */
 const REMEMBERED = 10_000
 
-/** Milliseconds until a task is tried again, and minimum milliseconds between two warnings about a type. */
+/** Milliseconds until a task is tried again, and minimum time between two warnings about the same type. */
 const LEFT_MS = 60_000
 
 type Left = { type: string; until: number }
@@ -51,12 +51,12 @@ export class UnknownTypes {
 }
 
 /**
- * Warns about a task that this process has no runner for. If the task has been due for longer than its misfire grace,
- * presumably no other process has a runner either, and the warning says so.
+ * Warns about a task that this process has no runner for. If the task has been due for longer than its misfire grace
+ * period, presumably no other process has a runner either, and the warning says so.
  */
 function warn({ id, misfire_grace_seconds }: Definition, type: string, dueForMs: number): void {
   if (dueForMs > misfire_grace_seconds * 1000) {
-    const detail = `due for longer than its misfire grace: no process has a runner for ${type}`
+    const detail = `due for longer than its misfire grace period: no process has a runner for ${type}`
     logger.warn('task does not run', { task_id: id, type, due_for_s: Math.round(dueForMs / 1000), detail })
   } else {
     const detail = 'this process has no runner for the type, so its tasks wait for a process that has one'

@@ -146,7 +146,7 @@ type Missed = { skips: Skip[]; next: Date | null }
 const leaveDue = (task: PausedTask): Missed => ({ skips: [], next: task.next_run_at })
 
 function missedBy(task: PausedTask): Missed {
-  // A schedule that can't be read stays due. The next claim pauses the task again, and says why.
+  // A task whose schedule can't be read stays due. The next claim pauses the task again, and records the reason.
   const schedule = tryReadSchedule(task)
   if (schedule === null || task.next_run_at === null) return leaveDue(task)
   const jitter = jitterMs(task.name, task.jitter_seconds)

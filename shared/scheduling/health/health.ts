@@ -29,7 +29,7 @@ export function schedulerState(watch: Overdue, unknownTypes: UnknownTypes): Sche
 const STUCK_LEASES = 3
 
 /**
- * Returns whether a restart would help: the scheduler has made no progress for three times the lease, although the
+ * Returns whether a restart would help: the scheduler has made no progress for three times the lease, even though the
  * database responds on a new connection and accepts writes. A database that is down is no reason to restart.
  */
 export async function isStuck(

@@ -80,7 +80,7 @@ export class Overdue {
     }
   }
 
-  /** Warns about late duties. One timer serves them all, since most are done long before they would be late. */
+  /** Warns about late duties. One timer serves all duties, since most are done long before they would be late. */
   #look(): void {
     if (this.#timer) return
     const now = performance.now()

@@ -14,7 +14,7 @@ export type Recovered = {
   lost: number
   /** Executions that were claimed but hadn't started. They can be claimed again. */
   freed: number
-  /** Tasks that were paused because an occurrence was lost more often than `crash_limit` allows. */
+  /** Tasks that were paused because an occurrence was lost more times than `crash_limit` allows. */
   paused: number
 }
 
@@ -133,6 +133,6 @@ async function pauseOverLimit(tx: Queryable, overLimit: Lost[]): Promise<void> {
 function warnOf(lost: Lost[]): void {
   warnOfEach('execution lost: its worker went silent, and its lease ran out', lost)
   for (const { task_id } of lost.filter((it) => it.gives_up)) {
-    logger.warn('task paused: one occurrence was lost more often than its crash_limit allows', { task_id })
+    logger.warn('task paused: one occurrence was lost more times than its crash_limit allows', { task_id })
   }
 }

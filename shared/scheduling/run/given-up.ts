@@ -12,13 +12,13 @@ const RETRY_MS = 1000
 const BATCH = 100
 /**
  * Maximum number of executions that are remembered. If there are more, the oldest claims are forgotten, and their
- * losses count.
+ * losses count toward `crash_limit`.
  */
 const REMEMBERED = 200_000
 
 /**
  * Remembers the claims that this process gave up because it couldn't reach the database. Reports them once the database
- * can be reached again, so that their losses don't count.
+ * can be reached again, so that their losses don't count toward `crash_limit`.
  */
 export class GivenUp {
   readonly #sql: Database

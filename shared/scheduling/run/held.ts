@@ -34,10 +34,10 @@ export type HeldClaim = {
    * claimed them.
    */
   lost: boolean
-  /** Whether its row is gone. */
+  /** Whether the claim's row is gone. */
   gone: boolean
   expiry: NodeJS.Timeout | undefined
-  /** Called once, when this process is done with it. */
+  /** Called once, when this process is done with the claim. */
   readonly over: () => void
 }
 

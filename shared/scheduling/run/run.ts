@@ -6,8 +6,8 @@ import { backoffSeconds } from './backoff.ts'
 import type { HeldExecution, StopReason } from './held.ts'
 
 /**
- * A running execution, and what its runner knows about it. There may be thousands of runs, so each one allocates as
- * little as possible.
+ * A running execution, and the information that its runner receives. There may be thousands of runs, so each one
+ * allocates as little as possible.
  */
 export class Run implements RunInfo {
   readonly item: HeldExecution

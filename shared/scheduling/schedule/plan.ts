@@ -20,7 +20,7 @@ export type Skip = { reason: (typeof SKIP_REASONS)[number]; first: Date; last: D
 /** What a claim does with a due task. At most one occurrence runs; `next` is where the cursor goes. */
 export type Plan = { run: Date | null; skips: Skip[]; next: Date | null }
 
-/** The period in which the task's last run was open. An occurrence that came due during it counts as an overlap. */
+/** The period in which the task's last run was open. Occurrences that came due in that period are overlaps. */
 type BusyWindow = { from: Date; until: Date }
 
 export type DueTask = {
@@ -70,7 +70,7 @@ const nextOf = (schedule: Schedule, cursor: Date, now: Date): Date | null =>
 
 /**
  * Plans a task with a fixed delay, which counts from the end of the last run. The cursor was set before that end was
- * known, and is corrected when it comes due.
+ * known, so it may have to move first.
  */
 function planDelayed({ schedule, cursor, busy }: DueTask, now: Date): Plan {
   const delay = schedule.kind === 'interval' ? schedule.milliseconds : 0
@@ -156,14 +156,14 @@ function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
 }
 
 /**
- * Minimum grace for a new task's first occurrence, in seconds. It may be due as soon as the task is created, so no tick
- * could have claimed it in time.
+ * Minimum grace period for a new task's first occurrence, in seconds. That occurrence may be due as soon as the task is
+ * created, so no tick could have claimed it in time.
  */
 const FIRST_GRACE_SECONDS = 10
 
 /**
- * Returns why the latest due occurrence doesn't run, or null if it does. It doesn't run if it is older than the grace
- * and either the schedule has ended or the misfire policy is to skip.
+ * Returns why the latest due occurrence doesn't run, or null if it does. It doesn't run if it is late by more than the
+ * grace period and either the schedule has ended or the misfire policy is `skip`.
  */
 function whyTooLate(
   { policies, schedule, isFirst }: DueTask,

@@ -158,8 +158,8 @@ function readCron(expression: string): Cron {
 
 /**
  * Returns the first occurrence of a new schedule. For an interval, that is `now` or, with a `startAt`, the first time
- * from `now` on that is a whole number of intervals after `startAt`. Throws `invalid` if there is no occurrence, and
- * for `once`, whose time must be given.
+ * at or after `now` that is a whole number of intervals after `startAt`. Throws `invalid` if there is no occurrence,
+ * and for `once`, whose time must be given.
  */
 export function firstOccurrence(schedule: Schedule, now: Date): Date {
   if (schedule.kind === 'once') {

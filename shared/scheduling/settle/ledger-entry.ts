@@ -13,7 +13,7 @@ export type LedgerEntry = { detail: string | null; result: string | null }
 
 /**
  * Converts an outcome to a form that PostgreSQL accepts. If PostgreSQL rejected it, the execution would not be recorded
- * as successful although its work was done. A result that can't be stored is left out, and the detail says why.
+ * as successful even though its work was done. A result that can't be stored is left out, and the detail says why.
  */
 export function toLedgerEntry(outcome: Outcome, committed?: unknown): LedgerEntry {
   const detail = 'detail' in outcome ? cleanText(outcome.detail) : null

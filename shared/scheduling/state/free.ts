@@ -15,8 +15,8 @@ export async function freeUnstarted(sql: Queryable, executions: Held[]): Promise
 }
 
 /**
- * Frees executions that their claim started but that never reached a worker. The write is fenced. They count as never
- * started. Returns the number freed.
+ * Frees executions that were marked as running when they were claimed, but never reached a worker. They count as never
+ * started. The write is fenced. Returns the number freed.
  */
 export async function freeNeverRun(sql: Queryable, executions: Held[]): Promise<number> {
   const { count } = await sql`

@@ -4,7 +4,7 @@ import { intoLedger, ledgerColumns } from './ledger.ts'
 import { mayGoOn, PAUSED } from './requeue.ts'
 
 /**
- * Frees running executions, so that the next claim can have them. Their attempt numbers stay the same, since a shutdown
+ * Frees running executions, so that they can be claimed again. Their attempt numbers stay the same, since a shutdown
  * isn't a failure. Executions that were asked to stop, or whose tasks are paused, end as cancelled instead. Returns the
  * ids of the executions that were still held.
  */

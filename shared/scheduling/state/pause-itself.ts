@@ -9,7 +9,7 @@ export const pausedItself = (sql: Queryable, when: Fragment, reason: Fragment): 
   pause_reason = case when ${when} then coalesce(s.pause_reason, ${reason}) else s.pause_reason end,
   paused_at = case when ${when} then coalesce(s.paused_at, now()) else s.paused_at end`
 
-/** Returns the pause reason of a task `t` whose occurrence was lost more often than its `crash_limit` allows. */
+/** Returns the pause reason of a task `t` whose occurrence was lost more times than its `crash_limit` allows. */
 export const lossReason = (sql: Queryable): Fragment => sql`
   'one occurrence was lost ' || (t.crash_limit + 1) || ' times: more than its crash_limit'`
 

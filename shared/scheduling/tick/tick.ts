@@ -15,7 +15,7 @@ const SWEEP_RETRY_MS = 1000
 
 export type Ticked = Recovered & { claimed: number; claimIds: string[] }
 
-/** What a process remembers between ticks. */
+/** State that a process keeps between ticks. */
 export class TickMemory extends ClaimMemory {
   readonly recoverBatch = new BatchSize(RECOVERED_AT_ONCE)
   /** The time of the next attempt to sweep, on the monotonic clock. The database decides whether a sweep is due. */

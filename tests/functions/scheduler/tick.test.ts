@@ -24,7 +24,7 @@ beforeEach(async () => {
   workersThat(() => 1000)
 })
 
-/** Provides workers with the capacity that `answer` returns. A tick asks for it before it claims tasks. */
+/** Provides workers with the capacity that `answer` returns. A tick asks for the capacity before it claims tasks. */
 function workersThat(answer: (question: number) => number): void {
   provideDispatcher({
     capacity: async () => {

@@ -46,7 +46,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('says that a local time which the clock skips runs right after the gap', async () => {
+  test('says that a daily schedule runs right after the gap if the clock skips its time', async () => {
     expect(await preview(cron('30 2 * * *', 'America/New_York', '2027-03-13T12:00:00Z', 2))).toEqual(
       shown(
         'At 02:30 (America/New_York)',
@@ -60,7 +60,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('says that a schedule which follows the clock does not run in the gap', async () => {
+  test('says that a half-hourly schedule does not run for the hour that the clock skips', async () => {
     expect(await preview(cron('*/30 * * * *', 'America/New_York', '2027-03-14T06:00:00Z'))).toEqual(
       shown(
         'Every 30 minutes (America/New_York)',
@@ -75,7 +75,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('says that a local time which occurs twice runs only the first time', async () => {
+  test('says that a daily schedule runs only the first time if its local time occurs twice', async () => {
     expect(await preview(cron('30 2 * * *', 'Europe/Berlin', '2027-10-30T12:00:00Z', 2))).toEqual(
       shown(
         'At 02:30 (Europe/Berlin)',
@@ -89,7 +89,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('says that a schedule which follows the clock runs both times', async () => {
+  test('says that an hourly schedule runs in both passes of an hour that occurs twice', async () => {
     const note = '02:30 happens twice on this day; it runs both times'
     expect(await preview(cron('30 * * * *', 'Europe/Berlin', '2027-10-31T00:00:00Z'))).toEqual(
       shown(

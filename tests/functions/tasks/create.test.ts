@@ -110,7 +110,7 @@ describe('creating a task', () => {
   })
 
   test.for([
-    ['in other alphabets', 'задача 任务 🦖'],
+    ['in non-Latin scripts', 'задача 任务 🦖'],
     ['of 200 characters', 'x'.repeat(200)],
     ['that looks like SQL', `'); drop table tasks; --`],
     ['that looks like a path', '../../{id}?a=b#c'],

@@ -28,7 +28,7 @@ const stateOf = async (id: number) => {
   return row
 }
 
-test('changing fields that do not affect runs keeps the claim and the definition', async () => {
+test('changing fields that do not affect runs leaves the claim and the definition unchanged', async () => {
   const id = await insertTask()
   await db()`
     update task_state

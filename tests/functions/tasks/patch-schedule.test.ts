@@ -50,7 +50,7 @@ test.for<[what: string, body: object]>([
 test.for<[what: string, body: object]>([
   ['the interval', { interval_seconds: 1000 }],
   ['the schedule type', yearly],
-])('changing %s while an occurrence runs does not repeat it', async ([, body]) => {
+])('changing %s while an occurrence runs does not repeat that occurrence', async ([, body]) => {
   const ran = await nowPlus(-10)
   await insertTask({ next_run_at: plus(ran, 60) })
   await insertOpen('running', { scheduled_for: ran, due_at: ran })
@@ -82,21 +82,21 @@ test('changing the jitter does not lose an occurrence that the old jitter delaye
   expect(new Date(String(await moved({ jitter_seconds: 86_400 }))).toISOString()).toBe(cursor)
 })
 
-test('changing the jitter of a `once` task keeps its occurrence', async () => {
+test('removing the jitter of a `once` task restores its original next_run_at', async () => {
   const at = '2990-01-01T00:00:00.000Z'
   await insertTask({ schedule_type: 'once', interval_seconds: null, next_run_at: at })
   expect(await moved({ jitter_seconds: 3600 })).not.toBe(at)
   expect(await moved({ jitter_seconds: 0 })).toBe(at)
 })
 
-test('changing the time zone of a `once` task with jitter keeps its next run', async () => {
+test('changing the time zone of a `once` task with jitter does not move its next run', async () => {
   const at = '2990-01-01T00:00:00.000Z'
   const once = { schedule_type: 'once', interval_seconds: null, jitter_seconds: 3600 }
   await insertTask({ ...once, next_run_at: at, timezone: 'UTC' })
   expect(await moved({ timezone: 'Asia/Tokyo' })).toBe(at)
 })
 
-test('changing end_at keeps a next_run_at that was set explicitly', async () => {
+test('changing end_at does not change a next_run_at that was set explicitly', async () => {
   const [ran, given] = [await nowPlus(-10), await nowPlus(86_400)]
   await insertTask({ next_run_at: given })
   await insertExecution(ran)
@@ -117,7 +117,7 @@ test.for([
   expect(await skips()).toEqual(left)
 })
 
-test('setting a later next_run_at records earlier due occurrences as skipped', async () => {
+test('setting a later next_run_at records the occurrences that are already due as skipped', async () => {
   await insertTask({ ...quick, next_run_at: await nowPlus(-130) })
   await moved({ next_run_at: '2990-01-01T00:00:00Z' })
   expect(await skips()).toEqual([{ status: 'skipped', skip_reason: 'ended', skipped_count: 3 }])
@@ -148,7 +148,7 @@ test.for([[3], [null]])(
   },
 )
 
-test('setting next_run_at to an occurrence claimed ahead withdraws its execution and runs it once', async () => {
+test('setting next_run_at to an occurrence that was claimed ahead does not run that occurrence twice', async () => {
   const at = await nowPlus(0.8)
   await insertTask({ ...quick, next_run_at: at })
   const { claims } = await tickOnly(undefined, 1000)

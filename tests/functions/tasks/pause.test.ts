@@ -49,7 +49,7 @@ test('handles an event that uses null for missing values', async () => {
   expect(await callOffline(handler, request)).toEqual(paused())
 })
 
-test('a tick claims other tasks, but not a paused task', async () => {
+test('a tick does not claim a paused task, but claims other due tasks', async () => {
   await insertTask({ ...due, name: 'a' })
   await insertTask({ ...due, name: 'b' })
   await pause()
@@ -120,7 +120,7 @@ test('a tick resumes the task at `until` and skips the occurrences that came due
   })
 })
 
-test('pausing again keeps the original paused_at and replaces the other pause fields', async () => {
+test('pausing a paused task keeps its paused_at, and replaces paused_until and pause_reason', async () => {
   const first = '2020-01-01T00:00:00.000Z'
   await insertTask({ next_run_at: at, paused_at: first, paused_until: at, pause_reason: 'old' })
   expect(await pause({ reason: 'new' })).toEqual(paused({ paused_at: first, pause_reason: 'new' }))

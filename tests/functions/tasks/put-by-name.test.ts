@@ -73,7 +73,7 @@ test('replaces every field on each request', async () => {
   expect(await put(given)).toEqual(replaced({ ...given, next_run_at: at }, 3))
 })
 
-test("keeps the task's pause, counters and running execution", async () => {
+test("does not change the task's pause, counters or running execution", async () => {
   const past = { paused_at: at, pause_reason: 'maintenance', runs: 3, consecutive_failures: 2 }
   await insertTask({ ...past, next_run_at: at })
   await insertOpen('running')

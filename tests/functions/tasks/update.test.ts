@@ -18,7 +18,7 @@ const newYear = expect.stringMatching(/^20\d\d-01-01T00:00:00\.000Z$/)
 beforeEach(emptyTables)
 
 describe('changing fields', () => {
-  test('changes the given fields and keeps the rest', async () => {
+  test('changes only the given fields', async () => {
     await insertTask({ params: db().json({ duration: 9 }) })
     const given = {
       timeout_seconds: 0.5,
@@ -99,7 +99,7 @@ describe('changing fields', () => {
   })
 })
 
-test('applies a change to the result of a concurrent change, not to the version that it read first', async () => {
+test('checks a change against the result of a concurrent change, not against the version read before it', async () => {
   await insertTask()
   const [toCron, toInterval] = await db().begin(async (tx) => {
     await tx`select from task_state for update`
@@ -125,14 +125,14 @@ describe('changing the schedule', () => {
     )
   })
 
-  test('a new interval keeps the first occurrence if the task has never run', async () => {
+  test('a new interval does not move the first occurrence if the task has never run', async () => {
     const next_run_at = await nowPlus(3600)
     await insertTask({ next_run_at })
     expect(await patch({ interval_seconds: 1 })).toEqual(changed({ interval_seconds: 1, next_run_at }))
   })
 
   test.for([{ interval_seconds: 5 }, cron])(
-    'keeps an occurrence that is already due, given %j',
+    'does not move an occurrence that is already due, given %j',
     async (given) => {
       const next_run_at = await nowPlus(-1)
       await insertTask({ next_run_at })
@@ -188,7 +188,7 @@ describe('changing the schedule', () => {
     )
   })
 
-  test('setting the schedule to its current values keeps next_run_at', async () => {
+  test('setting the schedule to its current values does not change next_run_at', async () => {
     const next_run_at = '2999-06-01T00:00:00.000Z'
     await insertTask({ ...cron, next_run_at })
     expect(await patch({ ...cron, timezone: 'UTC' })).toEqual(changed({ ...cron, next_run_at }, 1))
@@ -210,7 +210,7 @@ describe('a new next_run_at', () => {
     expect(await patch({ next_run_at })).toEqual(changed({ ...once, next_run_at }))
   })
 
-  test('is rejected without any change if that occurrence has already been handled', async () => {
+  test('is rejected without any change if the occurrence at that time has already been handled', async () => {
     await insertTask({ next_run_at: '2027-03-10T00:01:00Z' })
     await insertExecution(at)
     expect(await patch({ next_run_at: '2027-03-10T01:00:00+01:00', max_attempts: 9 })).toEqual(
@@ -223,7 +223,7 @@ describe('a new next_run_at', () => {
     ])
   })
 
-  test('is accepted if only a manual run or another task used that time', async () => {
+  test('is accepted if only a manual run or a run of another task has that time', async () => {
     await insertTask({ name: 'a', next_run_at: '2027-03-10T00:01:00Z' })
     await insertTask({ name: 'b' })
     await insertExecution(at, { task_id: 1, trigger: 'manual' })

@@ -33,8 +33,8 @@ export function isTimeZone(name: string): boolean {
 }
 
 /**
- * Returns a zone's formatter. Creating one takes 0.1 ms, using one 1.5 µs. When there are too many, the oldest is
- * dropped.
+ * Returns a zone's formatter. Creating one takes 0.1 ms, and using one takes 1.5 µs. When there are too many, the
+ * oldest is dropped.
  */
 function formatterOf(zone: string): Intl.DateTimeFormat {
   const known = formatters.get(zone)
@@ -163,8 +163,8 @@ export function stretchesOf(zone: string, from: number, until: number): Stretch[
 }
 
 /**
- * Returns the first whole second in (from, to] for which `past` is true. It must be false for `from` and true for `to`,
- * and both must be whole seconds.
+ * Returns the first whole second in (from, to] for which `past` is true. `past` must be false for `from` and true for
+ * `to`, and both bounds must be whole seconds.
  */
 function bisect(from: number, to: number, past: (instant: number) => boolean): number {
   let [low, high] = [from, to]
