@@ -49,7 +49,17 @@ export function costs(from: Usage, to: Usage, runs: number, clientCpuUs: number)
   return values
 }
 
-/** Returns a database's commits so far. Exact only for closed connections: open sessions report once a second. */
+/** Returns the number of statements in this database since `countStatements`; null if they aren't counted. */
+export async function readStatements(sql: Sql): Promise<number | null> {
+  const [row] = await sql<[{ statements: number }]>`
+    select coalesce(sum(calls), 0)::float8 as statements
+    from pg_stat_statements(false) s
+    join pg_database d on d.oid = s.dbid
+    where d.datname = current_database()`.catch(() => [{ statements: null }])
+  return row.statements
+}
+
+/** Returns the number of a database's commits. Sessions that are still open report theirs only once a second. */
 export async function readCommits(admin: Sql, database: string): Promise<number> {
   const [row] = await admin<[{ commits: string }?]>`
     select xact_commit::text as commits from pg_stat_database where datname = ${database}`

@@ -35,8 +35,11 @@ const metrics: [Metric, ...Metric[]] = [
   { key: 'p95', label: 'p95', unit: 'ms', better: 'less' },
   { key: 'max', label: 'max', unit: 'ms', better: 'less' },
   { key: 'early', label: 'early', unit: 'runs', better: 'less' },
+  { key: 'cpu_us', label: 'CPU', unit: 'us/run', better: 'less' },
   { key: 'client_us', label: 'client CPU', unit: 'us/run', better: 'less' },
   { key: 'server_us', label: 'server CPU', unit: 'us/run', better: 'less' },
+  { key: 'statements', label: 'statements', unit: '/run', better: 'less' },
+  { key: 'wal_bytes', label: 'WAL', unit: 'B/run', better: 'less' },
   ...eventLoopMetrics,
   { key: 'foreign_share', label: 'unrelated CPU', unit: 'share', better: 'less' },
 ]
@@ -60,7 +63,7 @@ export const latenessRecurring: Row = {
   name: 'lateness-recurring',
   title: 'Lateness of recurring jobs',
   about:
-    "The same measurement, but with jobs that recur every second for ten seconds. For 50 runs per second, there are 50 jobs. agenda schedules a job's next run one second after the previous run started, so its lateness is measured from the due time that agenda set.",
+    "The same measurement as for one-time jobs, but with jobs that recur every second for ten seconds. For 50 runs per second, there are 50 jobs. agenda schedules a job's next run one second after the previous run started, so its lateness is measured from the due time that agenda set.",
   metrics,
   systems: bestSystems,
   repetitions: 3,

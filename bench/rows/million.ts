@@ -36,7 +36,7 @@ export const million: Row = {
   name: 'million',
   title: 'A million runs without a break',
   about:
-    'Recurring jobs that are always due run until the history holds a million runs, with the default autovacuum settings. The results show whether the rate drops as tables and indexes grow, and how much disk space each run takes.',
+    'Jobs recur and are always due. They run until the history holds a million runs, with the default autovacuum settings. The results show whether the rate drops as tables and indexes grow, and how much disk space each run takes.',
   metrics: [
     rate,
     { key: 'kept', label: 'last fifth / first fifth', unit: '', better: 'more' },

@@ -26,6 +26,17 @@ export async function createDatabase(url: string, system: string): Promise<Datab
   }
 }
 
+/**
+ * Makes the server count the statements of sessions that connect to this database later. Does nothing if the
+ * server hasn't loaded pg_stat_statements, or the role isn't a superuser.
+ */
+export async function countStatements({ name, url }: Database): Promise<void> {
+  await asAdmin(url, async (admin) => {
+    await admin`create extension pg_stat_statements`
+    await admin`alter database ${admin(name)} set pg_stat_statements.track = top`
+  }).catch(() => {})
+}
+
 /** Runs `work` on its own connection. */
 export async function asAdmin<T>(url: string, work: (admin: Sql) => Promise<T>): Promise<T> {
   const admin = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} })
@@ -37,8 +48,8 @@ export async function asAdmin<T>(url: string, work: (admin: Sql) => Promise<T>):
 }
 
 /**
- * Waits until this session is the only one left. A session reports its statistics when it ends, slightly after its
- * client has disconnected.
+ * Waits, for at most about 2 s, until no other client is connected to `database`. A session reports its statistics when
+ * it ends, slightly after its client has disconnected.
  */
 export async function whenAlone(admin: Sql, database: string): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) {

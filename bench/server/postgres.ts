@@ -6,7 +6,7 @@ import { startPostgres } from '../../infra/postgres/postgres.ts'
 
 export type Server = { url: string; kind: string; stop(): Promise<void> }
 
-/** Large enough to cache the tables. All other settings, including durability, are PostgreSQL's defaults. */
+/** Large enough to cache the tables. The other settings, including durability, are PostgreSQL's defaults. */
 const SHARED_BUFFERS = '1GB'
 
 /** Returns the server for all measurements: DATABASE_URL, or an embedded server in a temporary folder. */
@@ -17,7 +17,7 @@ export async function findServer(): Promise<Server> {
   const data = join(folder, 'postgres')
   const first = await startPostgres(data)
   try {
-    await setSharedBuffers(first.url)
+    await configure(first.url)
   } finally {
     await first.stop()
   }
@@ -33,8 +33,11 @@ export async function findServer(): Promise<Server> {
   }
 }
 
-async function setSharedBuffers(url: string): Promise<void> {
+/** Statements are counted only where a row asks for it, see `countStatements`. */
+async function configure(url: string): Promise<void> {
   const sql = postgres(url, { max: 1, fetch_types: false })
   await sql`alter system set shared_buffers = ${sql.unsafe(`'${SHARED_BUFFERS}'`)}`
+  await sql`alter system set shared_preload_libraries = pg_stat_statements`
+  await sql`alter system set pg_stat_statements.track = none`
   await sql.end()
 }

@@ -130,7 +130,7 @@ export const systems: SystemEntry[] = [
     name: 'floor-open-index',
     best: true,
     settings:
-      'the same, with the layout that docs/adr/0014 rejected: each execution is a ledger row from its claim on, with a partial unique index on open rows',
+      'the same, with the layout that docs/adr/0014 rejected: each execution is a ledger row inserted at claim time, with a partial unique index on open rows',
   },
   {
     ...ours,

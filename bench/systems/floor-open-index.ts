@@ -1,4 +1,4 @@
 import { openFloor } from './floor.ts'
 
-/** The rejected layout: an execution is one ledger row from its claim on, and an index prevents a second open row. */
+/** The rejected layout: an execution becomes a ledger row when it is claimed. A task has at most one open row. */
 export const open = openFloor('floor-open-index')

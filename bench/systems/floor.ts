@@ -12,7 +12,7 @@ import type { OpenSystem, System } from './system.ts'
 const BATCH = 500
 const CLIENTS = 2
 
-/** Keeps plans good while the ledger grows. With plans cached for empty tables, the run would take quadratic time. */
+/** Settings that keep plans good while the ledger grows. Plans cached for empty tables would take quadratic time. */
 const PGOPTIONS = [
   'plan_cache_mode=force_custom_plan',
   'random_page_cost=1',
@@ -61,7 +61,7 @@ function spawnPgbench({ databaseUrl, target }: Settings, script: URL): ChildProc
   // More than needed, since a client may get less than a full batch when both clients try to lock the same rows.
   const transactions = Math.ceil((target / BATCH / CLIENTS) * 1.1) + 2
   const url = new URL(databaseUrl)
-  // Passed in the environment, since anyone on the machine can read arguments.
+  // Passed in the environment, since every user of the machine can read a process's arguments.
   const password = decodeURIComponent(url.password)
   url.password = ''
   const args = ['-n', '-M', 'prepared', '-c', CLIENTS, '-j', CLIENTS, '-t', transactions, '-P', 1]

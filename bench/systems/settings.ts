@@ -13,7 +13,7 @@ export type Settings = {
   databaseUrl: string
   /** Whether to use the best settings found by a sweep, instead of the defaults. */
   best: boolean
-  /** What the best settings are optimized for: runs per second, or starting on time. */
+  /** Whether the best settings aim for runs per second, or for starting on time. */
   goal: 'throughput' | 'timeliness'
   /** Maximum number of open runs. If null, the system's other settings decide. */
   concurrency: number | null
@@ -21,6 +21,6 @@ export type Settings = {
   target: number
   /** Whether handlers schedule their job's next run. */
   recurring: boolean
-  /** What the process does: create and fill the tables, run due jobs, or only serve the API. */
+  /** The process's role: create and fill the tables, run due jobs, or only serve the API. */
   role: 'fill' | 'run' | 'serve'
 }

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import postgres from 'postgres'
-import { costs, nowMs, readUsage } from '../measure/usage.ts'
-import type { Database } from '../server/database.ts'
+import { costs, nowMs, readStatements, readUsage } from '../measure/usage.ts'
+import { countStatements, type Database } from '../server/database.ts'
 import type { Settings } from '../systems/settings.ts'
 import { came } from './run-all.ts'
 import {
@@ -46,6 +46,7 @@ export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {
       })
     }
     await fill(trial, database, [seed])
+    await countStatements(database)
     return await watch(trial, database, options, firstMs)
   })
   if (outcome !== null) return outcome
@@ -76,7 +77,11 @@ async function watch(
       const soonMs = firstMs - AHEAD_MS - nowMs()
       if (soonMs < 0) return null
       await wait(soonMs)
-      const from = { usage: await readUsage(sql), cpuUs: await worker.cpuUs() }
+      const from = {
+        usage: await readUsage(sql),
+        cpuUs: await worker.cpuUs(),
+        statements: await readStatements(sql),
+      }
       const lastsMs = options.jobs * options.stepMs + (runsOfEach - 1) * 1000
       const deadline = performance.now() + AHEAD_MS + lastsMs + options.limitSeconds * 1000
       const started = await reach([worker], runs, deadline)
@@ -84,6 +89,7 @@ async function watch(
       // Recurring jobs never finish, so only their starts count.
       const done = started && (runsOfEach > 1 || (await until(isDone, deadline)))
       const to = await readUsage(sql)
+      const statements = await readStatements(sql)
       const summary = await worker.summary()
       const note = done ? {} : { note: came(summary.runs, runs, (to.atMs - firstMs) / 1000) }
       if (summary.runs === 0) return { values: {}, ...note }
@@ -92,6 +98,8 @@ async function watch(
         last_start_ms: summary.lastStartMs - firstMs,
         ...(done && { all_done_ms: to.atMs - firstMs }),
         ...costs(from.usage, to, summary.runs, summary.cpuUs - from.cpuUs),
+        ...(statements !== null &&
+          from.statements !== null && { statements: (statements - from.statements) / summary.runs }),
         ...heldUp([summary]),
       }
       return { values, ...note }

@@ -1,4 +1,4 @@
--- An execution is a ledger row from its claim on. A partial unique index prevents a second open row for a task.
+-- An execution becomes a ledger row when it is claimed. A partial unique index prevents a second open row for a task.
 create table tasks (
   id integer primary key,
   params jsonb not null
