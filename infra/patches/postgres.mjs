@@ -23,6 +23,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
  *
  * Statements of a transaction whose connection has closed. Without this patch, they would be sent on the next
  * connection, outside of any transaction.
+ *
+ * The latest connection first. postgres.js takes the connection that has been idle longest, so a pool that once needed
+ * nine connections uses all nine in turn, forever, and each server process has to load its caches and plans.
  */
 const silence = {
   'connection.js': [
@@ -198,12 +201,46 @@ const reset = {
   ],
 }
 
+const latestFirst = {
+  'index.js': [
+    [
+      `      , open = Queue()
+`,
+      `      , open = Stack()
+`,
+    ],
+    [
+      `function Postgres(a, b) {
+`,
+      `function Stack() {
+  const xs = []
+  return {
+    get length() {
+      return xs.length
+    },
+    remove: (x) => {
+      const index = xs.indexOf(x)
+      return index === -1 ? null : (xs.splice(index, 1), x)
+    },
+    push: (x) => (xs.push(x), x),
+    shift: () => xs.pop()
+  }
+}
+
+function Postgres(a, b) {
+`,
+    ],
+  ],
+}
+
 for (const folder of ['src', 'cjs/src', 'cf/src']) {
   for (const name of ['connection.js', 'index.js']) {
     const file = new URL(`../../node_modules/postgres/${folder}/${name}`, import.meta.url)
     let source = readFileSync(file, 'utf8')
     const isPatched = source.includes('silence_timeout')
-    for (const [from, to] of [unbuffered, reset, silence].flatMap((patch) => patch[name] ?? [])) {
+    for (const [from, to] of [unbuffered, reset, silence, latestFirst].flatMap(
+      (patch) => patch[name] ?? [],
+    )) {
       if (source.includes(to)) continue
       if (isPatched) throw new Error(`${file.pathname} has an earlier patch: run npm ci`)
       if (!source.includes(from)) throw new Error(`${file.pathname} has changed: is this patch still needed?`)
