@@ -1,6 +1,6 @@
 import { BatchSize } from '../shared/batch-size.ts'
 import { config } from '../shared/config.ts'
-import { heartbeatDb, schedulerDb } from '../shared/db.ts'
+import { heartbeatDb, schedulerDb, smallSetsDb } from '../shared/db.ts'
 import type { Starting } from '../shared/executions/run-now.ts'
 import type { Dispatcher } from '../shared/scheduling/claim/dispatch.ts'
 import { Overdue } from '../shared/scheduling/health/overdue.ts'
@@ -83,6 +83,7 @@ export function executor(): Executor {
     defaultTimeoutSeconds: defaultTaskTimeoutSeconds,
     maxRunning: maxConcurrentExecutions,
     heartbeatSql: heartbeatDb(),
+    smallSetsSql: smallSetsDb(),
     overdue: watch(),
   })
   return ownExecutor

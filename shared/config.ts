@@ -24,7 +24,7 @@ export const SETTINGS = {
   DATABASE_POOL_SIZE: {
     schema: whole(1, 1000).default(10),
     about:
-      'Maximum number of connections for the requests of one process. Its scheduler may open the same number again (at most 9), plus three. Under serverless offline, it is always 1 per worker.',
+      'Maximum number of connections for the requests of one process. Its scheduler may open the same number again (at most 9), plus seven. Under serverless offline, it is always 1 per worker.',
   },
   HOST: {
     schema: z.string().optional(),

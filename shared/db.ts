@@ -96,8 +96,8 @@ export const LONG_LIMITS: Limits = {
 const MOST_IDLE_MS = 10_000
 
 /**
- * The server's own limits. With the TCP settings, the server closes the connection of a client that has vanished, which
- * is a client that hasn't responded to keepalive probes, or hasn't acknowledged data, for 60 seconds.
+ * The server's own limits. With the TCP settings, the server closes a connection whose client hasn't responded to
+ * keepalive probes, or hasn't acknowledged data, for 60 seconds.
  */
 const serverSettings = ({ silenceMs, statementMs, lockMs }: Limits) => ({
   statement_timeout: Math.ceil(statementMs),
@@ -140,12 +140,27 @@ const SHORT_READS = { enable_seqscan: 'off', jit: 'off' }
  * minute under full load. Most rows are in memory, so reading a random page costs little more than reading the next
  * one.
  */
-const PLANNER = {
+const SETS = {
   plan_cache_mode: 'force_custom_plan',
   random_page_cost: '1.1',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
 }
+
+/**
+ * For statements on sets of at most `SMALL_SET` rows. Planning such a statement takes as long as executing it, so the
+ * server plans it once per connection. The statement must find its rows with `= any(…)` on a key, so that no plan, not
+ * even one for an empty table, can read a whole table.
+ */
+const SMALL_SETS = { ...SETS, plan_cache_mode: 'force_generic_plan' }
+export const SMALL_SET = 50
+
+/**
+ * Idle connections close after this many seconds. The scheduler's stay open for more than a minute, since bursts often
+ * come at the full minute.
+ */
+const IDLE_SECONDS = 20
+const SCHEDULER_IDLE_SECONDS = 90
 
 export type PoolOptions = {
   /** Maximum number of connections. */
@@ -153,14 +168,14 @@ export type PoolOptions = {
   /** Follows `task-scheduler` in the application name, which pg_stat_activity shows. */
   name?: string
   echo?: boolean
-  /** Whether the statements work on sets of rows. */
-  forSets?: boolean
+  /** Set if the statements work on sets of rows. */
+  sets?: 'any' | 'small'
   /** Default: the limits for a lease of 15 seconds. */
   limits?: Limits
 }
 
 /**
- * Opens a pool. Connections open with the first query and close after 20 idle seconds. A query is rejected with
+ * Opens a pool. Connections open when they are needed, and close when they have been idle. A query is rejected with
  * ETIMEDOUT if its connection is silent for too long, or if no connection becomes free in time. The server may have
  * executed the query anyway, or may still do so until its own limit cancels the query.
  */
@@ -171,11 +186,11 @@ export function connect(url: string, options: PoolOptions): Database {
   const sql = postgres(url, {
     ...silence,
     max: options.max,
-    idle_timeout: 20,
+    idle_timeout: options.sets ? SCHEDULER_IDLE_SECONDS : IDLE_SECONDS,
     connect_timeout: Math.min(10, limits.silenceMs / 1000),
-    // The default delay grows to 20 s per connection, which is longer than a lease and longer than a request may take.
-    // There is no delay after an idle connection was closed: a frozen Lambda function only notices the closed
-    // connection when it wakes up, and its caller is then waiting.
+    // The driver's default delay before reconnecting grows to 20 s per connection. That is longer than a lease, and
+    // longer than a request may take. After an idle connection was closed, there is no delay: a frozen Lambda function
+    // only notices the closed connection when it wakes up, and its caller is then waiting.
     backoff: (failures) => (failures === 0 ? 0 : RECONNECT_SECONDS),
     fetch_types: false,
     types: { bigint, ...arrays },
@@ -185,7 +200,7 @@ export function connect(url: string, options: PoolOptions): Database {
       ...(MEANING as object),
       ...serverSettings(limits),
       ...SHORT_READS,
-      ...(options.forSets && PLANNER),
+      ...(options.sets && (options.sets === 'small' ? SMALL_SETS : SETS)),
     },
     onnotice: (notice) => logger.debug('notice', { notice: notice.message }),
     ...(options.echo && { debug: (_connection: number, query: string) => logger.info('sql', { query }) }),
@@ -198,6 +213,9 @@ export function connect(url: string, options: PoolOptions): Database {
 
 /** Three connections for claiming, three for settling and three for starting executions. */
 const SCHEDULER_CONNECTIONS = 9
+
+/** For small sets: three connections for starting and one for settling executions. */
+const SMALL_SET_CONNECTIONS = 4
 
 /**
  * Opens all connections of a pool, so that its first statements don't wait for a connection to open. A failure isn't
@@ -214,7 +232,16 @@ export const db = (): Database => poolOf('requests', { max: config().databasePoo
 
 /** Returns the pool for the tick and the executor, so that they never wait for requests. */
 export const schedulerDb = (): Database =>
-  poolOf('scheduler', { max: Math.min(config().databasePoolSize, SCHEDULER_CONNECTIONS), forSets: true })
+  poolOf('scheduler', { max: Math.min(config().databasePoolSize, SCHEDULER_CONNECTIONS), sets: 'any' })
+
+/**
+ * Returns the pool for statements on small sets of rows (`SMALL_SET`). On Lambda and under serverless offline, it
+ * returns the scheduler's pool instead, since every concurrent invocation would add connections.
+ */
+export const smallSetsDb = (): Database =>
+  config().executeFunctionName
+    ? schedulerDb()
+    : poolOf('small', { max: SMALL_SET_CONNECTIONS, sets: 'small' })
 
 /**
  * Returns the heartbeat's own connection, so that a heartbeat never waits behind another statement. On Lambda and under
@@ -222,7 +249,7 @@ export const schedulerDb = (): Database =>
  * connection.
  */
 export const heartbeatDb = (): Database =>
-  config().executeFunctionName ? schedulerDb() : poolOf('heartbeat', { max: 1, forSets: true })
+  config().executeFunctionName ? schedulerDb() : poolOf('heartbeat', { max: 1, sets: 'any' })
 
 export const PROBE_LIMITS: Limits = { silenceMs: 1000, statementMs: 750, lockMs: 500 }
 
@@ -269,7 +296,7 @@ export const textBytes = (sql: Queryable, column: Fragment): Fragment => sql`
 
 /**
  * Returns the values for a column of `unnest`, or null if all of them are null. Given null, `unnest` fills the column
- * with nulls. An array of nulls would cost time on both sides.
+ * with nulls. An array of nulls would cost time in the client and in the server.
  */
 export const sparse = <Value>(values: (Value | null)[]): (Value | null)[] | null =>
   values.every((it) => it === null) ? null : values

@@ -30,7 +30,7 @@ const NO_LIMIT_SECONDS = 2_000_000
  */
 const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeoutSeconds: NO_LIMIT_SECONDS })
 
-/** Ticks at the configured interval, and runs the claims of those ticks in this process. */
+/** Ticks at the configured interval, and runs the claimed executions in this process. */
 export function startScheduler(tick: Callable, execute: Callable, settings: Config): Scheduler {
   const own = ownExecutor()
   const most = settings.maxConcurrentExecutions
@@ -63,8 +63,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
     }
   }
   const ticker = startTickTimer(tickOnce, settings.tickIntervalMs)
-  const nudge = () => ticker.nudge()
-  own.onDueSoon(settings.claimAheadMs, nudge)
+  own.onDueSoon(settings.claimAheadMs, (dueAt) => ticker.nudge(dueAt))
   // Ticks again once half of the slots are free. Otherwise a worker that has filled its slots would refill them only
   // once per tick interval, no matter how short the runs are.
   own.onFreed(() => {
@@ -90,7 +89,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       const work = run(claim).finally(() => handed.delete(work))
       handed.add(work)
     },
-    nudge,
+    nudge: () => ticker.nudge(),
   })
   return {
     async stop(graceSeconds, hurry) {
@@ -99,10 +98,10 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       // Ends the current tick, which would otherwise continue until the whole backlog is claimed.
       stopping = true
       watch.done('tick')
-      // Claims in flight still arrive. Executions that such a claim has already started may finish within the grace
-      // period; its other executions are freed.
+      // Claims in flight still arrive. Executions whose start was written with such a claim may finish within the grace
+      // period; the claim's other executions are freed.
       await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
-      // A claim from the last tick may arrive even after that. The executor frees it.
+      // A claim from the last tick may arrive even after the drain. The executor frees it.
       await within(Promise.allSettled(handed), settings.leaseSeconds * 1000, new AbortController().signal)
     },
   }
@@ -115,8 +114,8 @@ const FULL_AGAIN_MS = 60_000
 const NAMED = 5
 
 /**
- * Returns a function that must be told regularly whether all slots of a share are taken. Once they have been taken for
- * `FULL_MS`, it logs `message` with the tasks that have held their slots longest.
+ * Returns a function that must be called regularly with whether all slots of a share are taken. Once all slots have
+ * been taken for `FULL_MS`, the function logs `message` with the tasks that have held their slots longest.
  */
 function watchFull(own: Executor, share: Share, message: string): (isFull: boolean) => void {
   let since: number | null = null

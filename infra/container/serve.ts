@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { startDraining } from '../../functions/program.ts'
 import { config, misspelledSettings } from '../../shared/config.ts'
-import { closeDatabase, longDb, openConnections, schedulerDb } from '../../shared/db.ts'
+import { closeDatabase, longDb, openConnections, schedulerDb, smallSetsDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { migrateWhenReady } from '../migrations/migrate.ts'
 import type { LambdaHandler } from '../service/handlers.ts'
@@ -35,7 +35,7 @@ export async function serve(): Promise<Running> {
     const service = await readService(SERVICE_FILE)
     const handlers = await loadHandlers(service)
     const server = await listen(createApp(service, handlers, { onError: logHandlerError }), config())
-    if (config().schedulerEnabled) void openConnections(schedulerDb())
+    if (config().schedulerEnabled) for (const sql of [schedulerDb(), smallSetsDb()]) void openConnections(sql)
     const scheduler = config().schedulerEnabled ? startSchedulerOf(service, handlers) : undefined
     logger.info('listening', { url: server.url, scheduler: scheduler !== undefined })
     return {

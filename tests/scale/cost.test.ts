@@ -64,7 +64,7 @@ async function runAll(sql: Database): Promise<void> {
 }
 
 function onlyConnection() {
-  const sql = connect(process.env.DATABASE_URL ?? '', { max: 1, forSets: true })
+  const sql = connect(process.env.DATABASE_URL ?? '', { max: 1, sets: 'any' })
   return { sql, [Symbol.asyncDispose]: () => sql.end() }
 }
 

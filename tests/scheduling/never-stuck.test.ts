@@ -58,7 +58,7 @@ async function claimOne() {
   return claim
 }
 
-test('a start whose response is lost is recognized when it is repeated, and the execution runs', async () => {
+test('if the response to a start is lost, repeating the start succeeds, and the execution runs', async () => {
   await insertTask({ params: { duration: 0 } })
   await new Executor(losing("set status = 'running'"), options).execute(await claimOne(), NO_LIMIT_MS)
   expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 1 }])
@@ -217,7 +217,8 @@ test('large results are split across several statements, and all of them are wri
     const ended = (_: unknown, written: boolean) => {
       if (all.push(written) === count) resolve(all)
     }
-    const settler = new Settler(db(), watch, { settled: ended, over: () => {} })
+    const options = { sql: db(), smallSetsSql: db(), overdue: watch }
+    const settler = new Settler(options, { settled: ended, over: () => {} })
     const given = {
       claim: held,
       at: 0,
@@ -230,7 +231,7 @@ test('large results are split across several statements, and all of them are wri
     }
     for (const execution of claim.executions) {
       const item = { ...given, execution, mayBeStarted: false }
-      settler.add({ execution, outcome: { status: 'success', result }, bytes: 90_000, item })
+      settler.add({ execution, outcome: { status: 'success', result }, bytes: 90_000, endedAt: 0, item })
     }
   })
   heartbeat.forget(held)

@@ -8,23 +8,34 @@ const TOGETHER_MS = 1
 
 /**
  * If a timer fires early by less than this many milliseconds, the remaining time is spent in turns of the event loop.
+ * With a lead, a millisecond doesn't matter.
  */
 const SPIN_MS = 0.5
 
+/** How early items may fire. */
+type Early = {
+  /** Returns how many milliseconds early a group of `count` items fires. */
+  leadMs(count: number): number
+  /** Items due up to `withinMs` milliseconds later may fire along with the due items, up to `most` items in all. */
+  along(): { most: number; withinMs: number }
+}
+
+const onTime: Early = { leadMs: () => 0, along: () => ({ most: 0, withinMs: 0 }) }
+
 /**
- * Fires items when they are due, in order, with one timer for all. `leadMs` returns how many milliseconds early to fire
- * a group of `count` items. Compares due times only with the monotonic clock, so a timer that fires early does no harm.
+ * Fires items when they are due, in order, with one timer for all. Compares due times only with the monotonic clock, so
+ * a timer that fires early does no harm.
  */
 export class DueTimer<T extends Due> {
   readonly #onDue: (due: T[]) => void
-  readonly #leadMs: (count: number) => number
+  readonly #early: Early
   #waiting: T[] = []
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
 
-  constructor(onDue: (due: T[]) => void, leadMs: (count: number) => number = () => 0) {
+  constructor(onDue: (due: T[]) => void, early = onTime) {
     this.#onDue = onDue
-    this.#leadMs = leadMs
+    this.#early = early
   }
 
   add(items: T[]): void {
@@ -43,11 +54,12 @@ export class DueTimer<T extends Due> {
     this.#disarm()
     const [first] = this.#waiting
     if (first === undefined) return
-    const lead = this.#leadMs(this.#countUntil(first.at + TOGETHER_MS))
+    const lead = this.#early.leadMs(this.#countUntil(first.at + TOGETHER_MS))
     const wait = first.at - lead - performance.now()
     if (wait <= 0) this.#fire(lead)
     // Timers count whole milliseconds, so another timer would be late by more than the time that is left.
-    else if (firedEarly && wait < SPIN_MS) this.#immediate = setImmediate(() => this.#fire(lead))
+    else if (firedEarly && lead === 0 && wait < SPIN_MS)
+      this.#immediate = setImmediate(() => this.#fire(lead))
     else this.#timer = setTimeout(() => this.#fire(lead), Math.ceil(wait))
   }
 
@@ -57,9 +69,16 @@ export class DueTimer<T extends Due> {
   }
 
   #fire(lead: number): void {
-    const due = this.#waiting.splice(0, this.#countUntil(performance.now() + lead))
-    if (due.length > 0) this.#onDue(due)
-    this.#arm(due.length === 0)
+    const until = performance.now() + lead
+    const count = this.#countUntil(until)
+    if (count > 0) this.#onDue(this.#waiting.splice(0, this.#withAlong(count, until)))
+    this.#arm(count === 0)
+  }
+
+  /** Returns how many items fire if `count` items are due by `until`. */
+  #withAlong(count: number, until: number): number {
+    const { most, withinMs } = this.#early.along()
+    return Math.max(count, Math.min(most, this.#countUntil(until + withinMs)))
   }
 
   /** Returns how many items are due by `instant`, with a binary search. */

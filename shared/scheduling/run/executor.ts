@@ -27,6 +27,8 @@ type Options = {
   maxRunning: number
   /** A connection that only the heartbeat uses. Default: `sql`. */
   heartbeatSql?: Database
+  /** Connections for starts and settlements of a few executions. Default: `sql`. */
+  smallSetsSql?: Database
   /** Watches whether heartbeats and settlements are on time. Default: a new instance. */
   overdue?: Overdue
 }
@@ -63,27 +65,35 @@ export class Executor {
   readonly #accepted = new Map<string, Accepted>()
   #load = 0
   #bytes = 0
-  #dueSoon: { withinMs: number; callback: () => void } | undefined
+  #dueSoon: { withinMs: number; callback: (dueAt: number) => void } | undefined
 
   constructor(sql: Database, options: Options) {
-    const { leaseSeconds, heartbeatSql = sql, overdue = new Overdue(leaseSeconds) } = options
+    const {
+      leaseSeconds,
+      heartbeatSql = sql,
+      smallSetsSql = sql,
+      overdue = new Overdue(leaseSeconds),
+    } = options
     this.#options = options
     this.#overdue = overdue
     this.#slots = new Slots(options.maxRunning)
     this.#heartbeat = new Heartbeat(heartbeatSql, { leaseSeconds, overdue, givenUp: new GivenUp(sql) })
-    this.#starter = new Starter(sql, this.#slots, {
+    this.#starter = new Starter(sql, smallSetsSql, this.#slots, {
       started: (items) => void this.#settler.after(this.#runAll(items)),
       dropped: (item) => this.#leave(item),
     })
-    this.#settler = new Settler(sql, overdue, {
-      settled: (ending, isWritten) => this.#settled(ending, isWritten),
-      over: (claim) => claim.over(),
-    })
+    this.#settler = new Settler(
+      { sql, smallSetsSql, overdue },
+      {
+        settled: (ending, isWritten) => this.#settled(ending, isWritten),
+        over: (claim) => claim.over(),
+      },
+    )
   }
 
   /**
-   * Accepts a claim. From now on, its lease is renewed and its executions count toward `load`. Executions whose start
-   * was written with the claim also take slots. Runs begin once `execute` is called.
+   * Accepts a claim. Once it is accepted, its lease is renewed and its executions count toward `load`. Executions whose
+   * start was written with the claim also take slots. Runs begin once `execute` is called.
    */
   accept(claim: Claim): void {
     if (claim.executions.length > 0) this.#accept(claim)
@@ -199,13 +209,14 @@ export class Executor {
     const entry = toLedgerEntry(outcome)
     const bytes = bytesOf(entry)
     const sinceStartMs = beganAt - at >= LATE_MS ? beganAt - at : 0
+    const endedAt = performance.now()
     this.#bytes += bytes
-    this.#settler.add({ execution, outcome, entry, lateReason, sinceStartMs, item, bytes })
+    this.#settler.add({ execution, outcome, entry, lateReason, sinceStartMs, endedAt, item, bytes })
   }
 
-  #settled({ item, outcome, bytes }: Ending, isWritten: boolean): void {
+  #settled({ item, outcome, bytes, endedAt }: Ending, isWritten: boolean): void {
     this.#bytes -= bytes
-    if (logsInfo && isWritten) report(item.execution, outcome, performance.now() - item.beganAt)
+    if (logsInfo && isWritten) report(item.execution, outcome, endedAt - item.beganAt)
     this.#done(item)
   }
 
@@ -231,14 +242,15 @@ export class Executor {
 
   #tellDueSoon({ execution: { next_run_at }, claim: { clock } }: HeldExecution): void {
     if (!this.#dueSoon || next_run_at === null) return
-    if (instantOn(clock, next_run_at) - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.callback()
+    const dueAt = instantOn(clock, next_run_at)
+    if (dueAt - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.callback(dueAt)
   }
 
   /**
    * Registers a callback that is called when a run has ended and its task is due again within `withinMs` milliseconds.
-   * While the run was open, a tick may have passed the task over.
+   * `dueAt`: its due time on the monotonic clock. While the run was open, a tick may have passed the task over.
    */
-  onDueSoon(withinMs: number, callback: () => void): void {
+  onDueSoon(withinMs: number, callback: (dueAt: number) => void): void {
     this.#dueSoon = { withinMs, callback }
   }
 
@@ -257,7 +269,7 @@ export class Executor {
     return this.#load
   }
 
-  /** Whether the last attempt to renew leases couldn't reach the database. A new claim couldn't be renewed either. */
+  /** Whether the last attempt to renew leases failed to reach the database. A new claim couldn't be renewed either. */
   get isCutOff(): boolean {
     return this.#heartbeat.isCutOff
   }

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import { instantOn } from '../../clock.ts'
 import { type Database, isUnreachable, wasTooSlow } from '../../db.ts'
 import { messageOf } from '../../errors.ts'
 import { logger } from '../../logger.ts'
@@ -10,8 +11,14 @@ import { toLedgerEntry } from '../settle/ledger-entry.ts'
 import { type DoneClaim, type Settlement, settle } from '../settle/settle.ts'
 import type { HeldClaim, HeldExecution } from './held.ts'
 
-/** Endings are gathered for this many milliseconds, or until they fill a batch. */
-const GATHER_MS = 2
+/** After a statement, endings are gathered for this many milliseconds, so that the next statement writes several. */
+const GATHER_MS = 50
+/** Gathering stops at this many endings, since larger statements hardly reduce the cost per ending. */
+const ENOUGH = 20
+/** Even an urgent ending waits this many milliseconds for others that come at about the same time. */
+const TOGETHER_MS = 2
+/** An ending is urgent if its task's next occurrence or retry is due within this many milliseconds. */
+const SOON_MS = 100
 const BATCH = 2000
 /** Maximum bytes of results in one statement. A larger result gets a statement of its own. */
 const BATCH_BYTES = 4 * 2 ** 20
@@ -25,37 +32,53 @@ const DROPPED_MS = 100
 /** An execution that has ended in this process. */
 export type Ending = Settlement & {
   item: HeldExecution
+  endedAt: number
   /** The approximate size of its ledger entry, in bytes. */
   bytes: number
 }
 
 /** Callbacks that report what the settler did. */
 type Listener = {
-  /** An ending was written, or never will be. */
+  /** Called once an ending has been written, or once it's clear that it never will be. */
   settled(ending: Ending, isWritten: boolean): void
-  /** A claim's row is gone, or stays until its lease expires. */
+  /** Called once this process is done with a claim: its row is gone, or stays until its lease expires. */
   over(claim: HeldClaim): void
+}
+
+type Options = {
+  sql: Database
+  smallSetsSql: Database
+  overdue: Overdue
+  /** How long to gather endings, in milliseconds. Default: `GATHER_MS`. */
+  gatherMs?: number
 }
 
 /** Writes how executions ended, many in one statement, and removes claims that are done. */
 export class Settler {
   readonly #sql: Database
+  readonly #smallSetsSql: Database
   readonly #overdue: Overdue
   readonly #tell: Listener
+  readonly #gatherMs: number
   #unwritten = 0
   #endings: Ending[] = []
   #doneClaims: HeldClaim[] = []
   #dropped: ClaimedExecution[] = []
   #timer: NodeJS.Timeout | undefined
+  /** When the timer fires, and when the last statement was sent (`performance.now()`). */
+  #flushAt = Number.POSITIVE_INFINITY
+  #sentAt = Number.NEGATIVE_INFINITY
   #inFlight = 0
-  /** Number of urgent jobs that the settler is waiting for, and whether a flush is due once they are done. */
+  /** Number of urgent jobs that the settler is waiting for, and whether a flush had to wait. */
   #blockers = 0
   #isFlushDue = false
 
-  constructor(sql: Database, overdue: Overdue, tell: Listener) {
+  constructor({ sql, smallSetsSql, overdue, gatherMs = GATHER_MS }: Options, tell: Listener) {
     this.#sql = sql
+    this.#smallSetsSql = smallSetsSql
     this.#overdue = overdue
     this.#tell = tell
+    this.#gatherMs = gatherMs
   }
 
   /** Delays all statements until `work` is done. `work` is more urgent, and must be short. */
@@ -73,13 +96,13 @@ export class Settler {
     this.#endings.push(ending)
     if (this.#unwritten === 0) this.#overdue.oweAtLeast('settle', 0)
     this.#unwritten += 1
-    this.#flushSoon()
+    this.#flushSoon(this.#endings.length >= ENOUGH || isAwaited(ending))
   }
 
   /** Removes a claim that has no executions left in this process. */
   remove(claim: HeldClaim): void {
     this.#doneClaims.push(claim)
-    this.#flushSoon()
+    this.#flushSoon(!claim.isExclusive)
   }
 
   /**
@@ -91,18 +114,34 @@ export class Settler {
     setTimeout(() => void reportDropped(this.#sql, this.#dropped.splice(0)), DROPPED_MS)
   }
 
-  #flushSoon(): void {
-    if (this.#endings.length >= BATCH) this.#flush()
-    else this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS)
+  /**
+   * Flushes at once if a batch is full. Otherwise waits for `TOGETHER_MS` and, unless `isUrgent`, until `GATHER_MS`
+   * after the last statement.
+   */
+  #flushSoon(isUrgent: boolean): void {
+    if (this.#endings.length >= BATCH) {
+      this.#flush()
+      return
+    }
+    const now = performance.now()
+    const at = Math.max(now + TOGETHER_MS, isUrgent ? 0 : this.#sentAt + this.#gatherMs)
+    if (at >= this.#flushAt) return
+    clearTimeout(this.#timer)
+    this.#flushAt = at
+    this.#timer = setTimeout(() => this.#flush(), at - now)
   }
 
   #flush(): void {
     clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#isFlushDue = this.#blockers > 0
-    while (!this.#isFlushDue && this.#maySend() && this.#endings.length + this.#doneClaims.length > 0) {
+    this.#flushAt = Number.POSITIVE_INFINITY
+    while (this.#blockers === 0 && this.#maySend() && this.#hasMore) {
       void this.#send(this.#endings.splice(0, this.#batchSize()), this.#doneClaims.splice(0, BATCH))
     }
+    this.#isFlushDue = this.#hasMore
+  }
+
+  get #hasMore(): boolean {
+    return this.#endings.length + this.#doneClaims.length > 0
   }
 
   /**
@@ -124,13 +163,14 @@ export class Settler {
 
   async #send(endings: Ending[], doneClaims: HeldClaim[]): Promise<void> {
     this.#inFlight += 1
+    this.#sentAt = performance.now()
     await this.#write(endings, doneClaims)
     for (const claim of doneClaims) this.#tell.over(claim)
     this.#inFlight -= 1
     this.#unwritten -= endings.length
     if (this.#unwritten > 0) this.#overdue.owe('settle', 0)
     else this.#overdue.done('settle')
-    this.#flush()
+    if (this.#isFlushDue) this.#flush()
   }
 
   /**
@@ -140,7 +180,7 @@ export class Settler {
   async #write(endings: Ending[], doneClaims: HeldClaim[]): Promise<void> {
     const done = doneWith(endings, doneClaims)
     try {
-      const { ids, gone } = await settle(this.#sql, endings, done)
+      const { ids, gone } = await settle(this.#sql, endings, done, this.#smallSetsSql)
       for (const { claim } of done) claim.gone ||= gone.has(claim.id)
       const missing: Ending[] = []
       for (const ending of endings) {
@@ -201,6 +241,16 @@ export class Settler {
 }
 
 const isLost = ({ item }: Ending): boolean => item.claim.lost
+
+/**
+ * Returns whether someone is waiting for an ending to be written: a person, the task's next occurrence or retry, or an
+ * invocation, which must last until all of its executions are settled.
+ */
+function isAwaited({ execution: { trigger, next_run_at }, outcome, item: { claim } }: Ending): boolean {
+  if (trigger !== 'schedule' || !claim.isExclusive) return true
+  if ('retryInSeconds' in outcome && (outcome.retryInSeconds ?? SOON_MS) * 1000 <= SOON_MS) return true
+  return next_run_at !== null && instantOn(claim.clock, next_run_at) - performance.now() <= SOON_MS
+}
 
 /** Returns the claims that are done once these endings are written, along with the claims that are already done. */
 function doneWith(endings: Ending[], doneClaims: HeldClaim[]): (DoneClaim & { claim: HeldClaim })[] {

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { BatchSize } from '../../batch-size.ts'
-import { type Database, isUnreachable, wasTooSlow } from '../../db.ts'
+import { type Database, isUnreachable, SMALL_SET, wasTooSlow } from '../../db.ts'
 import { logger } from '../../logger.ts'
 import type { Held } from '../state/fence.ts'
 import { freeUnstarted } from '../state/free.ts'
@@ -24,11 +24,19 @@ const MAX_IN_FLIGHT = 3
 const PATIENCE_MS = 1000
 const RETRY_MS = 250
 
+/**
+ * A start statement also writes starts that are due a little later, up to this many in all, and up to this many
+ * milliseconds before they are due. This saves a statement for each of them. Once its start is written, an execution
+ * counts as running, so a pause or a change to its task comes too late.
+ */
+const ALONG = 20
+const EARLY_MS = 50
+
 /** Callbacks that report what happened to executions. */
 type Listener = {
-  /** The executions have started, and are due. */
+  /** Called when executions have started and are due. */
   started(items: HeldExecution[]): void
-  /** The execution won't run here: it was freed, or has lost its claim. */
+  /** Called when an execution won't run here: it was freed, or has lost its claim. */
   dropped(item: HeldExecution): void
 }
 
@@ -41,12 +49,16 @@ const CLAIMS_PER_KEPT_SLOT = 16
 /** Starts claimed executions, each at its own due time, and never more at once than there are slots. */
 export class Starter {
   readonly #sql: Database
+  readonly #smallSetsSql: Database
   readonly #slots: Slots
   readonly #tell: Listener
   readonly #lead = new StartLead()
   readonly #batch = new BatchSize(BATCH)
   /** Executions that wait until it is time to write their start. */
-  readonly #toStart = new DueTimer<HeldExecution>((due) => this.#enqueue(due), this.#lead.before)
+  readonly #toStart = new DueTimer<HeldExecution>((due) => this.#enqueue(due), {
+    leadMs: this.#lead.before,
+    along: () => this.#along(),
+  })
   /** Executions whose start was written a little ahead of time, and that wait for their exact due time. */
   readonly #started = new DueTimer<HeldExecution>((due) => this.#tell.started(due))
   /** Due executions that wait for a slot or a statement. */
@@ -57,8 +69,9 @@ export class Starter {
   #isStopped = false
   #onFreed: () => void = () => {}
 
-  constructor(sql: Database, slots: Slots, tell: Listener) {
+  constructor(sql: Database, smallSetsSql: Database, slots: Slots, tell: Listener) {
     this.#sql = sql
+    this.#smallSetsSql = smallSetsSql
     this.#slots = slots
     this.#tell = tell
   }
@@ -68,7 +81,7 @@ export class Starter {
     this.#onFreed = callback
   }
 
-  /** Number of free common slots, except those that executions in the queue will take. */
+  /** Number of free common slots, not counting those that executions in the queue will take. */
   get freeSlots(): number {
     return Math.max(0, this.#slots.free - this.#ready.size)
   }
@@ -109,6 +122,17 @@ export class Starter {
   stop(): void {
     this.#isStopped = true
     this.#free([...this.#toStart.clear(), ...this.#ready.remove(() => true)])
+  }
+
+  /**
+   * Returns the limits for early starts. Since executions that start early already occupy slots, they never get more
+   * than half of the free slots.
+   */
+  #along(): { most: number; withinMs: number } {
+    return {
+      most: Math.min(ALONG, Math.floor(this.freeSlots / 2)),
+      withinMs: Math.max(0, EARLY_MS - this.#lead.before(1)),
+    }
   }
 
   #enqueue(due: HeldExecution[]): void {
@@ -184,7 +208,8 @@ export class Starter {
       inMs: at - now,
       mayBeStarted,
     }))
-    const started = await start(this.#sql, starting)
+    const sql = starting.length <= SMALL_SET ? this.#smallSetsSql : this.#sql
+    const started = await start(sql, starting)
     this.#lead.record(held.length, performance.now() - now)
     return started
   }

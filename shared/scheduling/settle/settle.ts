@@ -1,9 +1,17 @@
-import { type Database, type Fragment, type Queryable, retryDeadlock, reusable, sparse } from '../../db.ts'
+import {
+  type Database,
+  type Fragment,
+  type Queryable,
+  retryDeadlock,
+  reusable,
+  SMALL_SET,
+  sparse,
+} from '../../db.ts'
 import type { Outcome, Result } from '../../runners/outcome.ts'
 import type { Runner } from '../../runners/runner.ts'
 import type { ClaimedExecution } from '../claim/claim.ts'
-import { ended, ranUntilNow } from '../state/end.ts'
-import { fenced, held } from '../state/fence.ts'
+import { ended, ranUntil } from '../state/end.ts'
+import { byKey, fenced, held } from '../state/fence.ts'
 import { handBack } from '../state/hand-back.ts'
 import { LATE_REASONS, type LateReason } from '../state/late-reason.ts'
 import { intoLedger, ledgerColumns } from '../state/ledger.ts'
@@ -20,6 +28,8 @@ export type Settlement = {
   lateReason?: LateReason | null
   /** Milliseconds from the database's `started_at` to when the run actually began, if a second or more. Default: 0. */
   sinceStartMs?: number
+  /** When the run ended, on this process's monotonic clock (`performance.now()`). Default: now. */
+  endedAt?: number
 }
 
 /**
@@ -38,18 +48,21 @@ export type Settled = {
 
 /**
  * Writes how executions ended, fenced on their claims: ledger rows, retries, and the effects of the runners' `commit`
- * hooks, all in one transaction. Removes the `doneClaims` that have no open execution left.
+ * hooks, all in one transaction. Removes the `doneClaims` that have no open execution left. `smallSetsSql`: connections
+ * for settlements that need only a single statement on a small set of rows.
  */
 export async function settle(
   sql: Database,
   settlements: Settlement[],
   doneClaims: DoneClaim[] = [],
+  smallSetsSql = sql,
 ): Promise<Settled> {
   const byTask = settlements.toSorted((a, b) => a.execution.task_id - b.execution.task_id)
   const handed = byTask.filter(({ outcome }) => outcome.status === 'handed_back')
   const over = byTask.filter(({ outcome }) => outcome.status !== 'handed_back')
   if (handed.length === 0 && !over.some(takesMore)) {
-    return await retryDeadlock(() => write(sql, over, new Map(), doneClaims))
+    const isSmall = over.length <= SMALL_SET && !over.some(mayPause)
+    return await retryDeadlock(() => write(isSmall ? smallSetsSql : sql, over, new Map(), doneClaims))
   }
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
@@ -123,12 +136,11 @@ async function write(
 ): Promise<Settled> {
   if (settlements.length === 0 && doneClaims.length === 0) return { ids: new Set(), gone: new Set() }
   // Most settlements don't need these parts, and planning them would take much of the server's time.
-  const mayPause = settlements.some((it) => (pauseAt(it) ?? NEVER) < NEVER)
   const mayRemove = doneClaims.length > 0
   const [{ ids, gone }] = await sql<[{ ids: number[] | null; gone: string[] | null }]>`
     with ended as (${endAll(sql, settlements, committed)}),
     recorded as (${recorded(sql)})
-    ${mayPause ? changed(sql) : nothing(sql)}
+    ${settlements.some(mayPause) ? changed(sql) : nothing(sql)}
     ${mayRemove ? removeDone(sql, doneClaims, settlements.length) : nothing(sql)}
     select json_agg(execution_id) as ids, ${mayRemove ? goneIds(sql) : noIds(sql)} as gone
     from ended`
@@ -147,26 +159,28 @@ function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number
     const result = committed.get(execution.id)
     return entry && !result ? entry : toLedgerEntry(outcome, result)
   })
+  const taskIds = tasksOf(settlements)
   return sql`
     update task_state s
     set ${endedOrPaused(sql)}
     from unnest(
-      ${tasksOf(settlements)}::int[],
+      ${taskIds}::int[],
       ${settlements.map(({ execution }) => execution.id)}::bigint[],
       ${settlements.map(({ execution }) => numbers.get(execution.claim_id) ?? null)}::int[],
       ${settlements.map(({ outcome }) => outcome.status)}::text[],
       ${sparse(entries.map(({ detail }) => detail))}::text[],
       ${entries.map(({ result }) => result)}::text[],
       ${sparse(settlements.map(({ sinceStartMs }) => sinceStartMs || null))}::float8[],
+      ${sparse(settlements.map((it) => sinceEndMs(it) || null))}::int[],
       ${sparse(settlements.map(({ lateReason }) => (lateReason ? LATE_REASONS.indexOf(lateReason) + 1 : null)))}::int[],
       ${sparse(settlements.map(pauseAt))}::int[]
-    ) as c (task_id, execution_id, claim, outcome, detail, result, since_start_ms, late_reason, pause_at)
-    where ${fenced(sql, 'running', sql`(${claimIds}::uuid[])[c.claim]`)}
+    ) as c (task_id, execution_id, claim, outcome, detail, result, since_start_ms, since_end_ms, late_reason, pause_at)
+    where ${fenced(sql, 'running', sql`(${claimIds}::uuid[])[c.claim]`)} ${byKey(sql, taskIds)}
     returning ${endedRow(sql)}`
 }
 
 const recorded = reusable((sql) =>
-  intoLedger(sql, { startedAt: sql`began_at`, lateReason: sql`late_reason` }),
+  intoLedger(sql, { startedAt: sql`began_at`, endedAt: sql`ended_at`, lateReason: sql`late_reason` }),
 )
 
 /** A pause changes what clients see of the task, so it increments the version. */
@@ -185,7 +199,7 @@ const endedOrPaused = reusable((sql) => {
   const failuresNow = sql`s.consecutive_failures + 1`
   const isOverLimit = sql`${failuresNow} >= c.pause_at`
   return sql`
-    ${ended(sql)}, ${ranUntilNow(sql)},
+    ${ended(sql)}, ${ranUntil(sql, sql`now() - coalesce(c.since_end_ms, 0) * interval '1 ms'`)},
     consecutive_failures = case
       when c.outcome = 'success' then 0
       when c.pause_at is not null then ${failuresNow}
@@ -196,7 +210,7 @@ const endedOrPaused = reusable((sql) => {
 
 const endedRow = reusable(
   (sql) => sql`
-  ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_reason,
+  ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_reason, s.busy_until as ended_at,
   s.started_at + coalesce(c.since_start_ms, 0) * interval '1 ms' as began_at, s.consecutive_failures >= c.pause_at as over_limit`,
 )
 
@@ -212,7 +226,7 @@ const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): 
     from unnest(
       ${doneClaims.map(({ id }) => id)}::uuid[], ${doneClaims.map(({ ends }) => ends)}::int[]
     ) as d (id, ends)
-    join claims c on c.id = d.id
+    join claims c on c.id = d.id and c.id = any(${doneClaims.map(({ id }) => id)}::uuid[])
     for update of c skip locked
   ),
   gone as (
@@ -229,6 +243,13 @@ const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): 
     returning c.id
   )`
 
+/**
+ * Returns how many milliseconds ago a run ended. The ending may be written later, but the next occurrence and retries
+ * depend on when the run really ended. Rounded down, so that the recorded end is never earlier than the real one.
+ */
+const sinceEndMs = ({ endedAt }: Settlement): number =>
+  endedAt === undefined ? 0 : Math.floor(performance.now() - endedAt)
+
 /** More failures than any task will ever have. */
 const NEVER = 2 ** 31 - 1
 
@@ -242,9 +263,14 @@ function pauseAt({ execution, outcome }: Settlement): number | null {
   return execution.task.pause_after_failures ?? NEVER
 }
 
-function nextAttempt({ execution, outcome }: Settlement): Again[] {
-  const inSeconds = retryIn(outcome)
-  return inSeconds === null ? [] : [{ id: execution.id, task_id: execution.task_id, inSeconds, failed: true }]
+/** Returns whether a settlement may pause its task. */
+const mayPause = (settlement: Settlement): boolean => (pauseAt(settlement) ?? NEVER) < NEVER
+
+function nextAttempt(settlement: Settlement): Again[] {
+  const { id, task_id } = settlement.execution
+  const backoff = retryIn(settlement.outcome)
+  if (backoff === null) return []
+  return [{ id, task_id, inSeconds: backoff - sinceEndMs(settlement) / 1000, failed: true }]
 }
 
 const tasksOf = (settlements: Settlement[]): number[] => settlements.map(({ execution }) => execution.task_id)

@@ -4,10 +4,11 @@ import type { Fragment, Queryable } from '../../db.ts'
 export const ended = (sql: Queryable): Fragment => sql`status = null, unheld_due_at = null`
 
 /**
- * Returns what else to set if the execution has run. It was open until now, so any occurrence that came due in the
- * meantime overlapped with it.
+ * Returns what else to set if the execution ran until `end`. Any occurrence that came due in the meantime overlapped
+ * with it.
  */
-export const ranUntilNow = (sql: Queryable): Fragment => sql`busy_until = greatest(now(), s.started_at)`
+export const ranUntil = (sql: Queryable, end = sql`now()`): Fragment =>
+  sql`busy_until = greatest(${end}, s.started_at)`
 
 /**
  * Returns `runs`, minus one if the occurrence that ends here never ran, since it then doesn't count toward `max_runs`.

@@ -1,4 +1,4 @@
-import type { Fragment, Queryable } from '../../db.ts'
+import { type Fragment, type Queryable, SMALL_SET } from '../../db.ts'
 
 /** What a fenced write must name: an execution and its claim. */
 export type Held = { id: number; task_id: number; claim_id: string }
@@ -25,3 +25,10 @@ export const fenced = (
   s.task_id = c.task_id and coalesce(
     s.execution_id = c.execution_id and s.claim_id = ${claimId} and s.status in (${status}, ${also}), false
   )`
+
+/**
+ * Returns a further condition for a fenced write of at most `SMALL_SET` rows: it finds them by key, whatever the plan.
+ * Larger writes are planned for their rows, and don't need it.
+ */
+export const byKey = (sql: Queryable, taskIds: number[]): Fragment =>
+  taskIds.length > SMALL_SET ? sql`` : sql`and s.task_id = any(${taskIds}::int[])`

@@ -1,5 +1,5 @@
 import type { Queryable } from '../../db.ts'
-import { ended, ranUntilNow } from './end.ts'
+import { ended, ranUntil } from './end.ts'
 import { fenced, type Held, held } from './fence.ts'
 import { intoLedger, ledgerColumns } from './ledger.ts'
 
@@ -12,7 +12,7 @@ export type Losable = Held & { blameless: boolean }
 export type Lost = {
   id: number
   task_id: number
-  /** Whether its occurrence was lost more often than its task's `crash_limit` allows. */
+  /** Whether its occurrence was lost more times than its task's `crash_limit` allows. */
   gives_up: boolean
 }
 
@@ -23,7 +23,7 @@ export async function lose(tx: Queryable, executions: Losable[]): Promise<Lost[]
   return await tx<Lost[]>`
     with ended as (
       update task_state s
-      set ${ended(tx)}, ${ranUntilNow(tx)}, losses = s.losses + (s.execution_id <> all(${blameless}::bigint[]))::int
+      set ${ended(tx)}, ${ranUntil(tx)}, losses = s.losses + (s.execution_id <> all(${blameless}::bigint[]))::int
       from ${held(tx, executions)}
       where ${fenced(tx, 'running')}
       returning ${ledgerColumns(tx)}, s.losses, 'lost' as outcome, ${SILENT} as detail, null as result

@@ -1,5 +1,5 @@
 import { type Queryable, reusable } from '../../db.ts'
-import { fenced, type Held } from './fence.ts'
+import { byKey, fenced, type Held } from './fence.ts'
 
 /** An execution that starts in `inMs` milliseconds. The start may be recorded shortly before it happens. */
 export type Starting = {
@@ -20,6 +20,7 @@ const fence = reusable((sql) => fenced(sql, 'queued', sql`c.claim_id`, sql`c.als
  * objects instead of ids, since an execution that was freed and claimed again may be in `starting` under both claims.
  */
 export async function start(sql: Queryable, starting: Starting[]): Promise<Set<Held>> {
+  const taskIds = starting.map(({ execution }) => execution.task_id)
   const [{ places }] = await sql<[{ places: number[] | null }]>`
     with started as (
       update task_state s
@@ -30,13 +31,13 @@ export async function start(sql: Queryable, starting: Starting[]): Promise<Set<H
           else s.busy_from
         end
       from unnest(
-        ${starting.map(({ execution }) => execution.task_id)}::int[],
+        ${taskIds}::int[],
         ${starting.map(({ execution }) => execution.id)}::bigint[],
         ${starting.map(({ execution }) => execution.claim_id)}::uuid[],
         ${starting.map(({ inMs }) => inMs)}::float8[],
         ${starting.map(({ mayBeStarted }) => (mayBeStarted ? 'running' : 'queued'))}::text[]
       ) with ordinality as c (task_id, execution_id, claim_id, in_ms, also, place)
-      where ${fence(sql)}
+      where ${fence(sql)} ${byKey(sql, taskIds)}
       returning c.place
     )
     select json_agg(place) as places from started`
