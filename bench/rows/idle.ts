@@ -1,6 +1,8 @@
 import { quantile } from '../measure/quantile.ts'
-import { asAdmin, type Database, whenAlone } from '../server/database.ts'
-import { fill, inDatabase, seedOf, settingsOf, type Trial, withWorkers } from '../trial/trial.ts'
+import { readStatements } from '../measure/usage.ts'
+import { asAdmin, countStatements, type Database, whenAlone } from '../server/database.ts'
+import { countBytes } from '../server/proxy.ts'
+import { fill, inDatabase, seedOf, settingsOf, type Trial, type Values, withWorkers } from '../trial/trial.ts'
 import { type Case, named, type Row } from './row.ts'
 
 const YEAR_MS = 365 * 86_400_000
@@ -16,6 +18,7 @@ const idleBeside = (waiting: number, times: number): Case => ({
       const once = await readBuffers(database)
       const taken = await look(trial, database, times + 1)
       const all = await readBuffers(database)
+      const wire = await readWire(trial, database, times)
       const sorted = taken.toSorted((a, b) => a - b)
       return {
         values: {
@@ -23,6 +26,7 @@ const idleBeside = (waiting: number, times: number): Case => ({
           p99: quantile(sorted, 0.99),
           // Excludes pages that a process reads only once, at startup.
           buffers: (all - once - (once - before)) / times,
+          ...wire,
         },
       }
     }),
@@ -30,6 +34,26 @@ const idleBeside = (waiting: number, times: number): Case => ({
 
 const look = (trial: Trial, database: Database, times: number): Promise<number[]> =>
   withWorkers(trial, settingsOf(trial, database), 1, async ([worker]) => (await worker?.idle(times)) ?? [])
+
+/** Returns the statements and the bytes on the wire that a pass takes, without those of a process's startup. */
+async function readWire(trial: Trial, database: Database, times: number): Promise<Values> {
+  await countStatements(database)
+  const proxy = await countBytes(database.url)
+  try {
+    const readings = []
+    for (const passes of [1, times + 1]) {
+      await look(trial, { ...database, url: proxy.url }, passes)
+      readings.push({ bytes: proxy.bytes(), statements: await asAdmin(database.url, readStatements) })
+    }
+    const [first, last] = readings
+    if (!first || !last) return {}
+    const bytes = (last.bytes - 2 * first.bytes) / times
+    if (first.statements === null || last.statements === null) return { bytes }
+    return { bytes, statements: (last.statements - 2 * first.statements) / times }
+  } finally {
+    await proxy.close()
+  }
+}
 
 /**
  * Returns how many pages of the database's tables and indexes have been requested so far, cached or not. The system
@@ -52,9 +76,11 @@ export const idle: Row = {
   name: 'idle',
   title: 'A poll that finds no due jobs',
   about:
-    "One pass of the scheduler (a tick or a fetch) while no job is due. `pages` is the number of table and index pages that the pass requests, by PostgreSQL's own counters, so it doesn't depend on the machine. For graphile-worker, a pass is runOnce(), including its startup and shutdown.",
+    "One pass of the scheduler (a tick or a fetch) while no job is due. `pages` is the number of table and index pages that the pass requests, by PostgreSQL's own counters, so it doesn't depend on the machine. `on the wire` counts both directions. For graphile-worker, a pass is runOnce(), including its startup and shutdown.",
   metrics: [
     { key: 'buffers', label: 'pages', unit: '', better: 'less' },
+    { key: 'statements', label: 'statements', unit: '', better: 'less' },
+    { key: 'bytes', label: 'on the wire', unit: 'B', better: 'less' },
     { key: 'p50', label: 'round trip p50', unit: 'ms', better: 'less' },
     { key: 'p99', label: 'round trip p99', unit: 'ms', better: 'less' },
   ],

@@ -75,7 +75,7 @@ export const systems: SystemEntry[] = [
     name: 'ours',
     best: true,
     settings:
-      'TICK_INTERVAL_MS=250, CLAIM_AHEAD_MS=6000, MAX_CONCURRENT_EXECUTIONS and MAX_CLAIMED_EXECUTIONS=60000: the same for every row. Claims start well before a burst, and there are enough slots for it',
+      'CLAIM_AHEAD_MS=6000, MAX_CONCURRENT_EXECUTIONS and MAX_CLAIMED_EXECUTIONS=60000: claims start well before a burst, and there are enough slots for it; for throughput also TICK_INTERVAL_MS=250',
   },
   { ...ours, name: 'ours-default', best: false, settings: 'the defaults, except LOG_LEVEL=WARN' },
   {

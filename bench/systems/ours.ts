@@ -54,7 +54,7 @@ async function openProduct(): Promise<System> {
  * Returns the product's settings. Sets only what an operator would change. The other settings keep their defaults,
  * which suit a process that shares its machine.
  */
-function environment({ databaseUrl, best, concurrency, role }: Settings): Record<string, string> {
+function environment({ databaseUrl, best, goal, concurrency, role }: Settings): Record<string, string> {
   const most = concurrency ?? (best ? 60_000 : null)
   return {
     DATABASE_URL: databaseUrl,
@@ -65,7 +65,8 @@ function environment({ databaseUrl, best, concurrency, role }: Settings): Record
     AWS_LAMBDA_MAX_CONCURRENCY: '2',
     SHUTDOWN_GRACE_SECONDS: '3',
     SCHEDULER_ENABLE: String(role === 'run'),
-    ...(best && { TICK_INTERVAL_MS: '250', CLAIM_AHEAD_MS: '6000' }),
+    ...(best && { CLAIM_AHEAD_MS: '6000' }),
+    ...(best && goal === 'throughput' && { TICK_INTERVAL_MS: '250' }),
     ...(best && { MAX_CLAIMED_EXECUTIONS: '60000' }),
     ...(most !== null && { MAX_CONCURRENT_EXECUTIONS: String(most) }),
   }

@@ -13,7 +13,7 @@ export const DATA_FOLDER = fileURLToPath(new URL('../../.local/postgres', import
 
 export type LocalPostgres = {
   url: string
-  /** Whether the server was already running. Another process is using it, or the last process to use it was killed. */
+  /** Whether the server was already running. If so, another process is using it, or its last user was killed. */
   reused: boolean
   /** The actual location of the data. */
   home: string

@@ -87,7 +87,7 @@ export const FIELDS = {
     default: null,
     affects: 'schedule',
     nullClears: true,
-    description: 'The earliest time for an occurrence. An interval counts from this time.',
+    description: 'The earliest time for an occurrence. Intervals are measured from this time.',
     example: '2027-01-01T00:00:00Z',
   },
   end_at: {

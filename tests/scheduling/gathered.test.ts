@@ -157,10 +157,10 @@ test('one statement starts what is due at about the same time, and each run begi
     response.end()
   })
   const http = { type: 'http', params: { url: target.url } }
-  const soon = async (name: string, seconds: number) =>
-    insertTask({ name, ...http, next_run_at: await nowPlus(seconds) })
-  await soon('first', 0.5)
-  await soon('second', 0.53)
+  const firstAt = new Date(await nowPlus(0.5))
+  const secondAt = new Date(firstAt.getTime() + 25)
+  await insertTask({ name: 'first', ...http, next_run_at: firstAt })
+  await insertTask({ name: 'second', ...http, next_run_at: secondAt })
   const [claim] = (await tickOnly(undefined, 5000)).claims
   if (!claim) throw new Error('nothing was claimed')
   await newExecutor().execute(claim, 60_000)

@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { InvalidCron, nextOccurrence, parseCron } from '../../shared/scheduling/schedule/cron/cron.ts'
 import { anyExpression, clockFollowing, fixedTime, oncePerDay } from './cron-arbitraries.ts'
 
-// These tests take seconds, and much longer on a busy machine.
+// These tests take several seconds, and much longer on a busy machine.
 vi.setConfig({ testTimeout: 180_000 })
 
 const HOUR = 3_600_000

@@ -3,7 +3,7 @@ import { StartLead } from '../../shared/scheduling/run/start-lead.ts'
 
 test('a start is written ahead of its due time by the duration of the slowest recent start', () => {
   const lead = new StartLead()
-  expect(lead.before(0)).toBe(4)
+  expect(lead.before(0)).toBe(15)
   lead.record(1, 20.03)
   expect(lead.before(0)).toBeCloseTo(20)
   lead.record(1, 2)
@@ -15,9 +15,10 @@ test('a start is written ahead of its due time by the duration of the slowest re
 
 test('a batch of many starts is written earlier, but does not make a later single start earlier', () => {
   const lead = new StartLead()
+  for (let quick = 0; quick < 500; quick += 1) lead.record(1, 2)
   expect(lead.before(10_000)).toBeCloseTo(304)
   lead.record(1000, 32)
-  expect(lead.before(0)).toBe(4)
+  expect(lead.before(0)).toBeCloseTo(4)
 })
 
 test('a response that took seconds raises the lead to at most 50 ms', () => {

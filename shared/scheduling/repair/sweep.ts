@@ -29,7 +29,7 @@ type Slice = { from: number; to: number; pages: number }
  * Inserts the missing row with a new lease, or adds the tasks to the existing row. If the worker is alive, it renews
  * the lease; otherwise `recover` takes over. Returns the milliseconds until the next call.
  *
- * The database stores how far the sweep has got, so all replicas share one pass, and a restarted replica continues it.
+ * The database stores the sweep's position, so all replicas share one pass, and a restarted replica continues it.
  * The sweep reads rows in physical order. A row that is updated during a pass may move and be missed, but no process
  * updates the rows that the sweep looks for.
  */

@@ -78,10 +78,13 @@ export class Executor {
     this.#overdue = overdue
     this.#slots = new Slots(options.maxRunning)
     this.#heartbeat = new Heartbeat(heartbeatSql, { leaseSeconds, overdue, givenUp: new GivenUp(sql) })
-    this.#starter = new Starter(sql, smallSetsSql, this.#slots, {
-      started: (items) => void this.#settler.after(this.#runAll(items)),
-      dropped: (item) => this.#leave(item),
-    })
+    this.#starter = new Starter(
+      { sql, smallSetsSql, slots: this.#slots },
+      {
+        started: (items) => void this.#settler.after(this.#runAll(items)),
+        dropped: (item) => this.#leave(item),
+      },
+    )
     this.#settler = new Settler(
       { sql, smallSetsSql, overdue },
       {
@@ -269,7 +272,10 @@ export class Executor {
     return this.#load
   }
 
-  /** Whether the last attempt to renew leases failed to reach the database. A new claim couldn't be renewed either. */
+  /**
+   * Whether the last attempt to renew leases failed to reach the database. If so, a new claim couldn't be renewed
+   * either.
+   */
   get isCutOff(): boolean {
     return this.#heartbeat.isCutOff
   }

@@ -46,7 +46,7 @@ export class Heartbeat {
     this.#givenUp = givenUp
   }
 
-  /** Whether the last beat failed to reach the database. A new claim couldn't be renewed either. */
+  /** Whether the last beat failed to reach the database. If so, a new claim couldn't be renewed either. */
   get isCutOff(): boolean {
     return this.#isUnreachable
   }

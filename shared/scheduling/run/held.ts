@@ -30,8 +30,8 @@ export type HeldClaim = {
    */
   leaseEnds: number
   /**
-   * Whether this process has lost the claim. Its executions must not start anymore, since another worker may have
-   * claimed them.
+   * Whether this process has lost the claim. If so, the claim's executions must not start anymore, since another worker
+   * may have claimed them.
    */
   lost: boolean
   /** Whether the claim's row is gone. */

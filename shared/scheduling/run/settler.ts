@@ -12,13 +12,13 @@ import { type DoneClaim, type Settlement, settle } from '../settle/settle.ts'
 import type { HeldClaim, HeldExecution } from './held.ts'
 
 /** After a statement, endings are gathered for this many milliseconds, so that the next statement writes several. */
-const GATHER_MS = 50
+const GATHER_MS = 100
 /** Gathering stops at this many endings, since larger statements hardly reduce the cost per ending. */
 const ENOUGH = 20
 /** Even an urgent ending waits this many milliseconds for others that come at about the same time. */
 const TOGETHER_MS = 2
 /** An ending is urgent if its task's next occurrence or retry is due within this many milliseconds. */
-const SOON_MS = 100
+const SOON_MS = 150
 const BATCH = 2000
 /** Maximum bytes of results in one statement. A larger result gets a statement of its own. */
 const BATCH_BYTES = 4 * 2 ** 20
@@ -47,6 +47,7 @@ type Listener = {
 
 type Options = {
   sql: Database
+  /** Connections for settlements of up to `SMALL_SET` endings. */
   smallSetsSql: Database
   overdue: Overdue
   /** How long to gather endings, in milliseconds. Default: `GATHER_MS`. */

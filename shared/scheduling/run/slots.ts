@@ -85,12 +85,12 @@ export class Slots {
     this.#commonTotal = total - this.#keptTotal
   }
 
-  /** Free common slots. */
+  /** Number of free common slots. */
   get free(): number {
     return this.#commonTotal - this.#taken.common.size - this.#reserved
   }
 
-  /** Taken slots of both shares. */
+  /** Number of taken slots of both shares. */
   get taken(): number {
     return this.#taken.common.size + this.#taken.kept.size
   }

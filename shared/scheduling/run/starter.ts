@@ -46,6 +46,13 @@ type Listener = {
  */
 const CLAIMS_PER_KEPT_SLOT = 16
 
+type Options = {
+  sql: Database
+  /** Connections for starts of up to `SMALL_SET` executions. */
+  smallSetsSql: Database
+  slots: Slots
+}
+
 /** Starts claimed executions, each at its own due time, and never more at once than there are slots. */
 export class Starter {
   readonly #sql: Database
@@ -69,7 +76,7 @@ export class Starter {
   #isStopped = false
   #onFreed: () => void = () => {}
 
-  constructor(sql: Database, smallSetsSql: Database, slots: Slots, tell: Listener) {
+  constructor({ sql, smallSetsSql, slots }: Options, tell: Listener) {
     this.#sql = sql
     this.#smallSetsSql = smallSetsSql
     this.#slots = slots

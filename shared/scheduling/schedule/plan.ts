@@ -69,8 +69,8 @@ const nextOf = (schedule: Schedule, cursor: Date, now: Date): Date | null =>
   cursor > now ? cursor : nextAfter(schedule, cursor, now)
 
 /**
- * Plans a task with a fixed delay, which counts from the end of the last run. The cursor was set before that end was
- * known, so it may have to move first.
+ * Plans a task with a fixed delay, which is measured from the end of the last run. The cursor was set before that run
+ * ended, so it may have to be moved before the task runs.
  */
 function planDelayed({ schedule, cursor, busy }: DueTask, now: Date): Plan {
   const delay = schedule.kind === 'interval' ? schedule.milliseconds : 0

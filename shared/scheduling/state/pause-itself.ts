@@ -1,8 +1,8 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
 /**
- * Returns the SET clause with which a task pauses itself where `when` holds. If a person has paused it, their reason is
- * kept, but the pause no longer ends by itself.
+ * Returns the SET clause that makes a task pause itself if `when` is true. If a person has already paused the task, their
+ * reason is kept, but the pause no longer ends by itself.
  */
 export const pausedItself = (sql: Queryable, when: Fragment, reason: Fragment): Fragment => sql`
   paused_until = case when ${when} then null else s.paused_until end,
@@ -17,7 +17,7 @@ export const lossReason = (sql: Queryable): Fragment => sql`
 export const pausedByLoss = (sql: Queryable): Fragment => sql`
   s.status is null and s.paused_at is not null and coalesce(starts_with(s.pause_reason, 'one occurrence was lost '), false)`
 
-/** Returns the SET clause that ends a pause where `when` holds. */
+/** Returns the SET clause that ends a pause if `when` is true. */
 export const resumedWhere = (sql: Queryable, when: Fragment): Fragment => sql`
   paused_at = case when ${when} then null else s.paused_at end,
   paused_until = case when ${when} then null else s.paused_until end,
