@@ -230,7 +230,7 @@ const pools = new Map<string, Database>()
 /** Returns this process's pool for requests. */
 export const db = (): Database => poolOf('requests', { max: config().databasePoolSize })
 
-/** Returns the pool for the tick and the executor, so that they never wait for requests. */
+/** Returns the pool for the tick and the executor, so that they never wait behind requests. */
 export const schedulerDb = (): Database =>
   poolOf('scheduler', { max: Math.min(config().databasePoolSize, SCHEDULER_CONNECTIONS), sets: 'any' })
 
@@ -242,6 +242,34 @@ export const smallSetsDb = (): Database =>
   config().executeFunctionName
     ? schedulerDb()
     : poolOf('small', { max: SMALL_SET_CONNECTIONS, sets: 'small' })
+
+/** How long to avoid the pool for small sets after a failure, in milliseconds. */
+const AVOID_MS = 10_000
+
+/** Chooses a pool for statements on sets of rows. */
+export class SetPools {
+  readonly any: Database
+  readonly #small: Database
+  #avoidUntil = Number.NEGATIVE_INFINITY
+
+  constructor(any: Database, small: Database) {
+    this.any = any
+    this.#small = small
+  }
+
+  /** Returns the pool for a set of `count` rows. */
+  for(count: number): Database {
+    return count <= SMALL_SET && performance.now() >= this.#avoidUntil ? this.#small : this.any
+  }
+
+  /**
+   * Uses only the pool for any sets for a while. Its connections may still be open when the server, whose connections
+   * are all taken, rejects new ones.
+   */
+  failed(): void {
+    this.#avoidUntil = performance.now() + AVOID_MS
+  }
+}
 
 /**
  * Returns the heartbeat's own connection, so that a heartbeat never waits behind another statement. On Lambda and under

@@ -21,10 +21,10 @@ export const pageQuery = {
 const USUAL_LIMITS = [10, 20, 25, 50, 100, 200, 250, 500, PAGE_LIMIT]
 
 /**
- * Returns a page's limit for use in a statement. A common limit is a literal if the list has no filters. With a
- * parameter, PostgreSQL wouldn't know how few rows are wanted, and would plan every call anew, which takes several
- * times as long as reading the page. With filters, the limit is a parameter, since the plan should know the filters'
- * values.
+ * Returns a page's limit for use in a statement. Without filters, a common limit is a literal. If it were a parameter,
+ * PostgreSQL wouldn't know how few rows are wanted, and would plan the statement for each call, which takes several
+ * times as long as reading the page. With filters, the limit is a parameter, since each call should be planned for the
+ * filters' values.
  */
 export function pageLimit(
   sql: Queryable,

@@ -33,7 +33,7 @@ export async function findServer(): Promise<Server> {
   }
 }
 
-/** Statements are counted only where a row asks for it, see `countStatements`. */
+/** Statements are counted only for benchmark rows that ask for it; see `countStatements`. */
 async function configure(url: string): Promise<void> {
   const sql = postgres(url, { max: 1, fetch_types: false })
   await sql`alter system set shared_buffers = ${sql.unsafe(`'${SHARED_BUFFERS}'`)}`

@@ -74,7 +74,7 @@ function environment({ databaseUrl, best, goal, concurrency, role }: Settings): 
 
 type Runs = { run(params: unknown, run: { scheduledFor: Date; signal: AbortSignal }): Promise<unknown> }
 
-/** Wraps the real runner so that it reports each start first, as the peers' handlers do. */
+/** Wraps the real runner so that it reports each start before it runs, as the peers' handlers do. */
 function tellStarts(recorder: Recorder, runner: Runs | undefined): void {
   if (!runner) throw new Error('there is no sleep runner')
   const { run } = runner

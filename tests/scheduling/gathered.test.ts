@@ -1,6 +1,6 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
-import { db } from '../../shared/db.ts'
+import { db, SetPools } from '../../shared/db.ts'
 import type { Claim, ClaimedExecution } from '../../shared/scheduling/claim/claim.ts'
 import { Overdue } from '../../shared/scheduling/health/overdue.ts'
 import { DueTimer } from '../../shared/scheduling/run/due-timer.ts'
@@ -8,7 +8,7 @@ import { GivenUp } from '../../shared/scheduling/run/given-up.ts'
 import { Heartbeat } from '../../shared/scheduling/run/heartbeat.ts'
 import { type Ending, Settler } from '../../shared/scheduling/run/settler.ts'
 import { settle } from '../../shared/scheduling/settle/settle.ts'
-import { emptyTables, insertTask, nowPlus } from '../setup/rows.ts'
+import { emptyTables, insertTask, nowPlus, statementsWaiting } from '../setup/rows.ts'
 import { historyOf, newExecutor, startAll, tickOnly } from '../setup/scheduler.ts'
 import { startTarget } from '../setup/target.ts'
 
@@ -36,7 +36,7 @@ async function startedAMinuteAgo(given: object = {}): Promise<ClaimedExecution> 
 
 const statuses = () => db()`select status, skip_reason from all_executions order by id`
 
-test('an occurrence that is due after a run ended runs, even if a claim comes before the ending is written', async () => {
+test('an occurrence due after a run ended is not an overlap, even if the ending is written late', async () => {
   const execution = await startedAMinuteAgo()
   expect((await tickOnly()).claims).toEqual([])
   await settle(db(), [{ execution, outcome: success, endedAt: performance.now() - 2000 }])
@@ -47,7 +47,7 @@ test('an occurrence that is due after a run ended runs, even if a claim comes be
   ])
 })
 
-test('an occurrence that is due before a run ended is an overlap, whenever the ending is written', async () => {
+test('an occurrence due before a run ended is an overlap, even if the ending is written late', async () => {
   const execution = await startedAMinuteAgo()
   await settle(db(), [{ execution, outcome: success, endedAt: performance.now() }])
   expect((await tickOnly()).claims).toEqual([])
@@ -86,6 +86,51 @@ test('the backoff before a retry counts from the end of the failed run', async (
   expect(retry?.backoff).toBeCloseTo(100, 1)
 })
 
+test('a run does not end earlier because the transaction that settles it has to wait', async () => {
+  await insertTask({ name: 'counter', type: 'counter', next_run_at: new Date() })
+  await insertTask({ name: 'retries', next_run_at: new Date() })
+  const { executions } = await startedClaim()
+  const failed = { status: 'failed', detail: 'no', retryable: true, retryInSeconds: 100 } as const
+  const [ended] = await db()<[{ at: Date }]>`select clock_timestamp() as at`
+  const endedAt = performance.now()
+  let settling: Promise<unknown> = Promise.resolve()
+  await db().begin(async (tx) => {
+    await tx`select from tasks where name = 'counter' for update`
+    settling = settle(
+      db(),
+      executions.map((execution) => ({
+        execution,
+        outcome: execution.task.name === 'counter' ? success : failed,
+        endedAt,
+      })),
+    )
+    await statementsWaiting(1)
+    await tx`select pg_sleep(0.3)`
+  })
+  await settling
+  const rows = await db()<{ finished_at: Date }[]>`select finished_at from executions`
+  expect(rows).toHaveLength(2)
+  for (const { finished_at } of rows) expect(finished_at.getTime()).toBeGreaterThanOrEqual(ended.at.getTime())
+  const [retry] = await db()<[{ due_at: Date }]>`select due_at from task_state where status = 'queued'`
+  expect(retry.due_at.getTime()).toBeGreaterThanOrEqual(ended.at.getTime() + 100_000)
+})
+
+test('a retry that is due soon requests a tick', async () => {
+  const http = {
+    type: 'http',
+    params: { url: 'http://127.0.0.1:1/' },
+    max_attempts: 2,
+    retry_backoff_seconds: 1,
+  }
+  await insertTask({ ...http, schedule_type: 'once', interval_seconds: null, next_run_at: new Date() })
+  const executor = newExecutor()
+  const dueAts: number[] = []
+  executor.onDueSoon(60_000, (dueAt) => dueAts.push(dueAt))
+  for (const claim of (await tickOnly()).claims) await executor.execute(claim, 60_000)
+  expect(dueAts).toHaveLength(1)
+  expect(await db()`select attempt, status from task_state`).toEqual([{ attempt: 2, status: 'queued' }])
+})
+
 /** Starts `count` tasks' runs. Returns a settler that gathers endings for an hour, and waits for single endings. */
 async function gathering(count: number) {
   for (let number = 1; number <= count; number += 1)
@@ -96,7 +141,7 @@ async function gathering(count: number) {
   const held = heartbeat.hold(claim, () => {})
   const written = new Map(claim.executions.map(({ id }) => [id, Promise.withResolvers<void>()]))
   const settled = ({ execution: { id } }: Ending) => written.get(id)?.resolve()
-  const options = { sql: db(), smallSetsSql: db(), overdue: watch, gatherMs: 3_600_000 }
+  const options = { pools: new SetPools(db(), db()), overdue: watch, gatherMs: 3_600_000 }
   const settler = new Settler(options, { settled, over: () => {} })
   const item = { claim: held, at: 0, mayBeStarted: false, share: undefined, slotSince: 0, beganAt: 0 }
   const rest = { before: undefined, after: undefined, lateReason: null }
@@ -132,6 +177,7 @@ test('the first ending is written at once; later ones are gathered until one of 
 test.each([
   ['its task is due again soon', { next_run_at: new Date() }],
   ['it ends a manual run', { trigger: 'rerun' }],
+  ['it ends a second attempt', { attempt: 2 }],
 ])('an ending is urgent if %s', async (_why, given) => {
   using gathered = await gathering(2)
   gathered.end(0)

@@ -1,7 +1,7 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { memory } from '../../functions/program.ts'
-import { connect, type Database, db, limitsOf } from '../../shared/db.ts'
+import { connect, type Database, db, limitsOf, SetPools } from '../../shared/db.ts'
 import { loadClaim } from '../../shared/scheduling/claim/load-claim.ts'
 import { Overdue } from '../../shared/scheduling/health/overdue.ts'
 import { Executor } from '../../shared/scheduling/run/executor.ts'
@@ -217,7 +217,7 @@ test('large results are split across several statements, and all of them are wri
     const ended = (_: unknown, written: boolean) => {
       if (all.push(written) === count) resolve(all)
     }
-    const options = { sql: db(), smallSetsSql: db(), overdue: watch }
+    const options = { pools: new SetPools(db(), db()), overdue: watch }
     const settler = new Settler(options, { settled: ended, over: () => {} })
     const given = {
       claim: held,

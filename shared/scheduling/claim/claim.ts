@@ -10,8 +10,8 @@ export type Claim = {
   /** `performance.now()` just before the lease was requested. */
   since: number
   /**
-   * Whether no other worker can have the claim. True for a claim that stays within this process. A claim that is sent
-   * by an invocation may be delivered twice.
+   * True if no other worker can have the claim, because the claim stays within this process. A claim that is sent in an
+   * invocation may be delivered twice.
    */
   isExclusive: boolean
 }

@@ -1,6 +1,6 @@
 import { setImmediate, setTimeout as wait } from 'node:timers/promises'
 import { instantOn } from '../../clock.ts'
-import type { Database } from '../../db.ts'
+import { type Database, SetPools } from '../../db.ts'
 import { logger, logsInfo } from '../../logger.ts'
 import type { Outcome } from '../../runners/outcome.ts'
 import type { Claim, ClaimedExecution } from '../claim/claim.ts'
@@ -74,19 +74,20 @@ export class Executor {
       smallSetsSql = sql,
       overdue = new Overdue(leaseSeconds),
     } = options
+    const pools = new SetPools(sql, smallSetsSql)
     this.#options = options
     this.#overdue = overdue
     this.#slots = new Slots(options.maxRunning)
     this.#heartbeat = new Heartbeat(heartbeatSql, { leaseSeconds, overdue, givenUp: new GivenUp(sql) })
     this.#starter = new Starter(
-      { sql, smallSetsSql, slots: this.#slots },
+      { pools, slots: this.#slots },
       {
         started: (items) => void this.#settler.after(this.#runAll(items)),
         dropped: (item) => this.#leave(item),
       },
     )
     this.#settler = new Settler(
-      { sql, smallSetsSql, overdue },
+      { pools, overdue },
       {
         settled: (ending, isWritten) => this.#settled(ending, isWritten),
         over: (claim) => claim.over(),
@@ -221,11 +222,14 @@ export class Executor {
     this.#bytes -= bytes
     if (logsInfo && isWritten) report(item.execution, outcome, endedAt - item.beganAt)
     this.#done(item)
+    const retryIn = 'retryInSeconds' in outcome ? outcome.retryInSeconds : undefined
+    if (isWritten && retryIn !== undefined) this.#tellDueSoon(endedAt + retryIn * 1000)
   }
 
   #done(item: HeldExecution): void {
+    const { execution, claim } = item
     this.#leave(item)
-    this.#tellDueSoon(item)
+    if (execution.next_run_at) this.#tellDueSoon(instantOn(claim.clock, execution.next_run_at))
   }
 
   /** Removes an execution from its claim. Ends the claim if that was its last execution. */
@@ -243,15 +247,15 @@ export class Executor {
     else this.#settler.remove(claim)
   }
 
-  #tellDueSoon({ execution: { next_run_at }, claim: { clock } }: HeldExecution): void {
-    if (!this.#dueSoon || next_run_at === null) return
-    const dueAt = instantOn(clock, next_run_at)
+  #tellDueSoon(dueAt: number): void {
+    if (!this.#dueSoon) return
     if (dueAt - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.callback(dueAt)
   }
 
   /**
-   * Registers a callback that is called when a run has ended and its task is due again within `withinMs` milliseconds.
-   * `dueAt`: its due time on the monotonic clock. While the run was open, a tick may have passed the task over.
+   * Registers a callback that is called when a run has ended and its task, or its retry, is due within `withinMs`
+   * milliseconds. `dueAt` is that time on the monotonic clock. While the run was open, a tick may have passed the task
+   * over.
    */
   onDueSoon(withinMs: number, callback: (dueAt: number) => void): void {
     this.#dueSoon = { withinMs, callback }

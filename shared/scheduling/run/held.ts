@@ -15,7 +15,7 @@ export type HeldClaim = {
   readonly executionIds: number[]
   /** Converts the executions' times to this process's monotonic clock. */
   readonly clock: Clock
-  /** Whether no other worker can have the claim. */
+  /** True if no other worker can have the claim. */
   readonly isExclusive: boolean
   /** The time by which its runs must stop, because the invocation ends then. On the monotonic clock. */
   deadline: number

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { instantOn } from '../../clock.ts'
-import { type Database, isUnreachable, wasTooSlow } from '../../db.ts'
+import { type Database, isUnreachable, type SetPools, wasTooSlow } from '../../db.ts'
 import { messageOf } from '../../errors.ts'
 import { logger } from '../../logger.ts'
 import { failed } from '../../runners/outcome.ts'
@@ -17,8 +17,11 @@ const GATHER_MS = 100
 const ENOUGH = 20
 /** Even an urgent ending waits this many milliseconds for others that come at about the same time. */
 const TOGETHER_MS = 2
-/** An ending is urgent if its task's next occurrence or retry is due within this many milliseconds. */
-const SOON_MS = 150
+/**
+ * An ending is urgent if its task's next occurrence or retry is due within this many milliseconds. After gathering,
+ * there must still be time for an extra tick.
+ */
+const SOON_MS = 250
 const BATCH = 2000
 /** Maximum bytes of results in one statement. A larger result gets a statement of its own. */
 const BATCH_BYTES = 4 * 2 ** 20
@@ -46,9 +49,7 @@ type Listener = {
 }
 
 type Options = {
-  sql: Database
-  /** Connections for settlements of up to `SMALL_SET` endings. */
-  smallSetsSql: Database
+  pools: SetPools
   overdue: Overdue
   /** How long to gather endings, in milliseconds. Default: `GATHER_MS`. */
   gatherMs?: number
@@ -57,7 +58,7 @@ type Options = {
 /** Writes how executions ended, many in one statement, and removes claims that are done. */
 export class Settler {
   readonly #sql: Database
-  readonly #smallSetsSql: Database
+  readonly #pools: SetPools
   readonly #overdue: Overdue
   readonly #tell: Listener
   readonly #gatherMs: number
@@ -74,9 +75,9 @@ export class Settler {
   #blockers = 0
   #isFlushDue = false
 
-  constructor({ sql, smallSetsSql, overdue, gatherMs = GATHER_MS }: Options, tell: Listener) {
-    this.#sql = sql
-    this.#smallSetsSql = smallSetsSql
+  constructor({ pools, overdue, gatherMs = GATHER_MS }: Options, tell: Listener) {
+    this.#sql = pools.any
+    this.#pools = pools
     this.#overdue = overdue
     this.#tell = tell
     this.#gatherMs = gatherMs
@@ -181,7 +182,7 @@ export class Settler {
   async #write(endings: Ending[], doneClaims: HeldClaim[]): Promise<void> {
     const done = doneWith(endings, doneClaims)
     try {
-      const { ids, gone } = await settle(this.#sql, endings, done, this.#smallSetsSql)
+      const { ids, gone } = await settle(this.#sql, endings, done, this.#pools.for(endings.length))
       for (const { claim } of done) claim.gone ||= gone.has(claim.id)
       const missing: Ending[] = []
       for (const ending of endings) {
@@ -200,6 +201,7 @@ export class Settler {
   async #retry(endings: Ending[], doneClaims: HeldClaim[], error: unknown): Promise<void> {
     if (isUnreachable(error)) {
       this.#overdue.failed('settle', error)
+      this.#pools.failed()
       if (endings.length === 0) return
       await wait(RETRY_MS)
       for (const ending of endings.filter(isLost)) this.#tell.settled(ending, false)
@@ -231,8 +233,8 @@ export class Settler {
   }
 
   /**
-   * Handles endings that a statement didn't write. An earlier statement may have written them, if its response was
-   * lost.
+   * Handles endings that the last statement didn't write, perhaps because an earlier statement already had, but its
+   * response was lost.
    */
   async #explain(missing: Ending[]): Promise<void> {
     if (missing.length === 0) return
@@ -245,10 +247,12 @@ const isLost = ({ item }: Ending): boolean => item.claim.lost
 
 /**
  * Returns whether someone is waiting for an ending to be written: a person, the task's next occurrence or retry, or an
- * invocation, which must last until all of its executions are settled.
+ * invocation, which must last until all of its executions are settled. Further attempts don't gather either: if another
+ * task keeps killing the process, each loss of an unwritten ending would count toward its task's `crash_limit`.
  */
-function isAwaited({ execution: { trigger, next_run_at }, outcome, item: { claim } }: Ending): boolean {
-  if (trigger !== 'schedule' || !claim.isExclusive) return true
+function isAwaited({ execution, outcome, item: { claim } }: Ending): boolean {
+  const { trigger, attempt, next_run_at } = execution
+  if (trigger !== 'schedule' || attempt > 1 || !claim.isExclusive) return true
   if ('retryInSeconds' in outcome && (outcome.retryInSeconds ?? SOON_MS) * 1000 <= SOON_MS) return true
   return next_run_at !== null && instantOn(claim.clock, next_run_at) - performance.now() <= SOON_MS
 }

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { BatchSize } from '../../batch-size.ts'
-import { type Database, isUnreachable, SMALL_SET, wasTooSlow } from '../../db.ts'
+import { type Database, isUnreachable, type SetPools, wasTooSlow } from '../../db.ts'
 import { logger } from '../../logger.ts'
 import type { Held } from '../state/fence.ts'
 import { freeUnstarted } from '../state/free.ts'
@@ -47,16 +47,14 @@ type Listener = {
 const CLAIMS_PER_KEPT_SLOT = 16
 
 type Options = {
-  sql: Database
-  /** Connections for starts of up to `SMALL_SET` executions. */
-  smallSetsSql: Database
+  pools: SetPools
   slots: Slots
 }
 
 /** Starts claimed executions, each at its own due time, and never more at once than there are slots. */
 export class Starter {
   readonly #sql: Database
-  readonly #smallSetsSql: Database
+  readonly #pools: SetPools
   readonly #slots: Slots
   readonly #tell: Listener
   readonly #lead = new StartLead()
@@ -76,9 +74,9 @@ export class Starter {
   #isStopped = false
   #onFreed: () => void = () => {}
 
-  constructor({ sql, smallSetsSql, slots }: Options, tell: Listener) {
-    this.#sql = sql
-    this.#smallSetsSql = smallSetsSql
+  constructor({ pools, slots }: Options, tell: Listener) {
+    this.#sql = pools.any
+    this.#pools = pools
     this.#slots = slots
     this.#tell = tell
   }
@@ -195,14 +193,20 @@ export class Starter {
         this.#tell.dropped(item)
       }
     } catch (error) {
-      if (wasTooSlow(error)) this.#batch.tooSlow()
-      for (const item of held) item.mayBeStarted ||= item.claim.isExclusive && isUnreachable(error)
+      this.#noteFailure(held, error)
       logger.warn('executions could not be started', { count: held.length, error: error as Error })
       await wait(RETRY_MS)
       for (const item of batch) this.#slots.leave(item)
       if (this.#isStopped) this.#free(batch)
       else this.#enqueue(batch)
     }
+  }
+
+  #noteFailure(held: HeldExecution[], error: unknown): void {
+    if (wasTooSlow(error)) this.#batch.tooSlow()
+    if (!isUnreachable(error)) return
+    this.#pools.failed()
+    for (const item of held) item.mayBeStarted ||= item.claim.isExclusive
   }
 
   /** Writes the starts. Returns the executions that have started. The others have lost their claims. */
@@ -215,8 +219,7 @@ export class Starter {
       inMs: at - now,
       mayBeStarted,
     }))
-    const sql = starting.length <= SMALL_SET ? this.#smallSetsSql : this.#sql
-    const started = await start(sql, starting)
+    const started = await start(this.#pools.for(starting.length), starting)
     this.#lead.record(held.length, performance.now() - now)
     return started
   }

@@ -30,7 +30,7 @@ export type DueTask = {
   busy: BusyWindow | null
   /** Number of occurrences that may still run; null if there is no limit. */
   runsLeft: number | null
-  /** Whether no occurrence has run yet. */
+  /** True if no occurrence has run yet. */
   isFirst?: boolean
 }
 

@@ -61,7 +61,7 @@ export async function settle(
   const handed = byTask.filter(({ outcome }) => outcome.status === 'handed_back')
   const over = byTask.filter(({ outcome }) => outcome.status !== 'handed_back')
   if (handed.length === 0 && !over.some(takesMore)) {
-    const isSmall = over.length <= SMALL_SET && !over.some(mayPause)
+    const isSmall = Math.max(over.length, doneClaims.length) <= SMALL_SET && !over.some(mayPause)
     return await retryDeadlock(() => write(isSmall ? smallSetsSql : sql, over, new Map(), doneClaims))
   }
   return await retryDeadlock(() =>
@@ -199,7 +199,7 @@ const endedOrPaused = reusable((sql) => {
   const failuresNow = sql`s.consecutive_failures + 1`
   const isOverLimit = sql`${failuresNow} >= c.pause_at`
   return sql`
-    ${ended(sql)}, ${ranUntil(sql, sql`now() - coalesce(c.since_end_ms, 0) * interval '1 ms'`)},
+    ${ended(sql)}, ${ranUntil(sql, sql`statement_timestamp() - coalesce(c.since_end_ms, 0) * interval '1 ms'`)},
     consecutive_failures = case
       when c.outcome = 'success' then 0
       when c.pause_at is not null then ${failuresNow}
@@ -220,19 +220,22 @@ const endedRow = reusable(
  * checked, since this process's record may be incomplete. If another transaction has locked a claim, for example a
  * heartbeat or `recover`, the claim stays until a later settlement removes it or its lease expires.
  */
-const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): Fragment => sql`
+function removeDone(sql: Queryable, doneClaims: DoneClaim[], expected: number): Fragment {
+  const ids = doneClaims.map(({ id }) => id)
+  const isOneOf = ids.length > SMALL_SET ? nothing(sql) : sql`and c.id = any(${ids}::uuid[])`
+  return sql`
   , done as (
     select c.id, c.task_ids, d.ends
     from unnest(
-      ${doneClaims.map(({ id }) => id)}::uuid[], ${doneClaims.map(({ ends }) => ends)}::int[]
+      ${ids}::uuid[], ${doneClaims.map(({ ends }) => ends)}::int[]
     ) as d (id, ends)
-    join claims c on c.id = d.id and c.id = any(${doneClaims.map(({ id }) => id)}::uuid[])
+    join claims c on c.id = d.id ${isOneOf}
     for update of c skip locked
   ),
   gone as (
     delete from claims c
     using done d
-    where c.id = d.id and (
+    where c.id = d.id ${isOneOf} and (
       (coalesce(cardinality(d.task_ids) = d.ends, false) and (select count(*) from ended) = ${expected})
       or not exists (
         select from task_state s
@@ -242,10 +245,12 @@ const removeDone = (sql: Queryable, doneClaims: DoneClaim[], expected: number): 
     )
     returning c.id
   )`
+}
 
 /**
- * Returns how many milliseconds ago a run ended. The ending may be written later, but the next occurrence and retries
- * depend on when the run really ended. Rounded down, so that the recorded end is never earlier than the real one.
+ * Returns how many milliseconds ago a run ended. Its ending may be written later, but its task's next occurrence and
+ * its retry depend on when it ended. Rounded down, so that no run ends before it really did. Statements subtract this
+ * from `statement_timestamp()`, since their transaction may have begun earlier.
  */
 const sinceEndMs = ({ endedAt }: Settlement): number =>
   endedAt === undefined ? 0 : Math.floor(performance.now() - endedAt)

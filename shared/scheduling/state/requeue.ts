@@ -38,7 +38,8 @@ export async function requeue(tx: Queryable, again: Again[]): Promise<void> {
     update task_state s
     set status = 'queued', execution_id = nextval('execution_ids'), attempt = s.attempt + 1,
       failures = s.failures + o.failed, claim_id = null, started_at = null,
-      due_at = now() + make_interval(secs => o.in_seconds), unheld_due_at = now() + make_interval(secs => o.in_seconds)
+      due_at = statement_timestamp() + make_interval(secs => o.in_seconds),
+      unheld_due_at = statement_timestamp() + make_interval(secs => o.in_seconds)
     from unnest(
       ${again.map((it) => it.task_id)}::int[],
       ${again.map((it) => it.id)}::bigint[],
