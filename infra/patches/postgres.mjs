@@ -24,8 +24,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
  * Statements of a transaction whose connection has closed. Without this patch, they would be sent on the next
  * connection, outside of any transaction.
  *
- * The latest connection first. postgres.js takes the connection that has been idle longest, so a pool that once needed
- * nine connections uses all nine in turn, forever, and each server process has to load its caches and plans.
+ * `latest_first`. postgres.js takes the connection that has been idle longest, so a pool that once needed nine
+ * connections uses all nine in turn, forever, and each server process has to load its caches and plans. With this
+ * option, it takes the connection that was used last.
  */
 const silence = {
   'connection.js': [
@@ -204,9 +205,16 @@ const reset = {
 const latestFirst = {
   'index.js': [
     [
+      `    silence_timeout : o.silence_timeout,
+`,
+      `    silence_timeout : o.silence_timeout,
+    latest_first    : o.latest_first,
+`,
+    ],
+    [
       `      , open = Queue()
 `,
-      `      , open = Stack()
+      `      , open = options.latest_first ? Stack() : Queue()
 `,
     ],
     [
