@@ -63,7 +63,8 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
     }
   }
   const ticker = startTickTimer(tickOnce, settings.tickIntervalMs)
-  own.onDueSoon(settings.claimAheadMs, (dueAt) => ticker.nudge(dueAt))
+  const nudge = () => ticker.nudge()
+  own.onDueSoon(settings.claimAheadMs, nudge)
   // Ticks again once half of the slots are free. Otherwise a worker that has filled its slots would refill them only
   // once per tick interval, no matter how short the runs are.
   own.onFreed(() => {
@@ -89,7 +90,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       const work = run(claim).finally(() => handed.delete(work))
       handed.add(work)
     },
-    nudge: () => ticker.nudge(),
+    nudge,
   })
   return {
     async stop(graceSeconds, hurry) {

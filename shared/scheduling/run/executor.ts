@@ -65,7 +65,7 @@ export class Executor {
   readonly #accepted = new Map<string, Accepted>()
   #load = 0
   #bytes = 0
-  #dueSoon: { withinMs: number; callback: (dueAt: number) => void } | undefined
+  #dueSoon: { withinMs: number; callback: () => void } | undefined
 
   constructor(sql: Database, options: Options) {
     const {
@@ -249,15 +249,14 @@ export class Executor {
 
   #tellDueSoon(dueAt: number): void {
     if (!this.#dueSoon) return
-    if (dueAt - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.callback(dueAt)
+    if (dueAt - performance.now() <= this.#dueSoon.withinMs) this.#dueSoon.callback()
   }
 
   /**
    * Registers a callback that is called when a run has ended and its task, or its retry, is due within `withinMs`
-   * milliseconds. `dueAt` is that time on the monotonic clock. While the run was open, a tick may have passed the task
-   * over.
+   * milliseconds. While the run was open, a tick may have passed the task over.
    */
-  onDueSoon(withinMs: number, callback: (dueAt: number) => void): void {
+  onDueSoon(withinMs: number, callback: () => void): void {
     this.#dueSoon = { withinMs, callback }
   }
 

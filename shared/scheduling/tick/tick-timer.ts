@@ -1,11 +1,8 @@
 import { logger } from '../../logger.ts'
 
 export type TickTimer = {
-  /**
-   * Ticks early, but at most once per `NUDGE_MS`, however often it is called. Does nothing if the next regular tick can
-   * still claim what is due at `dueAt` (`performance.now()`). Default: it can't.
-   */
-  nudge(dueAt?: number): void
+  /** Ticks early, but at most once per `NUDGE_MS`, however often it is called. */
+  nudge(): void
   /** Ticks now, or as soon as the running tick has ended. */
   again(): void
   /** Starts no more ticks. Resolves when the running one has ended. */
@@ -13,9 +10,6 @@ export type TickTimer = {
 }
 
 const NUDGE_MS = 25
-
-/** A tick can claim an execution, and write its start in time, if it begins this many milliseconds before. */
-const IN_TIME_MS = 100
 
 /** While ticks keep failing, only one failure in this many is logged. */
 const LOG_EVERY = 30
@@ -53,16 +47,10 @@ export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number)
     start()
   }
   let nudged: NodeJS.Timeout | undefined
-  let nextAt = performance.now() + intervalMs
-  const timer = setInterval(() => {
-    nextAt = performance.now() + intervalMs
-    start()
-  }, intervalMs)
+  const timer = setInterval(start, intervalMs)
   setImmediate(start)
   return {
-    nudge(dueAt = Number.NEGATIVE_INFINITY) {
-      // A running tick may already have passed the execution's task over, and may take longer than the interval.
-      if (!running && nextAt + IN_TIME_MS <= dueAt) return
+    nudge() {
       nudged ??= setTimeout(() => {
         nudged = undefined
         again()
