@@ -148,12 +148,11 @@ const SETS = {
 }
 
 /**
- * For statements on sets of at most `SMALL_SET` rows. Planning such a statement takes as long as executing it, so the
+ * For statements on sets of at most `SMALL_SET` rows (set-pools.ts). Planning such a statement takes as long as executing it, so the
  * server plans it once per connection. The statement must find its rows with `= any(…)` on a key, so that no plan, not
  * even one for an empty table, can read a whole table.
  */
 const SMALL_SETS = { ...SETS, plan_cache_mode: 'force_generic_plan' }
-export const SMALL_SET = 50
 
 /**
  * Idle connections close after this many seconds. The scheduler's stay open for more than a minute, since bursts often
@@ -246,34 +245,6 @@ export const smallSetsDb = (): Database =>
   config().executeFunctionName
     ? schedulerDb()
     : poolOf('small', { max: SMALL_SET_CONNECTIONS, sets: 'small' })
-
-/** How long to avoid the pool for small sets after a failure, in milliseconds. */
-const AVOID_MS = 10_000
-
-/** Chooses a pool for statements on sets of rows. */
-export class SetPools {
-  readonly any: Database
-  readonly #small: Database
-  #avoidUntil = Number.NEGATIVE_INFINITY
-
-  constructor(any: Database, small: Database) {
-    this.any = any
-    this.#small = small
-  }
-
-  /** Returns the pool for a set of `count` rows. */
-  for(count: number): Database {
-    return count <= SMALL_SET && performance.now() >= this.#avoidUntil ? this.#small : this.any
-  }
-
-  /**
-   * Uses only the pool for any sets for a while. Its connections may still be open when the server, whose connections
-   * are all taken, rejects new ones.
-   */
-  failed(): void {
-    this.#avoidUntil = performance.now() + AVOID_MS
-  }
-}
 
 /**
  * Returns the heartbeat's own connection, so that a heartbeat never waits behind another statement. On Lambda and under

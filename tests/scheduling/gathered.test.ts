@@ -1,6 +1,6 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
-import { db, SetPools } from '../../shared/db.ts'
+import { db } from '../../shared/db.ts'
 import type { Claim, ClaimedExecution } from '../../shared/scheduling/claim/claim.ts'
 import { Overdue } from '../../shared/scheduling/health/overdue.ts'
 import { DueTimer } from '../../shared/scheduling/run/due-timer.ts'
@@ -8,6 +8,7 @@ import { GivenUp } from '../../shared/scheduling/run/given-up.ts'
 import { Heartbeat } from '../../shared/scheduling/run/heartbeat.ts'
 import { type Ending, Settler } from '../../shared/scheduling/run/settler.ts'
 import { settle } from '../../shared/scheduling/settle/settle.ts'
+import { SetPools } from '../../shared/set-pools.ts'
 import { emptyTables, insertTask, nowPlus, statementsWaiting } from '../setup/rows.ts'
 import { historyOf, newExecutor, startAll, tickOnly } from '../setup/scheduler.ts'
 import { startTarget } from '../setup/target.ts'
@@ -90,6 +91,7 @@ test('a run does not end earlier because the transaction that settles it has to 
   await insertTask({ name: 'counter', type: 'counter', next_run_at: new Date() })
   await insertTask({ name: 'retries', next_run_at: new Date() })
   const { executions } = await startedClaim()
+  await db()`update task_state set started_at = now() - interval '1 minute'`
   const failed = { status: 'failed', detail: 'no', retryable: true, retryInSeconds: 100 } as const
   const [ended] = await db()<[{ at: Date }]>`select clock_timestamp() as at`
   const endedAt = performance.now()
@@ -105,7 +107,6 @@ test('a run does not end earlier because the transaction that settles it has to 
       })),
     )
     await statementsWaiting(1)
-    await tx`select pg_sleep(0.3)`
   })
   await settling
   const rows = await db()<{ finished_at: Date }[]>`select finished_at from executions`

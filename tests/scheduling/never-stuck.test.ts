@@ -1,13 +1,14 @@
 import '../setup/doctor.ts'
 import { beforeEach, expect, test } from 'vitest'
 import { memory } from '../../functions/program.ts'
-import { connect, type Database, db, limitsOf, SetPools } from '../../shared/db.ts'
+import { connect, type Database, db, limitsOf } from '../../shared/db.ts'
 import { loadClaim } from '../../shared/scheduling/claim/load-claim.ts'
 import { Overdue } from '../../shared/scheduling/health/overdue.ts'
 import { Executor } from '../../shared/scheduling/run/executor.ts'
 import { GivenUp } from '../../shared/scheduling/run/given-up.ts'
 import { Heartbeat } from '../../shared/scheduling/run/heartbeat.ts'
 import { Settler } from '../../shared/scheduling/run/settler.ts'
+import { SetPools } from '../../shared/set-pools.ts'
 import { emptyTables, insertTask, nowPlus, statementsWaiting } from '../setup/rows.ts'
 import {
   expireLeases,

@@ -1,9 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { instantOn } from '../../clock.ts'
-import { type Database, isUnreachable, type SetPools, wasTooSlow } from '../../db.ts'
+import { isUnreachable, wasTooSlow } from '../../db.ts'
 import { messageOf } from '../../errors.ts'
 import { logger } from '../../logger.ts'
 import { failed } from '../../runners/outcome.ts'
+import type { SetPools } from '../../set-pools.ts'
 import type { ClaimedExecution } from '../claim/claim.ts'
 import type { Overdue } from '../health/overdue.ts'
 import { explain, reportDropped } from '../settle/dropped.ts'
@@ -22,6 +23,7 @@ const TOGETHER_MS = 2
  * there must still be time for an extra tick.
  */
 const SOON_MS = 250
+/** Maximum number of endings in one statement. */
 const BATCH = 2000
 /** Maximum bytes of results in one statement. A larger result gets a statement of its own. */
 const BATCH_BYTES = 4 * 2 ** 20
@@ -57,7 +59,6 @@ type Options = {
 
 /** Writes how executions ended, many in one statement, and removes claims that are done. */
 export class Settler {
-  readonly #sql: Database
   readonly #pools: SetPools
   readonly #overdue: Overdue
   readonly #tell: Listener
@@ -76,7 +77,6 @@ export class Settler {
   #isFlushDue = false
 
   constructor({ pools, overdue, gatherMs = GATHER_MS }: Options, tell: Listener) {
-    this.#sql = pools.any
     this.#pools = pools
     this.#overdue = overdue
     this.#tell = tell
@@ -113,7 +113,7 @@ export class Settler {
    */
   drop(execution: ClaimedExecution): void {
     if (this.#dropped.push(execution) > 1) return
-    setTimeout(() => void reportDropped(this.#sql, this.#dropped.splice(0)), DROPPED_MS)
+    setTimeout(() => void reportDropped(this.#pools.any, this.#dropped.splice(0)), DROPPED_MS)
   }
 
   /**
@@ -182,7 +182,7 @@ export class Settler {
   async #write(endings: Ending[], doneClaims: HeldClaim[]): Promise<void> {
     const done = doneWith(endings, doneClaims)
     try {
-      const { ids, gone } = await settle(this.#sql, endings, done, this.#pools.for(endings.length))
+      const { ids, gone } = await settle(this.#pools.any, endings, done, this.#pools)
       for (const { claim } of done) claim.gone ||= gone.has(claim.id)
       const missing: Ending[] = []
       for (const ending of endings) {
@@ -224,7 +224,7 @@ export class Settler {
     logger.error('execution could not be settled', { execution_id, task_id, error: error as Error })
     const outcome = failed(`its outcome could not be written: ${messageOf(error)}`, { retryable: false })
     const settled = await settle(
-      this.#sql,
+      this.#pools.any,
       [{ ...ending, outcome, entry: toLedgerEntry(outcome) }],
       [],
     ).catch(() => null)
@@ -238,7 +238,7 @@ export class Settler {
    */
   async #explain(missing: Ending[]): Promise<void> {
     if (missing.length === 0) return
-    const written = await explain(this.#sql, missing)
+    const written = await explain(this.#pools.any, missing)
     for (const ending of missing) this.#tell.settled(ending, written.has(ending.execution.id))
   }
 }

@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { BatchSize } from '../../batch-size.ts'
-import { type Database, isUnreachable, type SetPools, wasTooSlow } from '../../db.ts'
+import { isUnreachable, wasTooSlow } from '../../db.ts'
 import { logger } from '../../logger.ts'
+import type { SetPools } from '../../set-pools.ts'
 import type { Held } from '../state/fence.ts'
 import { freeUnstarted } from '../state/free.ts'
 import { start } from '../state/start.ts'
@@ -53,7 +54,6 @@ type Options = {
 
 /** Starts claimed executions, each at its own due time, and never more at once than there are slots. */
 export class Starter {
-  readonly #sql: Database
   readonly #pools: SetPools
   readonly #slots: Slots
   readonly #tell: Listener
@@ -75,7 +75,6 @@ export class Starter {
   #onFreed: () => void = () => {}
 
   constructor({ pools, slots }: Options, tell: Listener) {
-    this.#sql = pools.any
     this.#pools = pools
     this.#slots = slots
     this.#tell = tell
@@ -233,7 +232,7 @@ export class Starter {
     const held = items.filter(({ claim }) => !claim.lost)
     try {
       const executions = held.map(({ execution }) => execution)
-      if (held.length > 0) await freeUnstarted(this.#sql, executions)
+      if (held.length > 0) await freeUnstarted(this.#pools.any, executions)
       for (const item of items) this.#tell.dropped(item)
     } catch (error) {
       logger.warn('executions could not be freed', { count: held.length, error: error as Error })

@@ -1,14 +1,7 @@
-import {
-  type Database,
-  type Fragment,
-  type Queryable,
-  retryDeadlock,
-  reusable,
-  SMALL_SET,
-  sparse,
-} from '../../db.ts'
+import { type Database, type Fragment, type Queryable, retryDeadlock, reusable, sparse } from '../../db.ts'
 import type { Outcome, Result } from '../../runners/outcome.ts'
 import type { Runner } from '../../runners/runner.ts'
+import { type SetPools, SMALL_SET } from '../../set-pools.ts'
 import type { ClaimedExecution } from '../claim/claim.ts'
 import { ended, ranUntil } from '../state/end.ts'
 import { byKey, fenced, held } from '../state/fence.ts'
@@ -48,21 +41,22 @@ export type Settled = {
 
 /**
  * Writes how executions ended, fenced on their claims: ledger rows, retries, and the effects of the runners' `commit`
- * hooks, all in one transaction. Removes the `doneClaims` that have no open execution left. `smallSetsSql`: connections
- * for settlements that need only a single statement on a small set of rows.
+ * hooks, all in one transaction. Removes the `doneClaims` that have no open execution left. `pools` has
+ * faster connections for settlements that need only a single statement on a small set of rows. Default: uses `sql`.
  */
 export async function settle(
   sql: Database,
   settlements: Settlement[],
   doneClaims: DoneClaim[] = [],
-  smallSetsSql = sql,
+  pools?: SetPools,
 ): Promise<Settled> {
   const byTask = settlements.toSorted((a, b) => a.execution.task_id - b.execution.task_id)
   const handed = byTask.filter(({ outcome }) => outcome.status === 'handed_back')
   const over = byTask.filter(({ outcome }) => outcome.status !== 'handed_back')
   if (handed.length === 0 && !over.some(takesMore)) {
-    const isSmall = Math.max(over.length, doneClaims.length) <= SMALL_SET && !over.some(mayPause)
-    return await retryDeadlock(() => write(isSmall ? smallSetsSql : sql, over, new Map(), doneClaims))
+    const isPlain = pools && !over.some(mayPause)
+    const pool = isPlain ? pools.for(Math.max(over.length, doneClaims.length)) : sql
+    return await retryDeadlock(() => write(pool, over, new Map(), doneClaims))
   }
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {

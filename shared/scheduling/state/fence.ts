@@ -1,4 +1,5 @@
-import { type Fragment, type Queryable, SMALL_SET } from '../../db.ts'
+import type { Fragment, Queryable } from '../../db.ts'
+import { SMALL_SET } from '../../set-pools.ts'
 
 /** What a fenced write must name: an execution and its claim. */
 export type Held = { id: number; task_id: number; claim_id: string }

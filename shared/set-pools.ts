@@ -1,0 +1,32 @@
+import type { Database } from './db.ts'
+
+/** Maximum number of rows in a small set. */
+export const SMALL_SET = 50
+
+/** How long to avoid the pool for small sets after a failure, in milliseconds. */
+const AVOID_MS = 10_000
+
+/** Chooses a pool for statements on sets of rows. */
+export class SetPools {
+  readonly any: Database
+  readonly #small: Database
+  #avoidUntil = Number.NEGATIVE_INFINITY
+
+  constructor(any: Database, small: Database) {
+    this.any = any
+    this.#small = small
+  }
+
+  /** Returns the pool for a set of `count` rows. */
+  for(count: number): Database {
+    return count <= SMALL_SET && performance.now() >= this.#avoidUntil ? this.#small : this.any
+  }
+
+  /**
+   * Uses only the pool for any sets for a while. Its connections may still be open when the server, whose connections
+   * are all taken, rejects new ones.
+   */
+  failed(): void {
+    this.#avoidUntil = performance.now() + AVOID_MS
+  }
+}
