@@ -59,7 +59,7 @@ export async function readStatements(sql: Sql): Promise<number | null> {
   return row.statements
 }
 
-/** Returns the number of a database's commits. Sessions that are still open report theirs only once a second. */
+/** Returns the number of commits in a database. Sessions that are still open report theirs only once a second. */
 export async function readCommits(admin: Sql, database: string): Promise<number> {
   const [row] = await admin<[{ commits: string }?]>`
     select xact_commit::text as commits from pg_stat_database where datname = ${database}`

@@ -28,8 +28,8 @@ export const open: OpenSystem = async (settings): Promise<System> => {
         if (!stopped) process.stderr.write(`agenda: ${error.message}\n`)
       })
       agenda.define<Payload>(JOB, async ({ attrs }) => {
-        // nextRunAt is already the next run's due time. This run's due time was kept by the previous run or, for a
-        // job's first run, is in the data.
+        // nextRunAt is already the next run's due time. The previous run saved this run's due time in `due`; for a
+        // job's first run, it is in the data.
         const id = String(attrs._id)
         recorder.started(due.get(id) ?? attrs.data.dueMs)
         if (attrs.nextRunAt) due.set(id, attrs.nextRunAt.getTime())

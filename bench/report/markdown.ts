@@ -44,7 +44,7 @@ The systems \`floor\` and \`floor-open-index\` need \`pgbench\` on the path. On 
   more than half of that delay is spent waiting for a core. \`own CPU burst max\` is the maximum CPU time that the
   process's main thread used between two timers 5 ms apart. It shows how long the process's own work, including
   garbage collection, blocks the event loop, and may be up to 5 ms too high. This sampling costs about 25 ms of CPU
-  per second on this machine, which is a large part of the client CPU if a system runs few jobs per second.
+  per second on this machine, so the lateness rows, which compare the CPU time of few runs, leave it out.
 - No system writes logs. If a system doesn't finish in time, a note says how many runs it completed, and it isn't
   measured again.
 - \`ours\` keeps a row for every run, validates each run's params, enforces timeouts, retries failed runs, and supports

@@ -35,7 +35,7 @@ const idleBeside = (waiting: number, times: number): Case => ({
 const look = (trial: Trial, database: Database, times: number): Promise<number[]> =>
   withWorkers(trial, settingsOf(trial, database), 1, async ([worker]) => (await worker?.idle(times)) ?? [])
 
-/** Returns the statements and the bytes on the wire that a pass takes, without those of a process's startup. */
+/** Returns how many statements and bytes on the wire a pass takes, excluding those of a process's startup. */
 async function readWire(trial: Trial, database: Database, times: number): Promise<Values> {
   await countStatements(database)
   const proxy = await countBytes(database.url)

@@ -1,5 +1,5 @@
 import { runAt } from '../trial/run-at.ts'
-import { allSystems, bestSystems, type Case, eventLoopMetrics, type Metric, named, type Row } from './row.ts'
+import { allSystems, bestSystems, type Case, eventLoopMax, type Metric, named, type Row } from './row.ts'
 
 type Spread = { perSecond: number; seconds: number; leadMs: number }
 
@@ -40,11 +40,13 @@ const metrics: [Metric, ...Metric[]] = [
   { key: 'server_us', label: 'server CPU', unit: 'us/run', better: 'less' },
   { key: 'statements', label: 'statements', unit: '/run', better: 'less' },
   { key: 'wal_bytes', label: 'WAL', unit: 'B/run', better: 'less' },
-  ...eventLoopMetrics,
+  eventLoopMax,
   { key: 'foreign_share', label: 'unrelated CPU', unit: 'share', better: 'less' },
 ]
 
-/** At 50 a second, ten seconds would be 500 runs, and their CPU time mostly that of a process warming up. */
+/**
+ * At 50 runs per second, ten seconds would be only 500 runs, and most of the CPU time would be the process warming up.
+ */
 const rates = [50, 200, 1_000].map((perSecond) => ({
   perSecond,
   seconds: perSecond === 50 ? 30 : 10,

@@ -28,8 +28,8 @@ export async function seedTasks(sql: Database, seed: Seed): Promise<void> {
 }
 
 /**
- * How long ago tasks that recur every second were first due, in milliseconds. With the `fire_all` policy, only the
- * latest 100 missed occurrences run, and the rest become skipped rows. A task that was first due 35 s ago can fall
+ * For tasks that recur every second: how many milliseconds ago they were first due. With the `fire_all` policy, only
+ * the latest 100 missed occurrences run, and the rest become skipped rows. A task that was first due 35 s ago can fall
  * behind by another minute before occurrences are skipped.
  */
 export const ALWAYS_DUE_SINCE_MS = 35_000

@@ -3,7 +3,7 @@ export type Seed = {
   count: number
   firstMs: number
   stepMs: number
-  /** Whether jobs recur every second. A job whose first run was due long enough ago is then always due. */
+  /** Whether jobs recur every second. Such a job is always due if its first run was due long enough ago. */
   recurring: boolean
   /** Duration of a run in milliseconds. */
   holdMs: number

@@ -20,7 +20,7 @@ export type Crowd = {
 
 /** Number of probes. Unless the crowd is `knownOnly`, half of them are created after the crowd. */
 const PROBES = 20
-/** Seconds that the crowd gets to fill the slots before known probes are measured. */
+/** Seconds to let the crowd fill the slots before known probes are measured. */
 const FILLS_SECONDS = 5
 /** Seconds from the creation of the new probes until they are measured. */
 const NEW_SECONDS = 15
@@ -30,8 +30,9 @@ const MANUAL_EACH_MS = 5000
 type Beside = { sql: Sql; url: string; target: Target; fast: Target; crowd: Crowd; seconds: number }
 
 /**
- * Measures a system next to a crowd. Returns the shares of the probes' occurrences and of the manual runs that started
- * within a second, the crowd's successful runs per second, and the memory of the process.
+ * Measures how a system runs the probes while there is a crowd. Returns which share of the probes' occurrences and
+ * which share of the manual runs started within a second, the crowd's successful runs per second, and the memory of the
+ * process.
  */
 export async function besideCrowd(trial: Trial, crowd: Crowd, seconds = MEASURED_SECONDS): Promise<Outcome> {
   return await inDatabase(trial, async (database) => {

@@ -63,7 +63,7 @@ export class Worker {
     await this.#ended
   }
 
-  /** The cast holds because worker/main.ts returns the matching result for each call. */
+  /** The cast is safe because worker/main.ts returns the matching result for each call. */
   #call<Result>(request: Request, limitMs: number): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
       if (!this.#child.connected) return reject(new Error(`${request.call}: the worker has exited`))

@@ -37,7 +37,8 @@ export type Summary = {
   /**
    * `maxMs` is the longest delay of the event loop, whatever the cause. `ownMaxMs` is the maximum CPU time that the
    * loop's thread used between two timers 5 ms apart. It shows the delay that the thread's own work causes even on an
-   * idle machine, and may be up to 5 ms too high. The two maximums may come from different moments.
+   * idle machine, and may be up to 5 ms too high. 0 if it wasn't sampled. The two maximums may come from different
+   * moments.
    */
   eventLoop: { maxMs: number; ownMaxMs: number }
   rssBytes: number

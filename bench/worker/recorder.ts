@@ -7,7 +7,9 @@ import type { Summary } from './protocol.ts'
 /** Maximum number of lateness samples. Enough for every lateness row, without slowing down long rows. */
 const KEPT = 200_000
 
+/** Milliseconds between reports of the number of runs: usually, and while the cost of few runs is measured. */
 const PROGRESS_MS = 20
+const QUIET_PROGRESS_MS = 100
 
 /**
  * Milliseconds between readings of the thread's CPU time. The readings cost each system about 25 ms of CPU per second,
@@ -17,7 +19,7 @@ const SAMPLE_MS = 5
 
 /**
  * Records when runs start. Its own work is part of every system's measured cost: a few hundred nanoseconds per call of
- * `started`, plus the sampling.
+ * `started`, plus reports and the sampling.
  */
 export class Recorder {
   readonly #lateness: number[] = []
@@ -34,17 +36,22 @@ export class Recorder {
   #childrenUs = 0
   /** Whether to include the CPU time of child processes, such as pgbench. */
   withChildren = false
+  /**
+   * Whether to report seldom, and not to sample the CPU time. At 50 runs per second, the sampling alone would cost as
+   * much as the scheduler does, and a system that starts runs one by one would send more reports than one that starts
+   * them in batches.
+   */
+  isQuiet = false
 
   /**
-   * `tell` is called with the number of runs: 0 when the measurement begins, 1 at the first run, and then every 20 ms
-   * if the number has changed.
+   * `tell` is called with the number of runs: 0 when the measurement begins, 1 at the first run, and then regularly if
+   * the number has changed.
    */
   constructor(tell: (runs: number) => void) {
     this.#tell = tell
-    setInterval(() => this.#report(), PROGRESS_MS).unref()
   }
 
-  /** Records that a handler starts a run that was due at `dueMs`. */
+  /** Records that a handler has started a run that was due at `dueMs`. */
   started(dueMs: number): void {
     const now = nowMs()
     this.begin()
@@ -67,7 +74,8 @@ export class Recorder {
     this.#cpu = process.cpuUsage()
     this.#childrenUs = this.#children()
     this.#delay.enable()
-    this.#watchOwnCpu()
+    if (!this.isQuiet) this.#watchOwnCpu()
+    setInterval(() => this.#report(), this.isQuiet ? QUIET_PROGRESS_MS : PROGRESS_MS).unref()
     this.#tell(0)
   }
 
