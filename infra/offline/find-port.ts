@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 
 /**
  * Returns `port`, or a free port if `port` is 0. If this process can't listen on the port, throws an Error that names
- * host and port.
+ * the host and port.
  */
 export async function findPort(host: string, port: number): Promise<number> {
   const probe = createServer().listen(port, host)

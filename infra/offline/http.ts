@@ -18,9 +18,9 @@ type Toolkit = {
 
 /** Prevents responses from serverless-offline that neither API Gateway nor the container would send. */
 export function correctHttp(server: HapiServer): void {
-  // Without this, serverless-offline would let every website read from and write to this API: it reflects the origin of
-  // each request, allows credentials, and accepts every preflight. Handlers read the raw headers, so they still see the
-  // origin.
+  // Without this, serverless-offline would let every website read from and write to this API, because it reflects the
+  // origin of each request, allows credentials, and accepts every preflight. Handlers read the raw headers, so they
+  // still see the origin.
   server.ext('onRequest', (request, h) => {
     delete request.headers.origin
     return h.continue

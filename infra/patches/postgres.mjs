@@ -15,8 +15,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
  * response is pending is destroyed, and a query that finds no free connection within this time is rejected.
  *
  * Rows before an error. If a statement fails after some of its rows have arrived, for example because of a timeout,
- * postgres.js keeps counting: the next result on that connection begins with as many holes, so a row that exists seems
- * to be missing. Open upstream: https://github.com/porsager/postgres/issues/1119 and 1181.
+ * postgres.js keeps counting: the next result on that connection begins with a hole for each of these rows, so a row that exists seems to be missing. Open upstream: https://github.com/porsager/postgres/issues/1119 and 1181.
  *
  * The end of a pool. If a connection closes while a statement is in flight, postgres.js rejects that statement but goes
  * on waiting for it, so `end()` hangs until its timeout.

@@ -84,9 +84,9 @@ export async function startPostgres(
 }
 
 /**
- * Starts the server, or joins it. Two processes may get here at once, or while a server is starting, recovering or
- * shutting down. PostgreSQL's own lock decides which process starts the server. All processes, including that one, then
- * join the server in the same way.
+ * Starts the server, or joins it. Several processes may call this at once, and the server may be starting, recovering
+ * or shutting down. PostgreSQL's own lock decides which process starts the server. All processes, including that one,
+ * then join the server in the same way.
  */
 async function enter(cluster: Cluster, pgCtl: string, start: { flags: string; port?: number }) {
   const deadline = performance.now() + patienceMs

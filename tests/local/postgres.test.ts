@@ -130,7 +130,7 @@ test('starts after a crash even if another process now has the PID in the lock f
   await stop()
   const data = join(home, 'data')
   const { uid, gid } = await stat(data)
-  // PostgreSQL ignores processes of other users, so the stranger runs as PostgreSQL's user.
+  // PostgreSQL ignores processes of other users, so this other process runs as PostgreSQL's user.
   const stranger = spawn('/bin/sh', ['-c', 'echo up; read _'], { cwd: '/', ...(isRoot && { uid, gid }) })
   onTestFinished(() => {
     stranger.kill()

@@ -188,7 +188,7 @@ test('ids continue after the largest id ever used', async () => {
   expect(next).toBe(last + 1)
 })
 
-test('the first execution in an empty database gets the id 1', async () => {
+test('the first execution in an empty database gets id 1', async () => {
   await migrate(sql)
   const [{ next }] = await sql<[{ next: number }]>`select nextval('execution_ids')::int as next`
   expect(next).toBe(1)

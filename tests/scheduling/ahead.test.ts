@@ -95,7 +95,7 @@ test('a shutdown immediately frees executions that are not due yet', async () =>
   ])
 })
 
-test('the due timer releases items in due order, and items due at the same time together', async () => {
+test('the due timer releases items in order of due time, and those due at the same time together', async () => {
   const since = performance.now()
   const released: { id: number; after: number }[][] = []
   const { promise: all, resolve } = Promise.withResolvers<void>()
@@ -111,7 +111,7 @@ test('the due timer releases items in due order, and items due at the same time 
     expect(after).toBeGreaterThanOrEqual([60, 0, 120, 0][id - 1] ?? 0)
 })
 
-test('a `once` task paused after it was claimed ahead runs when resumed', async () => {
+test('a `once` task that was paused after being claimed ahead runs when it is resumed', async () => {
   await insertDueIn(300, { schedule_type: 'once', interval_seconds: null })
   const claim = await claimAhead(1000)
   await pauseTasks(db(), [1], { until: null, reason: null })

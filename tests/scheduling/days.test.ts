@@ -12,8 +12,8 @@ const DAY = 1440 * MINUTE
 type Change = { zone: string; day: string; expected: Record<string, number> }
 
 /**
- * Expected number of runs in the three days around each clock change. A fixed time runs once a day. An expression whose
- * hour is `*` runs all day long, and the day of the change has 23, 23.5, 24.5 or 25 hours.
+ * Expected number of runs in the three days around each clock change. A task with a fixed time runs once a day. An
+ * expression whose hour is `*` runs all day long, and the day of the change has 23, 23.5, 24.5 or 25 hours.
  */
 const changes: Change[] = [
   {

@@ -24,7 +24,9 @@ async function startedClaim(aheadMs = 0): Promise<Claim> {
   return claim
 }
 
-/** Starts the only task's run a minute ago. The task's next occurrence became due a second ago. */
+/**
+ * Starts the only task's run, and moves its start back by a minute. The task's next occurrence became due a second ago.
+ */
 async function startedAMinuteAgo(given: object = {}): Promise<ClaimedExecution> {
   await insertTask({ next_run_at: new Date(), ...given })
   const [execution] = (await startedClaim()).executions
@@ -87,7 +89,7 @@ test('the backoff before a retry counts from the end of the failed run', async (
   expect(retry?.backoff).toBeCloseTo(100, 1)
 })
 
-test('a run does not end earlier because the transaction that settles it has to wait', async () => {
+test('the recorded end of a run is never too early, even if the transaction that settles it has to wait', async () => {
   await insertTask({ name: 'counter', type: 'counter', next_run_at: new Date() })
   await insertTask({ name: 'retries', next_run_at: new Date() })
   const { executions } = await startedClaim()
@@ -134,7 +136,7 @@ test('a retry that is due soon requests a tick', async () => {
   expect(await db()`select attempt, status from task_state`).toEqual([{ attempt: 2, status: 'queued' }])
 })
 
-/** Starts `count` tasks' runs. Returns a settler that gathers endings for an hour, and waits for single endings. */
+/** Starts `count` tasks' runs. Returns a settler that gathers endings for an hour, and can wait for a single one. */
 async function gathering(count: number) {
   for (let number = 1; number <= count; number += 1)
     await insertTask({ name: `task ${number}`, next_run_at: new Date() })

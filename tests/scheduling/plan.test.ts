@@ -211,7 +211,7 @@ test('a schedule ends after an occurrence at end_at', () => {
   })
 })
 
-test('records occurrences more than misfire_grace_seconds late as ended if end_at has passed', () => {
+test('records occurrences that are more than misfire_grace_seconds late as ended if end_at has passed', () => {
   const due = task('10:00:00', { fields: { end_at: at('10:01:00') } })
   expect(planned(due, '11:00:00')).toEqual({ run: null, skips: ['ended 10:00:00-10:01:00 x2'], next: null })
 })

@@ -10,7 +10,7 @@ beforeEach(emptyTables)
 const pause = () => pauseTasks(db(), [1], { until: null, reason: null })
 const statuses = async () => (await historyOf(1)).map(({ status, attempt }) => `${attempt} ${status}`)
 
-test('a `once` task paused during its backoff makes its next attempt when resumed', async () => {
+test('a `once` task that was paused during its backoff makes its next attempt when it is resumed', async () => {
   await insertTask({
     type: 'http',
     schedule_type: 'once',

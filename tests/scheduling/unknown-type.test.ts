@@ -37,7 +37,7 @@ test('does not run a queued execution of an unknown type', async () => {
   expect(await historyOf(id)).toMatchObject([{ status: 'queued', attempt: 2 }])
 })
 
-test('warns at most once a minute that a task which is more than misfire_grace_seconds late does not run', () => {
+test('warns at most once a minute that tasks more than misfire_grace_seconds late do not run', () => {
   vi.useFakeTimers({ now: 0, toFake: ['performance'] })
   const warnings = vi.spyOn(logger, 'warn')
   const unknownTypes = new UnknownTypes()

@@ -13,7 +13,7 @@ test('a start is written ahead of its due time by the duration of the slowest re
   expect(lead.before(0)).toBeCloseTo(4)
 })
 
-test('a batch of many starts is written earlier, but does not make a later single start earlier', () => {
+test('a large batch of starts is written early, but a single start after it is not', () => {
   const lead = new StartLead()
   for (let quick = 0; quick < 500; quick += 1) lead.record(1, 2)
   expect(lead.before(10_000)).toBeCloseTo(304)

@@ -28,7 +28,7 @@ export async function claimQueued(
   return await claimWhere(sql, memory, options, due)
 }
 
-/** Number of the latest queued executions that are considered for kept slots. Older executions have had their turn. */
+/** How many of the latest queued executions are considered for kept slots. Older executions have had their turn. */
 const LATEST = 1000
 
 /** Claims manual runs among the latest queued executions, so that they don't wait behind a backlog. */

@@ -40,7 +40,7 @@ const DUE = {
   last: epochMs('scheduled_for'),
 }
 
-/** Number of the latest due tasks that are searched for quick and new tasks. */
+/** How many of the latest due tasks are searched for quick and new tasks. */
 const LATEST = 1000
 
 /**
@@ -95,7 +95,7 @@ const quick = (tx: Queryable, options: DueOptions) => tx`
   order by next_run_at desc, task_id desc
   limit ${options.limit}`
 
-/** Alternates between both halves. Planning may run out of time, and each half should get its share of the time. */
+/** Alternates between the two halves. Planning may run out of time, and each half should get its share of the time. */
 function alternately<T>(some: T[], others: T[]): T[] {
   return some.flatMap((it, index) => [it, ...others.slice(index, index + 1)])
 }

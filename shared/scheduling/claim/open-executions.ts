@@ -45,8 +45,8 @@ export async function openExecutions(
 }
 
 /**
- * Moves every cursor, opens an execution where the plan has a run, and inserts the claims that hold them, all in one
- * statement.
+ * Moves every cursor, opens an execution for each plan that has a run, and inserts the claims that hold these
+ * executions, all in one statement.
  */
 async function open(
   tx: Queryable,

@@ -156,8 +156,8 @@ function missedBy(task: PausedTask): Missed {
 }
 
 /**
- * Returns when the next run of a task with a fixed delay is due. The delay is measured from the end of the last run, which
- * the cursor may not reflect yet.
+ * Returns when the next run of a task with a fixed delay is due. The delay is measured from the end of the last run,
+ * which the cursor may not reflect yet.
  */
 function delayedUntil(schedule: Schedule, busyUntil: Date | null): Date | null {
   const isDelayed = schedule.kind === 'interval' && schedule.mode === 'fixed_delay'

@@ -2,7 +2,7 @@ import { FairHalf } from '../../fair-half.ts'
 import type { HeldExecution } from './held.ts'
 
 /**
- * Number of the latest first attempts that are considered for kept slots. They are checked after each run, so this must
+ * How many first attempts, latest first, are considered for kept slots. They are checked after each run, so this must
  * be cheap.
  */
 const CONSIDERED = 200

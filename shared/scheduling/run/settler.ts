@@ -19,8 +19,8 @@ const ENOUGH = 20
 /** Even an urgent ending waits this many milliseconds for others that come at about the same time. */
 const TOGETHER_MS = 2
 /**
- * An ending is urgent if its task's next occurrence or retry is due within this many milliseconds. After gathering,
- * there must still be time for an extra tick.
+ * An ending is urgent if its task's next occurrence or retry is due within this many milliseconds. Gathering it would
+ * leave too little time for an extra tick.
  */
 const SOON_MS = 250
 /** Maximum number of endings in one statement. */
@@ -247,8 +247,9 @@ const isLost = ({ item }: Ending): boolean => item.claim.lost
 
 /**
  * Returns whether someone is waiting for an ending to be written: a person, the task's next occurrence or retry, or an
- * invocation, which must last until all of its executions are settled. Further attempts don't gather either: if another
- * task keeps killing the process, each loss of an unwritten ending would count toward its task's `crash_limit`.
+ * invocation, which must last until all of its executions are settled. Endings of second and later attempts aren't
+ * gathered either: if another task keeps killing the process, each unwritten ending that is lost would count toward the
+ * `crash_limit` of its own task.
  */
 function isAwaited({ execution, outcome, item: { claim } }: Ending): boolean {
   const { trigger, attempt, next_run_at } = execution

@@ -5,7 +5,7 @@ export const OVERLAP_POLICIES = ['skip', 'queue'] as const
 export const MISFIRE_POLICIES = ['fire_once', 'skip', 'fire_all'] as const
 export const SKIP_REASONS = ['overlap', 'misfire', 'paused', 'ended'] as const
 
-/** Maximum number of occurrences in a backlog that run with `fire_all`: the latest ones. */
+/** Maximum number of occurrences that `fire_all` runs from a backlog: the latest ones. */
 const FIRE_ALL_LIMIT = 100
 
 type Policies = {

@@ -204,7 +204,8 @@ function unbounded(schedule: Exclude<Rule, { kind: 'once' }>, anchor: Date, afte
 
 /**
  * Returns the milliseconds by which each occurrence of a task is delayed. The delay is derived from a hash of the name,
- * so it is always the same. Tasks with the same schedule spread over `jitterSeconds` instead of starting together.
+ * so it is always the same. It spreads tasks with the same schedule over `jitterSeconds`, so that they do not all start
+ * at once.
  */
 export function jitterMs(name: string, jitterSeconds: number): number {
   if (jitterSeconds === 0) return 0

@@ -19,7 +19,10 @@ export type Settlement = {
   entry?: LedgerEntry
   /** Why it began late. Default: it was on time. */
   lateReason?: LateReason | null
-  /** Milliseconds from the database's `started_at` to when the run actually began, if a second or more. Default: 0. */
+  /**
+   * Milliseconds from the database's `started_at` to when the run actually began, if that is a second or more. Default:
+   * 0.
+   */
   sinceStartMs?: number
   /** When the run ended, on this process's monotonic clock (`performance.now()`). Default: now. */
   endedAt?: number

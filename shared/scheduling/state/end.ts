@@ -1,6 +1,9 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
-/** Returns the SET clause that ends an execution. The statement that uses it must also copy the execution into the ledger. */
+/**
+ * Returns the SET clause that ends an execution. The statement that uses it must also copy the execution into the
+ * ledger.
+ */
 export const ended = (sql: Queryable): Fragment => sql`status = null, unheld_due_at = null`
 
 /**

@@ -2,8 +2,8 @@ import type { Fragment, Queryable } from '../../db.ts'
 
 /**
  * Returns the SET clause that opens a scheduled occurrence where `p.opens` is true; other rows keep their values. `p`
- * has the occurrence (`run` and `due`, in milliseconds since 1970), the index of its claim, whether that claim `starts`
- * it, and `at`, the time of that start.
+ * contains the occurrence (`run` and `due`, in milliseconds since 1970), the index of its claim, a flag `starts` that
+ * says whether the claim also starts it, and `at`, the start time.
  */
 export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment => sql`
   runs = s.runs + p.opens::int,

@@ -1,8 +1,8 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
 /**
- * Returns the SET clause that makes a task pause itself if `when` is true. If a person has already paused the task, their
- * reason is kept, but the pause no longer ends by itself.
+ * Returns the SET clause that makes a task pause itself if `when` is true. If a person has already paused the task,
+ * their reason is kept, but the pause no longer ends by itself.
  */
 export const pausedItself = (sql: Queryable, when: Fragment, reason: Fragment): Fragment => sql`
   paused_until = case when ${when} then null else s.paused_until end,

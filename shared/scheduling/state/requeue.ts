@@ -11,8 +11,9 @@ export const mayGoOn = (sql: Queryable): Fragment => sql`
 export const PAUSED = 'the task was paused'
 
 /**
- * Queues the next attempts of `once` tasks that are being resumed, if the pause cut their only occurrence short,
- * between two attempts or after a loss. Nothing else would bring that occurrence back. The rows must be locked.
+ * Queues the next attempts of `once` tasks that are being resumed, if the pause came while their only occurrence was
+ * waiting for a retry, or after its execution was lost. Nothing else would bring that occurrence back. The rows must be
+ * locked.
  */
 export async function requeueCutShort(tx: Queryable, taskIds: number[]): Promise<void> {
   await tx`

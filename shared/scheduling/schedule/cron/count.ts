@@ -2,7 +2,7 @@ import { type Cron, isMadeUp } from './cron.ts'
 import { countWalls } from './cron-calendar.ts'
 import { stretchesOf } from './zone.ts'
 
-/** Runs that can be accessed by index, oldest first, without being listed. */
+/** Gives access to runs by index, oldest first, without computing all of them. */
 export type Runs = {
   count: number
   /** Returns the time of a run, in milliseconds since 1970; index 0 is the oldest. */

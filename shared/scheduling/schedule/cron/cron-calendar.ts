@@ -114,7 +114,7 @@ function daysOf(calendar: Calendar, year: number, month: number, first: number):
   return days
 }
 
-/** Returns whether a date matches: both the lists of values, combined as in cron-parser, and `matchesDay`. */
+/** Returns whether a date matches both the lists of values, combined as in cron-parser, and `matchesDay`. */
 function matches({ fields: { dayOfMonth, dayOfWeek }, matchesDay }: Calendar, date: MonthDay): boolean {
   const inMonth = has(dayOfMonth.values, date.day)
   const inWeek = has(dayOfWeek.values, date.weekday)
