@@ -45,7 +45,9 @@ export function connectTo(baseUrl: string, apiKey: string | undefined): Api {
       for (let next: string | undefined = path; next !== undefined; ) {
         const response = await send('GET', next)
         rows.push(...(await readJson<T[]>(response, base)))
-        next = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1]
+        const link = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1]
+        // Behind a proxy, the link starts with the public URL, which may differ from `base`.
+        next = link && path.replace(/\?.*/, '') + new URL(link, base).search
       }
       return rows
     },

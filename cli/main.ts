@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { ApiError, connectTo, Unreachable } from './api.ts'
 import { addExecutionCommands } from './executions.ts'
+import { addKeyCommands } from './keys.ts'
 import type { Session } from './options.ts'
 import { outputTo } from './output.ts'
 import { addPreviewCommand } from './preview.ts'
@@ -29,7 +30,8 @@ function buildProgram(): Command {
     api: connectTo(apiUrl(program), process.env.API_KEY),
     output: outputTo((text) => process.stdout.write(text), program.opts().json === true),
   })
-  for (const add of [addTaskCommands, addExecutionCommands, addPreviewCommand]) add(program, session)
+  for (const add of [addTaskCommands, addExecutionCommands, addPreviewCommand, addKeyCommands])
+    add(program, session)
   return program
 }
 

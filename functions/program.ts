@@ -95,6 +95,9 @@ export function watch(): Overdue {
   return ownWatch
 }
 
+/** Returns whether a key from the environment can manage keys, so that the table needs no admin. */
+export const hasConfiguredAdmin = (): boolean => config().keys.some(({ scope }) => scope === 'admin')
+
 /** Marks this process as not ready, because it is about to stop and new requests should go elsewhere. */
 export function startDraining(): void {
   draining = true

@@ -1,5 +1,10 @@
+import { isIP } from 'node:net'
 import * as z from 'zod'
+import { type ConfiguredKey, isWeak, keyList, singleKey } from './configured-keys.ts'
+import { isLoopback } from './listen-host.ts'
 import { nearest } from './nearest.ts'
+import { SCOPES, type Scope } from './scope.ts'
+import { isSecureUrl } from './secure-url.ts'
 
 const flag = z
   .string()
@@ -10,6 +15,52 @@ const flag = z
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+
+/** A list, separated by commas. */
+const listOf = (item: z.ZodType<string, string>) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(item))
+
+const origin = z
+  .string()
+  .refine((text) => URL.parse(text)?.origin === text, 'must be an origin, such as https://example.org')
+
+const PROXY_NETWORKS = ['loopback', 'linklocal', 'uniquelocal']
+
+const proxyAddress = z.string().refine((text) => {
+  const [address = '', bits, ...rest] = text.split('/')
+  if (PROXY_NETWORKS.includes(text)) return true
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
+  return (
+    rest.length === 0 && most >= 0 && (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most))
+  )
+}, 'must be a number of proxies, or a list of addresses and networks such as 10.0.0.0/8')
+
+/** No `HS…`: whoever knows a shared secret can sign tokens as well as verify them. */
+const ALGORITHMS = [
+  ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
+  ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
+]
+
+/** Parses `admin=platform-team,read=*`. Returns the scope of each value. */
+const scopeOfValue = z.string().transform((text, context): Record<string, Scope> => {
+  const pairs = text.split(',').map((pair): [value: string, scope: string] => {
+    const at = pair.indexOf('=')
+    return [pair.slice(at + 1).trim(), pair.slice(0, Math.max(at, 0)).trim()]
+  })
+  const isPair = (pair: [string, string]): pair is [string, Scope] =>
+    pair[0] !== '' && (SCOPES as readonly string[]).includes(pair[1])
+  const scopes = pairs.filter(isPair)
+  const values = new Set(pairs.map(([value]) => value))
+  if (scopes.length < pairs.length) {
+    context.addIssue(`must be scope=value,scope=value,…, where each scope is one of ${SCOPES.join(', ')}`)
+  } else if (values.size < pairs.length) {
+    context.addIssue('must name each value only once, since each scope includes those before it')
+  }
+  return Object.fromEntries(scopes)
+})
 
 type Setting = { schema: z.ZodType; about: string; isSecret?: true }
 
@@ -29,20 +80,79 @@ export const SETTINGS = {
   HOST: {
     schema: z.string().optional(),
     about:
-      'Address to listen on. If unset, 0.0.0.0. Without API_KEY, this setting is ignored, and the API listens only on 127.0.0.1.',
+      'Address to listen on. If unset, 0.0.0.0; with a weak key, 127.0.0.1. Without any key, this setting is ignored, and the API listens only on 127.0.0.1.',
   },
   PORT: { schema: whole(0, 65_535).default(8000), about: 'Port of the API. 0 picks any free port.' },
   API_KEY: {
-    schema: z
-      .string()
-      .regex(
-        /^[!-~]([ -~]*[!-~])?$/,
-        'must be printable ASCII without leading or trailing spaces, because it is sent in a header',
-      )
-      .optional(),
+    schema: singleKey.optional(),
     isSecret: true,
     about:
-      'If set, every route except /, /healthz, /readyz, /docs and /openapi.json requires it in the header x-api-key.',
+      'If set, every route except /, /healthz, /readyz, /docs and /openapi.json requires a key, in the header x-api-key or as a bearer token. This key has the scope admin. A key is weak if it is changeme or has fewer than 16 characters.',
+  },
+  API_KEYS: {
+    schema: keyList.optional(),
+    isSecret: true,
+    about:
+      'More keys, as name:scope:key, separated by commas. Scopes: read, run, write, admin; each includes those before it.',
+  },
+  ALLOW_WEAK_KEY: {
+    schema: flag.default(false),
+    about:
+      'Whether a weak key may protect an API that other machines can reach. If false, a weak key with such a HOST is an error at startup.',
+  },
+  PUBLIC_URL: {
+    schema: webUrl.optional(),
+    about:
+      'URL at which clients reach the API, if it is behind a proxy. It may have a path. Links in responses start with it, and pages from other origins may not change anything.',
+  },
+  TRUST_PROXY: {
+    schema: z.union([whole(0, 10), listOf(proxyAddress)]).default(0),
+    about:
+      'Which proxies may say who the client is, in X-Forwarded-For: how many there are in front of the container, or a list of their addresses and networks (also loopback, linklocal, uniquelocal).',
+  },
+  ALLOWED_HOSTS: {
+    schema: listOf(z.string().toLowerCase()).default([]),
+    about:
+      "Host names, separated by commas, under which an API without keys may be called, besides this machine's own names and addresses. Protects against DNS rebinding.",
+  },
+  CORS_ORIGINS: {
+    schema: listOf(origin).default([]),
+    about: 'Origins of other web pages that may call the API, separated by commas. If unset, none.',
+  },
+  RATE_LIMIT_PER_MINUTE: {
+    schema: whole(1, 1_000_000).optional(),
+    about: 'Maximum number of requests per minute, per key and process. If unset, there is no limit.',
+  },
+  MAX_CONCURRENT_REQUESTS: {
+    schema: whole(1, 100_000).default(256),
+    about: 'Maximum number of requests that one key may have in progress at once, per process.',
+  },
+  OIDC_ISSUER: {
+    schema: z
+      .string()
+      .refine(isSecureUrl, 'must be an https URL, or an http URL of this machine')
+      .refine((url) => !/[?#]/.test(url), 'must not have a query or a fragment')
+      .optional(),
+    about:
+      'The OpenID Connect issuer whose access tokens are accepted, exactly as in their claim iss. If unset, only API keys are accepted. See docs/access.md.',
+  },
+  OIDC_AUDIENCE: {
+    schema: z.string().optional(),
+    about: 'The audience of the access tokens: their claim aud. Required with OIDC_ISSUER.',
+  },
+  OIDC_SCOPES: {
+    schema: scopeOfValue.optional(),
+    about:
+      'The scope that each value of the claim gives, as in admin=platform-team,write=developers,read=*. The value * stands for every valid token. Of several scopes, the highest counts. Required with OIDC_ISSUER.',
+  },
+  OIDC_SCOPE_CLAIM: {
+    schema: z.string().default('scope'),
+    about:
+      'The claim that OIDC_SCOPES refers to: words separated by spaces, or a list. The names of nested claims are joined by dots, as in realm_access.roles.',
+  },
+  OIDC_ALGORITHM: {
+    schema: z.enum(ALGORITHMS).default('RS256'),
+    about: `The algorithm that the access tokens must be signed with: ${ALGORITHMS.join(', ')}.`,
   },
   SCHEDULER_ENABLE: {
     schema: flag.default(true),
@@ -133,9 +243,6 @@ export function misspelledSettings(
     })
 }
 
-/** Without an API key, anyone who can reach the port could create tasks, so only this machine may reach it. */
-const LOOPBACK = '127.0.0.1'
-
 export type Config = ReturnType<typeof readConfig>
 
 let current: Config | undefined
@@ -169,12 +276,29 @@ export function readConfig(env: Record<string, string | undefined>) {
       `invalid configuration: CLAIM_AHEAD_MS: must be less than LEASE_SECONDS (got ${claimAheadMs} ms)`,
     )
   }
+  const keys = [
+    ...(values.API_KEY === undefined
+      ? []
+      : [{ name: 'API_KEY', scope: 'admin' as const, key: values.API_KEY }]),
+    ...(values.API_KEYS ?? []),
+  ]
+  // Lambda's runtime sets this variable. Functions don't listen, but everyone can reach their API.
+  const exposed = env.AWS_LAMBDA_RUNTIME_API !== undefined || (values.HOST && !isLoopback(values.HOST))
+  if (exposed && !values.ALLOW_WEAK_KEY) refuseWeak(keys)
   return Object.freeze({
     databaseUrl: values.DATABASE_URL,
     databasePoolSize: values.DATABASE_POOL_SIZE,
-    host: values.API_KEY ? (values.HOST ?? '0.0.0.0') : LOOPBACK,
+    host: values.HOST,
     port: values.PORT,
-    apiKey: values.API_KEY,
+    keys,
+    oidc: readOidc(values),
+    allowWeakKey: values.ALLOW_WEAK_KEY,
+    publicUrl: values.PUBLIC_URL?.replace(/\/+$/, ''),
+    trustProxy: values.TRUST_PROXY,
+    allowedHosts: values.ALLOWED_HOSTS,
+    corsOrigins: values.CORS_ORIGINS,
+    rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
+    maxConcurrentRequests: values.MAX_CONCURRENT_REQUESTS,
     schedulerEnabled: values.SCHEDULER_ENABLE,
     tickIntervalMs: values.TICK_INTERVAL_MS,
     claimAheadMs,
@@ -189,4 +313,26 @@ export function readConfig(env: Record<string, string | undefined>) {
     logJson: values.LOG_JSON,
     sqlEcho: values.SQL_ECHO,
   })
+}
+
+function refuseWeak(keys: ConfiguredKey[]): void {
+  const weak = keys.filter(isWeak).map(({ name }) => name)
+  if (weak.length === 0) return
+  throw new Error(
+    `invalid configuration: weak key: ${weak.join(', ')}; other machines can reach this API, so use at least 16 random characters (openssl rand -hex 24), or set ALLOW_WEAK_KEY=true`,
+  )
+}
+
+/** Returns the settings of the OpenID Connect issuer, or undefined if there is none. Throws if only some are set. */
+function readOidc(values: z.output<typeof environment>) {
+  const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_SCOPES: scopes } = values
+  if (issuer !== undefined && audience !== undefined && scopes !== undefined) {
+    return { issuer, audience, scopes, claim: values.OIDC_SCOPE_CLAIM, algorithms: [values.OIDC_ALGORITHM] }
+  }
+  const isSet = Object.entries({ OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_SCOPES: scopes })
+  const given = isSet.filter(([, value]) => value !== undefined).map(([name]) => name)
+  if (given.length === 0) return undefined
+  const missing = isSet.filter(([, value]) => value === undefined)
+  const problems = missing.map(([name]) => `${name}: is required with ${given.join(' and ')}`)
+  throw new Error(`invalid configuration: ${problems.join('; ')}`)
 }

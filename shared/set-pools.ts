@@ -23,8 +23,8 @@ export class SetPools {
   }
 
   /**
-   * Uses only the pool for any sets for a while. Its connections may still be open when the server, whose connections
-   * are all taken, rejects new ones.
+   * For a while, uses only the pool for sets of any size. Its connections may still be open when the server rejects new
+   * ones because all of the server's connections are taken.
    */
   failed(): void {
     this.#avoidUntil = performance.now() + AVOID_MS

@@ -5,6 +5,7 @@ import { httpHandler } from '../../shared/http/handler.ts'
 export const handler = httpHandler(
   {
     tag: 'Executions',
+    access: 'run',
     summary: 'Cancel an execution',
     description:
       'Cancels an execution. A queued execution ends immediately. A running execution is asked to stop: its worker stops it at the next heartbeat, within a third of the lease. A cancelled execution is not retried.',

@@ -5,6 +5,7 @@ import { httpHandler } from '../../shared/http/handler.ts'
 export const handler = httpHandler(
   {
     tag: 'Executions',
+    access: 'read',
     summary: 'Get an execution',
     description: 'Returns an open or finished execution.',
     path: executionPath,

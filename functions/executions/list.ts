@@ -7,6 +7,7 @@ import { nextLink } from '../../shared/http/next-link.ts'
 export const handler = httpHandler(
   {
     tag: 'Executions',
+    access: 'read',
     summary: 'List executions, newest first',
     description: 'Returns the executions of all tasks. Filters can be combined.',
     query: executionQuery,

@@ -6,6 +6,7 @@ import { starting } from '../program.ts'
 export const handler = httpHandler(
   {
     tag: 'Executions',
+    access: 'run',
     summary: 'Rerun an execution',
     description:
       "Runs an execution's task again now, regardless of its schedule. The new execution's `rerun_of` is the old execution's id.",

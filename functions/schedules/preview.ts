@@ -4,6 +4,7 @@ import { preview, previewIn, previewOut } from '../../shared/tasks/preview.ts'
 export const handler = httpHandler(
   {
     tag: 'Schedules',
+    access: 'read',
     summary: 'Preview a schedule',
     description:
       'Returns the next occurrences of a schedule, without creating a task. Also describes the schedule in words, and adds a note to every occurrence that a clock change affects.',

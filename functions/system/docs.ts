@@ -41,7 +41,7 @@ export const handler = httpHandler(
     tag: 'System',
     summary: 'Show the API documentation',
     description: 'Serves this page and its assets. Nothing is loaded from a CDN.',
-    public: true,
+    access: 'public',
     path: z.strictObject({ asset: z.string().optional() }),
     responses: {
       200: { description: 'The page, or one of its assets' },

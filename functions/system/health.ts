@@ -11,7 +11,7 @@ export const handler = httpHandler(
     summary: 'Check whether a restart would help',
     description:
       'Fails only if the database responds but the scheduler has made no progress for three times the lease.',
-    public: true,
+    access: 'public',
     responses: {
       200: { description: 'Healthy', body: z.object({ status: z.literal('ok') }) },
       503: { description: 'A restart would help' },

@@ -1,5 +1,6 @@
 import document from '../../openapi.json' with { type: 'json' }
 import { AppError } from '../../shared/errors.ts'
+import { answerPreflight } from '../../shared/http/cors.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { MethodNotAllowed } from '../../shared/http/problem.ts'
 
@@ -15,12 +16,15 @@ export const handler = httpHandler(
   {
     tag: 'System',
     summary: 'Handle unknown routes',
-    description: 'Returns 404, or 405 if the path has other methods.',
-    public: true,
+    description:
+      'Returns 404, or 405 if the path has other methods. Answers the preflight requests of CORS_ORIGINS.',
+    access: 'public',
     responses: {},
   },
   (_input, { event }) => {
     const { method, path } = event.requestContext.http
+    const preflight = answerPreflight(event.headers)
+    if (method === 'OPTIONS' && preflight) return preflight
     const allow = routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.allow)
     if (allow.length === 0) throw new AppError('not_found', `${path} does not exist`)
     throw new MethodNotAllowed(`${path} does not support ${method}`, allow)

@@ -6,7 +6,7 @@ export const handler = httpHandler(
     tag: 'System',
     summary: 'Get the OpenAPI document',
     description: 'Returns the description of this API in OpenAPI 3.1.',
-    public: true,
+    access: 'public',
     responses: { 200: { description: 'The OpenAPI document' } },
   },
   () => ({ status: 200, body: document }),

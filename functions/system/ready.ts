@@ -28,7 +28,7 @@ export const handler = httpHandler(
     summary: 'Check whether requests can be served',
     description:
       'Succeeds if the database responds within a second, all migrations are applied, and this process is not shutting down.',
-    public: true,
+    access: 'public',
     responses: {
       200: {
         description: 'Ready. A scheduler that is late is `degraded`, but requests can still be served.',

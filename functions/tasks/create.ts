@@ -1,5 +1,6 @@
 import { etag } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
+import { toLink } from '../../shared/http/link.ts'
 import { createTask } from '../../shared/tasks/create.ts'
 import { taskCreate } from '../../shared/tasks/input.ts'
 import { taskOut } from '../../shared/tasks/task.ts'
@@ -8,6 +9,7 @@ import { wakeTick } from '../program.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'write',
     summary: 'Create a task',
     description:
       'Creates a task. An interval task runs immediately unless `next_run_at` or `start_at` is given.',
@@ -27,6 +29,10 @@ export const handler = httpHandler(
   async ({ body }, { sql }) => {
     const task = await createTask(sql, body)
     wakeTick(task)
-    return { status: 201, body: task, headers: { location: `/tasks/${task.id}`, ...etag(task.version) } }
+    return {
+      status: 201,
+      body: task,
+      headers: { location: toLink(`/tasks/${task.id}`), ...etag(task.version) },
+    }
   },
 )

@@ -5,6 +5,7 @@ import { bulkBatch } from '../program.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'write',
     summary: 'Delete tasks',
     description:
       'Deletes all tasks that match the filters, with their executions. Requires a filter, or `all=true`. If `next` in the response is not null, repeat the call with that `cursor`.',

@@ -7,6 +7,7 @@ import { taskPath } from '../../shared/tasks/task.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'write',
     summary: 'Delete a task',
     description: 'Deletes a task and its executions. A run in progress is stopped.',
     path: taskPath,

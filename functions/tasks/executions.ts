@@ -8,6 +8,7 @@ import { taskPath } from '../../shared/tasks/task.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'read',
     summary: "List a task's executions, oldest first",
     description: "Returns a task's finished, open and skipped executions.",
     path: taskPath,

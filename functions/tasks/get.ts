@@ -6,6 +6,7 @@ import { taskOut, taskPath } from '../../shared/tasks/task.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'read',
     summary: 'Get a task',
     description: 'Returns a task, with its next three runs. The `ETag` header is its version.',
     path: taskPath,

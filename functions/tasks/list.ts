@@ -7,6 +7,7 @@ import { taskOut } from '../../shared/tasks/task.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'read',
     summary: 'List tasks, oldest first',
     description: 'Returns tasks. Filters can be combined.',
     query: taskQuery,

@@ -6,6 +6,7 @@ import { bulkBatch } from '../program.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'write',
     summary: 'Pause tasks',
     description:
       'Pauses all tasks that match the filters. Requires a filter, or `all=true`. If `next` in the response is not null, repeat the call with that `cursor`.',

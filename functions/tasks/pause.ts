@@ -9,6 +9,7 @@ import { taskOut, taskPath } from '../../shared/tasks/task.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'write',
     summary: 'Pause a task',
     description:
       'Pauses a task: its scheduled runs no longer start. A run in progress continues, and manual runs still work.',

@@ -1,5 +1,6 @@
 import { etag, ifMatch } from '../../shared/http/etag.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
+import { toLink } from '../../shared/http/link.ts'
 import { taskNamePath, taskPut } from '../../shared/tasks/input.ts'
 import { putTask } from '../../shared/tasks/put.ts'
 import { taskOut } from '../../shared/tasks/task.ts'
@@ -8,6 +9,7 @@ import { wakeTick } from '../program.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'write',
     summary: 'Create or replace a task by name',
     description:
       'Creates a task, or replaces the task with this name. Omitted fields get their defaults. The call can be repeated, so a service can declare its tasks whenever it starts.',
@@ -24,7 +26,7 @@ export const handler = httpHandler(
   async ({ path, body }, { sql, event }) => {
     const { task, created } = await putTask(sql, { ...body, name: path.name }, ifMatch(event.headers))
     wakeTick(task)
-    const location = created ? { location: `/tasks/${task.id}` } : {}
+    const location = created ? { location: toLink(`/tasks/${task.id}`) } : {}
     return { status: created ? 201 : 200, body: task, headers: { ...location, ...etag(task.version) } }
   },
 )

@@ -10,6 +10,7 @@ import { wakeTick } from '../program.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'write',
     summary: 'Resume a task',
     description:
       "Resumes a task. Occurrences that became due during the pause are skipped or, if `missed` is `policy`, handled by the task's misfire policy.",

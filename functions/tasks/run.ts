@@ -9,6 +9,7 @@ import { starting } from '../program.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'run',
     summary: 'Run a task now',
     description:
       "Starts a manual run, regardless of the task's schedule and even while it is paused. If the task has an open execution, the response is 409. With `overlap: queue`, one run is queued instead, and follows the open execution.",

@@ -8,6 +8,7 @@ import { wakeTick } from '../program.ts'
 export const handler = httpHandler(
   {
     tag: 'Tasks',
+    access: 'write',
     summary: 'Change a task',
     description:
       'Changes any fields except the name and type. Changing the schedule neither loses nor repeats an occurrence.',

@@ -7,6 +7,7 @@ import { listUpcoming, upcomingQuery } from '../../shared/tasks/upcoming.ts'
 export const handler = httpHandler(
   {
     tag: 'Schedules',
+    access: 'read',
     summary: 'List upcoming runs, soonest first',
     description: 'Returns tasks by next run, soonest first. Paused tasks are left out.',
     query: upcomingQuery,

@@ -14,7 +14,7 @@ export type AdapterOptions = {
    */
   onError: (error: unknown, functionName: string) => void
   /** Express's `trust proxy`. Off by default, so the source address is the socket's. */
-  trustProxy?: boolean | number | string
+  trustProxy?: number | string[]
 }
 
 const verbs = {
@@ -37,7 +37,7 @@ export const createApp = (
   const app = express()
   app.disable('x-powered-by').disable('etag')
   app.enable('case sensitive routing').enable('strict routing')
-  app.set('trust proxy', options.trustProxy ?? false)
+  app.set('trust proxy', options.trustProxy ?? 0)
   const routes = service.functions.flatMap((fn) =>
     fn.routes.map((route) => ({ fn, route, rank: rankOf(route) })),
   )

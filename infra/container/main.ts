@@ -11,7 +11,7 @@ import type { Running } from './serve.ts'
  */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  // Makes Powertools separate concurrent invocations in one process.
+  // Makes Powertools keep concurrent invocations in one process apart.
   process.env.AWS_LAMBDA_MAX_CONCURRENCY ??= '2'
   const settings = readConfig(process.env)
   const signals = listenForSignals()
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
     // A signal also ends a startup that is waiting, for example for the database.
     running = (await Promise.race([serve(), signals.first])) ?? undefined
     if (!running) return
-    welcome(running.url, settings.apiKey !== undefined, postgres)
+    welcome(running.url, !running.isOpen, postgres)
     await signals.first
   } finally {
     await running?.stop(signals.second)

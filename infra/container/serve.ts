@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { startDraining } from '../../functions/program.ts'
 import { config, misspelledSettings } from '../../shared/config.ts'
+import { isWeak } from '../../shared/configured-keys.ts'
 import { closeDatabase, longDb, openConnections, schedulerDb, smallSetsDb } from '../../shared/db.ts'
+import { isOpen, storedKeys } from '../../shared/http/access.ts'
+import { isLoopback, listenHost } from '../../shared/listen-host.ts'
 import { logger } from '../../shared/logger.ts'
 import { migrateWhenReady } from '../migrations/migrate.ts'
 import type { LambdaHandler } from '../service/handlers.ts'
@@ -18,6 +21,8 @@ const LAST_REQUESTS_MS = 1000
 
 export type Running = {
   url: string
+  /** Whether callers need a key. */
+  isOpen: boolean
   /** Lets requests and executions finish within the grace period. `hurry` ends the grace period early. */
   stop(hurry: AbortSignal): Promise<void>
 }
@@ -34,12 +39,14 @@ export async function serve(): Promise<Running> {
     await migrateWhenReady(longDb())
     const service = await readService(SERVICE_FILE)
     const handlers = await loadHandlers(service)
-    const server = await listen(createApp(service, handlers, { onError: logHandlerError }), config())
+    const app = createApp(service, handlers, { onError: logHandlerError, trustProxy: config().trustProxy })
+    const server = await listen(app, { host: await chooseHost(), port: config().port })
     if (config().schedulerEnabled) for (const sql of [schedulerDb(), smallSetsDb()]) void openConnections(sql)
     const scheduler = config().schedulerEnabled ? startSchedulerOf(service, handlers) : undefined
     logger.info('listening', { url: server.url, scheduler: scheduler !== undefined })
     return {
       url: server.url,
+      isOpen: await isOpen(),
       async stop(hurry) {
         const grace = config().shutdownGraceSeconds
         const deadline = performance.now() + grace * 1000
@@ -56,6 +63,17 @@ export async function serve(): Promise<Running> {
     await closeDatabase(1)
     throw error
   }
+}
+
+/** Returns the address to listen on, and warns if it is only this machine's because of a weak key. */
+async function chooseHost(): Promise<string> {
+  const { keys } = config()
+  const host = listenHost(config(), await storedKeys().hasKeys())
+  const weak = keys.filter(isWeak).map(({ name }) => name)
+  if (weak.length > 0 && isLoopback(host)) {
+    logger.warn('weak key: only this machine can reach the API', { keys: weak })
+  }
+  return host
 }
 
 function logHandlerError(error: unknown, functionName: string): void {

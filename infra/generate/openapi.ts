@@ -12,6 +12,7 @@ const TAGS = {
   Tasks: 'What to run, and when.',
   Executions: 'Finished, open and skipped executions.',
   Schedules: 'Upcoming runs, and previews of schedules.',
+  Keys: 'API keys.',
   System: 'Health checks and documentation. No API key is required.',
 } satisfies Record<Operation['tag'], string>
 
@@ -45,7 +46,14 @@ export async function buildDocument() {
     paths,
     components: {
       schemas: { ...schemas.components, Problem: problem },
-      securitySchemes: { apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' } },
+      securitySchemes: {
+        apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key, or a token of the OpenID Connect issuer.',
+        },
+      },
     },
   }
 }
@@ -83,7 +91,7 @@ function describe(name: string, { method, path }: Route, operation: Operation, s
     tags: [tag],
     summary,
     description,
-    security: operation.public ? [] : [{ apiKey: [] }],
+    security: operation.access === 'public' ? [] : [{ apiKey: [] }, { bearer: [] }],
     parameters: [
       ...parametersOf('path', operation.path, schemas).filter(({ name }) => path.includes(`{${name}}`)),
       ...parametersOf('query', operation.query, schemas),

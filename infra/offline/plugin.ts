@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { type Config, readConfig } from '../../shared/config.ts'
 import type { Database } from '../../shared/db.ts'
+import { listenHost } from '../../shared/listen-host.ts'
 import { DATA_FOLDER, type LocalPostgres, startPostgres } from '../postgres/postgres.ts'
 import { listenForSignals, type StopSignals } from '../signals.ts'
 import { welcome } from '../welcome.ts'
@@ -104,7 +105,7 @@ export default class OfflinePlugin {
    * API requires no key, so the default is 127.0.0.1 even if API_KEY is set. Any other host must be set explicitly.
    */
   async #choosePorts(settings: Config): Promise<Pick<Session, 'apiUrl' | 'lambdaUrl'>> {
-    const host = process.env.HOST ? settings.host : LOOPBACK
+    const host = settings.host === undefined ? LOOPBACK : listenHost(settings, false)
     const httpPort = await findPort(host, Number(this.#options.httpPort ?? settings.port))
     const lambdaPort = await findPort(host, Number(this.#options.lambdaPort ?? LAMBDA_PORT))
     Object.assign(this.#options, { host, httpPort, lambdaPort, disableCookieValidation: true })
@@ -136,7 +137,7 @@ export default class OfflinePlugin {
     if (!apiUrl.includes(LOOPBACK)) {
       logger.warn('the emulated Lambda API, on the same host as the API, requires no key', { lambdaUrl })
     }
-    welcome(apiUrl, settings.apiKey !== undefined, postgres)
+    welcome(apiUrl, settings.keys.length > 0 || settings.oidc !== undefined, postgres)
     await this.#exitIfAsked(() => this.#stop())
   }
 

@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import middy, { type MiddlewareObj } from '@middy/core'
 import httpJsonBodyParser from '@middy/http-json-body-parser'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
@@ -7,6 +6,8 @@ import { config } from '../config.ts'
 import { type Database, db, limitsOf } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { parseBody, parseParameters, readQuery } from '../parse.ts'
+import { ANYONE } from '../scope.ts'
+import { callerOf, requireAccess } from './access.ts'
 import { withDeadline } from './deadline.ts'
 import { onceByKey } from './idempotency.ts'
 import type { HttpRequest, Operation, Reply } from './operation.ts'
@@ -45,15 +46,16 @@ export function httpHandler<const Op extends Operation>(
     timeoutEarlyResponse: () => {
       throw new AppError('timeout', 'the request took too long')
     },
-  }).use(respond())
-  if (!operation.public) stack.use(requireKey())
+  })
+    .use(respond())
+    .use(requireAccess(operation.access))
   if (operation.bodyOptional) stack.use(fillBody())
   if (operation.body) stack.use(limitBody()).use(httpJsonBodyParser())
   stack.handler(async (event: APIGatewayProxyEventV2, context: Context) => {
     const request = toRequest(event, context)
     const answer = async () => await run(readInput(operation, event), request)
-    return !operation.public && event.requestContext.http.method === 'POST'
-      ? await onceByKey(request.sql, event, answer)
+    return operation.access !== 'public' && event.requestContext.http.method === 'POST'
+      ? await onceByKey(request, operation, answer)
       : await answer()
   })
   // `respond` turns every reply and every error into a response.
@@ -66,6 +68,7 @@ function toRequest(event: APIGatewayProxyEventV2, context: Context): HttpRequest
   let sql: Database | undefined
   return {
     event,
+    caller: callerOf(event) ?? ANYONE,
     get sql() {
       sql ??= withDeadline(db(), { answerAt, startsBy: answerAt - statementMs })
       return sql
@@ -84,27 +87,6 @@ function readInput<Op extends Operation>(operation: Op, event: APIGatewayProxyEv
     query: query && parseParameters(query, readQuery(event.rawQueryString ?? '')),
     body: body && parseBody(body, event.body, immutable),
   } as Input<Op>
-}
-
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-
-/**
- * Checks the API key. Compares digests, which all have the same length, so that every wrong key takes the same time.
- */
-function requireKey(): MiddlewareObj<APIGatewayProxyEventV2> {
-  return {
-    before({ event }) {
-      const { apiKey } = config()
-      if (!apiKey) return
-      const given = event.headers?.['x-api-key']
-      if (given === undefined || given === null) {
-        throw new AppError('unauthorized', 'missing header: x-api-key')
-      }
-      if (!timingSafeEqual(digest(given), digest(apiKey))) {
-        throw new AppError('unauthorized', 'invalid API key')
-      }
-    },
-  }
 }
 
 function fillBody(): MiddlewareObj<APIGatewayProxyEventV2> {

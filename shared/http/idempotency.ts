@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { APIGatewayProxyEventV2 } from 'aws-lambda'
-import type { Queryable } from '../db.ts'
+import type { Fragment, Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
-import type { Reply } from './operation.ts'
+import type { HttpRequest, Operation, Reply } from './operation.ts'
 
 /** Seconds after which a request without a response counts as dead. Its key can then be used again. */
 const IN_FLIGHT_SECONDS = 60
@@ -13,12 +12,12 @@ type Kept = { request_hash: Buffer; status: number | null; headers: Record<strin
 /**
  * Executes a request with an `Idempotency-Key` once. For 24 hours, repeated requests get the same response, with
  * `idempotency-replayed: true` (draft-ietf-httpapi-idempotency-key-header-07). Errors aren't kept, so that a failed
- * request can be retried. Throws `conflict` while the first request is in progress, and `invalid` for a different
- * request with the same key.
+ * request can be retried. Each caller has its own keys. Throws `conflict` while the first request is in progress,
+ * `invalid` for a different request with the same key, and `bad_request` if the response must not be kept.
  */
 export async function onceByKey(
-  sql: Queryable,
-  event: APIGatewayProxyEventV2,
+  { sql, event, caller }: HttpRequest,
+  { hasSecret }: Operation,
   answer: () => Promise<Reply>,
 ): Promise<Reply> {
   const key = event.headers['idempotency-key']
@@ -26,35 +25,47 @@ export async function onceByKey(
   if (!/^[\x20-\x7e]{1,255}$/.test(key)) {
     throw new AppError('bad_request', 'Idempotency-Key must be 1 to 255 printable ASCII characters')
   }
+  if (hasSecret) {
+    throw new AppError(
+      'bad_request',
+      'Idempotency-Key is not supported here, because the response is a secret',
+    )
+  }
+  const slot = { owner: caller.id, key }
   const { method, path } = event.requestContext.http
   const hash = createHash('sha256')
     .update(JSON.stringify([method, path, event.rawQueryString ?? '', event.body]))
     .digest()
-  const taken = await take(sql, key, hash)
-  if (taken === null) return await replay(sql, key, hash)
+  const taken = await take(sql, slot, hash)
+  if (taken === null) return await replay(sql, slot, hash)
   const reply = await answer().catch(async (error: unknown) => {
-    await sql`delete from idempotency_keys where key = ${key} and created_at::text = ${taken}`
+    await sql`delete from idempotency_keys where ${isSlot(sql, slot)} and created_at::text = ${taken}`
     throw error
   })
-  await keep(sql, key, taken, reply)
+  await keep(sql, slot, taken, reply)
   return reply
 }
+
+/** A caller's key. */
+type Slot = { owner: string; key: string }
+
+const isSlot = (sql: Queryable, { owner, key }: Slot): Fragment => sql`owner = ${owner} and key = ${key}`
 
 /**
  * Reserves the key. Returns the time of the reservation, which distinguishes this request from later requests with the
  * same key. Returns null if another request has already reserved the key.
  */
-async function take(sql: Queryable, key: string, hash: Buffer): Promise<string | null> {
+async function take(sql: Queryable, slot: Slot, hash: Buffer): Promise<string | null> {
   await sql`
     delete from idempotency_keys
-    where key = ${key} and (
+    where ${isSlot(sql, slot)} and (
       created_at < now() - make_interval(hours => ${KEPT_HOURS})
       or (status is null and created_at < now() - make_interval(secs => ${IN_FLIGHT_SECONDS}))
     )`
   await forgetOld(sql)
   const [taken] = await sql<[{ at: string }?]>`
-    insert into idempotency_keys (key, request_hash)
-    values (${key}, ${hash})
+    insert into idempotency_keys (owner, key, request_hash)
+    values (${slot.owner}, ${slot.key}, ${hash})
     on conflict do nothing
     returning created_at::text as at`
   return taken?.at ?? null
@@ -68,8 +79,8 @@ const FORGOTTEN = 100
 async function forgetOld(sql: Queryable): Promise<void> {
   await sql`
     delete from idempotency_keys
-    where key in (
-      select key from idempotency_keys
+    where (owner, key) in (
+      select owner, key from idempotency_keys
       where created_at < now() - make_interval(hours => ${KEPT_HOURS})
       order by created_at
       limit ${FORGOTTEN}
@@ -77,9 +88,9 @@ async function forgetOld(sql: Queryable): Promise<void> {
     )`
 }
 
-async function replay(sql: Queryable, key: string, hash: Buffer): Promise<Reply> {
+async function replay(sql: Queryable, slot: Slot, hash: Buffer): Promise<Reply> {
   const [kept] = await sql<[Kept?]>`
-    select request_hash, status, headers, body from idempotency_keys where key = ${key}`
+    select request_hash, status, headers, body from idempotency_keys where ${isSlot(sql, slot)}`
   if (kept && !kept.request_hash.equals(hash)) {
     throw new AppError('invalid', 'this Idempotency-Key was already used for a different request')
   }
@@ -95,11 +106,11 @@ async function replay(sql: Queryable, key: string, hash: Buffer): Promise<Reply>
   }
 }
 
-async function keep(sql: Queryable, key: string, taken: string, reply: Reply): Promise<void> {
+async function keep(sql: Queryable, slot: Slot, taken: string, reply: Reply): Promise<void> {
   // Converts dates to strings, as in the first response.
   const body = JSON.parse(JSON.stringify(reply.body))
   await sql`
     update idempotency_keys
     set status = ${reply.status}, headers = ${sql.json(reply.headers ?? {})}, body = ${sql.json(body)}
-    where key = ${key} and created_at::text = ${taken}`
+    where ${isSlot(sql, slot)} and created_at::text = ${taken}`
 }

@@ -1,4 +1,5 @@
 import { type Page, toCursor } from '../page.ts'
+import { toLink } from './link.ts'
 
 /**
  * Returns the `Link` header (RFC 8288) for the next page, or no header if there is no next page. The link keeps the
@@ -13,5 +14,5 @@ export function nextLink<Row>(
   if (last === undefined || !more) return {}
   const query = new URLSearchParams(rawQueryString ?? '')
   query.set('cursor', toCursor(keys(last)))
-  return { link: `<${rawPath}?${query}>; rel="next"` }
+  return { link: `<${toLink(rawPath)}?${query}>; rel="next"` }
 }

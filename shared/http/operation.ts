@@ -1,14 +1,17 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import type * as z from 'zod'
 import type { Database } from '../db.ts'
+import type { Access, Principal } from '../scope.ts'
 
 /** Describes a route's input and output. The documentation is generated from it. */
 export type Operation = {
-  tag: 'Tasks' | 'Executions' | 'Schedules' | 'System'
+  tag: 'Tasks' | 'Executions' | 'Schedules' | 'Keys' | 'System'
   summary: string
   description: string
-  /** No API key is required. */
-  public?: true
+  /** The scope that a caller needs. `public`: no key is required. */
+  access: Access
+  /** The response contains a secret, so it isn't kept for `Idempotency-Key`. */
+  hasSecret?: true
   path?: z.ZodObject
   query?: z.ZodObject
   body?: z.ZodType
@@ -28,6 +31,8 @@ export type Reply = { status: number; body: unknown; headers?: Record<string, st
 /** What a handler receives besides its input. */
 export type HttpRequest = {
   event: APIGatewayProxyEventV2
+  /** Who sent the request. On a public route, it may be anyone. */
+  caller: Principal
   /** The pool, limited to the time that this request has left. Created on first use. */
   readonly sql: Database
 }

@@ -6,6 +6,7 @@ import { AppError, type ErrorCode } from '../errors.ts'
 export const STATUS_OF = {
   bad_request: 400,
   unauthorized: 401,
+  forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
   conflict: 409,
@@ -13,6 +14,7 @@ export const STATUS_OF = {
   payload_too_large: 413,
   unsupported_media_type: 415,
   invalid: 422,
+  too_many_requests: 429,
   internal: 500,
   unavailable: 503,
   timeout: 504,
@@ -45,6 +47,7 @@ export const problemOut = z.object({
 const TITLES: Record<ErrorCode, string> = {
   bad_request: 'Bad Request',
   unauthorized: 'Unauthorized',
+  forbidden: 'Forbidden',
   not_found: 'Not Found',
   method_not_allowed: 'Method Not Allowed',
   conflict: 'Conflict',
@@ -52,6 +55,7 @@ const TITLES: Record<ErrorCode, string> = {
   payload_too_large: 'Content Too Large',
   unsupported_media_type: 'Unsupported Media Type',
   invalid: 'Unprocessable Content',
+  too_many_requests: 'Too Many Requests',
   internal: 'Internal Server Error',
   unavailable: 'Service Unavailable',
   timeout: 'Gateway Timeout',
@@ -91,7 +95,7 @@ function headersOf(error: AppError): Record<string, string> {
   return {
     ...(error instanceof MethodNotAllowed && { allow: error.allow }),
     // A 401 must name an authentication scheme (RFC 9110, 15.5.2), even if it isn't a registered one.
-    ...(code === 'unauthorized' && { 'www-authenticate': 'ApiKey' }),
+    ...(code === 'unauthorized' && { 'www-authenticate': 'ApiKey, Bearer' }),
     ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
   }
 }

@@ -3,6 +3,8 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context
 import { isUnreachable } from '../db.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { logger, logsInfo } from '../logger.ts'
+import { callerOf } from './access.ts'
+import { corsHeaders } from './cors.ts'
 import type { Reply } from './operation.ts'
 import { problemResponse, STATUS_OF } from './problem.ts'
 
@@ -60,14 +62,24 @@ function middyCode(error: unknown): ErrorCode | undefined {
 }
 
 function finish(request: HttpRequest, response: APIGatewayProxyStructuredResultV2): void {
-  const { method, path } = request.event.requestContext.http
+  const { method, path, sourceIp } = request.event.requestContext.http
   const requestId = request.context.awsRequestId
-  request.response = { ...response, headers: { ...HEADERS, 'x-request-id': requestId, ...response.headers } }
+  request.response = {
+    ...response,
+    headers: {
+      ...HEADERS,
+      ...corsHeaders(request.event.headers),
+      'x-request-id': requestId,
+      ...response.headers,
+    },
+  }
   if (!logsInfo) return
   logger.info('request', {
     method,
     path,
     status: response.statusCode,
+    client: sourceIp,
+    caller: callerOf(request.event)?.name,
     duration_ms: Math.round((performance.now() - request.internal.startedAt) * 10) / 10,
   })
 }

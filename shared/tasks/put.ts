@@ -9,7 +9,7 @@ import { replaceTask } from './update.ts'
 /**
  * Creates the task, or replaces the one with the same name, for callers that declare their tasks. Throws `invalid`, and
  * `conflict` if the type would change. Throws `precondition_failed` if `precondition` (If-Match) doesn't allow the
- * task's version, or requires a task that doesn't exist.
+ * task's version, or is set although there is no such task.
  */
 export async function putTask(
   sql: Database,

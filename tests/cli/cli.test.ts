@@ -209,6 +209,20 @@ test('names the missing setting when there is no API key', async () => {
   })
 })
 
+test('creates, lists and deletes a key', async () => {
+  const { code, out } = await client(['create-key', 'ci', '--scope', 'read'])
+  expect({ code, out }).toEqual({ code: 0, out: matching('tsk_\\d+_[0-9a-f]{56}') })
+  const [, id = ''] = /^tsk_(\d+)/.exec(out) ?? []
+  expect(await client(['list-keys'], { API_URL: apiUrl(), API_KEY: out.trim() })).toMatchObject({
+    code: 1,
+    err: 'error: 403: this requires the scope admin, but ci has the scope read\n',
+  })
+  expect((await client(['list-keys'])).out).toMatch(new RegExp(`${id} +ci +read`))
+  expect(await client(['delete-key', id])).toEqual(
+    succeeded(`key ${id} is deleted; it stops working within 10 seconds\n`),
+  )
+})
+
 test.for([
   [['delete', 'first'], "'first' is invalid for argument 'id'. It must be a whole number."],
   [['create'], "missing required argument 'name'"],

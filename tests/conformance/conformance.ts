@@ -64,6 +64,26 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
 
     const later = { type: 'sleep', schedule_type: 'once', next_run_at: '2100-01-01T00:00:00' }
 
+    test('keys have scopes, work as bearer tokens, and can be deleted', async () => {
+      const { status, body } = await write('POST', '/keys', { name: 'reader', scope: 'read' })
+      const { id, key } = body as { id: number; key: string }
+      expect(status).toBe(201)
+      const authorization = `Bearer ${key}`
+      const use = (method: string, path: string) =>
+        send(runtime.url, { method, path, headers: { authorization } })
+      expect((await use('GET', '/tasks?limit=1')).status).toBe(200)
+      expect((await use('DELETE', '/tasks?all=true')).status).toBe(403)
+      expect((await call({ method: 'DELETE', path: `/keys/${id}` })).status).toBe(200)
+      await eventually(async () => expect((await use('GET', '/tasks?limit=1')).status).toBe(401), 10)
+    })
+
+    test('pages of other origins cannot change anything', async () => {
+      const origin = 'https://evil.example'
+      const answer = await call({ method: 'POST', path: '/tasks/pause?all=true', headers: { origin } })
+      expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } })
+      expect(answer.headers).not.toHaveProperty('access-control-allow-origin')
+    })
+
     test('reports that it is alive without requiring an API key', async () => {
       const { status, body } = await send(runtime.url, { path: '/healthz' })
       expect({ status, body }).toEqual({ status: 200, body: { status: 'ok' } })

@@ -6,7 +6,7 @@ import { createTestDatabase } from '../setup/test-database.ts'
 import { startContainer } from './container.ts'
 import { checkLedger } from './ledger.ts'
 
-const API_KEY = 'test key'
+const API_KEY = 'a key that only tests use'
 const LEASE_SECONDS = 3
 const COUNTERS = 20
 const SLEEPS = 9

@@ -7,7 +7,7 @@ import { createTestDatabase } from '../setup/test-database.ts'
 import { startContainer } from './container.ts'
 import { checkLedger } from './ledger.ts'
 
-const API_KEY = 'test key'
+const API_KEY = 'a key that only tests use'
 const COUNTERS = 20
 const LOAD_PAUSE_MS = 20
 

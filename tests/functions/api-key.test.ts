@@ -18,7 +18,9 @@ describe.for(guarded)('$request.method $request.path', ({ handler, request }) =>
     ['a key of 100 KB', 'k'.repeat(100_000)],
     ['a non-ASCII key', 'schlüssel🗝'],
   ])('rejects %s', async ([, key]) => {
-    const response = await call(handler, { ...request, headers: { 'x-api-key': key } })
+    // Each from another address, since wrong keys are counted by address.
+    const sourceIp = `10.0.${guarded.findIndex((it) => it.handler === handler)}.${(key ?? '').length % 256}`
+    const response = await call(handler, { ...request, sourceIp, headers: { 'x-api-key': key } })
     expect(response).toEqual(unauthorized('invalid API key'))
   })
 
@@ -37,9 +39,10 @@ test.for(open)(
 )
 
 test('checks the API key before it validates the input', async () => {
-  for (const { handler, request } of guarded) {
+  for (const [index, { handler, request }] of guarded.entries()) {
     const broken = {
       ...request,
+      sourceIp: `10.1.0.${index}`,
       query: 'limit=x',
       pathParameters: { id: 'x' },
       body: '{',

@@ -9,6 +9,7 @@ beforeAll(async () => {
   await db()`alter table executions rename to executions_gone`
   await db()`alter table task_state rename to task_state_gone`
   await db()`alter table tasks rename to tasks_gone`
+  await db()`alter table api_keys rename to api_keys_gone`
 })
 
 // The preview route is left out, because it doesn't use any table; it only asks the database for the time.

@@ -120,7 +120,7 @@ describe('retention', () => {
   })
 
   test('keeps a key for a minute if the process exits before it responds', async () => {
-    await db()`insert into idempotency_keys (key, request_hash) values ('k', 'x')`
+    await db()`insert into idempotency_keys (owner, key, request_hash) values ('env:API_KEY', 'k', 'x')`
     expect(await post()).toEqual(other)
     await age('61 seconds')
     expect(await post()).toEqual(created)

@@ -5,7 +5,7 @@ import { createTestDatabase } from '../setup/test-database.ts'
 import { deploy, ROOT } from './start.ts'
 import { readTemplate } from './template.ts'
 
-const API_KEY = 'test key'
+const API_KEY = 'a key that only tests use'
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>
 let deployed: Awaited<ReturnType<typeof deploy>>

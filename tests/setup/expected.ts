@@ -26,6 +26,7 @@ export const json = (statusCode: number, body: unknown, headers: Record<string, 
 const STATUSES = {
   bad_request: [400, 'Bad Request'],
   unauthorized: [401, 'Unauthorized'],
+  forbidden: [403, 'Forbidden'],
   not_found: [404, 'Not Found'],
   method_not_allowed: [405, 'Method Not Allowed'],
   conflict: [409, 'Conflict'],
@@ -33,6 +34,7 @@ const STATUSES = {
   payload_too_large: [413, 'Content Too Large'],
   unsupported_media_type: [415, 'Unsupported Media Type'],
   invalid: [422, 'Unprocessable Content'],
+  too_many_requests: [429, 'Too Many Requests'],
   internal: [500, 'Internal Server Error'],
   unavailable: [503, 'Service Unavailable'],
   timeout: [504, 'Gateway Timeout'],
@@ -63,7 +65,7 @@ export function problem(
 }
 
 export const unauthorized = (detail: string) =>
-  problem('unauthorized', detail, { headers: { 'www-authenticate': 'ApiKey' } })
+  problem('unauthorized', detail, { headers: { 'www-authenticate': 'ApiKey, Bearer' } })
 
 /** Returns a 422 response that names these fields, in order. */
 export const invalidFields = (...fields: [pointer: string, detail: string][]) =>

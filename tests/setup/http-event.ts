@@ -18,6 +18,8 @@ export type HttpCall = {
   body?: unknown
   base64?: boolean
   remainingMs?: number
+  /** The client's address. */
+  sourceIp?: string
 }
 
 /** The request id of every call. It is fixed so that whole responses can be compared. */
@@ -54,7 +56,15 @@ async function respondTo(handler: HttpHandler, event: APIGatewayProxyEventV2, re
 }
 
 function toEvent(request: HttpCall): APIGatewayProxyEventV2 {
-  const { method, path, pathParameters = {}, query = '', body, base64 = false } = request
+  const {
+    method,
+    path,
+    pathParameters = {},
+    query = '',
+    body,
+    base64 = false,
+    sourceIp = '203.0.113.7',
+  } = request
   const rawPath = path.replaceAll(/\{(\w+)\}/g, (_, name) => pathParameters[name] ?? '')
   const rawQueryString = new URLSearchParams(query).toString()
   const routeKey = `${method} ${path}`
@@ -73,7 +83,7 @@ function toEvent(request: HttpCall): APIGatewayProxyEventV2 {
       apiId: 'r3pmxmplak',
       domainName: 'r3pmxmplak.execute-api.eu-central-1.amazonaws.com',
       domainPrefix: 'r3pmxmplak',
-      http: { method, path: rawPath, protocol: 'HTTP/1.1', sourceIp: '203.0.113.7', userAgent: 'vitest' },
+      http: { method, path: rawPath, protocol: 'HTTP/1.1', sourceIp, userAgent: 'vitest' },
       requestId: 'JKJaXmPLvHcESHA=',
       routeKey,
       stage: '$default',

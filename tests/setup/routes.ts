@@ -2,6 +2,9 @@ import { handler as cancelExecution } from '../../functions/executions/cancel.ts
 import { handler as getExecution } from '../../functions/executions/get.ts'
 import { handler as listExecutions } from '../../functions/executions/list.ts'
 import { handler as rerunExecution } from '../../functions/executions/rerun.ts'
+import { handler as createKey } from '../../functions/keys/create.ts'
+import { handler as deleteKey } from '../../functions/keys/delete.ts'
+import { handler as listKeys } from '../../functions/keys/list.ts'
 import { handler as previewSchedule } from '../../functions/schedules/preview.ts'
 import { handler as docs } from '../../functions/system/docs.ts'
 import { handler as health } from '../../functions/system/health.ts'
@@ -62,6 +65,9 @@ export const guarded = [
   },
   { handler: deleteTasks, request: { method: 'DELETE', path: '/tasks', query } },
   { handler: listUpcoming, request: { method: 'GET', path: '/upcoming' } },
+  { handler: createKey, request: { method: 'POST', path: '/keys', body: { name: 'a', scope: 'admin' } } },
+  { handler: listKeys, request: { method: 'GET', path: '/keys' } },
+  { handler: deleteKey, request: { method: 'DELETE', path: '/keys/{id}', pathParameters } },
 ]
 
 /** The routes that require neither an API key nor a database, each with its response status. */

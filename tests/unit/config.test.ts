@@ -1,12 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import { misspelledSettings, readConfig } from '../../shared/config.ts'
+import { listenHost } from '../../shared/listen-host.ts'
 
 const defaults = {
   databaseUrl: undefined,
   databasePoolSize: 10,
-  host: '127.0.0.1',
+  host: undefined,
   port: 8000,
-  apiKey: undefined,
+  keys: [],
+  oidc: undefined,
+  allowWeakKey: false,
+  publicUrl: undefined,
+  trustProxy: 0,
+  allowedHosts: [],
+  corsOrigins: [],
+  rateLimitPerMinute: undefined,
+  maxConcurrentRequests: 256,
   schedulerEnabled: true,
   tickIntervalMs: 1000,
   claimAheadMs: 1000,
@@ -53,7 +62,30 @@ test.for<Case>([
   ['DATABASE_POOL_SIZE', '1000', 'databasePoolSize', 1000],
   ['PORT', '0', 'port', 0],
   ['PORT', '65535', 'port', 65_535],
-  ['API_KEY', 'changeme', 'apiKey', 'changeme'],
+  ['HOST', '0.0.0.0', 'host', '0.0.0.0'],
+  ['API_KEY', 'changeme', 'keys', [{ name: 'API_KEY', scope: 'admin', key: 'changeme' }]],
+  [
+    'API_KEYS',
+    'ci:run:a:b=c, ops:admin:d',
+    'keys',
+    [
+      { name: 'ci', scope: 'run', key: 'a:b=c' },
+      { name: 'ops', scope: 'admin', key: 'd' },
+    ],
+  ],
+  ['ALLOW_WEAK_KEY', 'true', 'allowWeakKey', true],
+  ['PUBLIC_URL', 'https://example.org/tasks/', 'publicUrl', 'https://example.org/tasks'],
+  ['TRUST_PROXY', '2', 'trustProxy', 2],
+  ['TRUST_PROXY', 'loopback, 10.0.0.0/8,fd00::1', 'trustProxy', ['loopback', '10.0.0.0/8', 'fd00::1']],
+  ['ALLOWED_HOSTS', 'Tasks, b.example', 'allowedHosts', ['tasks', 'b.example']],
+  [
+    'CORS_ORIGINS',
+    'https://a.example,http://localhost:3000',
+    'corsOrigins',
+    ['https://a.example', 'http://localhost:3000'],
+  ],
+  ['RATE_LIMIT_PER_MINUTE', '60', 'rateLimitPerMinute', 60],
+  ['MAX_CONCURRENT_REQUESTS', '10', 'maxConcurrentRequests', 10],
   ['SCHEDULER_ENABLE', 'false', 'schedulerEnabled', false],
   ['SCHEDULER_ENABLE', 'False', 'schedulerEnabled', false],
   ['SCHEDULER_ENABLE', '0', 'schedulerEnabled', false],
@@ -79,9 +111,8 @@ test.for<Case>([
   ['LOG_JSON', 'no', 'logJson', false],
   ['SQL_ECHO', '1', 'sqlEcho', true],
 ])('reads %s=%s', ([key, value, setting, expected]) => {
-  const host = key === 'API_KEY' ? '0.0.0.0' : '127.0.0.1'
   const claimAheadMs = expect.any(Number)
-  expect(readConfig({ [key]: value })).toEqual({ ...defaults, host, claimAheadMs, [setting]: expected })
+  expect(readConfig({ [key]: value })).toEqual({ ...defaults, claimAheadMs, [setting]: expected })
 })
 
 test.for([
@@ -90,6 +121,17 @@ test.for([
   ['DATABASE_POOL_SIZE', '0'],
   ['DATABASE_POOL_SIZE', '1001'],
   ['DATABASE_POOL_SIZE', 'ten'],
+  ['API_KEY', 'old,new'],
+  ['API_KEYS', 'a-key'],
+  ['API_KEYS', 'ci:root:key'],
+  ['API_KEYS', 'ci:read:'],
+  ['PUBLIC_URL', 'example.org'],
+  ['TRUST_PROXY', 'true'],
+  ['TRUST_PROXY', '10.0.0.0/33'],
+  ['CORS_ORIGINS', '*'],
+  ['CORS_ORIGINS', 'https://a.example/'],
+  ['RATE_LIMIT_PER_MINUTE', '0'],
+  ['MAX_CONCURRENT_REQUESTS', '0'],
   ['PORT', '65536'],
   ['PORT', '-1'],
   ['PORT', '80.5'],
@@ -107,6 +149,20 @@ test.for([
   ['DEFAULT_TASK_TIMEOUT_SECONDS', '86401'],
   ['HTTP_TASK_URL', 'ftp://example.org'],
   ['HTTP_TASK_URL', 'example.org'],
+  ['OIDC_ISSUER', 'login.example'],
+  ['OIDC_ISSUER', 'http://login.example'],
+  ['OIDC_ISSUER', 'http://localhost.example'],
+  ['OIDC_ISSUER', 'https://login.example/?tenant=a'],
+  ['OIDC_ALGORITHM', 'none'],
+  ['OIDC_ALGORITHM', 'HS256'],
+  ['OIDC_ALGORITHM', 'rs256'],
+  ['OIDC_SCOPES', 'team'],
+  ['OIDC_SCOPES', '=team'],
+  ['OIDC_SCOPES', 'read='],
+  ['OIDC_SCOPES', 'read=a,'],
+  ['OIDC_SCOPES', 'owner=team'],
+  ['OIDC_SCOPES', 'toString=team'],
+  ['OIDC_SCOPES', 'read=team,admin=team'],
   ['LOG_LEVEL', 'LOUD'],
   ['LOG_JSON', '2'],
   ['SQL_ECHO', 'please'],
@@ -135,17 +191,41 @@ test('does not print the password of an invalid DATABASE_URL', () => {
 })
 
 describe('listens', () => {
-  test('only on this machine when no API key is set, regardless of HOST', () => {
-    expect(readConfig({}).host).toBe('127.0.0.1')
-    expect(readConfig({ HOST: '0.0.0.0' }).host).toBe('127.0.0.1')
-    expect(readConfig({ HOST: '0.0.0.0', API_KEY: ' ' }).host).toBe('127.0.0.1')
+  const hostOf = (env: Record<string, string>, hasStoredKeys = false) =>
+    listenHost({ ...readConfig(env), oidc: undefined }, hasStoredKeys)
+  const strong = { API_KEY: '0123456789abcdef' }
+
+  test('only on this machine if there is no key, regardless of HOST', () => {
+    expect(hostOf({})).toBe('127.0.0.1')
+    expect(hostOf({ HOST: '0.0.0.0' })).toBe('127.0.0.1')
   })
 
-  test('on all addresses, or on HOST, when an API key is set', () => {
-    expect(readConfig({ API_KEY: 'k' }).host).toBe('0.0.0.0')
-    expect(readConfig({ API_KEY: 'k', HOST: '::1' }).host).toBe('::1')
+  test('on all addresses, or on HOST, if there is a key', () => {
+    expect(hostOf(strong)).toBe('0.0.0.0')
+    expect(hostOf({ ...strong, HOST: '::1' })).toBe('::1')
+    expect(hostOf({}, true)).toBe('0.0.0.0')
+  })
+
+  test('only on this machine if a key is weak', () => {
+    expect(hostOf({ API_KEY: 'changeme' })).toBe('127.0.0.1')
+    expect(hostOf({ ...strong, API_KEYS: 'ci:read:short' })).toBe('127.0.0.1')
+    expect(hostOf({ API_KEY: 'changeme', HOST: '127.0.0.2' })).toBe('127.0.0.2')
+  })
+
+  test('on all addresses with a weak key if that is allowed', () => {
+    expect(hostOf({ API_KEY: 'changeme', ALLOW_WEAK_KEY: 'true' })).toBe('0.0.0.0')
+    expect(hostOf({ API_KEY: 'changeme', ALLOW_WEAK_KEY: 'true', HOST: '::' })).toBe('::')
   })
 })
+
+test.for([{ HOST: '0.0.0.0' }, { HOST: '10.0.0.1' }, { AWS_LAMBDA_RUNTIME_API: '127.0.0.1:9001' }])(
+  'rejects a weak key with %o, and does not print it',
+  (env) => {
+    expect(() => readConfig({ API_KEY: 'changeme', ...env })).toThrow(/^(?!.*changeme).*weak key: API_KEY/)
+    expect(readConfig({ API_KEY: 'changeme', ALLOW_WEAK_KEY: '1', ...env }).keys).toHaveLength(1)
+    expect(readConfig({ API_KEY: '0123456789abcdef', ...env }).keys).toHaveLength(1)
+  },
+)
 
 test('shows an invalid value unless it may be a secret', () => {
   expect(() => readConfig({ PORT: '99999' })).toThrow(/^invalid configuration: PORT: .* \(got "99999"\)$/)
@@ -177,4 +257,49 @@ test('ignores the variables of other programs, but reports settings in lower cas
   expect(misspelledSettings({ PGHOST: 'x', POST: '1', lease_seconds: '4' })).toEqual([
     { name: 'lease_seconds', meant: 'LEASE_SECONDS' },
   ])
+})
+
+describe('an OpenID Connect issuer', () => {
+  const issuer = 'https://login.example/realms/a'
+  const env = { OIDC_ISSUER: issuer, OIDC_AUDIENCE: 'tasks', OIDC_SCOPES: 'admin=platform-team' }
+
+  test('has defaults for the algorithm and the claim', () => {
+    expect(readConfig(env).oidc).toEqual({
+      issuer,
+      audience: 'tasks',
+      algorithms: ['RS256'],
+      claim: 'scope',
+      scopes: { 'platform-team': 'admin' },
+    })
+  })
+
+  test.for([
+    ['read=*', { '*': 'read' }],
+    [' write = developers , admin=a b ', { developers: 'write', 'a b': 'admin' }],
+    ['run=a,run=b', { a: 'run', b: 'run' }],
+    ['admin=https://example.org/?role=a', { 'https://example.org/?role=a': 'admin' }],
+  ])('reads the scopes %s', ([OIDC_SCOPES, scopes]) => {
+    expect(readConfig({ ...env, OIDC_SCOPES: String(OIDC_SCOPES) }).oidc?.scopes).toEqual(scopes)
+  })
+
+  test.for(['http://localhost:3000', 'http://127.0.0.1:3000', 'http://[::1]:3000'])(
+    'may be on this machine without TLS: %s',
+    (OIDC_ISSUER) => {
+      expect(readConfig({ ...env, OIDC_ISSUER }).oidc?.issuer).toBe(OIDC_ISSUER)
+    },
+  )
+
+  test.for([
+    ['OIDC_ISSUER', 'OIDC_ISSUER: is required with OIDC_AUDIENCE and OIDC_SCOPES'],
+    ['OIDC_AUDIENCE', 'OIDC_AUDIENCE: is required with OIDC_ISSUER and OIDC_SCOPES'],
+    ['OIDC_SCOPES', 'OIDC_SCOPES: is required with OIDC_ISSUER and OIDC_AUDIENCE'],
+  ] as const)('is rejected without %s', ([name, problem]) => {
+    expect(() => readConfig({ ...env, [name]: '' })).toThrow(`invalid configuration: ${problem}`)
+  })
+
+  test('is rejected without an audience and scopes, with one error for both', () => {
+    expect(() => readConfig({ OIDC_ISSUER: issuer })).toThrow(
+      'invalid configuration: OIDC_AUDIENCE: is required with OIDC_ISSUER; OIDC_SCOPES: is required with OIDC_ISSUER',
+    )
+  })
 })

@@ -15,7 +15,7 @@ test('lists every route and whether it requires an API key', async () => {
     Object.entries(methods).map(([method, operation]) => [`${method} ${path}`, operation]),
   )
   const security = open.map(([route, operation]) => [route, (operation as { security: object[] }).security])
-  const key = [{ apiKey: [] }]
+  const key = [{ apiKey: [] }, { bearer: [] }]
   expect(Object.fromEntries(security)).toEqual({
     'post /tasks': key,
     'get /tasks': key,
@@ -36,6 +36,9 @@ test('lists every route and whether it requires an API key', async () => {
     'post /executions/{id}/rerun': key,
     'post /schedules/preview': key,
     'get /upcoming': key,
+    'post /keys': key,
+    'get /keys': key,
+    'delete /keys/{id}': key,
     'get /healthz': [],
     'get /readyz': [],
     'get /openapi.json': [],

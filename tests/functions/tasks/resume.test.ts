@@ -162,7 +162,7 @@ test.for(['skip', 'policy'])('changes nothing with missed: %s if the task is not
   expect(await shownHistory()).toEqual([])
 })
 
-test('a tick does not resume a task with an unreadable schedule, stores why, and claims other tasks', async () => {
+test('a tick leaves a task with an unreadable schedule paused, stores why, and claims other tasks', async () => {
   const unreadable = { schedule_type: 'cron', interval_seconds: null, cron_expression: 'not cron' }
   const past = '2020-01-01T00:00:00Z'
   await insertTask({ ...unreadable, ...paused, name: 'a', paused_until: past, next_run_at: past })

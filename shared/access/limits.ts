@@ -1,0 +1,47 @@
+import { RateLimiterMemory } from 'rate-limiter-flexible'
+import { AppError } from '../errors.ts'
+import type { Principal } from '../scope.ts'
+import { tooMany } from './wrong-keys.ts'
+
+/** Limits what one caller may ask of this process: requests per minute, and requests at once. */
+export class CallerLimits {
+  readonly #perMinute: RateLimiterMemory | undefined
+  readonly #maxConcurrent: number
+  readonly #running = new Map<string, number>()
+
+  constructor({
+    rateLimitPerMinute,
+    maxConcurrentRequests,
+  }: {
+    rateLimitPerMinute: number | undefined
+    maxConcurrentRequests: number
+  }) {
+    if (rateLimitPerMinute !== undefined) {
+      this.#perMinute = new RateLimiterMemory({ points: rateLimitPerMinute, duration: 60 })
+    }
+    this.#maxConcurrent = maxConcurrentRequests
+  }
+
+  /** Counts a request. Throws `too_many_requests` instead if it exceeds a limit. `leave` must be called once it ends. */
+  async enter({ id, name }: Principal): Promise<void> {
+    const running = this.#running.get(id) ?? 0
+    if (running >= this.#maxConcurrent) {
+      throw new AppError('too_many_requests', `too many requests at once with the key ${name}`, {
+        retryAfterSeconds: 1,
+      })
+    }
+    this.#running.set(id, running + 1)
+    try {
+      await this.#perMinute?.consume(id)
+    } catch (limit) {
+      this.leave(id)
+      throw tooMany(`too many requests with the key ${name}`, limit)
+    }
+  }
+
+  leave(id: string): void {
+    const running = this.#running.get(id) ?? 0
+    if (running > 1) this.#running.set(id, running - 1)
+    else this.#running.delete(id)
+  }
+}

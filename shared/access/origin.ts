@@ -1,0 +1,60 @@
+import { hostname, networkInterfaces } from 'node:os'
+import { AppError } from '../errors.ts'
+import { isLoopback } from '../listen-host.ts'
+
+type Headers = Readonly<Record<string, string | undefined>>
+
+const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
+
+/** What a browser says about the page that sends a request, and what is allowed. */
+export type OriginRules = { publicUrl: string | undefined; corsOrigins: readonly string[] }
+
+/**
+ * Throws `forbidden` if a page of another origin wants to change something. Browsers send a key that a proxy adds, and
+ * reach APIs on this machine, on behalf of every page. They say where a request comes from; other clients say nothing.
+ * Another port of the same host is another origin too.
+ */
+export function checkOrigin(method: string, headers: Headers, rules: OriginRules): void {
+  if (SAFE_METHODS.includes(method)) return
+  const { origin } = headers
+  if (origin !== undefined) {
+    if (isOwnOrigin(origin, headers, rules) || rules.corsOrigins.includes(origin)) return
+    throw new AppError('forbidden', `pages from ${JSON.stringify(origin)} may not change anything here`)
+  }
+  const site = headers['sec-fetch-site']
+  if (site === undefined || site === 'same-origin' || site === 'none') return
+  throw new AppError('forbidden', 'pages from other sites may not change anything here')
+}
+
+/** Returns whether a page's origin is the API's own: PUBLIC_URL's, or the one that the request was sent to. */
+function isOwnOrigin(origin: string, headers: Headers, { publicUrl }: OriginRules): boolean {
+  if (publicUrl !== undefined) return origin === new URL(publicUrl).origin
+  const parsed = URL.parse(origin)
+  return parsed !== null && parsed.origin === origin && parsed.host === hostOf(headers.host, parsed.protocol)
+}
+
+/** Returns a Host header without the scheme's default port, in lower case, as URLs have it. */
+const hostOf = (host: string | undefined, protocol: string): string | undefined =>
+  URL.parse(`${protocol}//${host}`)?.host
+
+/**
+ * Throws `forbidden` if an API without keys is called under a name that isn't this machine's. Otherwise any page could
+ * let its own host name resolve to 127.0.0.1, and then read and change everything (DNS rebinding).
+ */
+export function checkHost(host: string | undefined, allowed: readonly string[]): void {
+  const name = URL.parse(`http://${host}`)?.hostname ?? ''
+  if (isOwnName(name) || allowed.includes(name)) return
+  throw new AppError(
+    'forbidden',
+    `without a key, this API can't be called as ${JSON.stringify(host ?? '')}; set API_KEY, or ALLOWED_HOSTS`,
+  )
+}
+
+function isOwnName(name: string): boolean {
+  if (name.endsWith('.localhost') || name === hostname().toLowerCase()) return true
+  const address = name.replace(/^\[(.*)\]$/, '$1')
+  return isLoopback(address) || ownAddresses().includes(address)
+}
+
+const ownAddresses = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? [])

@@ -1,0 +1,128 @@
+import { timingSafeEqual } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Database, isUnreachable } from '../db.ts'
+import { AppError, messageOf } from '../errors.ts'
+import { logger } from '../logger.ts'
+import type { Principal, Scope } from '../scope.ts'
+import { hashOf, idOf } from './api-key.ts'
+
+type Row = { id: number; name: string; scope: Scope; hash: Buffer; expires_at: Date | null }
+
+/** A key's row is read again after this many milliseconds, so a deleted key stops working within this time. */
+const FRESH_MS = 5000
+/**
+ * A key that isn't among the rows may be new, so the rows are read again, but at most once in this many milliseconds.
+ * Its request waits for that.
+ */
+const NEW_KEY_MS = 1000
+/** While the database can't be reached, the rows are used up to this age. */
+const MAX_AGE_MS = 10_000
+/** `last_used_at` is written at most once in this many milliseconds per key and process. */
+const USED_MS = 60_000
+
+/** Maximum number of keys in the table. `createKey` enforces it. */
+export const MAX_KEYS = 1000
+
+/**
+ * The keys of the table, as this process last read them. There are at most `MAX_KEYS`, so they are read all at once.
+ * Made-up keys therefore cause at most one query a second, however many there are.
+ */
+export class StoredKeys {
+  readonly #sql: Database
+  #rows = new Map<number, Row>()
+  #readAt = Number.NEGATIVE_INFINITY
+  #reading: Promise<void> | undefined
+  #rereading: Promise<void> | undefined
+  #usedAt = new Map<number, number>()
+  #hasSeenKeys = false
+
+  constructor(sql: Database) {
+    this.#sql = sql
+  }
+
+  /**
+   * Returns the caller that a key belongs to; null if the key doesn't exist or has expired. Throws `unavailable` if the
+   * database can't be reached.
+   */
+  async find(key: string): Promise<Principal | null> {
+    const id = idOf(key)
+    if (id === null) return null
+    await (this.#rows.has(id) ? this.#read(FRESH_MS) : this.#reread())
+    const row = this.#rows.get(id)
+    if (!row || !timingSafeEqual(row.hash, hashOf(key))) return null
+    if (row.expires_at !== null && row.expires_at.getTime() <= Date.now()) return null
+    await this.#markUsed(id)
+    return { id: `key:${id}`, name: row.name, scope: row.scope }
+  }
+
+  /**
+   * Returns whether the table has ever had keys while this process ran. Once it has, the API is never open to everyone
+   * again, even if someone empties the table. Throws `unavailable` if the database can't be reached.
+   */
+  async hasKeys(): Promise<boolean> {
+    if (!this.#hasSeenKeys) await this.#read(FRESH_MS)
+    return this.#hasSeenKeys
+  }
+
+  /** Makes the next call read the rows, for the process that has just changed them. */
+  forget(): void {
+    this.#readAt = Number.NEGATIVE_INFINITY
+  }
+
+  /** Reads the rows again for a key that may be new. Waits until that is allowed. */
+  async #reread(): Promise<void> {
+    this.#rereading ??= this.#readLater()
+    await this.#rereading
+  }
+
+  async #readLater(): Promise<void> {
+    await this.#reading?.catch(() => {})
+    await wait(Math.max(0, NEW_KEY_MS - this.#age()))
+    // Later callers need rows that are read later.
+    this.#rereading = undefined
+    await this.#read(NEW_KEY_MS)
+  }
+
+  async #read(maxAgeMs: number): Promise<void> {
+    if (this.#age() < maxAgeMs) return
+    this.#reading ??= this.#load().finally(() => {
+      this.#reading = undefined
+    })
+    await this.#reading.catch((error: unknown) => {
+      if (!isUnreachable(error)) throw error
+      if (this.#age() >= MAX_AGE_MS) throw unreachable(error)
+    })
+  }
+
+  #age(): number {
+    return performance.now() - this.#readAt
+  }
+
+  async #load(): Promise<void> {
+    const startedAt = performance.now()
+    const rows = await this.#sql<
+      Row[]
+    >`select id, name, scope, hash, expires_at from api_keys limit ${MAX_KEYS}`
+    this.#rows = new Map(rows.map((row) => [row.id, row]))
+    this.#readAt = startedAt
+    this.#hasSeenKeys ||= rows.length > 0
+    for (const id of this.#usedAt.keys()) if (!this.#rows.has(id)) this.#usedAt.delete(id)
+  }
+
+  async #markUsed(id: number): Promise<void> {
+    const now = performance.now()
+    if (now - (this.#usedAt.get(id) ?? Number.NEGATIVE_INFINITY) < USED_MS) return
+    this.#usedAt.set(id, now)
+    await this.#sql`
+      update api_keys set last_used_at = now()
+      where id = ${id} and (last_used_at is null or last_used_at < now() - make_interval(secs => ${USED_MS / 1000}))`.catch(
+      (error: unknown) => logger.warn('last_used_at could not be written', { reason: messageOf(error) }),
+    )
+  }
+}
+
+const unreachable = (cause: unknown): AppError =>
+  new AppError('unavailable', 'the database cannot be reached, so API keys cannot be checked', {
+    retryAfterSeconds: 5,
+    cause,
+  })

@@ -1,0 +1,40 @@
+import * as z from 'zod'
+import { SCOPES, type Scope } from './scope.ts'
+
+/** A key from the environment. */
+export type ConfiguredKey = { name: string; scope: Scope; key: string }
+
+/** A key with fewer characters can be guessed. */
+const MIN_LENGTH = 16
+
+/** Keys that everyone has read in an example. */
+const KNOWN = ['changeme']
+
+const sendable = z
+  .string()
+  .regex(
+    /^[!-~]([ -~]*[!-~])?$/,
+    'must be printable ASCII without leading or trailing spaces, because it is sent in a header',
+  )
+
+/** The seed's single key, with every right. */
+export const singleKey = sendable.regex(
+  /^[^,]*$/,
+  'must be a single key, without commas (API_KEYS takes several)',
+)
+
+/** `name:scope:key`, separated by commas. Two keys may have the same name, so that one can replace the other. */
+export const keyList = z.string().transform((text, context): ConfiguredKey[] =>
+  text.split(',').flatMap((entry) => {
+    const [, name, scope, key] = /^\s*([\w.-]{1,63}):(\w+):(.*?)\s*$/.exec(entry) ?? []
+    const known = SCOPES.find((it) => it === scope)
+    if (name !== undefined && known && sendable.safeParse(key).success)
+      return [{ name, scope: known, key: key ?? '' }]
+    // Doesn't show the entry, which may be a key.
+    context.addIssue(`must be a list of name:scope:key, where scope is one of ${SCOPES.join(', ')}`)
+    return []
+  }),
+)
+
+/** Returns whether a key can be guessed. */
+export const isWeak = ({ key }: ConfiguredKey): boolean => key.length < MIN_LENGTH || KNOWN.includes(key)

@@ -1,0 +1,60 @@
+import { hostname } from 'node:os'
+import { expect, test } from 'vitest'
+
+delete process.env.API_KEY
+process.env.ALLOWED_HOSTS = 'scheduler.internal'
+const { call } = await import('../setup/http-event.ts')
+const { handler: createKey } = await import('../../functions/keys/create.ts')
+const { handler: deleteKey } = await import('../../functions/keys/delete.ts')
+const { handler: listTasks } = await import('../../functions/tasks/list.ts')
+const { db } = await import('../../shared/db.ts')
+const { problem, unauthorized } = await import('../setup/expected.ts')
+
+const list = (headers: Record<string, string>) => call(listTasks, { method: 'GET', path: '/tasks', headers })
+
+test.for([
+  'localhost',
+  'localhost:8000',
+  '127.0.0.1:8000',
+  '[::1]:8000',
+  'a.localhost',
+  hostname(),
+  'scheduler.internal:1',
+])('without a key, the API can be called as %s', async (host) => {
+  expect((await list({ host })).statusCode).toBe(200)
+})
+
+test.for(['rebound.example:8000', '127.0.0.1.example', 'localhost.example', '0x7f.1.example', 'a b', ''])(
+  'without a key, the API cannot be called as %j',
+  async (host) => {
+    expect((await list({ host })).statusCode).toBe(403)
+  },
+)
+
+const create = (scope: string) =>
+  call(createKey, {
+    method: 'POST',
+    path: '/keys',
+    body: { name: 'first', scope },
+    headers: { host: 'localhost' },
+  })
+
+test('the first key must be an admin’s; from then on a key is required, even if the table is emptied', async () => {
+  expect(await create('read')).toEqual(
+    problem('conflict', 'the first key must have the scope admin, and must not expire'),
+  )
+  const { body } = await create('admin')
+  expect(await list({ host: 'localhost' })).toEqual(unauthorized('missing header: x-api-key'))
+  const headers = { 'x-api-key': body.key }
+  expect((await list(headers)).statusCode).toBe(200)
+  const remove = () =>
+    call(deleteKey, {
+      method: 'DELETE',
+      path: '/keys/{id}',
+      pathParameters: { id: String(body.id) },
+      headers,
+    })
+  expect(await remove()).toEqual(problem('conflict', 'this is the last key with the scope admin'))
+  await db()`delete from api_keys`
+  expect((await list({ host: 'localhost' })).statusCode).toBe(401)
+})
