@@ -1,11 +1,12 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible'
+import type { RateLimiterMemory } from 'rate-limiter-flexible'
 import { AppError } from '../errors.ts'
 import type { Principal } from '../scope.ts'
-import { tooMany } from './wrong-keys.ts'
+import { fixedWindow, tooMany } from './wrong-keys.ts'
 
 /** Limits what one caller may ask of this process: requests per minute, and requests at once. */
 export class CallerLimits {
-  readonly #perMinute: RateLimiterMemory | undefined
+  readonly #ratePerMinute: number | undefined
+  #limiter: Promise<RateLimiterMemory> | undefined
   readonly #maxConcurrent: number
   readonly #running = new Map<string, number>()
 
@@ -16,9 +17,7 @@ export class CallerLimits {
     rateLimitPerMinute: number | undefined
     maxConcurrentRequests: number
   }) {
-    if (rateLimitPerMinute !== undefined) {
-      this.#perMinute = new RateLimiterMemory({ points: rateLimitPerMinute, duration: 60 })
-    }
+    this.#ratePerMinute = rateLimitPerMinute
     this.#maxConcurrent = maxConcurrentRequests
   }
 
@@ -31,8 +30,11 @@ export class CallerLimits {
       })
     }
     this.#running.set(id, running + 1)
+    if (this.#ratePerMinute === undefined) return
+    this.#limiter ??= fixedWindow(this.#ratePerMinute, 60)
+    const limiter = await this.#limiter
     try {
-      await this.#perMinute?.consume(id)
+      await limiter.consume(id)
     } catch (limit) {
       this.leave(id)
       throw tooMany(`too many requests with the key ${name}`, limit)
