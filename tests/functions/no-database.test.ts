@@ -1,12 +1,14 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
-import { problem } from '../setup/expected.ts'
+import { problem, unauthorized } from '../setup/expected.ts'
 import { call } from '../setup/http-event.ts'
 
 process.env.DATABASE_POOL_SIZE = '1'
 process.env.DATABASE_URL = `postgres://127.0.0.1:${await closedPort()}/nothing`
 const { guarded, open } = await import('../setup/routes.ts')
+const { handler: listTasks } = await import('../../functions/tasks/list.ts')
+const { generateKey } = await import('../../shared/access/api-key.ts')
 
 async function closedPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -32,3 +34,14 @@ test.for(open)(
     expect((await call(handler, request)).statusCode).toBe(status)
   },
 )
+
+test('keys from the environment can be checked without a database, and keys from the table cannot', async () => {
+  const request = { method: 'GET', path: '/tasks' }
+  const list = (key: string) => call(listTasks, { ...request, headers: { 'x-api-key': key } })
+  expect(await list('wrong')).toEqual(unauthorized('invalid API key'))
+  expect(await list(generateKey(1))).toEqual(
+    problem('unavailable', 'the database cannot be reached, so API keys cannot be checked', {
+      headers: { 'retry-after': '5' },
+    }),
+  )
+})
