@@ -1,16 +1,20 @@
 import type { JWTPayload, JWTVerifyResult } from 'jose'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
-import { includes, type Principal, type Scope } from '../scope.ts'
+import { logger } from '../logger.ts'
 import { claimValues } from './claim.ts'
 import { IssuerKeys } from './issuer-keys.ts'
+import { includes, type Principal, type Scope } from '../scope.ts'
 
 type Options = NonNullable<Config['oidc']> & {
   /** A monotonic clock, in milliseconds. Default: `performance.now`. */
   now?: () => number
 }
 
-/** Maximum length of a token, in characters. It is more than the headers of most proxies may hold. */
+/** The properties of jose's errors. */
+type Problem = { code?: unknown; claim?: unknown; reason?: unknown }
+
+/** Maximum length of a token, in characters. Many proxies reject longer headers anyway. */
 const TOKEN_LIMIT = 8192
 
 /** How far the issuer's clock may differ from this one, in seconds. */
@@ -60,14 +64,17 @@ export class OidcVerifier {
         requiredClaims: ['exp'],
       })
     } catch (error) {
-      const problem = this.#problemWith(error as { code?: unknown; claim?: unknown; reason?: unknown })
-      // Not the cause as well, since jose's errors contain the token's claims.
-      throw problem === undefined ? error : unauthorized(problem)
+      if (error instanceof AppError) throw error
+      // The cast is safe because jose only throws errors. They aren't passed on, since they contain the token's claims.
+      const problem = this.#problemWith(error as Problem)
+      if (problem !== undefined) throw unauthorized(problem)
+      logger.warn("a key of the OpenID Connect issuer can't be used", { error })
+      throw new AppError('unavailable', "the OpenID Connect issuer's key for this token can't be used")
     }
   }
 
-  /** Returns what is wrong with a token, or undefined for any other error. */
-  #problemWith({ code, claim, reason }: { code?: unknown; claim?: unknown; reason?: unknown }) {
+  /** Returns what is wrong with the token, or undefined if something is wrong with the issuer's key. */
+  #problemWith({ code, claim, reason }: Problem): string | undefined {
     switch (code) {
       case 'ERR_JWS_INVALID':
       case 'ERR_JWT_INVALID':
