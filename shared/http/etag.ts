@@ -22,3 +22,10 @@ export function ifMatch(headers: Record<string, string | undefined>): Preconditi
     .filter((version) => version !== undefined)
     .map(Number)
 }
+
+/** Returns whether `If-None-Match` (RFC 9110, 13.1.2) has this tag, so that the client needs no new copy. */
+export function isCurrent(headers: Record<string, string | undefined>, tag: string): boolean {
+  const header = headers['if-none-match']?.trim() ?? ''
+  if (header === '*') return true
+  return [...header.matchAll(new RegExp(TAG, 'g'))].some(([known]) => known.replace(/^W\//, '') === tag)
+}

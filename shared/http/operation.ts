@@ -25,8 +25,16 @@ export type Operation = {
   responses: Record<number, { description: string; body?: z.ZodType }>
 }
 
-/** A handler's result. `body` is sent as JSON. A string is sent unchanged, with the content type in `headers`. */
-export type Reply = { status: number; body: unknown; headers?: Record<string, string> }
+/**
+ * A handler's result. `body` is sent as JSON. A string is sent unchanged, or decoded if it is in base64, with the
+ * content type in `headers`.
+ */
+export type Reply = {
+  status: number
+  body: unknown
+  headers?: Record<string, string>
+  isBase64Encoded?: true
+}
 
 /** What a handler receives besides its input. */
 export type HttpRequest = {

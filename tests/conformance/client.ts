@@ -1,5 +1,6 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
-import { text } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
+import { decode } from '../setup/decode.ts'
 
 export type Call = {
   method?: string
@@ -9,7 +10,7 @@ export type Call = {
   body?: string | Buffer
 }
 
-/** A response. `body` is parsed if it's JSON. */
+/** A response. `body` is decoded, and parsed if it's JSON. */
 export type Answer = { status: number; headers: IncomingHttpHeaders; body: unknown }
 
 const TIMEOUT_MS = 15_000
@@ -25,7 +26,8 @@ export function send(url: string, { method = 'GET', path, headers = {}, body }: 
     const sent = request(options, async (response) => {
       try {
         const { statusCode: status = 0, headers: received } = response
-        resolve({ status, headers: received, body: parse(await text(response), received['content-type']) })
+        const body = decode(await buffer(response), received['content-encoding'])
+        resolve({ status, headers: received, body: parse(body, received['content-type']) })
       } catch (error) {
         reject(error)
       } finally {
@@ -38,5 +40,5 @@ export function send(url: string, { method = 'GET', path, headers = {}, body }: 
 }
 
 function parse(body: string, contentType = ''): unknown {
-  return /[/+]json/.test(contentType) ? JSON.parse(body) : body
+  return body !== '' && /[/+]json/.test(contentType) ? JSON.parse(body) : body
 }

@@ -94,6 +94,30 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect({ status, body }).toMatchObject({ status: 401, body: { status: 401, code: 'unauthorized' } })
     })
 
+    test('serves the documentation compressed and cached', async () => {
+      const page = await send(runtime.url, { path: '/docs' })
+      expect(page.headers).toMatchObject({ 'cache-control': 'no-cache' })
+      const linked = [...String(page.body).matchAll(/(?:href|src)="(\/docs\/[^"]+)"/g)].map(
+        ([, url]) => url ?? '',
+      )
+      expect(linked).toHaveLength(3)
+      for (const path of ['/docs', '/openapi.json', ...linked]) {
+        const plain = await send(runtime.url, { path })
+        expect(plain).toMatchObject({ status: 200, headers: { vary: 'accept-encoding' } })
+        for (const encoding of ['br', 'gzip']) {
+          const accept = { 'accept-encoding': encoding }
+          const packed = await send(runtime.url, { path, headers: accept })
+          expect(packed.headers).toMatchObject({ 'content-encoding': encoding, 'content-type': anyText })
+          expect(packed.body).toEqual(plain.body)
+          const known = { ...accept, 'if-none-match': String(packed.headers.etag) }
+          const { status, headers, body } = await send(runtime.url, { path, headers: known })
+          expect({ path, status, body }).toEqual({ path, status: 304, body: '' })
+          for (const name of ['etag', 'cache-control', 'vary'])
+            expect({ path, [name]: headers[name] }).toEqual({ path, [name]: packed.headers[name] })
+        }
+      }
+    })
+
     test('creates a task and rejects a second one with the same name', async () => {
       const input = { name: 'whole', ...later, interval_seconds: null, params: { duration: 1 } }
       const { status, headers, body } = await write('POST', '/tasks', input)

@@ -33,7 +33,8 @@ test('the migrate function creates the tables in an empty database and does noth
 })
 
 test('the docs function serves the page and its assets', async () => {
-  for (const path of ['/docs', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js', '/openapi.json'])
+  const assets = ['swagger-ui.css', 'swagger-ui-bundle.js', 'start.js'].map((asset) => `/docs/${asset}`)
+  for (const path of ['/docs', ...assets, '/openapi.json'])
     expect({ path, status: (await send(deployed.url, { path })).status }).toEqual({ path, status: 200 })
 })
 

@@ -1,4 +1,5 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import { decode } from './decode.ts'
 
 type HttpHandler = (
   event: APIGatewayProxyEventV2,
@@ -25,7 +26,7 @@ export type HttpCall = {
 /** The request id of every call. It is fixed so that whole responses can be compared. */
 export const REQUEST_ID = '8f6e2c31-5a0b-4d57-9c55-0a1b2c3d4e5f'
 
-/** Calls a handler as API Gateway's HTTP API does (payload 2.0). Returns its response with the JSON parsed. */
+/** Calls a handler as API Gateway's HTTP API does (payload 2.0). Returns its response, decoded and with JSON parsed. */
 export async function call(handler: HttpHandler, request: HttpCall) {
   return await respondTo(handler, toEvent(request), request)
 }
@@ -49,10 +50,12 @@ async function respondTo(handler: HttpHandler, event: APIGatewayProxyEventV2, re
     statusCode,
     headers = {},
     body = '',
+    isBase64Encoded,
     ...rest
   } = await handler(event, lambdaContext(request.remainingMs))
   const json = /^application\/([a-z]+\+)?json$/.test(String(headers['content-type']))
-  return { statusCode, headers, body: json ? JSON.parse(body) : body, ...rest }
+  const text = decode(Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8'), headers['content-encoding'])
+  return { statusCode, headers, body: json && text ? JSON.parse(text) : text, ...rest }
 }
 
 function toEvent(request: HttpCall): APIGatewayProxyEventV2 {

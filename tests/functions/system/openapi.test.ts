@@ -6,7 +6,21 @@ import { call } from '../../setup/http-event.ts'
 
 test('serves the document generated from the current handlers', async () => {
   const document = JSON.parse(JSON.stringify(await buildDocument()))
-  expect(await call(handler, { method: 'GET', path: '/openapi.json' })).toEqual(json(200, document))
+  const cached = { 'cache-control': 'no-cache', vary: 'accept-encoding', etag: expect.any(String) }
+  expect(await call(handler, { method: 'GET', path: '/openapi.json' })).toEqual(json(200, document, cached))
+})
+
+test('compresses the document, and returns 304 if the client has it', async () => {
+  const get = (headers: Record<string, string>) =>
+    call(handler, { method: 'GET', path: '/openapi.json', headers })
+  const { body: plain } = await get({})
+  for (const encoding of ['br', 'gzip']) {
+    const accept = { 'accept-encoding': encoding }
+    const { headers, body } = await get(accept)
+    expect([headers['content-encoding'], body]).toEqual([encoding, plain])
+    const again = await get({ ...accept, 'if-none-match': String(headers.etag) })
+    expect([again.statusCode, again.body]).toEqual([304, ''])
+  }
 })
 
 test('lists every route and whether it requires an API key', async () => {
