@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
+import { SECURITY } from '../../shared/http/respond.ts'
 
 type Reply = { statusCode: number; headers: Record<string, string | string[]>; body: string | Buffer }
 
@@ -76,7 +77,7 @@ export function sendProblem(res: ServerResponse, status: number, detail: string)
   const code = CODES[status] ?? 'internal'
   send(res, {
     statusCode: status,
-    headers: { 'content-type': 'application/problem+json', 'x-request-id': request_id },
+    headers: { ...SECURITY.data, 'content-type': 'application/problem+json', 'x-request-id': request_id },
     body: JSON.stringify({
       type: 'about:blank',
       title: STATUS_CODES[status],

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import { securityHeaders } from '../../shared/http/security-headers.ts'
 
 /** The parts of hapi that are used here. hapi serves the API inside serverless-offline. */
 export type HapiServer = {
@@ -13,8 +14,16 @@ type HapiResponse = { isBoom?: boolean; message: string; output: { statusCode: n
 
 type Toolkit = {
   continue: symbol
-  response(body: string): { code(status: number): { type(contentType: string): unknown } }
+  response(body: string): OwnResponse
 }
+
+type OwnResponse = {
+  code(status: number): OwnResponse
+  type(contentType: string): OwnResponse
+  header(name: string, value: string): OwnResponse
+}
+
+const SECURITY = Object.entries(securityHeaders({ isTls: false }).data)
 
 /** Prevents responses from serverless-offline that neither API Gateway nor the container would send. */
 export function correctHttp(server: HapiServer): void {
@@ -30,7 +39,8 @@ export function correctHttp(server: HapiServer): void {
     if (status === undefined) return h.continue
     const detail = status < 500 ? response.message : 'internal error'
     const problem = { type: 'about:blank', title: STATUS_CODES[status], status, detail }
-    return h.response(JSON.stringify(problem)).code(status).type('application/problem+json')
+    const answer = h.response(JSON.stringify(problem)).code(status).type('application/problem+json')
+    return SECURITY.reduce((it, [name, value]) => it.header(name, value), answer)
   })
   limitRequests(server)
 }

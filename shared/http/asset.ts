@@ -47,6 +47,7 @@ export function assetOf(contentType: string, read: () => Promise<Buffer>): Asset
       const version = await hash()
       const etag = encoding === 'identity' ? `"${version}"` : `"${version}-${encoding}"`
       const always = {
+        // Also in a 304, because its headers replace those in the browser's cache, and they depend on the type.
         'content-type': contentType,
         // While versions are mixed during a deployment, a URL may ask for a version that this process doesn't have.
         'cache-control': queryStringParameters?.v === version ? FOR_GOOD : 'no-cache',

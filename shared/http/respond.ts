@@ -1,5 +1,6 @@
 import type { MiddlewareObj, Request } from '@middy/core'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import { config } from '../config.ts'
 import { isUnreachable } from '../db.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { logger, logsInfo } from '../logger.ts'
@@ -7,8 +8,10 @@ import { callerOf } from './access.ts'
 import { corsHeaders } from './cors.ts'
 import type { Reply } from './operation.ts'
 import { problemResponse, STATUS_OF } from './problem.ts'
+import { securityHeaders } from './security-headers.ts'
 
-const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+/** The security headers of this process's responses. */
+export const SECURITY = securityHeaders({ isTls: config().publicUrl?.startsWith('https:') === true })
 
 type Internal = { startedAt: number }
 type HttpRequest = Request<APIGatewayProxyEventV2, unknown, Error, Context, Internal>
@@ -65,10 +68,12 @@ function middyCode(error: unknown): ErrorCode | undefined {
 function finish(request: HttpRequest, response: APIGatewayProxyStructuredResultV2): void {
   const { method, path, sourceIp } = request.event.requestContext.http
   const requestId = request.context.awsRequestId
+  const isPage = String(response.headers?.['content-type']).startsWith('text/html')
   request.response = {
     ...response,
     headers: {
-      ...HEADERS,
+      ...(isPage ? SECURITY.page : SECURITY.data),
+      'cache-control': 'no-store',
       ...corsHeaders(request.event.headers),
       'x-request-id': requestId,
       ...response.headers,

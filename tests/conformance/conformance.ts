@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../setup/eventually.ts'
+import { PAGE_SECURITY, SECURITY } from '../setup/expected.ts'
 import { createTestDatabase } from '../setup/test-database.ts'
 import { type Answer, type Call, send } from './client.ts'
 import { malformed } from './malformed.ts'
@@ -39,8 +40,12 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       await database?.drop()
     }, 30_000)
 
-    const call = (options: Call): Promise<Answer> =>
-      send(runtime.url, { ...options, headers: { 'x-api-key': API_KEY, ...options.headers } })
+    const call = async (options: Call): Promise<Answer> => {
+      const headers = { 'x-api-key': API_KEY, ...options.headers }
+      const answer = await send(runtime.url, { ...options, headers })
+      expect(answer.headers).toMatchObject(SECURITY)
+      return answer
+    }
 
     const get = async <T>(path: string): Promise<T> => {
       const { status, body } = await call({ path })
@@ -94,9 +99,9 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect({ status, body }).toMatchObject({ status: 401, body: { status: 401, code: 'unauthorized' } })
     })
 
-    test('serves the documentation compressed and cached', async () => {
+    test('serves the documentation with the policy of a page, compressed and cached', async () => {
       const page = await send(runtime.url, { path: '/docs' })
-      expect(page.headers).toMatchObject({ 'cache-control': 'no-cache' })
+      expect(page.headers).toMatchObject({ ...PAGE_SECURITY, 'cache-control': 'no-cache' })
       const linked = [...String(page.body).matchAll(/(?:href|src)="(\/docs\/[^"]+)"/g)].map(
         ([, url]) => url ?? '',
       )
@@ -112,7 +117,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
           const known = { ...accept, 'if-none-match': String(packed.headers.etag) }
           const { status, headers, body } = await send(runtime.url, { path, headers: known })
           expect({ path, status, body }).toEqual({ path, status: 304, body: '' })
-          for (const name of ['etag', 'cache-control', 'vary'])
+          for (const name of ['etag', 'cache-control', 'vary', 'content-security-policy'])
             expect({ path, [name]: headers[name] }).toEqual({ path, [name]: packed.headers[name] })
         }
       }
@@ -377,10 +382,17 @@ const everyHour = { schedule_type: 'interval', interval_seconds: 3600 }
 
 function isProblem({ status, headers, body }: Answer, expected: number): boolean {
   const problem = headers['content-type']?.startsWith('application/problem+json') ?? false
+  const secure = Object.entries(SECURITY).every(([name, value]) => headers[name] === value)
   const { detail, status: own } = body as { detail?: unknown; status?: unknown }
   const allow = status !== 405 || Boolean(headers.allow)
   return (
-    status === expected && problem && own === status && typeof detail === 'string' && detail !== '' && allow
+    status === expected &&
+    problem &&
+    secure &&
+    own === status &&
+    typeof detail === 'string' &&
+    detail !== '' &&
+    allow
   )
 }
 

@@ -11,6 +11,7 @@ import { type Listening, listen } from '../../infra/container/server.ts'
 import type { LambdaHandler } from '../../infra/service/handlers.ts'
 import { loadHandlers } from '../../infra/service/handlers.ts'
 import { readService } from '../../infra/service/service.ts'
+import { SECURITY } from '../setup/expected.ts'
 
 const yaml = `
 service: sample
@@ -135,6 +136,7 @@ const problem = (status: number, title: string, detail: string) => ({
 const expectProblem = async (response: Response, body: ReturnType<typeof problem>) => {
   expect(response.status).toBe(body.status)
   expect(response.headers.get('content-type')).toBe('application/problem+json')
+  expect(Object.fromEntries(response.headers)).toMatchObject(SECURITY)
   expect(await response.json()).toEqual(body)
 }
 

@@ -11,11 +11,28 @@ export const NOT_A_TYPE = `Invalid option: expected one of ${TASK_TYPES.map((typ
 /** Returns the `ETag` header for a task's version. */
 export const etag = (version: number) => ({ etag: `"${version}"` })
 
-const HEADERS = {
-  'cache-control': 'no-store',
+const BROWSER = {
   'x-content-type-options': 'nosniff',
-  'x-request-id': REQUEST_ID,
+  'referrer-policy': 'no-referrer',
+  'permissions-policy': 'camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()',
+  'cross-origin-resource-policy': 'same-origin',
 }
+
+/** What a browser is told about every response but pages. */
+export const SECURITY = {
+  ...BROWSER,
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+}
+
+/** What a browser is told about pages. */
+export const PAGE_SECURITY = {
+  ...BROWSER,
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+}
+
+const HEADERS = { ...SECURITY, 'cache-control': 'no-store', 'x-request-id': REQUEST_ID }
 
 export const json = (statusCode: number, body: unknown, headers: Record<string, string> = {}) => ({
   statusCode,

@@ -2,11 +2,10 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { handler } from '../../../functions/system/docs.ts'
-import { problem } from '../../setup/expected.ts'
+import { PAGE_SECURITY, problem, SECURITY } from '../../setup/expected.ts'
 import { call, callOffline, type HttpCall, REQUEST_ID } from '../../setup/http-event.ts'
 
 const always = {
-  'x-content-type-options': 'nosniff',
   'x-request-id': REQUEST_ID,
   vary: 'accept-encoding',
   etag: expect.stringMatching(/^"[\w-]+"$/),
@@ -32,7 +31,7 @@ test('serves a page that only loads resources from the same server', async () =>
   const type = 'text/html; charset=utf-8'
   expect(response).toEqual({
     statusCode: 200,
-    headers: { ...always, 'cache-control': 'no-cache', 'content-type': type },
+    headers: { ...PAGE_SECURITY, ...always, 'cache-control': 'no-cache', 'content-type': type },
     body: expect.stringMatching(/^<!doctype html>\n.*<\/html>\n$/s),
   })
   const targets = [...response.body.matchAll(/(?:href|src)=["']([^"']+)/g)].map(([, target]) => target)
@@ -67,7 +66,7 @@ test.for(assets)('caches %s for good under the URL that the page links to', asyn
   const response = await getAsset(asset, { query: { v } })
   expect(response).toEqual({
     statusCode: 200,
-    headers: { ...always, 'cache-control': FOR_GOOD, 'content-type': type },
+    headers: { ...SECURITY, ...always, 'cache-control': FOR_GOOD, 'content-type': type },
     body: asset === 'start.js' ? expect.any(String) : await inPackage(asset),
   })
   expect(createHash('sha256').update(response.body).digest('hex')).toMatch(new RegExp(`^${v}`))
