@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { escapeHidden } from '../shared/hidden-characters.ts'
 import { ApiError, connectTo, Unreachable } from './api.ts'
 import { addExecutionCommands } from './executions.ts'
 import { addKeyCommands } from './keys.ts'
@@ -51,7 +52,7 @@ async function main(args: string[]): Promise<number> {
     // commander has already printed its own errors. Help isn't an error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage
     if (!(error instanceof ApiError || error instanceof Unreachable)) throw error
-    process.stderr.write(`error: ${error.message}\n`)
+    process.stderr.write(escapeHidden(`error: ${error.message}\n`))
     return error instanceof Unreachable ? EXIT.unreachable : EXIT.api
   }
 }

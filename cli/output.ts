@@ -1,3 +1,4 @@
+import { escapeHidden } from '../shared/hidden-characters.ts'
 import { type Column, formatTable } from './table.ts'
 
 const DEFAULT_WIDTH = 80
@@ -10,7 +11,7 @@ export type Output = {
 }
 
 export function outputTo(write: (text: string) => void, json: boolean): Output {
-  const print = (text: string): void => write(`${text}\n`)
+  const print = (text: string): void => write(escapeHidden(`${text}\n`))
   const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
   return {
     say: (sentence, value) => (json ? printJson(value) : print(sentence)),

@@ -1,3 +1,5 @@
+import { escapeHidden } from '../shared/hidden-characters.ts'
+
 export type Column = {
   title: string
   /** Whether the column may be truncated to make the table fit. */
@@ -51,4 +53,4 @@ function toCell(text: string, column: Column | undefined, width: number): string
 const lengthOf = (text: string): number => [...text].length
 
 /** Replaces control characters, since a detail may contain line breaks or terminal control sequences. */
-const toLine = (text: string): string => text.replaceAll(/\p{Cc}+/gu, ' ')
+const toLine = (text: string): string => escapeHidden(text.replaceAll(/\p{Cc}+/gu, ' '))

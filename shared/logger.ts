@@ -1,6 +1,8 @@
+import { Console } from 'node:console'
 import { LogFormatter, Logger, LogItem } from '@aws-lambda-powertools/logger'
 import type { LogAttributes } from '@aws-lambda-powertools/logger/types'
 import { config } from './config.ts'
+import { escapeHidden } from './hidden-characters.ts'
 
 /**
  * Keys that postgres.js adds to its errors while SQL_ECHO is on. They include values from users, which don't belong in
@@ -34,6 +36,21 @@ class Formatter extends LogFormatter {
   }
 }
 
+const output = new Console({ stdout: process.stdout, stderr: process.stderr })
+
+/** Prints JSON like Powertools, to the same streams. Escapes what would change how a line looks on a terminal. */
+class JsonLogger extends Logger {
+  protected override printLog(_level: number, item: LogItem): void {
+    item.prepareForPrint()
+    const attributes = item.getAttributes()
+    const line = escapeHidden(JSON.stringify(attributes, this.getJsonReplacer()))
+    if (ON_STDOUT.includes(String(attributes.level))) output.log(line)
+    else output.error(line)
+  }
+}
+
+const ON_STDOUT = ['TRACE', 'DEBUG', 'INFO']
+
 /** Attributes that are on every line, and useless on a terminal. */
 const CONTEXT_KEYS = ['service', 'function_name', 'cold_start']
 
@@ -45,7 +62,8 @@ class ReadableLogger extends Logger {
     const pairs = Object.entries(rest)
       .filter(([key]) => !CONTEXT_KEYS.includes(key))
       .map(([key, value]) => `${key}=${isOneLine(value) ? value : JSON.stringify(value)}`)
-    process.stdout.write(`${[timestamp, level, message, ...pairs].join(' ')}\n${stackOf(error)}`)
+    const line = [timestamp, level, message, ...pairs].join(' ')
+    process.stdout.write(escapeHidden(`${line}\n${stackOf(error)}`))
   }
 }
 
@@ -68,7 +86,7 @@ const options = {
 }
 
 /** The process's only logger. LOG_LEVEL and LOG_JSON set its level and format. */
-export const logger = config().logJson ? new Logger(options) : new ReadableLogger(options)
+export const logger = config().logJson ? new JsonLogger(options) : new ReadableLogger(options)
 
 /** Whether INFO lines are printed. Code that runs thousands of times a second checks this before it builds a line. */
 export const logsInfo = config().logLevel === 'DEBUG' || config().logLevel === 'INFO'

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { instantIn } from '../instant.ts'
+import { prose } from './fields.ts'
 
 /** The request bodies for pause, resume and run. All fields are optional. */
 export const pauseIn = z.strictObject({
@@ -7,7 +8,7 @@ export const pauseIn = z.strictObject({
     .nullable()
     .default(null)
     .describe('When the task resumes automatically. If null, it stays paused until someone resumes it.'),
-  reason: z.string().max(500).nullable().default(null).describe('Why the task is paused.'),
+  reason: prose(500).nullable().default(null).describe('Why the task is paused.'),
 })
 
 export const resumeIn = z.strictObject({

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { findReordering } from '../hidden-characters.ts'
 import { instantIn, instantOut } from '../instant.ts'
 import { MISFIRE_POLICIES, OVERLAP_POLICIES } from '../scheduling/schedule/plan.ts'
 import { INTERVAL_MODES, type ScheduleFields } from '../scheduling/schedule/schedule.ts'
@@ -30,6 +31,15 @@ type Field = {
 const INT4_MAX = 2_147_483_647
 const YEAR_SECONDS = 31_536_000
 
+/** Returns a schema for text that is only shown. It may have hidden characters, but none that reorder other text. */
+export const prose = (maxLength: number) =>
+  z
+    .string()
+    .max(maxLength)
+    .refine((text) => findReordering(text) === undefined, {
+      error: ({ input }) => `contains ${findReordering(String(input))}, which reorders the text around it`,
+    })
+
 const tag = z.string().regex(/^[\w.:/-]{1,64}$/, 'must be 1 to 64 letters, digits, or any of _ . : / -')
 
 /**
@@ -39,7 +49,7 @@ const tag = z.string().regex(/^[\w.:/-]{1,64}$/, 'must be 1 to 64 letters, digit
  */
 export const FIELDS = {
   description: {
-    schema: z.string().max(2000),
+    schema: prose(2000),
     default: null,
     affects: 'nothing',
     nullClears: true,

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { invalid } from '../errors.ts'
+import { findHidden } from '../hidden-characters.ts'
 import { instantIn } from '../instant.ts'
 import { problemsOf, toPointer } from '../parse.ts'
 import { runnerOf, TASK_TYPES } from '../runners/index.ts'
@@ -13,6 +14,9 @@ const name = z
   // biome-ignore lint/suspicious/noControlCharactersInRegex: tools in other languages can't compile \p{Cc}
   .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'contains a control character')
   .refine((text) => text.trim() === text, 'starts or ends with whitespace')
+  .refine((text) => findHidden(text) === undefined, {
+    error: ({ input }) => `contains the hidden character ${findHidden(String(input))}`,
+  })
   .describe('The unique name of the task.')
 
 /**

@@ -146,6 +146,25 @@ test('previews a schedule', async () => {
   )
 })
 
+test('shows hidden characters as escapes, and such a task can be run', async () => {
+  const name = 'pay\u202egnp.\u200b'
+  await database.sql`
+    with t as (
+      insert into tasks (name, type, schedule_type) values (${name}, 'counter', 'once') returning id, definition
+    )
+    insert into task_state (task_id, definition, next_run_at) select id, definition, '2100-01-01' from t`
+  expect((await client(['list-tasks'])).out).toContain('pay\\u202egnp.\\u200b ')
+  const { out } = await client(['list-tasks', '--json'])
+  expect(out).toContain('"pay\\u202egnp.\\u200b"')
+  expect(JSON.parse(out)).toMatchObject([{ name }])
+  await client(['run', '1'])
+  await eventually(async () => expect((await client(['executions', '1'])).out).toContain('success'))
+  expect(await client(['create', name, ...later])).toMatchObject({
+    code: 1,
+    err: 'error: 422: #/name: contains the hidden character U+202E\n',
+  })
+})
+
 test('truncates long names to the terminal width and leaves JSON output untouched', async () => {
   const name = `${'long '.repeat(30)}name`
   await client(['create', name, ...later])

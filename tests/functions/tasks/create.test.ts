@@ -111,6 +111,7 @@ describe('creating a task', () => {
 
   test.for([
     ['in non-Latin scripts', 'задача 任务 🦖'],
+    ['that needs joiners', 'می\u200cخواهم 👩🏽\u200d🚀'],
     ['of 200 characters', 'x'.repeat(200)],
     ['that looks like SQL', `'); drop table tasks; --`],
     ['that looks like a path', '../../{id}?a=b#c'],
@@ -299,6 +300,12 @@ describe('an invalid field', () => {
     ['name', 'a\nb', 'contains a control character'],
     ['name', ' a', 'starts or ends with whitespace'],
     ['name', 'a\u00a0', 'starts or ends with whitespace'],
+    ['name', 'pay\u202egnp', 'contains the hidden character U+202E'],
+    ['name', 'pay\u200broll', 'contains the hidden character U+200B'],
+    ['name', 'pay\u200droll', 'contains the hidden character U+200D'],
+    ['name', '\u{e0041}', 'contains the hidden character U+E0041'],
+    ['description', 'a\u202eb', 'contains U+202E, which reorders the text around it'],
+    ['description', 'a\u2066b', 'contains U+2066, which reorders the text around it'],
     ['type', 'shell', NOT_A_TYPE],
     ['type', 'constructor', NOT_A_TYPE],
     ['type', null, NOT_A_TYPE],

@@ -138,6 +138,7 @@ test.for<[body: object, pointer: string, detail: string]>([
   [{ until: 1 }, '#/until', 'Invalid input: expected string, received number'],
   [{ reason: 'x'.repeat(501) }, '#/reason', 'Too big: expected string to have <=500 characters'],
   [{ reason: 'a\0' }, '#/reason', 'contains a NUL character'],
+  [{ reason: 'a\u202eb' }, '#/reason', 'contains U+202E, which reorders the text around it'],
   [{ for: 60 }, '#/for', 'is unknown'],
 ])('rejects %j', async ([body, pointer, detail]) => {
   await insertTask()

@@ -202,6 +202,9 @@ test('rejects an invalid name or body', async () => {
   expect(await put(minimal, { pathParameters: { name: 'x'.repeat(201) } })).toEqual(
     invalidParameter('name', 'Too big: expected string to have <=200 characters'),
   )
+  expect(await put(minimal, { pathParameters: { name: 'a\u200b' } })).toEqual(
+    invalidParameter('name', 'contains the hidden character U+200B'),
+  )
   expect(await put('{')).toEqual(problem('invalid', 'Invalid or malformed JSON was provided'))
   expect(await db()`select from whole_tasks`).toHaveLength(0)
 })

@@ -35,6 +35,14 @@ describe('changing fields', () => {
     )
   })
 
+  test('changes a task whose name would be rejected today', async () => {
+    const name = 'pay\u202egnp'
+    await insertTask({ name })
+    expect(await patch({ description: 'می\u200cخواهم \u200fא' })).toEqual(
+      changed({ name, description: 'می\u200cخواهم \u200fא', next_run_at: at }),
+    )
+  })
+
   test('stores the change and updates updated_at', async () => {
     await insertTask({ updated_at: '2020-01-01T00:00:00Z' })
     await patch({ max_attempts: 7 })
