@@ -11,7 +11,7 @@ const swaggerFile = (name: string) => () => readFile(require.resolve(`swagger-ui
 
 /** Earlier versions kept the API key in the browser's storage, under `authorized`. */
 const start = `localStorage.removeItem('authorized')
-SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui' })
+SwaggerUIBundle({ url: 'openapi.json', dom_id: '#ui' })
 `
 
 const ASSETS = {
@@ -24,9 +24,9 @@ type AssetName = keyof typeof ASSETS
 
 const isAsset = (name: string): name is AssetName => Object.hasOwn(ASSETS, name)
 
-const urlOf = async (name: AssetName): Promise<string> => `/docs/${name}?v=${await ASSETS[name].hash()}`
+const urlOf = async (name: AssetName): Promise<string> => `docs/${name}?v=${await ASSETS[name].hash()}`
 
-/** The browser refuses scripts and styles in the page itself. */
+/** The browser refuses scripts and styles in the page itself. Links are relative, since PUBLIC_URL may have a path. */
 const page = assetOf('text/html; charset=utf-8', async () =>
   Buffer.from(`<!doctype html>
 <html lang="en">

@@ -41,7 +41,7 @@ export async function buildDocument() {
       description: 'Runs tasks at an interval, once, or on a cron schedule, and records every execution.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
-    servers: [{ url: '/', description: 'This server' }],
+    servers: [{ url: '.', description: 'This server' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {

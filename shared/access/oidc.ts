@@ -2,9 +2,9 @@ import type { JWTPayload, JWTVerifyResult } from 'jose'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { logger } from '../logger.ts'
+import { includes, type Principal, type Scope } from '../scope.ts'
 import { claimValues } from './claim.ts'
 import { IssuerKeys } from './issuer-keys.ts'
-import { includes, type Principal, type Scope } from '../scope.ts'
 
 type Options = NonNullable<Config['oidc']> & {
   /** A monotonic clock, in milliseconds. Default: `performance.now`. */

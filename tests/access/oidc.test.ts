@@ -6,9 +6,9 @@ import fc from 'fast-check'
 import { base64url, importJWK, SignJWT } from 'jose'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { OidcVerifier } from '../../shared/access/oidc.ts'
-import type { Scope } from '../../shared/scope.ts'
 import { readConfig } from '../../shared/config.ts'
 import { AppError } from '../../shared/errors.ts'
+import type { Scope } from '../../shared/scope.ts'
 import { AUDIENCE, DISCOVERY, type SigningKey, signingKey, startIssuer } from './issuer.ts'
 
 let issuer: Awaited<ReturnType<typeof startIssuer>>
