@@ -22,7 +22,7 @@ const inPackage = (name: string) =>
 
 /** Returns the versions in the page's links, by asset. */
 async function linked(): Promise<Record<string, string>> {
-  const links = [...(await getPage()).body.matchAll(/"\/docs\/([^"]+)\?v=(\w+)"/g)]
+  const links = [...(await getPage()).body.matchAll(/"docs\/([^"]+)\?v=(\w+)"/g)]
   return Object.fromEntries(links.map(([, name, version]) => [name, version]))
 }
 
@@ -36,10 +36,10 @@ test('serves a page that only loads resources from the same server', async () =>
   })
   const targets = [...response.body.matchAll(/(?:href|src)=["']([^"']+)/g)].map(([, target]) => target)
   expect(targets.map((target) => target.replace(/\?v=[0-9a-f]{32}$/, '?v='))).toEqual([
-    '/docs/swagger-ui.css?v=',
+    'docs/swagger-ui.css?v=',
     'data:,',
-    '/docs/swagger-ui-bundle.js?v=',
-    '/docs/start.js?v=',
+    'docs/swagger-ui-bundle.js?v=',
+    'docs/start.js?v=',
   ])
   expect(await callOffline(handler, { method: 'GET', path: '/docs' })).toEqual(response)
 })
@@ -51,7 +51,7 @@ test('the page has no script, style or event handler of its own', async () => {
 
 test('starts Swagger UI from a script of its own, which keeps no API key', async () => {
   const { body } = await getAsset('start.js')
-  expect(body).toContain("SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui' })")
+  expect(body).toContain("SwaggerUIBundle({ url: 'openapi.json', dom_id: '#ui' })")
   expect(body).toContain("localStorage.removeItem('authorized')")
 })
 
