@@ -208,7 +208,16 @@ export function connect(url: string, options: PoolOptions): Database {
     onnotice: (notice) => logger.debug('notice', { notice: notice.message }),
     ...(options.echo && { debug: (_connection: number, query: string) => logger.info('sql', { query }) }),
   })
-  if ('silence_timeout' in sql.options && 'latest_first' in sql.options) return sql
+  requirePatch(sql)
+  return sql
+}
+
+/**
+ * Throws if postgres.js isn't patched, for example after `npm ci --ignore-scripts`. Called for every pool, and before
+ * the functions are packaged.
+ */
+export function requirePatch({ options }: { options: object } = postgres()): void {
+  if ('silence_timeout' in options && 'latest_first' in options) return
   throw new Error(
     'postgres.js is not patched, so dead connections would hang: run `node infra/patches/postgres.mjs`',
   )

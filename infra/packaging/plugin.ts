@@ -21,6 +21,8 @@ const FOLDER = '.serverless'
  */
 export default class PackagePlugin {
   readonly hooks = {
+    // Before the framework deletes the previous package.
+    'before:package:cleanup': requirePatchedDriver,
     'before:package:createDeploymentArtifacts': () => this.#package(),
     'before:package:function:package': () => this.#package(),
   }
@@ -34,6 +36,7 @@ export default class PackagePlugin {
     // Imported lazily, since serverless-offline also loads this plugin but doesn't bundle anything.
     const { bundleFunctions } = await import('./bundle.ts')
     const { zip } = await import('./zip.ts')
+    await requirePatchedDriver()
     const { serviceDir, service } = this.#framework
     const functions = Object.entries(service.functions)
     const bundles = await bundleFunctions(
@@ -51,4 +54,11 @@ export default class PackagePlugin {
       fn.package = { individually: true, artifact }
     }
   }
+}
+
+/** Throws if postgres.js isn't patched. The zips contain it, so this would otherwise only be noticed on Lambda. */
+async function requirePatchedDriver(): Promise<void> {
+  // Imported lazily, like the bundler.
+  const { requirePatch } = await import('../../shared/db.ts')
+  requirePatch()
 }
