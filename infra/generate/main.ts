@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { configurationPage, envExample } from './configuration.ts'
+import { minikubeFile } from './minikube.ts'
 import { buildDocument } from './openapi.ts'
 import { schemaFile } from './schema.ts'
 import { taskFieldsPage } from './task-fields.ts'
@@ -18,6 +19,7 @@ export async function generated(): Promise<Record<string, string>> {
     'docs/reference/configuration.md': configurationPage(),
     'docs/reference/task-fields.md': taskFieldsPage(),
     'docs/reference/task-types.md': taskTypesPage(),
+    'k8s/api.yaml': await minikubeFile(),
     'shared/schema.json': await schemaFile(),
   }
 }
