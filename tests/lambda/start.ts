@@ -156,10 +156,15 @@ async function unpack(
   }
 }
 
-/** Returns the variables of the template, of Lambda and of `env`. Omits a certificate file that only Lambda has. */
+/**
+ * Returns the variables of the template, of Lambda and of `env`. A variable that the template sets to '' stays empty.
+ * Omits a certificate file that only Lambda has.
+ */
 function environmentOf(fn: FunctionProperties, env: Record<string, string>): Record<string, string> {
   const { NODE_EXTRA_CA_CERTS, ...variables } = fn.Environment.Variables
-  const given = Object.entries(env).filter(([key]) => !NOT_FOR_FUNCTIONS.includes(key))
+  const given = Object.entries(env).filter(
+    ([key]) => !NOT_FOR_FUNCTIONS.includes(key) && variables[key] !== '',
+  )
   return {
     PATH: process.env.PATH ?? '',
     TZ: ':UTC',

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { readService } from '../../infra/service/service.ts'
 import { circle, dangling } from './references.ts'
 import { complaints } from './specification.ts'
@@ -50,27 +52,55 @@ test('every function matches serverless.yml and runs on arm64 and Node 24 in the
   expect(keys.sort()).toEqual(functions.flatMap((fn) => fn.routes.map((route) => route.key)).sort())
 })
 
-test('every function has a log group with a retention of 30 days', () => {
+test('every function and the API have a log group with a retention of 30 days', () => {
   const groups = resourcesOf(template, 'AWS::Logs::LogGroup').map(([, group]) => group)
   const names = resourcesOf(template, 'AWS::Lambda::Function').map(
     ([, fn]) => `/aws/lambda/${fn.FunctionName}`,
   )
-  expect(groups.map((group) => group.LogGroupName).sort()).toEqual(names.sort())
+  expect(groups.map((group) => group.LogGroupName).sort()).toEqual(
+    [...names, `/aws/http-api/${SERVICE}`].sort(),
+  )
   expect(new Set(groups.map((group) => group.RetentionInDays))).toEqual(new Set([30]))
 })
 
-test('the template contains references to secrets, not the secrets themselves', () => {
-  for (const [, { Environment }] of resourcesOf(template, 'AWS::Lambda::Function')) {
-    expect(Environment.Variables).toEqual({
+const WITHOUT_KEY = ['tick', 'execute', 'migrate']
+const WITHOUT_DATABASE = ['health', 'openapi', 'home', 'docs', 'notFound']
+
+test('functions get the secrets that they need, as references', () => {
+  const secret = (key: string) => `{{resolve:secretsmanager:task-scheduler/dev:SecretString:${key}}}`
+  for (const [, { FunctionName, Environment }] of resourcesOf(template, 'AWS::Lambda::Function')) {
+    const name = FunctionName.replace(`${SERVICE}-`, '')
+    expect({ name, ...Environment.Variables }).toEqual({
+      name,
       EXECUTE_FUNCTION_NAME: `${SERVICE}-execute`,
-      DATABASE_URL: '{{resolve:secretsmanager:task-scheduler/dev:SecretString:DATABASE_URL}}',
-      API_KEY: '{{resolve:secretsmanager:task-scheduler/dev:SecretString:API_KEY}}',
+      DATABASE_URL: WITHOUT_DATABASE.includes(name) ? '' : secret('DATABASE_URL'),
+      API_KEY: WITHOUT_KEY.includes(name) ? '' : secret('API_KEY'),
       DATABASE_POOL_SIZE: '1',
       MAX_CONCURRENT_EXECUTIONS: '64',
       NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem',
       NODE_OPTIONS: '--enable-source-maps',
     })
   }
+})
+
+test('the API logs every request, and throttles all clients together', () => {
+  const [stage] = resourcesOf(template, 'AWS::ApiGatewayV2::Stage')
+  expect(stage?.[1]).toMatchObject({
+    AccessLogSettings: {
+      DestinationArn: { 'Fn::GetAtt': ['HttpApiLogGroup', 'Arn'] },
+      Format: expect.stringContaining('"status":"$context.status"'),
+    },
+    DefaultRouteSettings: { ThrottlingRateLimit: 100, ThrottlingBurstLimit: 200 },
+  })
+})
+
+test('CloudFormation would accept the firewall of the example', async () => {
+  const path = new URL('examples/aws/firewall.yml', ROOT)
+  // The cast is safe: `complaints` reports resources that aren't as declared.
+  const firewall = parse(await readFile(path, 'utf8')) as Template
+  expect(complaints(firewall)).toEqual([])
+  expect(dangling(firewall)).toEqual([])
+  expect(circle(firewall)).toEqual([])
 })
 
 test('every function has the role that it needs', () => {

@@ -24,6 +24,7 @@ type Read = {
   'AWS::Lambda::EventInvokeConfig': object
   'AWS::Scheduler::Schedule': { Target: { Arn: { 'Fn::GetAtt': [string, string] }; Input: string } }
   'AWS::ApiGatewayV2::Route': { RouteKey: string }
+  'AWS::ApiGatewayV2::Stage': object
   'AWS::Logs::LogGroup': { LogGroupName: string; RetentionInDays: number }
   'AWS::Logs::MetricFilter': { MetricTransformations: [{ MetricNamespace: string; MetricName: string }] }
   'AWS::CloudWatch::Alarm': { AlarmActions: object[] }
