@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { connect, db, openConnections } from '../../shared/db.ts'
 import { eventually } from '../setup/eventually.ts'
 
@@ -6,6 +6,15 @@ test('waits the same time before the twentieth reconnect as before the first', (
   const { backoff } = connect('postgres://127.0.0.1:1/none', { max: 1 }).options
   const waits = typeof backoff === 'function' ? [backoff(1), backoff(20)] : []
   expect(waits).toEqual([0.2, 0.2])
+})
+
+afterEach(() => vi.unstubAllEnvs())
+
+test('PGSSL applies to a URL without sslmode, as k8s/production expects', () => {
+  vi.stubEnv('PGSSL', 'verify-full')
+  const { ssl } = connect('postgres://127.0.0.1:1/none', { max: 1 }).options
+  const override = connect('postgres://127.0.0.1:1/none?sslmode=require', { max: 1 }).options.ssl
+  expect([ssl, override]).toEqual(['verify-full', 'require'])
 })
 
 test('arrays reach the database unchanged, regardless of their contents', async () => {
