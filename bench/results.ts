@@ -39,7 +39,7 @@ const spreadOf = (values: readonly number[]): Spread | null => {
 export const metricOf = (results: readonly Result[], system: string, key: string): Spread | null =>
   spreadOf(results.filter((it) => it.system === system).map((it) => it.values[key] ?? Number.NaN))
 
-/** Returns a system's ratios to `ours`, each within one repetition, which cancels out the machine's noise. */
+/** Returns the ratios of a system's results to those of `ours`. Each ratio compares results of the same repetition, which cancels out the machine's noise. */
 export function ratioToOurs(results: readonly Result[], system: string, key: string): Spread | null {
   const ratios = results
     .filter((it) => it.system === system)

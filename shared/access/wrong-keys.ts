@@ -32,8 +32,7 @@ export class WrongKeys {
 }
 
 /**
- * Returns a limiter that counts in this process. Imported lazily, since the package loads the clients of a dozen
- * databases' limiters, and most processes need none.
+ * Returns a limiter that counts in this process. The package is imported lazily: it loads limiters for a dozen databases, and most processes need none of them.
  */
 export async function fixedWindow(points: number, duration: number): Promise<RateLimiterMemory> {
   const { RateLimiterMemory } = await import('rate-limiter-flexible')

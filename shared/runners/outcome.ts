@@ -10,7 +10,7 @@ export type Outcome =
       result?: Result
       /** False if another attempt wouldn't help. */
       retryable: boolean
-      /** Seconds for which the target asked not to be called again. */
+      /** How many seconds the target asked to wait before it is called again. */
       notBeforeSeconds?: number
       /** Seconds until the next attempt, if there is one. */
       retryInSeconds?: number

@@ -305,7 +305,7 @@ describe('accepts a token', () => {
     expect(await verifierFor().verify(token)).toMatchObject({ scope: 'read' })
   })
 
-  test('with each usual type', async () => {
+  test('with each common type', async () => {
     for (const typ of ['JWT', 'at+jwt', 'application/at+jwt', 'AT+JWT'])
       expect(await verifierFor().verify(await tokenWith({}, { typ }))).toMatchObject({ scope: 'read' })
   })

@@ -84,7 +84,7 @@ async function recoverSome(tx: Queryable, most: number): Promise<Batch> {
 }
 
 /**
- * Locks expired claims. Returns the ids of the oldest, with at most `most` executions in total, but at least one claim.
+ * Locks expired claims. Returns the ids of the oldest claims: as many as have no more than `most` executions in total, but always at least one.
  */
 async function lockExpired(tx: Queryable, most: number): Promise<{ ids: string[]; more: boolean }> {
   const claims = await tx<{ id: string; size: number }[]>`

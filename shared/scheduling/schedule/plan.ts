@@ -126,7 +126,7 @@ function planDue(task: DueTask, due: Occurrences, next: Date | null, now: Date):
   }
 }
 
-/** Plans a task whose due occurrences all came due while the last run was open. */
+/** Plans a task whose pending occurrences all became due while the last run was open. */
 function planOverlapped(
   { policies }: DueTask,
   due: Occurrences,
