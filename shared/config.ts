@@ -62,69 +62,99 @@ const scopeOfValue = z.string().transform((text, context): Record<string, Scope>
   return Object.fromEntries(scopes)
 })
 
-type Setting = { schema: z.ZodType; about: string; isSecret?: true }
+const MOST_TIMEOUT_SECONDS = 86_400
 
-/** Every setting: its schema with the default, and its description in the documentation. */
+type Setting = {
+  /** Includes the default. */
+  schema: z.ZodType
+  /** The description in the documentation. */
+  about: string
+  isSecret?: true
+  /**
+   * What reads it. `functions`: the functions, in every runtime. Serverless offline passes it on to its workers, and
+   * `serverless.yml` must name it, so that it can be set on AWS. `process`: only the process that serves the functions
+   * (`npm start`, the container, serverless offline).
+   */
+  readBy: 'functions' | 'process'
+}
+
+/** Every setting. */
 export const SETTINGS = {
   DATABASE_URL: {
     schema: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' }).optional(),
     isSecret: true,
+    readBy: 'functions',
     about:
       'The PostgreSQL database, as postgres://user:password@host:5432/database. If unset, an embedded PostgreSQL is started, with its data in .local/postgres.',
   },
   DATABASE_POOL_SIZE: {
     schema: whole(1, 1000).default(10),
+    readBy: 'functions',
     about:
       'Maximum number of connections for the requests of one process. Its scheduler may open the same number again (at most 9), plus seven. Under serverless offline, it is always 1 per worker.',
   },
   HOST: {
     schema: z.string().optional(),
+    readBy: 'process',
     about:
       'Address to listen on. If unset, 0.0.0.0; with a weak key, 127.0.0.1. Without any key, this setting is ignored, and the API listens only on 127.0.0.1.',
   },
-  PORT: { schema: whole(0, 65_535).default(8000), about: 'Port of the API. 0 picks any free port.' },
+  PORT: {
+    schema: whole(0, 65_535).default(8000),
+    readBy: 'process',
+    about: 'Port of the API. 0 picks any free port.',
+  },
   API_KEY: {
     schema: singleKey.optional(),
     isSecret: true,
+    readBy: 'functions',
     about:
       'If set, every route except /, /healthz, /readyz, /docs and /openapi.json requires a key, in the header x-api-key or as a bearer token. This key has the scope admin. A key is weak if it is changeme or has fewer than 16 characters.',
   },
   API_KEYS: {
     schema: keyList.optional(),
     isSecret: true,
+    readBy: 'functions',
     about:
       'More keys, as name:scope:key, separated by commas. Scopes: read, run, write, admin; each includes those before it.',
   },
   ALLOW_WEAK_KEY: {
     schema: flag.default(false),
+    readBy: 'functions',
     about:
       'Whether a weak key may protect an API that other machines can reach. If false, a weak key with such a HOST is an error at startup.',
   },
   PUBLIC_URL: {
     schema: webUrl.optional(),
+    readBy: 'functions',
     about:
       'URL at which clients reach the API, if it is behind a proxy. It may have a path. Links in responses start with it, and pages from other origins may not change anything.',
   },
   TRUST_PROXY: {
     schema: z.union([whole(0, 10), listOf(proxyAddress)]).default(0),
+    readBy: 'process',
     about:
       'Which proxies may say who the client is, in X-Forwarded-For: how many there are in front of the container, or a list of their addresses and networks (also loopback, linklocal, uniquelocal).',
   },
   ALLOWED_HOSTS: {
     schema: listOf(z.string().toLowerCase()).default([]),
+    readBy: 'functions',
     about:
       "Host names, separated by commas, under which an API without keys may be called, besides this machine's own names and addresses. Protects against DNS rebinding.",
   },
   CORS_ORIGINS: {
     schema: listOf(origin).default([]),
+    readBy: 'functions',
     about: 'Origins of other web pages that may call the API, separated by commas. If unset, none.',
   },
   RATE_LIMIT_PER_MINUTE: {
     schema: whole(1, 1_000_000).optional(),
+    readBy: 'functions',
     about: 'Maximum number of requests per minute, per key and process. If unset, there is no limit.',
   },
   MAX_CONCURRENT_REQUESTS: {
     schema: whole(1, 100_000).default(256),
+    readBy: 'functions',
     about: 'Maximum number of requests that one key may have in progress at once, per process.',
   },
   OIDC_ISSUER: {
@@ -133,69 +163,113 @@ export const SETTINGS = {
       .refine(isSecureUrl, 'must be an https URL, or an http URL of this machine')
       .refine((url) => !/[?#]/.test(url), 'must not have a query or a fragment')
       .optional(),
+    readBy: 'functions',
     about:
       'The OpenID Connect issuer whose access tokens are accepted, exactly as in their claim iss. If unset, only API keys are accepted. See docs/access.md.',
   },
   OIDC_AUDIENCE: {
     schema: z.string().optional(),
+    readBy: 'functions',
     about: 'The audience of the access tokens: their claim aud. Required with OIDC_ISSUER.',
   },
   OIDC_SCOPES: {
     schema: scopeOfValue.optional(),
+    readBy: 'functions',
     about:
       'The scope that each value of the claim gives, as in admin=platform-team,write=developers,read=*. The value * stands for every valid token. Of several scopes, the highest counts. Required with OIDC_ISSUER.',
   },
   OIDC_SCOPE_CLAIM: {
     schema: z.string().default('scope'),
+    readBy: 'functions',
     about:
       'The claim that OIDC_SCOPES refers to: words separated by spaces, or a list. The names of nested claims are joined by dots, as in realm_access.roles.',
   },
   OIDC_ALGORITHM: {
     schema: z.enum(ALGORITHMS).default('RS256'),
+    readBy: 'functions',
     about: `The algorithm that the access tokens must be signed with: ${ALGORITHMS.join(', ')}.`,
   },
   SCHEDULER_ENABLE: {
     schema: flag.default(true),
+    readBy: 'process',
     about: 'Whether this process ticks and runs tasks. If false, it only serves the API.',
   },
   TICK_INTERVAL_MS: {
     schema: whole(50, 60_000).default(1000),
+    readBy: 'functions',
     about: 'Milliseconds between ticks, 50 to 60000.',
   },
   CLAIM_AHEAD_MS: {
     schema: whole(0, 60_000).optional(),
+    readBy: 'functions',
     about:
       'How far ahead a tick claims, in milliseconds: 0 to 60000, and less than the lease. If unset, TICK_INTERVAL_MS, but at least 1000 and at most half the lease.',
   },
   LEASE_SECONDS: {
     schema: whole(1, 3600).default(15),
+    readBy: 'functions',
     about: "Seconds without a heartbeat after which a process's executions count as lost, 1 to 3600.",
   },
   MAX_CONCURRENT_EXECUTIONS: {
     schema: whole(1, 100_000).default(64),
+    readBy: 'functions',
     about:
       'Slots: the maximum number of executions that may run at once in one process. On Lambda and under serverless offline, the limit applies to all functions together.',
   },
   MAX_CLAIMED_EXECUTIONS: {
     schema: whole(1, 1_000_000).default(10_000),
+    readBy: 'process',
     about:
       'Maximum number of executions that one process may hold, running or claimed ahead. Not used on Lambda or under serverless offline.',
   },
   SHUTDOWN_GRACE_SECONDS: {
     schema: whole(0, 3600).default(10),
+    readBy: 'process',
     about: 'Seconds that running executions get to finish at shutdown, 0 to 3600.',
   },
   DEFAULT_TASK_TIMEOUT_SECONDS: {
-    schema: z.coerce.number().positive().max(86_400).default(30),
-    about: 'Timeout, in seconds, for tasks without timeout_seconds. Above 0, at most 86400.',
+    schema: z.coerce.number().positive().max(MOST_TIMEOUT_SECONDS).default(30),
+    readBy: 'functions',
+    about: 'Timeout, in seconds, for tasks without timeout_seconds. Above 0, at most MAX_TIMEOUT_SECONDS.',
+  },
+  MAX_TIMEOUT_SECONDS: {
+    schema: z.coerce.number().positive().max(MOST_TIMEOUT_SECONDS).default(MOST_TIMEOUT_SECONDS),
+    readBy: 'functions',
+    about: `Longest timeout_seconds that a task may be given, at most ${MOST_TIMEOUT_SECONDS}, and at least DEFAULT_TASK_TIMEOUT_SECONDS. Stored tasks keep theirs.`,
+  },
+  MIN_INTERVAL_SECONDS: {
+    schema: whole(1, 86_400).default(1),
+    readBy: 'functions',
+    about:
+      'Shortest time between two occurrences that an interval or cron schedule may be given, in seconds, 1 to 86400. Stored schedules go on.',
+  },
+  MAX_TASKS: {
+    schema: whole(1, 100_000_000).optional(),
+    readBy: 'functions',
+    about:
+      'Maximum number of tasks. Beyond it, creating a task fails with 422, and everything else works. If unset, there is no maximum.',
+  },
+  MAX_PARAMS_BYTES: {
+    schema: whole(2, 262_144).optional(),
+    readBy: 'functions',
+    about:
+      'Maximum size of the params that a task may be given, in bytes of JSON, 2 to 262144. If unset, only the size of a request body (262144 bytes) limits them. Stored tasks keep theirs.',
+  },
+  MAX_IDEMPOTENCY_KEYS: {
+    schema: whole(1, 10_000_000).default(1_000_000),
+    readBy: 'functions',
+    about:
+      'Maximum number of idempotency keys that are kept for 24 hours, 1 to 10000000. Beyond it, requests with a new key get 503. Requests without one still work.',
   },
   HTTP_TASK_URL: {
     schema: webUrl.default('https://httpbin.org/status/200'),
     isSecret: true,
+    readBy: 'functions',
     about: 'URL that http tasks without params.url call.',
   },
   EXECUTE_FUNCTION_NAME: {
     schema: z.string().min(1).optional(),
+    readBy: 'functions',
     about:
       'Name of the Lambda function that runs claimed executions. serverless.yml sets it; npm start ignores it.',
   },
@@ -205,19 +279,28 @@ export const SETTINGS = {
       .transform((value) => value.toUpperCase())
       .pipe(z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT']))
       .default('INFO'),
+    readBy: 'functions',
     about: 'Minimum level of log lines: DEBUG, INFO, WARN, ERROR, CRITICAL or SILENT.',
   },
   LOG_JSON: {
     schema: flag.default(true),
+    readBy: 'functions',
     about: 'Whether log lines are JSON objects. If false, they are human-readable text.',
   },
   SQL_ECHO: {
     schema: flag.default(false),
+    readBy: 'functions',
     about: 'Whether to log the text of every SQL statement, without its values.',
   },
 } as const satisfies Record<string, Setting>
 
 type Settings = typeof SETTINGS
+
+/** Returns the names of the settings that are read by functions, or only by the process around them. */
+export const settingsReadBy = (reader: Setting['readBy']): string[] =>
+  Object.entries<Setting>(SETTINGS)
+    .filter(([, { readBy }]) => readBy === reader)
+    .map(([name]) => name)
 
 /** The cast restores what `Object.entries` loses: which key has which schema. */
 export const environment = z.object(
@@ -285,6 +368,13 @@ export function readConfig(env: Record<string, string | undefined>) {
   // Lambda's runtime sets this variable. Functions don't listen, but everyone can reach their API.
   const exposed = env.AWS_LAMBDA_RUNTIME_API !== undefined || (values.HOST && !isLoopback(values.HOST))
   if (exposed && !values.ALLOW_WEAK_KEY) refuseWeak(keys)
+  const defaultTimeout = values.DEFAULT_TASK_TIMEOUT_SECONDS
+  // The default isn't lowered silently, since stored tasks use it too.
+  if (defaultTimeout > values.MAX_TIMEOUT_SECONDS) {
+    throw new Error(
+      `invalid configuration: DEFAULT_TASK_TIMEOUT_SECONDS: must be at most MAX_TIMEOUT_SECONDS (got ${defaultTimeout})`,
+    )
+  }
   return Object.freeze({
     databaseUrl: values.DATABASE_URL,
     databasePoolSize: values.DATABASE_POOL_SIZE,
@@ -306,7 +396,12 @@ export function readConfig(env: Record<string, string | undefined>) {
     maxConcurrentExecutions: values.MAX_CONCURRENT_EXECUTIONS,
     maxClaimedExecutions: values.MAX_CLAIMED_EXECUTIONS,
     shutdownGraceSeconds: values.SHUTDOWN_GRACE_SECONDS,
-    defaultTaskTimeoutSeconds: values.DEFAULT_TASK_TIMEOUT_SECONDS,
+    defaultTaskTimeoutSeconds: defaultTimeout,
+    maxTimeoutSeconds: values.MAX_TIMEOUT_SECONDS,
+    minIntervalSeconds: values.MIN_INTERVAL_SECONDS,
+    maxTasks: values.MAX_TASKS,
+    maxParamsBytes: values.MAX_PARAMS_BYTES,
+    maxIdempotencyKeys: values.MAX_IDEMPOTENCY_KEYS,
     httpTaskUrl: values.HTTP_TASK_URL,
     executeFunctionName: values.EXECUTE_FUNCTION_NAME,
     logLevel: values.LOG_LEVEL,

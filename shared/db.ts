@@ -307,6 +307,13 @@ export const textBytes = (sql: Queryable, column: Fragment): Fragment => sql`
   end`
 
 /**
+ * Returns an SQL expression for the length of a text column as a JSON string, in bytes. A control character takes six
+ * bytes there.
+ */
+export const jsonBytes = (sql: Queryable, column: Fragment): Fragment => sql`
+  octet_length(to_json(${column})::text)`
+
+/**
  * Returns the values for a column of `unnest`, or null if all of them are null. Given null, `unnest` fills the column
  * with nulls. An array of nulls would cost time in the client and in the server.
  */

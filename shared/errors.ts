@@ -47,7 +47,7 @@ export const notFound = (what: string, id: number): AppError =>
  * Maximum number of problems in `errors`, and in `detail`. A body may have thousands of mistakes, but the response
  * shouldn't be longer than the request.
  */
-const PROBLEMS_SHOWN = 20
+export const PROBLEMS_SHOWN = 20
 const DETAILS_SHOWN = 5
 
 /** Returns the error for invalid input. Its message lists the problems, for clients that only show `detail`. */

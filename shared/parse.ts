@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { invalid, type Problem } from './errors.ts'
+import { invalid, PROBLEMS_SHOWN, type Problem } from './errors.ts'
 import { nearest } from './nearest.ts'
 
 /** Validates a body with the schema that the documentation is generated from. Throws `invalid`. */
@@ -41,13 +41,13 @@ export const digits = (range: z.ZodInt) =>
 
 /** Parses a query string into an object. A repeated name becomes an array. */
 export function readQuery(rawQueryString: string): Record<string, string | string[]> {
-  const search = new URLSearchParams(rawQueryString)
-  return Object.fromEntries(
-    [...new Set(search.keys())].map((key) => {
-      const all = search.getAll(key)
-      return [key, all.length > 1 ? all : (all[0] ?? '')]
-    }),
-  )
+  const values = new Map<string, string[]>()
+  for (const [key, value] of new URLSearchParams(rawQueryString)) {
+    const all = values.get(key)
+    if (all) all.push(value)
+    else values.set(key, [value])
+  }
+  return Object.fromEntries(Array.from(values, ([key, all]) => [key, all.length > 1 ? all : (all[0] ?? '')]))
 }
 
 type Place = { pointer: string } | { parameter: string }
@@ -58,13 +58,17 @@ export function problemsOf(
   place: (path: PropertyKey[]) => Place,
   names: Names = { known: [], immutable: [] },
 ): Problem[] {
+  let explained = 0
+  // A body may have thousands of unknown fields, and looking for the nearest name takes time.
+  const explain = (key: string, own: Names): string =>
+    explained++ < PROBLEMS_SHOWN ? whyUnknown(key, own) : 'is unknown'
   return error.issues.flatMap((issue) => {
     const [inKey] = issue.code === 'invalid_key' ? issue.issues : [issue]
     if (issue.code !== 'unrecognized_keys') {
       return [{ ...place(issue.path), detail: inKey?.message ?? issue.message }]
     }
     const own = issue.path.length === 0 ? names : { known: [], immutable: [] }
-    return issue.keys.map((key) => ({ ...place([...issue.path, key]), detail: whyUnknown(key, own) }))
+    return issue.keys.map((key) => ({ ...place([...issue.path, key]), detail: explain(key, own) }))
   })
 }
 
@@ -76,19 +80,21 @@ function whyUnknown(key: string, { known, immutable }: Names): string {
   return meant === undefined ? 'is unknown' : `is unknown; did you mean ${meant}?`
 }
 
-/** Returns a JSON Pointer (RFC 6901) as a URI fragment, as in RFC 9457. */
+/** Maximum number of characters of a pointer. A key may be as long as the body, and escaping makes it longer. */
+const POINTER_CHARACTERS = 1000
+
+/** Returns a JSON Pointer (RFC 6901) as a URI fragment, as in RFC 9457. A very long one is cut, and ends in `…`. */
 export function toPointer(path: PropertyKey[]): string {
   const escaped = path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1'))
-  return ['#', ...escaped.map(encodeURIComponent)].join('/')
+  const pointer = ['#', ...escaped.map(encodeURIComponent)].join('/')
+  return pointer.length > POINTER_CHARACTERS ? `${pointer.slice(0, POINTER_CHARACTERS)}…` : pointer
 }
-
-const DEPTH_LIMIT = 32
 
 type Unstorable = { path: PropertyKey[]; detail: string }
 
 /**
- * Finds a value that is nested too deeply, or that JSON can express but PostgreSQL can't store: a NUL character, half
- * of a surrogate pair, or a number too large for a double.
+ * Finds a value that JSON can express but PostgreSQL can't store: a NUL character, half of a surrogate pair, or a
+ * number too large for a double. `limitJson` has limited the depth.
  */
 function findUnstorable(value: unknown, path: PropertyKey[] = []): Unstorable | undefined {
   const wrong = (detail: string): Unstorable => ({ path, detail })
@@ -98,7 +104,6 @@ function findUnstorable(value: unknown, path: PropertyKey[] = []): Unstorable | 
   }
   if (typeof value === 'number' && !Number.isFinite(value)) return wrong('is too large')
   if (typeof value !== 'object' || value === null) return undefined
-  if (path.length >= DEPTH_LIMIT) return wrong(`is nested deeper than ${DEPTH_LIMIT} levels`)
   for (const [key, inner] of Object.entries(value)) {
     const fault = stringFault(key)
     const found = fault ? wrong(`has a key that ${fault}`) : findUnstorable(inner, [...path, key])

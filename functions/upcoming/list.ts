@@ -14,7 +14,7 @@ export const handler = httpHandler(
     responses: {
       200: {
         description:
-          'A page of tasks. It ends early once their params reach 1 MiB. If there may be more, the `Link` header has the URL of the next page.',
+          'A page of tasks. It ends early once their params and texts reach 1 MiB. If there may be more, the `Link` header has the URL of the next page.',
         body: z.array(taskOut),
       },
     },

@@ -1,14 +1,15 @@
 import { environment, SETTINGS } from '../../shared/config.ts'
 import { generatedFrom, table } from './markdown.ts'
 
-type Setting = { name: string; default: string; about: string }
+type Row = { name: string; default: string; readBy: string; about: string }
 
 /** Returns every setting with its default as written in .env, or with an empty string if it has no default. */
-function settings(): Setting[] {
+function settings(): Row[] {
   const defaults: Record<string, unknown> = environment.parse({})
-  return Object.entries(SETTINGS).map(([name, { about }]) => ({
+  return Object.entries(SETTINGS).map(([name, { readBy, about }]) => ({
     name,
     default: String(defaults[name] ?? ''),
+    readBy,
     about,
   }))
 }
@@ -24,9 +25,10 @@ ${entries.join('\n')}`
 
 /** Returns the page docs/reference/configuration.md. */
 export function configurationPage(): string {
-  const rows = settings().map(({ name, default: value, about }) => [
+  const rows = settings().map(({ name, default: value, readBy, about }) => [
     `\`${name}\``,
     value === '' ? 'unset' : `\`${value}\``,
+    readBy,
     about,
   ])
   return `${generatedFrom('shared/config.ts')}
@@ -37,7 +39,11 @@ Settings come from environment variables, or from a file \`.env\` next to \`pack
 precedence. An empty value counts as unset. If a value is invalid, the process exits at startup with an error that names
 the setting. A variable that looks like a misspelled setting is logged as a warning.
 
-${table(['setting', 'default', 'meaning'], rows)}
+Settings that _functions_ read work in every runtime. On AWS, \`--param NAME=value\` sets them
+([more](../deploy-aws.md#settings)). Settings that the _process_ reads belong to the process around the functions, and
+have no effect on AWS. [Limits](limits.md) has everything that is limited, with or without a setting.
+
+${table(['setting', 'default', 'read by', 'meaning'], rows)}
 `
 }
 

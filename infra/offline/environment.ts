@@ -1,16 +1,4 @@
-/** The settings that are passed on to functions. Each function has its own worker, with a separate environment. */
-const PASSED_ON = [
-  'API_KEY',
-  'TICK_INTERVAL_MS',
-  'CLAIM_AHEAD_MS',
-  'LEASE_SECONDS',
-  'MAX_CONCURRENT_EXECUTIONS',
-  'DEFAULT_TASK_TIMEOUT_SECONDS',
-  'HTTP_TASK_URL',
-  'LOG_LEVEL',
-  'LOG_JSON',
-  'SQL_ECHO',
-]
+import { settingsReadBy } from '../../shared/config.ts'
 
 type Environment = Record<string, string | undefined>
 
@@ -22,10 +10,14 @@ export function forgetAws(env: Environment): void {
   for (const key of Object.keys(env)) if (key.startsWith('AWS_')) delete env[key]
 }
 
-/** Returns the functions' environment. A worker runs one invocation at a time, so one connection is enough. */
+/**
+ * Returns the environment of the functions, with every setting that they read. Each function has its own worker, which
+ * runs one invocation at a time, so one connection is enough.
+ */
 export function functionEnvironment(env: Environment, databaseUrl: string, lambdaUrl: string): Environment {
+  const passedOn = settingsReadBy('functions').filter((key) => env[key])
   return {
-    ...Object.fromEntries(PASSED_ON.filter((key) => env[key]).map((key) => [key, env[key]])),
+    ...Object.fromEntries(passedOn.map((key) => [key, env[key]])),
     DATABASE_URL: databaseUrl,
     DATABASE_POOL_SIZE: '1',
     AWS_ENDPOINT_URL_LAMBDA: lambdaUrl,

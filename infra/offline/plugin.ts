@@ -117,7 +117,7 @@ export default class OfflinePlugin {
     const { functions, provider } = this.#framework.service
     // The rest of serverless.yml's environment is for AWS: secrets by reference, and Amazon's certificates.
     const { EXECUTE_FUNCTION_NAME } = provider.environment
-    provider.environment = { EXECUTE_FUNCTION_NAME, ...environment }
+    provider.environment = { ...environment, EXECUTE_FUNCTION_NAME }
     // Schedules are removed, since serverless-offline would fire them only once a minute.
     for (const fn of Object.values(functions)) fn.events = fn.events.filter((event) => !('schedule' in event))
   }

@@ -10,6 +10,7 @@ import { ANYONE } from '../scope.ts'
 import { callerOf, requireAccess } from './access.ts'
 import { withDeadline } from './deadline.ts'
 import { onceByKey } from './idempotency.ts'
+import { limitJson } from './json-limits.ts'
 import type { HttpRequest, Operation, Reply } from './operation.ts'
 import { respond } from './respond.ts'
 
@@ -50,7 +51,7 @@ export function httpHandler<const Op extends Operation>(
     .use(respond())
     .use(requireAccess(operation.access))
   if (operation.bodyOptional) stack.use(fillBody())
-  if (operation.body) stack.use(limitBody()).use(httpJsonBodyParser())
+  if (operation.body) stack.use(limitBody()).use(limitJson()).use(httpJsonBodyParser())
   stack.handler(async (event: APIGatewayProxyEventV2, context: Context) => {
     const request = toRequest(event, context)
     const answer = async () => await run(readInput(operation, event), request)

@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto'
 import type { Fragment, Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
+import { KEPT_HOURS, KeptKeys } from './kept-keys.ts'
 import type { HttpRequest, Operation, Reply } from './operation.ts'
 
 /** Seconds after which a request without a response counts as dead. Its key can then be used again. */
 const IN_FLIGHT_SECONDS = 60
-const KEPT_HOURS = 24
+
+/** Seconds after which a client should try again when no more keys can be kept. */
+const FULL_RETRY_SECONDS = 60
+
+/** This process's count of the kept keys. */
+const keptKeys = new KeptKeys()
 
 type Kept = { request_hash: Buffer; status: number | null; headers: Record<string, string>; body: unknown }
 
@@ -13,7 +19,8 @@ type Kept = { request_hash: Buffer; status: number | null; headers: Record<strin
  * Executes a request with an `Idempotency-Key` once. For 24 hours, repeated requests get the same response, with
  * `idempotency-replayed: true` (draft-ietf-httpapi-idempotency-key-header-07). Errors aren't kept, so that a failed
  * request can be retried. Each caller has its own keys. Throws `conflict` while the first request is in progress,
- * `invalid` for a different request with the same key, and `bad_request` if the response must not be kept.
+ * `invalid` for a different request with the same key, `bad_request` if the response must not be kept, and
+ * `unavailable` for a new key while MAX_IDEMPOTENCY_KEYS are kept.
  */
 export async function onceByKey(
   { sql, event, caller }: HttpRequest,
@@ -39,6 +46,7 @@ export async function onceByKey(
   const taken = await take(sql, slot, hash)
   if (taken === null) return await replay(sql, slot, hash)
   const reply = await answer().catch(async (error: unknown) => {
+    keptKeys.count -= 1
     await sql`delete from idempotency_keys where ${isSlot(sql, slot)} and created_at::text = ${taken}`
     throw error
   })
@@ -53,7 +61,7 @@ const isSlot = (sql: Queryable, { owner, key }: Slot): Fragment => sql`owner = $
 
 /**
  * Reserves the key. Returns the time of the reservation, which distinguishes this request from later requests with the
- * same key. Returns null if another request has already reserved the key.
+ * same key. Returns null if another request has already reserved the key, or if no more keys can be kept.
  */
 async function take(sql: Queryable, slot: Slot, hash: Buffer): Promise<string | null> {
   await sql`
@@ -63,11 +71,14 @@ async function take(sql: Queryable, slot: Slot, hash: Buffer): Promise<string | 
       or (status is null and created_at < now() - make_interval(secs => ${IN_FLIGHT_SECONDS}))
     )`
   await forgetOld(sql)
+  await keptKeys.refresh(sql)
+  if (keptKeys.isFull) return null
   const [taken] = await sql<[{ at: string }?]>`
     insert into idempotency_keys (owner, key, request_hash)
     values (${slot.owner}, ${slot.key}, ${hash})
     on conflict do nothing
     returning created_at::text as at`
+  if (taken) keptKeys.count += 1
   return taken?.at ?? null
 }
 
@@ -93,6 +104,12 @@ async function replay(sql: Queryable, slot: Slot, hash: Buffer): Promise<Reply> 
     select request_hash, status, headers, body from idempotency_keys where ${isSlot(sql, slot)}`
   if (kept && !kept.request_hash.equals(hash)) {
     throw new AppError('invalid', 'this Idempotency-Key was already used for a different request')
+  }
+  if (!kept && keptKeys.isFull) {
+    throw new AppError('unavailable', 'no more idempotency keys can be kept for now (MAX_IDEMPOTENCY_KEYS)', {
+      reason: 'idempotency_keys',
+      retryAfterSeconds: FULL_RETRY_SECONDS,
+    })
   }
   if (!kept || kept.status === null) {
     throw new AppError('conflict', 'a request with this Idempotency-Key is in progress', {

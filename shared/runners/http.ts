@@ -8,21 +8,30 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 const status = z.int().min(100).max(599)
+const headers = z.record(
+  z.string().regex(TOKEN, 'is not a valid header name'),
+  z.string().regex(HEADER_VALUE, 'is not a valid header value'),
+)
+
+const URL_CHARACTERS = 8192
+/** Limits for new params. There are only 500 statuses. */
+const HEADERS = 100
+const HEADER_NAME_CHARACTERS = 256
+const HEADER_VALUE_CHARACTERS = 8192
+const STATUSES = 500
 
 const params = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-    .max(8192)
+    .max(URL_CHARACTERS, `has more than ${URL_CHARACTERS} characters`)
     .optional()
     .describe('The URL to call. Default: `HTTP_TASK_URL`.'),
   method: z.enum(METHODS).default('GET').describe('The HTTP method.'),
-  headers: z
-    .record(
-      z.string().regex(TOKEN, 'is not a valid header name'),
-      z.string().regex(HEADER_VALUE, 'is not a valid header value'),
-    )
+  headers: headers
     .default({})
-    .describe('The request headers.'),
+    .describe(
+      `The request headers. At most ${HEADERS}, each with up to ${HEADER_VALUE_CHARACTERS} characters.`,
+    ),
   body: z
     .union([z.string(), z.record(z.string(), z.unknown()), z.array(z.unknown())])
     .optional()
@@ -40,6 +49,23 @@ const params = z.strictObject({
 })
 
 type Params = z.infer<typeof params>
+
+const tooLong = ([name, value]: [string, string]): boolean =>
+  name.length > HEADER_NAME_CHARACTERS || value.length > HEADER_VALUE_CHARACTERS
+
+const tooManyStatuses = `has more than ${STATUSES} statuses`
+
+const newParams = params.extend({
+  headers: headers
+    .refine((all) => Object.keys(all).length <= HEADERS, `has more than ${HEADERS} headers`)
+    .refine((all) => !Object.entries(all).some(tooLong), 'has a header that is too long')
+    .default({}),
+  expected_status: params.shape.expected_status.refine(
+    (given) => !Array.isArray(given) || given.length <= STATUSES,
+    tooManyStatuses,
+  ),
+  retry_status: z.array(status).max(STATUSES, tooManyStatuses).default([]),
+})
 
 /** Has no timeouts of its own, since undici's would cut off calls that the task's timeout still allows. */
 let agent: Agent | undefined
@@ -60,6 +86,7 @@ const BODY_LIMIT = 131_072
 export const http: Runner<Params> = {
   about: "Calls a URL. Redirects aren't followed; by default, a 3xx counts as success",
   params,
+  newParams,
   target: (given) => new URL(given.url ?? config().httpTaskUrl).origin,
   async run(given, { signal, idempotencyKey }) {
     // Imported lazily, since the API only checks params and makes no calls.

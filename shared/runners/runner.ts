@@ -24,8 +24,13 @@ export type RunInfo = {
 export type Runner<Params = unknown> = {
   /** What the runner does, as a sentence without a final period, for the reference page. */
   about: string
-  /** Validates a task's params when the task is created or changed, and fills in their defaults when it runs. */
+  /** Validates a task's params when it runs, and fills in their defaults. */
   params: z.ZodType<Params>
+  /**
+   * Validates params when a task is created or given new ones. It may be stricter than `params`, since stored tasks
+   * must still run. Default: `params`.
+   */
+  newParams?: z.ZodType<Params>
   /**
    * Does the work. It must not change its params, which all runs of a task share. If it throws, the execution fails
    * with the error's message as its detail.

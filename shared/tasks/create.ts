@@ -1,4 +1,5 @@
-import type { Queryable } from '../db.ts'
+import { config } from '../config.ts'
+import type { Database, Fragment, Queryable } from '../db.ts'
 import { AppError } from '../errors.ts'
 import {
   firstOccurrence,
@@ -10,26 +11,42 @@ import {
 } from '../scheduling/schedule/schedule.ts'
 import { FIELDS, type ScheduleValues } from './fields.ts'
 import { checkParams, type TaskCreate } from './input.ts'
+import { requireWithinLimits } from './limits.ts'
 import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
 
+/** The key of the advisory lock for counting tasks. Any number works, as long as every replica uses the same one. */
+const LOCK = 7_220_532
+
 /**
- * Creates a task. Throws `invalid` for an invalid schedule or invalid params, and `conflict` if the name is already
- * taken.
+ * Creates a task. Throws `invalid` for an invalid schedule, invalid params, values beyond a limit, and if there are
+ * MAX_TASKS tasks. Throws `conflict` if the name is already taken.
  */
-export async function createTask(sql: Queryable, input: TaskCreate): Promise<Task> {
+export async function createTask(sql: Database, input: TaskCreate): Promise<Task> {
+  const { maxTasks } = config()
+  if (maxTasks === undefined) return await insertTask(sql, input)
+  return await sql.begin(async (tx) => {
+    // One at a time, so that two of them can't both take the last place.
+    await tx`select pg_advisory_xact_lock(${LOCK})`
+    return await insertTask(tx, input, maxTasks)
+  })
+}
+
+async function insertTask(sql: Queryable, input: TaskCreate, most?: number): Promise<Task> {
   const params = input.params ?? {}
   checkParams(input.type, params)
   const taken = () => new AppError('conflict', `a task named ${JSON.stringify(input.name)} already exists`)
-  const [before] = await sql<[{ now: Date; taken: boolean }]>`
-    select now(), exists (select from tasks where name = ${input.name}) as taken`
+  const [before] = await sql<[{ now: Date; taken: boolean; full: boolean }]>`
+    select now(), exists (select from tasks where name = ${input.name}) as taken, ${isFull(sql, most)} as full`
   const { next_run_at: _, ...columns } = withoutNulls(input)
   const row = {
     ...columns,
     params: sql.json(params as Parameters<Queryable['json']>[0]),
   }
   const firstRunAt = firstRun(input, before.now)
+  await requireWithinLimits(sql, { ...input, schedule: scheduleFields(input) })
   // Checked before the insert, since a rejected insert would still use up an id.
   if (before.taken) throw taken()
+  if (before.full) throw new AppError('invalid', `there are already ${most} tasks, the maximum (MAX_TASKS)`)
   const [task] = await sql<[TaskRow?]>`
     with t as (
       insert into tasks ${sql(row)}
@@ -44,6 +61,17 @@ export async function createTask(sql: Queryable, input: TaskCreate): Promise<Tas
   if (!task) throw taken()
   return toTask(task)
 }
+
+/**
+ * Returns a condition: whether there are `most` tasks. Counts them only if the range of their ids has room for as many,
+ * since counting 100,000 tasks takes 30 ms or more.
+ */
+const isFull = (sql: Queryable, most: number | undefined): Fragment =>
+  most === undefined
+    ? sql`false`
+    : sql`
+      (select max(id) - min(id) + 1 from tasks) >= ${most}
+      and (select count(*) from (select from tasks limit ${most}) counted) >= ${most}`
 
 /** Returns when a new task is first due. `next_run_at` takes precedence over the schedule's first occurrence. */
 function firstRun(input: TaskCreate, now: Date): Date {

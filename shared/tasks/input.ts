@@ -59,7 +59,8 @@ export type TaskPatch = z.output<typeof taskPatch>
 
 /** Validates params with the schema of the type's runner. Throws `invalid`, with a pointer to each mistake. */
 export function checkParams(type: string, params: Record<string, unknown>): void {
-  const parsed = runnerOf(type)?.params.safeParse(params)
+  const runner = runnerOf(type)
+  const parsed = (runner?.newParams ?? runner?.params)?.safeParse(params)
   if (parsed?.success !== false) return
   throw invalid(problemsOf(parsed.error, (path) => ({ pointer: toPointer(['params', ...path]) })))
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { type Fragment, type Queryable, textBytes } from '../db.ts'
+import { type Fragment, jsonBytes, type Queryable, textBytes } from '../db.ts'
 import { instantOut } from '../instant.ts'
 import { type Page, readPage } from '../page.ts'
 import { digits } from '../parse.ts'
@@ -63,7 +63,10 @@ const NEXT_RUNS = 3
 
 /** Returns the tasks that `select` selects, with `taskColumns`, as a page. */
 export async function readTasks(sql: Queryable, select: Fragment, limit: number): Promise<Page<Task>> {
-  return await readPage(sql, { select, bytes: textBytes(sql, sql`params`), limit }, toTask)
+  const bytes = sql`
+    ${textBytes(sql, sql`params`)} + ${textBytes(sql, sql`tags`)}
+    + coalesce(${jsonBytes(sql, sql`description`)}, 0) + coalesce(${jsonBytes(sql, sql`pause_reason`)}, 0)`
+  return await readPage(sql, { select, bytes, limit }, toTask)
 }
 
 /** Converts a row to the form that the API returns, with its next runs. */

@@ -8,10 +8,11 @@ import { scheduleFields, withoutNulls } from './create.ts'
 import { CLEARED_BY_NULL, DEFAULTS, fieldsAffecting } from './fields.ts'
 import { getTask } from './get.ts'
 import { checkParams, type TaskCreate, type TaskPatch } from './input.ts'
+import { requireWithinLimits } from './limits.ts'
 import { movesSchedule, reschedule, type Scheduled } from './reschedule.ts'
 import type { Task } from './task.ts'
 
-type Current = Scheduled & { type: string; version: number }
+type Current = Scheduled & { type: string; version: number; timeout_seconds: number | null }
 
 /**
  * Changes a task. If its schedule changes, the cursor is recalculated; occurrences that are already due stay due.
@@ -75,7 +76,8 @@ async function lockTask(tx: Queryable, which: Fragment): Promise<Current | undef
     for no key update`
   if (!state) return undefined
   const [current] = await tx<[Current?]>`
-    select t.id, t.name, t.type, ${scheduleColumns(tx)}, s.next_run_at, t.max_runs, s.runs, t.version, now() as now
+    select t.id, t.name, t.type, ${scheduleColumns(tx)}, s.next_run_at, t.max_runs, s.runs, t.timeout_seconds, t.version,
+      now() as now
     from task_state s
     join tasks t on t.id = s.task_id
     where s.task_id = ${state.task_id}`
@@ -89,6 +91,7 @@ async function change(
   fields: ScheduleFields,
 ): Promise<Task> {
   if (patch.params) checkParams(current.type, patch.params)
+  await requireWithinLimits(tx, { ...patch, schedule: fields }, current)
   const plain = plainColumns(tx, patch)
   const changed = Object.keys(plain)
   const moves = movesSchedule(current, fields, patch)

@@ -32,6 +32,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
         PORT: '0',
         TICK_INTERVAL_MS: '200',
         SHUTDOWN_GRACE_SECONDS: '1',
+        MAX_TIMEOUT_SECONDS: '3600',
       })
     }, 45_000)
 
@@ -169,6 +170,16 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       })
       const again = await write('POST', '/tasks', input)
       expect(again).toMatchObject({ status: 409, body: { code: 'conflict', detail: anyText } })
+    })
+
+    test('respects a limit that a setting lowers', async () => {
+      const { id } = await create({ name: 'limited', ...later, timeout_seconds: 3600 })
+      expect(await write('PATCH', `/tasks/${id}`, { timeout_seconds: 3601 })).toMatchObject({
+        status: 422,
+        body: {
+          errors: [{ pointer: '#/timeout_seconds', detail: 'must be at most 3600 (MAX_TIMEOUT_SECONDS)' }],
+        },
+      })
     })
 
     test('lists, shows, updates and deletes a task', async () => {

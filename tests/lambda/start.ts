@@ -10,6 +10,7 @@ import { createApp } from '../../infra/container/adapter.ts'
 import { listen } from '../../infra/container/server.ts'
 import type { LambdaHandler } from '../../infra/service/handlers.ts'
 import { readService } from '../../infra/service/service.ts'
+import { settingsReadBy } from '../../shared/config.ts'
 import type { Runtime } from '../conformance/runtime.ts'
 import { Lambda, type LambdaFunction } from './lambda.ts'
 import { type FunctionProperties, readTemplate, resourcesOf, type Template } from './template.ts'
@@ -21,9 +22,6 @@ const ANYWHERE = { host: '127.0.0.1', port: 0 }
 /** Shorter than on AWS, where EventBridge invokes the tick every minute with `loopSeconds: 59`. */
 const PERIOD_MS = 3000
 const LOOP_SECONDS = 2.5
-
-/** Settings for the other runtimes only. They aren't passed to the functions. */
-const NOT_FOR_FUNCTIONS = ['HOST', 'PORT', 'SHUTDOWN_GRACE_SECONDS']
 
 type Deployed = { lambda: Lambda; template: Template; url: string; end(): Promise<void> }
 
@@ -157,13 +155,13 @@ async function unpack(
 }
 
 /**
- * Returns the variables of the template, of Lambda and of `env`. A variable that the template sets to '' stays empty.
- * Omits a certificate file that only Lambda has.
+ * Returns the variables of the template, of Lambda and of `env`, except for settings that no function reads. A variable
+ * that the template sets to '' stays empty. Omits a certificate file that only Lambda has.
  */
 function environmentOf(fn: FunctionProperties, env: Record<string, string>): Record<string, string> {
   const { NODE_EXTRA_CA_CERTS, ...variables } = fn.Environment.Variables
   const given = Object.entries(env).filter(
-    ([key]) => !NOT_FOR_FUNCTIONS.includes(key) && variables[key] !== '',
+    ([key]) => !settingsReadBy('process').includes(key) && variables[key] !== '',
   )
   return {
     PATH: process.env.PATH ?? '',

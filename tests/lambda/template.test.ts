@@ -1,8 +1,11 @@
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { readService } from '../../infra/service/service.ts'
+import { settingsReadBy } from '../../shared/config.ts'
 import { circle, dangling } from './references.ts'
 import { complaints } from './specification.ts'
 import { ROOT } from './start.ts'
@@ -101,6 +104,25 @@ test('CloudFormation would accept the firewall of the example', async () => {
   expect(complaints(firewall)).toEqual([])
   expect(dangling(firewall)).toEqual([])
   expect(circle(firewall)).toEqual([])
+})
+
+/** The variables that have a value if no parameter is given. */
+const DEPLOYED = [
+  ...['EXECUTE_FUNCTION_NAME', 'DATABASE_URL', 'API_KEY', 'DATABASE_POOL_SIZE', 'MAX_CONCURRENT_EXECUTIONS'],
+  ...['NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS'],
+]
+
+test('a parameter sets every setting that functions read and that has no other place', async () => {
+  const names = settingsReadBy('functions').filter((name) => !DEPLOYED.includes(name))
+  const wanted = Object.fromEntries(names.map((name, index) => [name, String(index + 1)]))
+  const params = Object.entries(wanted).map(([name, value]) => `--param=${name}=${value}`)
+  const { PATH = '', HOME = '' } = process.env
+  const print = ['node_modules/serverless/bin/serverless.js', 'print', '--format', 'json', ...params]
+  const { stdout } = await promisify(execFile)(process.execPath, print, {
+    cwd: fileURLToPath(ROOT),
+    env: { PATH, HOME },
+  })
+  expect(JSON.parse(stdout).provider.environment).toMatchObject(wanted)
 })
 
 test('every function has the role that it needs', () => {

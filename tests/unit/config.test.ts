@@ -24,6 +24,11 @@ const defaults = {
   maxClaimedExecutions: 10_000,
   shutdownGraceSeconds: 10,
   defaultTaskTimeoutSeconds: 30,
+  maxTimeoutSeconds: 86_400,
+  minIntervalSeconds: 1,
+  maxTasks: undefined,
+  maxParamsBytes: undefined,
+  maxIdempotencyKeys: 1_000_000,
   httpTaskUrl: 'https://httpbin.org/status/200',
   executeFunctionName: undefined,
   logLevel: 'INFO',
@@ -104,6 +109,11 @@ test.for<Case>([
   ['SHUTDOWN_GRACE_SECONDS', '3600', 'shutdownGraceSeconds', 3600],
   ['DEFAULT_TASK_TIMEOUT_SECONDS', '0.5', 'defaultTaskTimeoutSeconds', 0.5],
   ['DEFAULT_TASK_TIMEOUT_SECONDS', '86400', 'defaultTaskTimeoutSeconds', 86_400],
+  ['MAX_TIMEOUT_SECONDS', '600', 'maxTimeoutSeconds', 600],
+  ['MIN_INTERVAL_SECONDS', '86400', 'minIntervalSeconds', 86_400],
+  ['MAX_TASKS', '1', 'maxTasks', 1],
+  ['MAX_PARAMS_BYTES', '262144', 'maxParamsBytes', 262_144],
+  ['MAX_IDEMPOTENCY_KEYS', '1', 'maxIdempotencyKeys', 1],
   ['HTTP_TASK_URL', 'http://localhost:9000/x', 'httpTaskUrl', 'http://localhost:9000/x'],
   ['EXECUTE_FUNCTION_NAME', 'tasks-dev-execute', 'executeFunctionName', 'tasks-dev-execute'],
   ['LOG_LEVEL', 'debug', 'logLevel', 'DEBUG'],
@@ -147,6 +157,15 @@ test.for([
   ['SHUTDOWN_GRACE_SECONDS', '-1'],
   ['DEFAULT_TASK_TIMEOUT_SECONDS', '0'],
   ['DEFAULT_TASK_TIMEOUT_SECONDS', '86401'],
+  ['MAX_TIMEOUT_SECONDS', '0'],
+  ['MAX_TIMEOUT_SECONDS', '86401'],
+  ['MIN_INTERVAL_SECONDS', '0'],
+  ['MIN_INTERVAL_SECONDS', '86401'],
+  ['MAX_TASKS', '0'],
+  ['MAX_PARAMS_BYTES', '1'],
+  ['MAX_PARAMS_BYTES', '262145'],
+  ['MAX_IDEMPOTENCY_KEYS', '0'],
+  ['MAX_IDEMPOTENCY_KEYS', '10000001'],
   ['HTTP_TASK_URL', 'ftp://example.org'],
   ['HTTP_TASK_URL', 'example.org'],
   ['OIDC_ISSUER', 'login.example'],
@@ -176,6 +195,14 @@ test.for([
   [{ LEASE_SECONDS: '1' }, 500],
 ] as const)('with %o, claims ahead by %i ms', ([env, expected]) => {
   expect(readConfig(env).claimAheadMs).toBe(expected)
+})
+
+test('the default timeout is at most the longest timeout', () => {
+  const settings = { MAX_TIMEOUT_SECONDS: '10', DEFAULT_TASK_TIMEOUT_SECONDS: '10' }
+  expect(readConfig(settings)).toMatchObject({ defaultTaskTimeoutSeconds: 10, maxTimeoutSeconds: 10 })
+  expect(() => readConfig({ MAX_TIMEOUT_SECONDS: '10' })).toThrow(
+    'invalid configuration: DEFAULT_TASK_TIMEOUT_SECONDS: must be at most MAX_TIMEOUT_SECONDS (got 30)',
+  )
 })
 
 test('names every invalid variable', () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { AppError, invalid, type Problem } from '../../errors.ts'
 import { type Cron, InvalidCron, isTimeZone, nextOccurrence, parseCron } from './cron/cron.ts'
+import { shortestGap } from './cron/cron-calendar.ts'
 
 export const SCHEDULE_TYPES = ['interval', 'once', 'cron'] as const
 export const INTERVAL_MODES = ['fixed_rate', 'fixed_delay'] as const
@@ -154,6 +155,15 @@ function readCron(expression: string): Cron {
     if (!(error instanceof InvalidCron)) throw error
     throw invalid([{ pointer: '#/cron_expression', detail: error.message }])
   }
+}
+
+/**
+ * Returns the shortest time between two occurrences, in seconds, as if clocks were never changed. Returns Infinity for
+ * a cron schedule with more than a day between them, and if there is only one occurrence.
+ */
+export function shortestGapSeconds(schedule: Schedule): number {
+  if (schedule.kind === 'interval') return schedule.milliseconds / 1000
+  return schedule.kind === 'cron' ? shortestGap(schedule.cron.calendar) : Number.POSITIVE_INFINITY
 }
 
 /**

@@ -1,5 +1,5 @@
 import { CronExpressionParser, type CronFieldCollection } from 'cron-parser'
-import { civilOf, lengthOf, weekdayOf } from './civil.ts'
+import { civilOf, dayNumber, lengthOf, weekdayOf } from './civil.ts'
 import type { CronFields } from './cron-expression.ts'
 import type { Field, MonthDay } from './cron-field.ts'
 
@@ -70,6 +70,54 @@ export function countWalls(calendar: Calendar, from: number, until: number): num
   const until0 = hasDay(calendar, last) ? timesBefore(calendar, until - last * DAY) : 0
   const before = hasDay(calendar, first) ? timesBefore(calendar, from - first * DAY) : 0
   return countDays(calendar, first, last) * timesADay(calendar) + until0 - before
+}
+
+/**
+ * Returns the shortest time between two matching wall times, in seconds, if it is at most a day. Otherwise returns
+ * Infinity.
+ */
+export function shortestGap(calendar: Calendar): number {
+  const { hour, minute, second } = calendar.fields
+  const [hours, minutes, seconds] = [hour.values, minute.values, second.values]
+  const [firstSecond, lastSecond] = ends(seconds)
+  const [firstMinute, lastMinute] = ends(minutes)
+  const [firstHour, lastHour] = ends(hours)
+  const fromMinute = firstSecond - lastSecond
+  const fromHour = (firstMinute - lastMinute) * 60 + fromMinute
+  const overnight = 86_400 + (firstHour - lastHour) * 3600 + fromHour
+  const inDay = Math.min(
+    smallestStep(seconds),
+    smallestStep(minutes) * 60 + fromMinute,
+    smallestStep(hours) * 3600 + fromHour,
+  )
+  return overnight < inDay && hasNeighbors(calendar) ? overnight : inDay
+}
+
+const ends = (values: readonly number[]): [first: number, last: number] => [
+  values[0] ?? 0,
+  values.at(-1) ?? 0,
+]
+
+/** Returns the smallest difference between neighboring values, or Infinity if there is only one value. */
+const smallestStep = (values: readonly number[]): number =>
+  Math.min(...values.slice(1).map((value, index) => value - (values[index] ?? 0)))
+
+/** After this many years, the weekdays fall on the same dates again. */
+const WEEKDAY_YEARS = 28
+
+/** Returns whether two days in a row match. */
+function hasNeighbors(calendar: Calendar): boolean {
+  let start = dayNumber({ year: 2000, month: 1, day: 1 })
+  let lastMatches = false
+  for (let month = 0; month < WEEKDAY_YEARS * 12; month += 1) {
+    const [year, inYear] = [2000 + Math.floor(month / 12), (month % 12) + 1]
+    const days = daysOf(calendar, year, inYear, start)
+    if ((days & (days >>> 1)) !== 0 || (lastMatches && (days & 1) === 1)) return true
+    const length = lengthOf(year, inYear)
+    lastMatches = (days & (1 << (length - 1))) !== 0
+    start += length
+  }
+  return false
 }
 
 /** Returns how many of the days in [first, last) match. Both bounds are in days since 1970-01-01. */
