@@ -1,12 +1,11 @@
-import type { RateLimiterMemory } from 'rate-limiter-flexible'
+import RateLimiterMemory from 'rate-limiter-flexible/lib/RateLimiterMemory.js'
 import { AppError } from '../errors.ts'
 import type { Principal } from '../scope.ts'
-import { fixedWindow, tooMany } from './wrong-keys.ts'
+import { tooMany } from './wrong-keys.ts'
 
 /** Limits what one caller may ask of this process: requests per minute, and requests at once. */
 export class CallerLimits {
-  readonly #ratePerMinute: number | undefined
-  #limiter: Promise<RateLimiterMemory> | undefined
+  readonly #perMinute: RateLimiterMemory | undefined
   readonly #maxConcurrent: number
   readonly #running = new Map<string, number>()
 
@@ -17,7 +16,10 @@ export class CallerLimits {
     rateLimitPerMinute: number | undefined
     maxConcurrentRequests: number
   }) {
-    this.#ratePerMinute = rateLimitPerMinute
+    this.#perMinute =
+      rateLimitPerMinute === undefined
+        ? undefined
+        : new RateLimiterMemory({ points: rateLimitPerMinute, duration: 60 })
     this.#maxConcurrent = maxConcurrentRequests
   }
 
@@ -30,11 +32,8 @@ export class CallerLimits {
       })
     }
     this.#running.set(id, running + 1)
-    if (this.#ratePerMinute === undefined) return
-    this.#limiter ??= fixedWindow(this.#ratePerMinute, 60)
-    const limiter = await this.#limiter
     try {
-      await limiter.consume(id)
+      await this.#perMinute?.consume(id)
     } catch (limit) {
       this.leave(id)
       throw tooMany(`too many requests with the key ${name}`, limit)

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 import { crc32 } from 'node:zlib'
-import type { RateLimiterMemory } from 'rate-limiter-flexible'
+import RateLimiterMemory from 'rate-limiter-flexible/lib/RateLimiterMemory.js'
 import { AppError } from '../errors.ts'
 
 /** Wrong keys that a client may send in a minute. */
@@ -15,28 +15,18 @@ const BUCKETS = 4096
 
 /** Slows down clients that guess keys. A correct key is never counted, so it is never slowed down either. */
 export class WrongKeys {
-  #limiter: Promise<RateLimiterMemory> | undefined
+  readonly #limiter = new RateLimiterMemory({ points: POINTS, duration: SECONDS })
   // A random seed, so that nobody can choose an address that shares a victim's bucket.
   readonly #seed = Math.floor(Math.random() * 2 ** 32)
 
   /** Counts a wrong key. Throws `too_many_requests` if this client has sent too many. */
   async count(address: string): Promise<void> {
-    this.#limiter ??= fixedWindow(POINTS, SECONDS)
-    const limiter = await this.#limiter
     try {
-      await limiter.consume(String(crc32(networkOf(address), this.#seed) % BUCKETS))
+      await this.#limiter.consume(String(crc32(networkOf(address), this.#seed) % BUCKETS))
     } catch (limit) {
       throw tooMany('too many wrong keys from this address', limit)
     }
   }
-}
-
-/**
- * Returns a limiter that counts in this process. The package is imported lazily: it loads limiters for a dozen databases, and most processes need none of them.
- */
-export async function fixedWindow(points: number, duration: number): Promise<RateLimiterMemory> {
-  const { RateLimiterMemory } = await import('rate-limiter-flexible')
-  return new RateLimiterMemory({ points, duration })
 }
 
 /** Returns the `too_many_requests` error for a limiter's rejection. */

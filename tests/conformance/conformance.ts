@@ -9,7 +9,7 @@ import { type Answer, type Call, send } from './client.ts'
 import { malformed } from './malformed.ts'
 import type { Runtime, StartRuntime } from './runtime.ts'
 
-const API_KEY = 'test key'
+const API_KEY = 'a key for all runtimes'
 
 type Task = { id: number; running: boolean; next_run_at: string | null; params: Record<string, unknown> }
 type Execution = { id: number; task_id: number; status: string; detail: string | null; result: unknown }
@@ -103,8 +103,8 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
     test('serves the documentation with the policy of a page, compressed and cached', async () => {
       const page = await send(runtime.url, { path: '/docs' })
       expect(page.headers).toMatchObject({ ...PAGE_SECURITY, 'cache-control': 'no-cache' })
-      const linked = [...String(page.body).matchAll(/(?:href|src)="(\/docs\/[^"]+)"/g)].map(
-        ([, url]) => url ?? '',
+      const linked = [...String(page.body).matchAll(/(?:href|src)="(docs\/[^"]+)"/g)].map(
+        ([, url]) => `/${url}`,
       )
       expect(linked).toHaveLength(3)
       for (const path of ['/docs', '/openapi.json', ...linked]) {
