@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** `npm run test:lambda`: tests of the deployed packages, under AWS's own runtime client. */
+/** `npm run test:lambda`: tests that run the packaged functions under AWS's own runtime client. */
 export default defineConfig({
   test: {
     globalSetup: ['tests/lambda/package.ts', 'tests/setup/database.ts'],

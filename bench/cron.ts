@@ -68,7 +68,7 @@ const zones = Intl.supportedValuesOf('timeZone')
 const pick = <T>(items: readonly T[]): T => items[Math.floor(Math.random() * items.length)] as T
 const below = (limit: number): number => Math.floor(Math.random() * limit)
 
-/** Returns a random field of an expression: `*`, a step, a range, a list or a single value. */
+/** Returns a random field for an expression: `*`, a step, a range, a list or a single value. */
 function randomField(min: number, max: number): string {
   const [a, b] = [min + below(max - min + 1), min + below(max - min + 1)]
   const [low, high] = [Math.min(a, b), Math.max(a, b)]

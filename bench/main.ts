@@ -93,7 +93,7 @@ function write({ json, svg }: Options, results: Results): void {
   if (svg !== null) writeFileSync(svg, chart(rows, results.results))
 }
 
-// The reader of the output may exit first (`| head`). That mustn't leave the server and the databases behind.
+// Whatever reads the output may exit first (`| head`). The server and the databases must still be cleaned up.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
 try {

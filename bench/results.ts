@@ -35,11 +35,14 @@ const spreadOf = (values: readonly number[]): Spread | null => {
   return { median: median(known), min: Math.min(...known), max: Math.max(...known), count: known.length }
 }
 
-/** Returns one metric of one system in a case, over all repetitions. */
+/** Returns the spread of one system's values for a metric, over all repetitions of a case. */
 export const metricOf = (results: readonly Result[], system: string, key: string): Spread | null =>
   spreadOf(results.filter((it) => it.system === system).map((it) => it.values[key] ?? Number.NaN))
 
-/** Returns the ratios of a system's results to those of `ours`. Each ratio compares results of the same repetition, which cancels out the machine's noise. */
+/**
+ * Returns the ratios of a system's results to those of `ours`. Each ratio compares results from the same repetition,
+ * which cancels out the machine's noise.
+ */
 export function ratioToOurs(results: readonly Result[], system: string, key: string): Spread | null {
   const ratios = results
     .filter((it) => it.system === system)

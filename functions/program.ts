@@ -32,8 +32,8 @@ export function provideDispatcher(dispatcher: Dispatcher): void {
 }
 
 /**
- * Returns this process's dispatcher: the provided one, or otherwise one that invokes the execute function
- * asynchronously. Throws if there is neither.
+ * Returns this process's dispatcher: the provided one, or else one that invokes the execute function asynchronously.
+ * Throws if there is neither.
  */
 export function dispatcher(): Dispatcher {
   const found = findDispatcher()
@@ -75,7 +75,7 @@ export function wakeTick({ next_run_at, updated_at }: { next_run_at: Date | null
   if (next_run_at.getTime() - updated_at.getTime() <= config().claimAheadMs) provided?.nudge?.()
 }
 
-/** Returns this process's executor. There is only one, since its heartbeat renews all claims of the process. */
+/** Returns this process's executor. There is only one, since its heartbeat renews all of the process's claims. */
 export function executor(): Executor {
   const { leaseSeconds, defaultTaskTimeoutSeconds, maxConcurrentExecutions } = config()
   ownExecutor ??= new Executor(schedulerDb(), {
@@ -95,7 +95,7 @@ export function watch(): Overdue {
   return ownWatch
 }
 
-/** Returns whether a key from the environment can manage keys, so that the table needs no admin. */
+/** Returns whether a key from the environment can manage keys. If so, the table doesn't need an admin key. */
 export const hasConfiguredAdmin = (): boolean => config().keys.some(({ scope }) => scope === 'admin')
 
 /** Marks this process as not ready, because it is about to stop and new requests should go elsewhere. */

@@ -2,7 +2,7 @@ import type { Queryable } from './db.ts'
 
 /**
  * A reading of the database's clock, the only clock that decides what is due. The database's clock showed `now` when
- * this process's monotonic clock (`performance.now()`) showed `readAt` or slightly less, so timers based on a reading
+ * this process's monotonic clock (`performance.now()`) was at `readAt` or just before it, so timers based on a reading
  * never fire early.
  */
 export type Clock = { now: Date; readAt: number }
@@ -12,7 +12,9 @@ const RECENT_MS = 3000
 const RECENT_READINGS = 32
 const DRIFT_MS = 1
 
-/** `apart`: this process's clock minus the database's, in milliseconds, including the response's travel time. */
+/**
+ * `apart`: how far this process's clock is ahead of the database's, in milliseconds, plus the response's travel time.
+ */
 type Reading = { at: number; apart: number }
 
 /** Estimates the time on the database's clock from recent readings. */

@@ -44,7 +44,7 @@ const ALGORITHMS = [
   ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
 ]
 
-/** Parses `admin=platform-team,read=*`. Returns the scope of each value. */
+/** Parses `admin=platform-team,read=*`. Returns the scope for each value. */
 const scopeOfValue = z.string().transform((text, context): Record<string, Scope> => {
   const pairs = text.split(',').map((pair): [value: string, scope: string] => {
     const at = pair.indexOf('=')
@@ -365,7 +365,7 @@ export function readConfig(env: Record<string, string | undefined>) {
       : [{ name: 'API_KEY', scope: 'admin' as const, key: values.API_KEY }]),
     ...(values.API_KEYS ?? []),
   ]
-  // Lambda's runtime sets this variable. Functions don't listen, but everyone can reach their API.
+  // Lambda's runtime sets this variable. Functions don't listen on a port, but anyone can reach their API.
   const exposed = env.AWS_LAMBDA_RUNTIME_API !== undefined || (values.HOST && !isLoopback(values.HOST))
   if (exposed && !values.ALLOW_WEAK_KEY) refuseWeak(keys)
   const defaultTimeout = values.DEFAULT_TASK_TIMEOUT_SECONDS

@@ -7,7 +7,7 @@ export type ConfiguredKey = { name: string; scope: Scope; key: string }
 /** A key with fewer characters can be guessed. */
 const MIN_LENGTH = 16
 
-/** Keys that everyone has read in an example. */
+/** Keys that anyone may have seen in an example. */
 const KNOWN = ['changeme']
 
 const sendable = z
@@ -30,7 +30,7 @@ export const keyList = z.string().transform((text, context): ConfiguredKey[] =>
     const known = SCOPES.find((it) => it === scope)
     if (name !== undefined && known && sendable.safeParse(key).success)
       return [{ name, scope: known, key: key ?? '' }]
-    // Doesn't show the entry, which may be a key.
+    // The message leaves out the entry, since it may contain a key.
     context.addIssue(`must be a list of name:scope:key, where scope is one of ${SCOPES.join(', ')}`)
     return []
   }),

@@ -73,7 +73,8 @@ const LEAST_SILENCE_MS = 1000
 const MOST_SILENCE_MS = 6000
 
 /**
- * Returns limits that leave time to repeat a failed statement once, well before a lease of 5 seconds or more expires.
+ * Returns limits that leave time to repeat a failed statement once, well before the lease expires, if the lease is 5
+ * seconds or longer.
  */
 export function limitsOf(leaseSeconds: number): Limits {
   const silenceMs = Math.min(MOST_SILENCE_MS, Math.max(LEAST_SILENCE_MS, leaseSeconds * 200))
@@ -96,8 +97,8 @@ export const LONG_LIMITS: Limits = {
 const MOST_IDLE_MS = 10_000
 
 /**
- * The server's own limits. With the TCP settings, the server closes a connection whose client hasn't responded to
- * keepalive probes, or hasn't acknowledged data, for 60 seconds.
+ * The server's own limits. The TCP settings make the server close a connection if its client hasn't responded to
+ * keepalive probes or acknowledged data for 60 seconds.
  */
 const serverSettings = ({ silenceMs, statementMs, lockMs }: Limits) => ({
   statement_timeout: Math.ceil(statementMs),
@@ -111,7 +112,7 @@ const serverSettings = ({ silenceMs, statementMs, lockMs }: Limits) => ({
 
 /**
  * Settings that affect the text form of values or the meaning of statements. They are set explicitly, since the server,
- * the database or the role may have changed any of them. `search_path` is left unchanged.
+ * the database or the role may be configured with other values. `search_path` is left unchanged.
  */
 const MEANING = {
   TimeZone: 'UTC',
@@ -129,16 +130,16 @@ const MEANING = {
 
 /**
  * Every query that a request runs can use an index. Without these settings, a plan made while a table was empty would
- * scan the whole table until its statistics catch up, and JIT compilation would take longer than the statements
- * themselves.
+ * keep scanning the whole table until the statistics catch up, and JIT compilation would take longer than the
+ * statements themselves.
  */
 const SHORT_READS = { enable_seqscan: 'off', jit: 'off' }
 
 /**
  * For statements that look up a set of rows by key. The server plans them for the parameters of each call. A plan that
- * was cached when a table was nearly empty would scan the whole table until its statistics catch up, which takes a
- * minute under full load. Most rows are in memory, so reading a random page costs little more than reading the next
- * one.
+ * was cached when a table was nearly empty would keep scanning the whole table until the statistics catch up, which
+ * takes a minute under full load. Most rows are in memory, so reading a random page costs little more than reading the
+ * next one.
  */
 const SETS = {
   plan_cache_mode: 'force_custom_plan',
@@ -156,7 +157,7 @@ const SMALL_SETS = { ...SETS, plan_cache_mode: 'force_generic_plan' }
 
 /**
  * Idle connections close after this many seconds. The scheduler's stay open for more than a minute, since bursts often
- * come at the full minute.
+ * come on the minute.
  */
 const IDLE_SECONDS = 20
 const SCHEDULER_IDLE_SECONDS = 90
@@ -164,7 +165,7 @@ const SCHEDULER_IDLE_SECONDS = 90
 export type PoolOptions = {
   /** Maximum number of connections. */
   max: number
-  /** Follows `task-scheduler` in the application name, which pg_stat_activity shows. */
+  /** Appended to `task-scheduler` in the application name, which pg_stat_activity shows. */
   name?: string
   echo?: boolean
   /** Set if the statements work on sets of rows. */
@@ -174,9 +175,9 @@ export type PoolOptions = {
 }
 
 /**
- * Opens a pool. Connections open when they are needed, and close when they have been idle. A query is rejected with
- * ETIMEDOUT if its connection is silent for too long, or if no connection becomes free in time. The server may have
- * executed the query anyway, or may still do so until its own limit cancels the query.
+ * Opens a pool. Connections are opened when they are needed, and closed after being idle for a while. A query is
+ * rejected with ETIMEDOUT if its connection is silent for too long, or if no connection becomes free in time. The
+ * server may have executed the query anyway, or may still do so until its own limit cancels the query.
  */
 export function connect(url: string, options: PoolOptions): Database {
   const limits = options.limits ?? limitsOf(15)
@@ -191,9 +192,9 @@ export function connect(url: string, options: PoolOptions): Database {
     max: options.max,
     idle_timeout: options.sets ? SCHEDULER_IDLE_SECONDS : IDLE_SECONDS,
     connect_timeout: Math.min(10, limits.silenceMs / 1000),
-    // The driver's default delay before reconnecting grows to 20 s per connection. That is longer than a lease, and
+    // By default, the driver's delay before a connection is reopened grows to 20 s. That is longer than a lease, and
     // longer than a request may take. After an idle connection has been closed, there is no delay: a frozen Lambda
-    // function only notices the closed connection when it wakes up, and its caller is then waiting.
+    // function only notices the closed connection when it wakes up, and by then its caller is waiting.
     backoff: (failures) => (failures === 0 ? 0 : RECONNECT_SECONDS),
     fetch_types: false,
     types: { bigint, ...arrays },
@@ -330,9 +331,9 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /**
- * Error codes of postgres.js and of sockets, the SQLSTATE classes 08 (connection), 53 (resources) and 57P (shutdown),
- * and the SQLSTATEs for the limits set above, for a server that has just become a replica, and for serialization
- * failures.
+ * Error codes from postgres.js and from sockets, the SQLSTATE classes 08 (connection), 53 (resources) and 57P
+ * (shutdown), and the SQLSTATEs for the limits set above, for a server that has just become a replica, and for
+ * serialization failures.
  */
 const UNREACHABLE =
   /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN(REFUSED|RESET)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|53\w{3}|57P\w\w|57014|25P03|25006|40001|55P03)$/

@@ -44,7 +44,7 @@ export const notFound = (what: string, id: number): AppError =>
   new AppError('not_found', `${what} ${id} does not exist`)
 
 /**
- * Maximum number of problems in `errors`, and in `detail`. A body may have thousands of mistakes, but the response
+ * Limits on the number of problems in `errors` and in `detail`. A body may have thousands of mistakes, but the response
  * shouldn't be longer than the request.
  */
 export const PROBLEMS_SHOWN = 20

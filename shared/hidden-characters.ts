@@ -1,8 +1,8 @@
 const EMOJI = String.raw`\p{Extended_Pictographic}`
 
 /**
- * Where an invisible character is part of the writing: a joiner between letters of scripts without upper case, such as
- * Persian or Hindi, or between emoji; a variant of a letter, an emoji or a key.
+ * Matches an invisible character that the text needs: a joiner between emoji or between letters of a script without
+ * upper case, such as those of Persian and Hindi, or a selector for a variant of a letter, an emoji or a keycap.
  */
 const NEEDED = [
   String.raw`(?<=(?:\p{Lo}|${EMOJI}\p{Emoji_Modifier}?)\p{M}*)\p{Join_Control}(?=[\p{Lo}\p{M}${EMOJI}])`,
@@ -11,23 +11,25 @@ const NEEDED = [
 ].join('|')
 
 /**
- * A character that nobody sees, but that changes the order or the look of the text around it, or makes two equal texts
- * differ: controls of the direction, zero-width characters, line separators and the like.
+ * An invisible character that changes the order or appearance of the text around it, or makes two texts that look the
+ * same differ: direction controls, zero-width characters, line separators and the like.
  */
 const HIDDEN = String.raw`(?!${NEEDED})[\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]`
 
 const ONE_HIDDEN = new RegExp(HIDDEN, 'u')
 
-/** Embeddings, overrides and isolates. Without its end, each of them also reorders the text that follows. */
+/** Embeddings, overrides and isolates. If it isn't closed, each of them also reorders the text that follows. */
 const REORDERING = /[\u202a-\u202e\u2066-\u2069]/
 
 const UNPRINTABLE = new RegExp(String.raw`${HIDDEN}|(?!\n)\p{Cc}`, 'gu')
 const PLAIN = /^[\x20-\x7e\n]*$/
 
-/** Returns the first hidden character of the text as in `U+202E`, or undefined if there is none. */
+/** Returns the first hidden character of the text, in the form `U+202E`, or undefined if there is none. */
 export const findHidden = (text: string): string | undefined => nameOf(ONE_HIDDEN.exec(text))
 
-/** Returns the first character that reorders the text around it as in `U+202E`, or undefined if there is none. */
+/**
+ * Returns the first character that reorders the text around it, in the form `U+202E`, or undefined if there is none.
+ */
 export const findReordering = (text: string): string | undefined => nameOf(REORDERING.exec(text))
 
 function nameOf(found: RegExpExecArray | null): string | undefined {
@@ -36,11 +38,11 @@ function nameOf(found: RegExpExecArray | null): string | undefined {
 }
 
 /**
- * Returns the text with each hidden character, and each control character except line breaks, as an escape such as
+ * Replaces each hidden character, and each control character except line breaks, with an escape such as
  * `\u202e`. In JSON, that doesn't change the value.
  */
 export function escapeHidden(text: string): string {
-  // Most lines are plain, and this check takes a fraction of the time of the search.
+  // Most lines are plain, and this check takes a fraction of the time that the search would take.
   return PLAIN.test(text) ? text : text.replaceAll(UNPRINTABLE, escapeUnits)
 }
 

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net'
 import { type ConfiguredKey, isWeak } from './configured-keys.ts'
 
-/** What decides who can reach the API. */
+/** The settings that decide who can reach the API. */
 export type Exposure = {
   /** HOST, if it is set. */
   host: string | undefined

@@ -38,7 +38,10 @@ class Formatter extends LogFormatter {
 
 const output = new Console({ stdout: process.stdout, stderr: process.stderr })
 
-/** Prints JSON like Powertools, to the same streams. Escapes what would change how a line looks on a terminal. */
+/**
+ * Prints JSON like Powertools, to the same streams. Escapes characters that would change how a line looks on a
+ * terminal.
+ */
 class JsonLogger extends Logger {
   protected override printLog(_level: number, item: LogItem): void {
     item.prepareForPrint()
@@ -51,7 +54,7 @@ class JsonLogger extends Logger {
 
 const ON_STDOUT = ['TRACE', 'DEBUG', 'INFO']
 
-/** Attributes that are on every line, and useless on a terminal. */
+/** Attributes that every line has, but that are of no use on a terminal. */
 const CONTEXT_KEYS = ['service', 'function_name', 'cold_start']
 
 /** Prints human-readable lines: time, level, message, then the attributes as key=value. */

@@ -38,8 +38,8 @@ export function pageLimit(
 export const toCursor = (keys: unknown): string => Buffer.from(JSON.stringify(keys)).toString('base64url')
 
 /**
- * Parses a cursor that `toCursor` made. Returns the keys of the previous page's last row; null without a cursor. Throws
- * `invalid`.
+ * Parses a cursor that `toCursor` made. Returns the sort keys of the last row on the previous page, or null if there is
+ * no cursor. Throws `invalid`.
  */
 export function readCursor<Schema extends z.ZodType>(
   schema: Schema,

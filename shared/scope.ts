@@ -1,4 +1,4 @@
-/** What a caller may do, from least to most. Each scope includes those before it. */
+/** What a caller may do, from the narrowest scope to the widest. Each scope includes those before it. */
 export const SCOPES = ['read', 'run', 'write', 'admin'] as const
 
 export type Scope = (typeof SCOPES)[number]
@@ -12,7 +12,7 @@ export const includes = (held: Scope, needed: Scope): boolean =>
 
 /** Who sends a request. */
 export type Principal = {
-  /** Unique among all ways in, such as `env:ci`, `key:12` or `oidc:issuer:subject`. */
+  /** Unique across all ways of authenticating, for example `env:ci`, `key:12` or `oidc:issuer:subject`. */
   id: string
   /** For the log: the key's name, or the subject. */
   name: string

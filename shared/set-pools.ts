@@ -6,7 +6,7 @@ export const SMALL_SET = 50
 /** How long to avoid the pool for small sets after a failure, in milliseconds. */
 const AVOID_MS = 10_000
 
-/** Chooses a pool for statements on sets of rows. */
+/** Chooses a pool for a statement by the number of rows that it works on. */
 export class SetPools {
   readonly any: Database
   readonly #small: Database
@@ -23,8 +23,8 @@ export class SetPools {
   }
 
   /**
-   * For a while, uses only the pool for sets of any size. Its connections may still be open when the server rejects new
-   * ones because all of the server's connections are taken.
+   * For a while, uses the pool for sets of any size for small sets too. That pool's connections may still be open when
+   * the server rejects new ones because all of its connections are taken.
    */
   failed(): void {
     this.#avoidUntil = performance.now() + AVOID_MS

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** Maximum time for which a loop over many rows may block this process, in milliseconds. */
+/** The longest that a loop over many rows may block this process, in milliseconds. */
 const TURN_MS = 10
 
 /** Keeps a long loop from blocking other work. */
@@ -11,7 +11,7 @@ export class Turn {
     return performance.now() - this.#since > TURN_MS
   }
 
-  /** Whether a step that takes as long as the loop so far would exceed the turn. */
+  /** Whether the turn would be over after a step that takes as long as the loop has taken so far. */
   get isHalfOver(): boolean {
     return performance.now() - this.#since > TURN_MS / 2
   }

@@ -1,9 +1,9 @@
 import { logger } from './logger.ts'
 
-/** Maximum number of lines that are logged at once. The rest are only counted. */
+/** Maximum number of lines that one call logs. Further executions are only counted. */
 const MOST = 20
 
-/** Logs a WARN for each execution, up to 20, and then how many more there are. */
+/** Logs a WARN for each of the first 20 executions, and then one with the number of the others. */
 export function warnOfEach(message: string, executions: { id: number; task_id: number }[]): void {
   for (const { id, task_id } of executions.slice(0, MOST)) {
     logger.warn(message, { execution_id: id, task_id })

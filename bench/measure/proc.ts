@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** One tick of the clock in Linux's /proc, in microseconds. Without /proc, readings are null. */
+/** The length of a clock tick in Linux's /proc, in microseconds. Without /proc, readings are null. */
 const TICK_US = 10_000
 
 type Stat = { comm: string; parent: number; own: number; reaped: number }
@@ -29,7 +29,7 @@ export function postmasterOf(backend: number): number | null {
   return stat?.comm.startsWith('postgres') ? stat.parent : null
 }
 
-/** Returns the CPU time of a server and all its processes, including processes that have exited, in microseconds. */
+/** Returns the CPU time, in microseconds, of a server and all its processes, including those that have exited. */
 export function serverCpuUs(postmaster: number | null): number | null {
   const top = postmaster === null ? null : readStat(postmaster)
   return top === null || postmaster === null ? null : top.own + top.reaped + ownOfChildren(postmaster)

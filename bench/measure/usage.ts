@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres'
 import { machineCpuUs, postmasterOf, serverCpuUs } from './proc.ts'
 
-/** Resources used up to a point in time. */
+/** The resources that had been used by a point in time. */
 export type Usage = {
   atMs: number
   walBytes: number
@@ -29,8 +29,8 @@ export async function readUsage(sql: Sql): Promise<Usage> {
 }
 
 /**
- * Returns the costs per run between two readings. `clientCpuUs` is the workers' CPU time in between. Values that can't
- * be measured on this machine are left out.
+ * Returns the costs per run between two readings. `clientCpuUs` is the CPU time that the workers used between them.
+ * Values that can't be measured on this machine are left out.
  */
 export function costs(from: Usage, to: Usage, runs: number, clientCpuUs: number): Record<string, number> {
   const server =
@@ -49,7 +49,7 @@ export function costs(from: Usage, to: Usage, runs: number, clientCpuUs: number)
   return values
 }
 
-/** Returns the number of statements in this database since `countStatements`; null if they aren't counted. */
+/** Returns how many statements have run in this database since `countStatements`, or null if they aren't counted. */
 export async function readStatements(sql: Sql): Promise<number | null> {
   const [row] = await sql<[{ statements: number }]>`
     select coalesce(sum(calls), 0)::float8 as statements

@@ -45,7 +45,7 @@ export const open: OpenSystem = async (settings): Promise<System> => {
   }
 }
 
-/** Inserts all jobs in one statement, as the same rows that `schedule` and `every` would write. */
+/** Inserts all jobs in one statement. The rows are the same as those that `schedule` and `every` would write. */
 async function insertJobs(connectionString: string, seed: Seed): Promise<void> {
   const { count, firstMs, stepMs, recurring, holdMs } = seed
   const client = new pg.Client({ connectionString })

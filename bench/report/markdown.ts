@@ -8,7 +8,7 @@ const head = `# Benchmarks
 
 <!-- Made by: node bench/report.ts --svg docs/benchmarks.svg results.json > docs/benchmarks.md -->
 
-\`npm run bench\` compares this scheduler with pg-boss, graphile-worker and agenda, all on one PostgreSQL, and with the
+\`npm run bench\` compares this scheduler with pg-boss, graphile-worker and agenda, all on one PostgreSQL server, and with the
 minimum that PostgreSQL itself has to do (pgbench).
 
 ![Medians](benchmarks.svg)
@@ -34,7 +34,7 @@ The systems \`floor\` and \`floor-open-index\` need \`pgbench\` on the path. On 
   the tables are vacuumed and analyzed.
 - Numbers are medians, with the range in brackets. \`ours\` is this scheduler. The column \`of ours\` is the median of the
   ratios to \`ours\` within each repetition, since noise that lasts a minute affects all systems alike. These ratios are
-  the most reliable numbers, followed by CPU and WAL per run. Single rates are the least reliable.
+  the most reliable numbers, followed by CPU and WAL per run. Individual rates are the least reliable.
 - Handlers only record the time. In \`ours\`, the handler is the \`sleep\` runner with a duration of 0. It runs in the
   same process as the API, as in the container.
 - Server CPU is the CPU time of all PostgreSQL processes, read from \`/proc\` in steps of 10 ms. Client CPU is the CPU

@@ -16,7 +16,7 @@ export const drain: Row = {
   name: 'drain',
   title: 'Drain of due jobs',
   about:
-    'All jobs are due, run once and do nothing. The time is measured from the start of the system until its tables show that all jobs are done.',
+    'All jobs are already due. Each runs once and does nothing. The time is measured from the start of the system until its tables show that all jobs are done.',
   metrics: [rate, ...costMetrics],
   systems: [...allSystems, 'floor', 'floor-open-index'],
   repetitions: 5,

@@ -63,7 +63,7 @@ async function serve(
       connections: CONNECTIONS,
       ...(body !== undefined && { body }),
     }
-    // A separate process sends the requests. Its own system stays idle.
+    // A separate process sends the requests. It also opens a system, which stays idle.
     return await withWorkers(trial, { ...settings, role: 'fill' }, 1, async ([sender]) => {
       const warmUp = seconds > 1 ? [{ ...load, seconds: 1 }] : []
       const results = await sender?.load([...warmUp, { ...load, seconds }])

@@ -35,7 +35,9 @@ const idleBeside = (waiting: number, times: number): Case => ({
 const look = (trial: Trial, database: Database, times: number): Promise<number[]> =>
   withWorkers(trial, settingsOf(trial, database), 1, async ([worker]) => (await worker?.idle(times)) ?? [])
 
-/** Returns how many statements and bytes on the wire a pass takes, excluding those of a process's startup. */
+/**
+ * Returns how many statements a pass runs and how many bytes it sends and receives, excluding the process's startup.
+ */
 async function readWire(trial: Trial, database: Database, times: number): Promise<Values> {
   await countStatements(database)
   const proxy = await countBytes(database.url)
@@ -76,7 +78,7 @@ export const idle: Row = {
   name: 'idle',
   title: 'A poll that finds no due jobs',
   about:
-    "One pass of the scheduler (a tick or a fetch) while no job is due. `pages` is the number of table and index pages that the pass requests, by PostgreSQL's own counters, so it doesn't depend on the machine. `on the wire` counts both directions. For graphile-worker, a pass is runOnce(), including its startup and shutdown.",
+    "One pass of the scheduler (a tick or a fetch) while no job is due. `pages` is the number of table and index pages that the pass requests, according to PostgreSQL's own counters, so it doesn't depend on the machine. `on the wire` counts both directions. For graphile-worker, a pass is runOnce(), including its startup and shutdown.",
   metrics: [
     { key: 'buffers', label: 'pages', unit: '', better: 'less' },
     { key: 'statements', label: 'statements', unit: '', better: 'less' },

@@ -58,7 +58,7 @@ export const lateness: Row = {
   name: 'lateness',
   title: 'Lateness',
   about:
-    "One-time jobs are due at times spread evenly over ten seconds (thirty at 50 jobs per second). Lateness is the time from a job's due time until its handler starts. Early runs start before their due time, by the wall clock.",
+    "One-time jobs are due at times spread evenly over ten seconds (thirty at 50 jobs per second). Lateness is the time from a job's due time until its handler starts. A run is early if it starts before its due time according to the wall clock.",
   metrics,
   systems: allSystems,
   repetitions: 3,

@@ -16,7 +16,7 @@ export const processes: Row = {
   name: 'processes',
   title: 'Several processes on one database',
   about:
-    'One, two or three processes drain one database, which shows how much they slow each other down. On a machine with few cores, the database is the bottleneck.',
+    'One, two or three processes drain the same database. This shows how much they slow each other down. On a machine with few cores, the database is the bottleneck.',
   metrics: [rate, ...costMetrics],
   systems: bestSystems.filter((name) => name !== 'agenda-best'),
   repetitions: 3,

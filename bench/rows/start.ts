@@ -40,7 +40,7 @@ export const start: Row = {
   name: 'start',
   title: 'From process start to first run',
   about:
-    'One job is due, and the tables exist. `loaded` is the time until all code has been imported. By the time of its first run, `ours` is also serving its API.',
+    'One job is due, and the tables already exist. `loaded` is the time until all code has been imported. By the time of its first run, `ours` is also serving its API.',
   metrics: [
     { key: 'first_run_ms', label: 'first run', unit: 'ms', better: 'less' },
     { key: 'loaded_ms', label: 'loaded', unit: 'ms', better: 'less' },

@@ -6,14 +6,14 @@ export type Database = { name: string; url: string; drop(): Promise<void> }
 
 let made = 0
 
-/** Creates an empty database on the server of `url`. */
+/** Creates an empty database on the server at `url`. */
 export async function createDatabase(url: string, system: string): Promise<Database> {
   made += 1
   const name = `bench_${system.replaceAll('-', '_')}_${process.pid}_${made}`
   await asAdmin(url, async (admin) => {
     // Flushes writes left over from earlier trials. Pages created after a checkpoint don't need full-page images, which
-    // would otherwise be most of a short row's WAL. Only a superuser or a member of pg_checkpoint may run a checkpoint.
-    // For other roles it fails, and the results are noisier.
+    // would otherwise make up most of the WAL of a short benchmark row. Only a superuser or a member of pg_checkpoint
+    // may run a checkpoint. For other roles it fails, and the results are noisier.
     await admin`checkpoint`.catch(() => {})
     await admin`create database ${admin(name)}`
   })
@@ -48,8 +48,8 @@ export async function asAdmin<T>(url: string, work: (admin: Sql) => Promise<T>):
 }
 
 /**
- * Waits, for at most about 2 s, until no other client is connected to `database`. A session reports its statistics when
- * it ends, slightly after its client has disconnected.
+ * Waits until no other client is connected to `database`, but no longer than about 2 s. A session reports its
+ * statistics when it ends, slightly after its client has disconnected.
  */
 export async function whenAlone(admin: Sql, database: string): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) {

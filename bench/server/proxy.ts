@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
 export type Proxy = { url: string; bytes(): number; close(): Promise<void> }
 
-/** Forwards connections to the server at `url`, and counts the bytes that pass, in both directions. */
+/** Forwards connections to the server at `url`, and counts the bytes sent in both directions. */
 export async function countBytes(url: string): Promise<Proxy> {
   const { hostname, port } = new URL(url)
   let bytes = 0

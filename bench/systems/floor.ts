@@ -61,7 +61,7 @@ function spawnPgbench({ databaseUrl, target }: Settings, script: URL): ChildProc
   // More than needed, since a client may get less than a full batch when both clients try to lock the same rows.
   const transactions = Math.ceil((target / BATCH / CLIENTS) * 1.1) + 2
   const url = new URL(databaseUrl)
-  // Passed in the environment, since every user of the machine can read a process's arguments.
+  // Passed in the environment, since any user on the machine can read a process's arguments.
   const password = decodeURIComponent(url.password)
   url.password = ''
   const args = ['-n', '-M', 'prepared', '-c', CLIENTS, '-j', CLIENTS, '-t', transactions, '-P', 1]

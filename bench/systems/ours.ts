@@ -3,7 +3,10 @@ import { seedTasks } from './ours-store.ts'
 import type { Settings } from './settings.ts'
 import type { OpenSystem, System } from './system.ts'
 
-/** The real product: the container's `serve()` with its API, tick and executor, configured by the environment. */
+/**
+ * The real product: the container's `serve()` with its API, tick and executor, configured through environment
+ * variables.
+ */
 export const open: OpenSystem = async (settings): Promise<System> => {
   Object.assign(process.env, environment(settings))
   return settings.role === 'fill' ? await openTables(settings.databaseUrl) : await openProduct()
@@ -74,7 +77,7 @@ function environment({ databaseUrl, best, goal, concurrency, role }: Settings): 
 
 type Runs = { run(params: unknown, run: { scheduledFor: Date; signal: AbortSignal }): Promise<unknown> }
 
-/** Wraps the real runner so that it reports each start before it runs, as the peers' handlers do. */
+/** Wraps the real runner to report the start of each run before running it, as the peers' handlers do. */
 function tellStarts(recorder: Recorder, runner: Runs | undefined): void {
   if (!runner) throw new Error('there is no sleep runner')
   const { run } = runner

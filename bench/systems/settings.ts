@@ -13,7 +13,7 @@ export type Settings = {
   databaseUrl: string
   /** Whether to use the best settings found by a sweep, instead of the defaults. */
   best: boolean
-  /** Whether the best settings aim for runs per second, or for starting on time. */
+  /** Whether the best settings aim for many runs per second, or for runs that start on time. */
   goal: 'throughput' | 'timeliness'
   /** Maximum number of open runs. If null, the system's other settings decide. */
   concurrency: number | null

@@ -8,7 +8,7 @@ import { fill, inDatabase, type Outcome, settingsOf, type Trial, type Values, wi
 
 type Sql = postgres.Sql
 
-/** A crowd of late or slow tasks, next to quick tasks that are due every second (the probes). */
+/** A crowd of late or slow tasks that runs alongside the probes, which are quick tasks due every second. */
 export type Crowd = {
   /** Inserts the crowd. The server at `target` hangs (see `quickSeconds`). The server at `fast` responds at once. */
   insert(sql: Sql, urls: { target: string; fast: string }): Promise<unknown>
@@ -30,9 +30,9 @@ const MANUAL_EACH_MS = 5000
 type Beside = { sql: Sql; url: string; target: Target; fast: Target; crowd: Crowd; seconds: number }
 
 /**
- * Measures how a system runs the probes while there is a crowd. Returns which share of the probes' occurrences and
- * which share of the manual runs started within a second, the crowd's successful runs per second, and the memory of the
- * process.
+ * Measures how a system runs the probes while there is a crowd. Returns what share of the probes' occurrences and what
+ * share of the manual runs started within a second, how many runs of the crowd succeeded per second, and how much
+ * memory the process uses.
  */
 export async function besideCrowd(trial: Trial, crowd: Crowd, seconds = MEASURED_SECONDS): Promise<Outcome> {
   return await inDatabase(trial, async (database) => {

@@ -1,7 +1,7 @@
 import { asAdmin } from '../server/database.ts'
 import type { Values } from './trial.ts'
 
-/** Returns the total sizes of a database's tables and of their indexes, in bytes. */
+/** Returns the total size in bytes of all tables in a database, and that of all their indexes. */
 export async function readSizes(url: string): Promise<{ tables: number; indexes: number }> {
   return await asAdmin(url, async (admin) => {
     const [row] = await admin<[{ tables: number; indexes: number }]>`
@@ -13,7 +13,7 @@ export async function readSizes(url: string): Promise<{ tables: number; indexes:
   })
 }
 
-/** Returns the sizes of the largest tables and indexes in megabytes, by name. */
+/** Returns the sizes in megabytes of the largest tables and indexes, keyed by name. */
 export async function readLargest(url: string): Promise<Values> {
   const rows = await asAdmin(
     url,

@@ -54,7 +54,7 @@ export const seedOf = (given: Partial<Seed> & { count: number }): Seed => ({
   ...given,
 })
 
-/** Fills a database from a process that exits before the measurement. Each seed is made just before it is written. */
+/** Fills a database, using a process that exits before the measurement. Each seed is made just before it is written. */
 export async function fill(trial: Trial, database: Database, seeds: (() => Seed)[]): Promise<void> {
   await withWorkers(trial, settingsOf(trial, database, { role: 'fill' }), 1, async ([worker]) => {
     await worker?.install()

@@ -5,7 +5,7 @@ const LOOK_MS = 5
 
 export const runsOf = (workers: Worker[]): number => workers.reduce((sum, worker) => sum + worker.runs, 0)
 
-/** Waits until a system has begun to run. Returns false if it hasn't by `deadlineMs`, on the monotonic clock. */
+/** Waits until a system has begun to run. Returns false if it hasn't by `deadlineMs`, a time on the monotonic clock. */
 export const begin = (workers: Worker[], deadlineMs: number): Promise<boolean> =>
   until(() => alive(workers).some((worker) => worker.hasBegun), deadlineMs)
 

@@ -47,5 +47,5 @@ export type Summary = {
 export type Answer =
   | { kind: 'result'; result: unknown }
   | { kind: 'error'; message: string }
-  /** Sent without a request whenever the number of started runs has changed. */
+  /** Sent unprompted whenever the number of started runs has changed. */
   | { kind: 'progress'; runs: number; atMs: number }

@@ -7,7 +7,10 @@ import type { Summary } from './protocol.ts'
 /** Maximum number of lateness samples. Enough for every lateness row, without slowing down long rows. */
 const KEPT = 200_000
 
-/** Milliseconds between reports of the number of runs: usually, and while the cost of few runs is measured. */
+/**
+ * Milliseconds between reports of the number of runs: normally, and while the cost of a small number of runs is
+ * measured.
+ */
 const PROGRESS_MS = 20
 const QUIET_PROGRESS_MS = 100
 
@@ -37,7 +40,7 @@ export class Recorder {
   /** Whether to include the CPU time of child processes, such as pgbench. */
   withChildren = false
   /**
-   * Whether to report seldom, and not to sample the CPU time. At 50 runs per second, the sampling alone would cost as
+   * Whether to report less often and not sample the CPU time. At 50 runs per second, the sampling alone would cost as
    * much as the scheduler does, and a system that starts runs one by one would send more reports than one that starts
    * them in batches.
    */

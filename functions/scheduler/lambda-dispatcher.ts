@@ -39,7 +39,7 @@ export function lambdaDispatcher(sql: Queryable, { functionName, slots }: Option
       return { now: 0, ahead: quick - keptSlots(slots), quick }
     },
     async send({ id, executions }) {
-      // Imported lazily: a container never uses the SDK, which would be half of the code that the container loads.
+      // Imported lazily: a container never uses the SDK, which would make up half of the code that it loads.
       const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda')
       client ??= new LambdaClient(LIMITS)
       await client.send(

@@ -90,7 +90,7 @@ const CRONS_AT_ONCE = 500
 
 /**
  * Checks the cron tasks that have no cursor. SQL can't decide whether such a task has another occurrence, so
- * cron-parser does. Calling it for each of these tasks is cheap enough, because there are few.
+ * cron-parser does. Calling it for each of these tasks is cheap enough, because there are few of them.
  */
 async function examineCrons(sql: Sql, { violations, counts }: Examined): Promise<void> {
   const ended = sql<CronTask[]>`

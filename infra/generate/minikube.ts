@@ -29,7 +29,7 @@ const ALLOW_WEAK_KEY = `\
               value: "true"
 `
 
-/** What Minikube's file has instead of the base's lines. */
+/** Lines of the base, and what replaces them in Minikube's file. */
 const CHANGES: [from: string, to: string][] = [
   [ENV, ENV + ALLOW_WEAK_KEY],
   ['spec:\n  selector:\n    app', 'spec:\n  type: NodePort\n  selector:\n    app'],
@@ -44,6 +44,6 @@ export async function minikubeFile(): Promise<string> {
 
 function change(text: string, [from, to]: [string, string]): string {
   const parts = text.split(from)
-  if (parts.length !== 2) throw new Error(`k8s/base/api.yaml must contain exactly once: ${from}`)
+  if (parts.length !== 2) throw new Error(`k8s/base/api.yaml must contain this text exactly once: ${from}`)
   return parts.join(to)
 }

@@ -20,7 +20,7 @@ export type Migration = { name: string; sha256: string }
 
 type File = Migration & { text: string }
 
-/** Returns the migrations of a folder, in order. */
+/** Returns the migrations in a folder, in order. */
 export async function listMigrations(folder = FOLDER): Promise<Migration[]> {
   return (await readMigrations(folder)).map(({ name, sha256 }) => ({ name, sha256 }))
 }
@@ -122,7 +122,7 @@ async function applyAlone(sql: Database, { name, text, sha256 }: File): Promise<
   }
 }
 
-/** Seconds to wait for a database that starts at the same time. */
+/** Seconds to wait for a database that is starting at the same time as this process. */
 const PATIENCE_SECONDS = 60
 
 /** Waits for the database, and migrates it. Rejects if the database doesn't respond within a minute. */

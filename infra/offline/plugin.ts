@@ -17,7 +17,7 @@ const LOOPBACK = '127.0.0.1'
 /** serverless-offline's default. */
 const LAMBDA_PORT = 3002
 
-/** Milliseconds that running requests get to finish at shutdown. */
+/** Milliseconds that requests in progress have to finish at shutdown. */
 const LAST_REQUESTS_MS = 5000
 
 /** The parts of the framework that are used here. */
@@ -49,7 +49,7 @@ type Session = {
 
 /**
  * The second local runtime. Makes `serverless offline start` do what the other runtimes do besides running functions:
- * migrate the database before the start, tick, and leave nothing behind at shutdown.
+ * migrate the database before it starts, run the tick, and leave nothing behind at shutdown.
  */
 export default class OfflinePlugin {
   readonly hooks = {

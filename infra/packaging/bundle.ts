@@ -11,7 +11,10 @@ const BANNER = `import { createRequire as bannerRequire } from 'node:module'; co
 /** A source map with a single mapping, since esbuild ignores a map without mappings and makes its own. */
 const PACKAGE_MAP = Buffer.from('{"version":3,"sources":["package"],"mappings":"AAAA"}').toString('base64')
 
-/** Replaces packages' source maps with `PACKAGE_MAP`. Otherwise they would be 94% of each map, and half of each zip. */
+/**
+ * Replaces packages' source maps with `PACKAGE_MAP`. Otherwise they would make up 94% of each map, and half of each
+ * zip.
+ */
 const unmappedPackages: Plugin = {
   name: 'unmapped-packages',
   setup({ onLoad }) {

@@ -21,7 +21,7 @@ const FOLDER = '.serverless'
  */
 export default class PackagePlugin {
   readonly hooks = {
-    // Before the framework deletes the previous package.
+    // Checked before the framework deletes the previous package.
     'before:package:cleanup': requirePatchedDriver,
     'before:package:createDeploymentArtifacts': () => this.#package(),
     'before:package:function:package': () => this.#package(),

@@ -17,7 +17,8 @@ export async function findPostmaster(data: string): Promise<Postmaster | null> {
   const lock = await readLock(file)
   if (lock === null) return null
   const [pid, , , port] = lock.split('\n').map(Number)
-  // PostgreSQL fills the file right after creating it. If the file stays incomplete, PostgreSQL crashed in between.
+  // PostgreSQL fills the file right after creating it. If the file stays incomplete, PostgreSQL crashed before filling
+  // it.
   if (!pid || !port) return (await age(file)) > 5_000 ? removeStale(file, lock) : { pid: 0, port: 0 }
   return (await isServing(pid, data)) ? { pid, port } : removeStale(file, lock)
 }
@@ -43,11 +44,12 @@ async function removeStale(file: string, lock: string): Promise<null> {
 }
 
 /**
- * Returns whether process `pid` is the server of `data`. The id alone isn't enough: another process may have it by now.
+ * Returns whether process `pid` is the server that uses `data`. The id alone isn't enough: another process may have it
+ * by now.
  */
 export async function isServing(pid: number, data: string): Promise<boolean> {
-  // On Windows, only the lock file is compared. PostgreSQL itself isn't misled by a reused id there: it checks through
-  // a pipe named after the process id.
+  // On Windows, only the lock file is compared. There, a reused id doesn't mislead PostgreSQL itself, which checks
+  // through a pipe named after the process id.
   if (process.platform === 'win32')
     return (await readLock(join(data, lockFile)))?.startsWith(`${pid}\n`) ?? false
   return (await commandLine(pid)).includes(data)

@@ -20,7 +20,7 @@ export async function makeRootFolder() {
 }
 
 /**
- * Returns the user that runs a new server instead of root: `postgres` if a package created that user, otherwise
+ * Returns the user that a new server runs as instead of root: `postgres` if a package created that user, otherwise
  * `nobody`.
  */
 export function standInForRoot(): Required<ServerUser> {

@@ -14,7 +14,7 @@ export type Credentials = {
   issuer: OidcVerifier | undefined
 }
 
-/** Finds out who sends a request. */
+/** Finds out who sent a request. */
 export class Authenticator {
   readonly #configured: Map<string, Principal>
   readonly #stored: StoredKeys
@@ -38,8 +38,8 @@ export class Authenticator {
   }
 
   /**
-   * Returns the caller, from `x-api-key` or a bearer token. Throws `unauthorized`, `too_many_requests` if an address has
-   * sent too many wrong keys, and `unavailable` if the key can't be checked now.
+   * Returns the caller, from `x-api-key` or a bearer token. Throws `unauthorized` if the key is missing or wrong,
+   * `too_many_requests` if an address has sent too many wrong keys, and `unavailable` if the key can't be checked now.
    */
   async authenticate(headers: Headers, address: string): Promise<Principal> {
     const given = headers['x-api-key'] ?? bearerOf(headers)

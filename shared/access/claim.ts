@@ -1,6 +1,6 @@
 /**
  * Returns the values of a claim: the elements of a list, or the words of a text. `path` is the claim's name, or the
- * names of nested claims joined by dots. A name may contain dots itself, as in `https://tasks.example/roles`.
+ * names of nested claims joined by dots. A name may itself contain dots, as in `https://tasks.example/roles`.
  */
 export function claimValues(claims: object, path: string): string[] {
   const claim = find(claims, path)

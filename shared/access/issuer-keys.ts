@@ -6,7 +6,10 @@ import { isSecureUrl } from '../secure-url.ts'
 
 type KeySet = ReturnType<typeof createLocalJWKSet>
 
-/** How long keys are used before they are fetched again. A withdrawn key is refused after this time at the latest. */
+/**
+ * How long keys are used before they are fetched again. A withdrawn key is accepted for at most this long if the issuer
+ * can be reached.
+ */
 const FRESH_MS = 600_000
 
 /** How long keys are used while the issuer can't be reached. */
@@ -20,8 +23,8 @@ const RETRY_SECONDS = 5
 /**
  * The signing keys of an OpenID Connect issuer. They are fetched when they are first needed, when they are no longer
  * fresh, and for a token with an unknown key. There is one fetch at a time, and none for 5 seconds after a failure.
- * jose's own `createRemoteJWKSet` isn't used, since it doesn't use keys that are no longer fresh when a fetch fails,
- * and repeats a failed fetch for every token.
+ * jose's own `createRemoteJWKSet` isn't used, since after a failed fetch it doesn't fall back on keys that are no
+ * longer fresh, and it repeats the fetch for every token.
  */
 export class IssuerKeys {
   readonly #issuer: string
@@ -38,8 +41,8 @@ export class IssuerKeys {
   }
 
   /**
-   * Returns the key that a token's header names. Throws `unavailable` if the keys can't be fetched and none are cached,
-   * or if the named key isn't cached. Throws a JOSEError if the issuer has no such key.
+   * Returns the key that a token's header names. Throws `unavailable` if the keys can't be fetched and the named key
+   * isn't cached. Throws a JOSEError if the issuer has no such key.
    */
   async find(header: JWTHeaderParameters): Promise<CryptoKey> {
     const { JWKSNoMatchingKey } = await import('jose/errors')
@@ -53,7 +56,9 @@ export class IssuerKeys {
     }
   }
 
-  /** Returns the cached keys if they are fresh, or otherwise fetches them. Meanwhile, others use the cached keys. */
+  /**
+   * Returns the cached keys if they are fresh, or else fetches them. During a fetch, other callers get the cached keys.
+   */
   async #usable(): Promise<KeySet> {
     const age = this.#now() - this.#loadedAt
     if (this.#keys && (age < FRESH_MS || (this.#loading && age < KEEP_MS))) return this.#keys
@@ -68,7 +73,7 @@ export class IssuerKeys {
     throw unavailable()
   }
 
-  /** Fetches the keys, unless that has just failed. Joins a fetch in progress. Never throws. */
+  /** Fetches the keys, unless a fetch has just failed. Joins a fetch in progress. Never throws. */
   async #load(): Promise<void> {
     if (this.#now() - this.#failedAt < RETRY_SECONDS * 1000) return
     this.#loading ??= this.#fetch().finally(() => {

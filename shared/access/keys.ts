@@ -7,7 +7,7 @@ import { ANYONE, type Principal, SCOPES } from '../scope.ts'
 import { generateKey, hashOf } from './api-key.ts'
 import { MAX_KEYS } from './stored-keys.ts'
 
-/** Two keys with one name may exist, so that a key can be replaced without an interruption. */
+/** Two keys may have the same name, so that a key can be replaced without an interruption. */
 const KEYS_PER_NAME = 2
 
 export const keyIn = z.strictObject({
@@ -23,7 +23,7 @@ export const keyIn = z.strictObject({
     .describe(
       'What the key may do. `read`: read everything except keys. `run`: also run tasks, and cancel or repeat executions. `write`: also create, change, pause, resume and delete tasks. `admin`: also manage keys.',
     ),
-  expires_at: instantIn.nullish().describe('When the key stops working. Null: never.'),
+  expires_at: instantIn.nullish().describe('When the key stops working. Null if it never expires.'),
 })
 
 export const keyPath = z.strictObject({ id: digits(z.int().min(1)) })
@@ -56,8 +56,8 @@ type Key = {
 }
 
 /**
- * Creates a key, and returns it with its text. Throws `conflict` if there are too many keys, or if the API is still open
- * to anyone and the key isn't an admin's: nobody could create another key after it.
+ * Creates a key, and returns it with its text. Throws `conflict` if there are too many keys, or if the API is still
+ * open to anyone and the key isn't an admin's, since nobody could then create another key.
  */
 export async function createKey(
   sql: Database,
@@ -99,8 +99,8 @@ export async function listKeys(sql: Queryable): Promise<Key[]> {
 }
 
 /**
- * Deletes a key. Throws `not_found`, and `conflict` if nobody could manage keys afterwards. `hasOtherAdmin`: whether
- * there is an admin outside of the table.
+ * Deletes a key. Throws `not_found` if it doesn't exist, and `conflict` if nobody could manage keys afterwards.
+ * `hasOtherAdmin`: whether there is an admin outside the table.
  */
 export async function deleteKey(sql: Database, id: number, hasOtherAdmin: boolean): Promise<void> {
   await sql.begin(async (tx) => {
@@ -114,7 +114,10 @@ export async function deleteKey(sql: Database, id: number, hasOtherAdmin: boolea
   })
 }
 
-/** Makes changes to the keys wait for each other, since their number and the last admin are checked first. */
+/**
+ * Makes changes to the keys wait for each other, since each depends on how many keys there are, or on whether an admin
+ * is left.
+ */
 const lockKeys = async (tx: Queryable): Promise<void> => {
   await tx`lock table api_keys in share row exclusive mode`
 }

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import type { Principal } from '../scope.ts'
 import { tooMany } from './wrong-keys.ts'
 
-/** Limits what one caller may ask of this process: requests per minute, and requests at once. */
+/** Limits how many requests one caller may send to this process per minute, and how many may run at once. */
 export class CallerLimits {
   readonly #perMinute: RateLimiterMemory | undefined
   readonly #maxConcurrent: number
@@ -23,7 +23,9 @@ export class CallerLimits {
     this.#maxConcurrent = maxConcurrentRequests
   }
 
-  /** Counts a request. Throws `too_many_requests` instead if it exceeds a limit. `leave` must be called once it ends. */
+  /**
+   * Counts a request. Throws `too_many_requests` instead if it exceeds a limit. `leave` must be called once it ends.
+   */
   async enter({ id, name }: Principal): Promise<void> {
     const running = this.#running.get(id) ?? 0
     if (running >= this.#maxConcurrent) {

@@ -133,7 +133,7 @@ function subjectOf({ sub }: JWTPayload): string {
 
 const NAME_LIMIT = 200
 
-/** Returns a name for people. Users can often change theirs, so nothing but the log may depend on it. */
+/** Returns a name for people to read. Users can often change theirs, so nothing but the log may depend on it. */
 function nameOf({ preferred_username, email, sub }: JWTPayload): string {
   const names = [preferred_username, email, sub].map((name) =>
     typeof name === 'string' ? name.replaceAll(/\p{C}/gu, '').trim().slice(0, NAME_LIMIT) : '',

@@ -10,9 +10,9 @@ const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
 export type OriginRules = { publicUrl: string | undefined; corsOrigins: readonly string[] }
 
 /**
- * Throws `forbidden` if a page of another origin wants to change something. Browsers send a key that a proxy adds, and
- * reach APIs on this machine, on behalf of every page. They say where a request comes from; other clients say nothing.
- * Another port of the same host is another origin too.
+ * Throws `forbidden` if a page from another origin tries to change something. A browser sends requests on behalf of any
+ * page, even to APIs on this machine or through a proxy that adds a key. Browsers say where a request comes from; other
+ * clients say nothing. Another port of the same host is another origin too.
  */
 export function checkOrigin(method: string, headers: Headers, rules: OriginRules): void {
   if (SAFE_METHODS.includes(method)) return
@@ -33,7 +33,7 @@ function isOwnOrigin(origin: string, headers: Headers, { publicUrl }: OriginRule
   return parsed !== null && parsed.origin === origin && parsed.host === hostOf(headers.host, parsed.protocol)
 }
 
-/** Returns a Host header without the scheme's default port, in lower case, as URLs have it. */
+/** Returns a Host header without the scheme's default port, in lower case, as in URLs. */
 const hostOf = (host: string | undefined, protocol: string): string | undefined =>
   URL.parse(`${protocol}//${host}`)?.host
 

@@ -12,7 +12,7 @@ type Row = { id: number; name: string; scope: Scope; hash: Buffer; expires_at: D
 const FRESH_MS = 5000
 /**
  * A key that isn't among the rows may be new, so the rows are read again, but at most once in this many milliseconds.
- * Its request waits for that.
+ * The request that sent the key waits for this.
  */
 const NEW_KEY_MS = 1000
 /** While the database can't be reached, the rows are used up to this age. */
@@ -56,7 +56,7 @@ export class StoredKeys {
   }
 
   /**
-   * Returns whether the table has ever had keys while this process ran. Once it has, the API is never open to everyone
+   * Returns whether this process has ever seen keys in the table. Once it has, the API is never open to everyone
    * again, even if someone empties the table. Throws `unavailable` if the database can't be reached.
    */
   async hasKeys(): Promise<boolean> {
@@ -64,7 +64,7 @@ export class StoredKeys {
     return this.#hasSeenKeys
   }
 
-  /** Makes the next call read the rows, for the process that has just changed them. */
+  /** Makes the next call read the rows again. For use after this process has changed them. */
   forget(): void {
     this.#readAt = Number.NEGATIVE_INFINITY
   }
@@ -78,7 +78,7 @@ export class StoredKeys {
   async #readLater(): Promise<void> {
     await this.#reading?.catch(() => {})
     await wait(Math.max(0, NEW_KEY_MS - this.#age()))
-    // Later callers need rows that are read later.
+    // Callers that arrive from now on must wait for a later read.
     this.#rereading = undefined
     await this.#read(NEW_KEY_MS)
   }

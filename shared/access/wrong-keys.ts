@@ -3,17 +3,17 @@ import { crc32 } from 'node:zlib'
 import RateLimiterMemory from 'rate-limiter-flexible/lib/RateLimiterMemory.js'
 import { AppError } from '../errors.ts'
 
-/** Wrong keys that a client may send in a minute. */
+/** Number of wrong keys that a client may send in a minute. */
 const POINTS = 20
 const SECONDS = 60
 
 /**
- * Addresses are counted in this many buckets, so that the memory is bounded. Two addresses that share a bucket also
+ * Addresses are counted in this many buckets, so that memory use is bounded. Two addresses that share a bucket also
  * share the limit, which only affects wrong keys.
  */
 const BUCKETS = 4096
 
-/** Slows down clients that guess keys. A correct key is never counted, so it is never slowed down either. */
+/** Slows down clients that guess keys. Only wrong keys count, so a request with a correct key is never slowed down. */
 export class WrongKeys {
   readonly #limiter = new RateLimiterMemory({ points: POINTS, duration: SECONDS })
   // A random seed, so that nobody can choose an address that shares a victim's bucket.
@@ -31,12 +31,14 @@ export class WrongKeys {
 
 /** Returns the `too_many_requests` error for a limiter's rejection. */
 export function tooMany(message: string, limit: unknown): AppError {
-  // The limiter rejects with its state. The in-memory limiter rejects with nothing else.
+  // The in-memory limiter only ever rejects with its state.
   const { msBeforeNext } = limit as { msBeforeNext: number }
   return new AppError('too_many_requests', message, { retryAfterSeconds: Math.ceil(msBeforeNext / 1000) })
 }
 
-/** Returns an IPv6 address's /64 network, which usually belongs to one client. An IPv4 address is returned unchanged. */
+/**
+ * Returns an IPv6 address's /64 network, which usually belongs to one client. An IPv4 address is returned unchanged.
+ */
 function networkOf(address: string): string {
   if (!isIPv6(address)) return address
   const [head = '', tail] = address.split('::')

@@ -84,8 +84,8 @@ export const executionColumns = (sql: Queryable) => sql`
   (${[...LATE_REASONS]}::text[])[e.late_reason] as late_reason, e.skip_reason, e.skipped_until, e.skipped_count`
 
 /**
- * The status of an open execution, for a statement that aliases `task_state` as `s`. If the start was written ahead of
- * time, the execution counts as queued until then.
+ * The status of an open execution, for a statement that aliases `task_state` as `s`. If `started_at` was written ahead
+ * of time, the execution counts as queued until that time.
  */
 export const openStatus = (sql: Queryable) => sql`
   case when s.status = 'running' and s.started_at > now() then 'queued' else s.status end`

@@ -16,8 +16,8 @@ export type Asked = { execution: Execution } | { queued: true }
 
 /**
  * Starts a manual run of a task, regardless of its schedule and even while the task is paused. If an execution is open,
- * throws `conflict` or, with `queue`, queues a run. A tick opens that run once the open execution has ended. Only one
- * run is queued, no matter how many are requested. Throws `not_found`.
+ * queues a run if `overlap` is `queue`, and throws `conflict` otherwise. A tick opens that run once the open execution
+ * has ended. Only one run is queued, no matter how many are requested. Throws `not_found`.
  */
 export async function runNow(
   sql: Database,

@@ -13,8 +13,8 @@ const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
 const [OPENING, CLOSING, BIT] = [0x7b, 0x7d, 0x20]
 
 /**
- * Rejects a body that is nested too deeply or has too many values, before it is parsed. Parsing and validating take stack
- * for each level, and time for each value: 130,000 list items blocked the process for 0.1 s. Throws `invalid`.
+ * Rejects a body that is nested too deeply or has too many values, before it is parsed. Parsing and validating take
+ * stack for each level, and time for each value: 130,000 list items blocked the process for 0.1 s. Throws `invalid`.
  */
 export function limitJson(): MiddlewareObj<APIGatewayProxyEventV2> {
   return {

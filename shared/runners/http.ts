@@ -77,8 +77,8 @@ let agent: Agent | undefined
 const CONNECTIONS = 256
 
 /**
- * Maximum size, in bytes, of a response body that is read so that its connection can be reused. A longer body closes
- * the connection.
+ * A response body of up to this many bytes is read to its end, so that the connection can be reused. If the body is
+ * longer, the connection is closed.
  */
 const BODY_LIMIT = 131_072
 
@@ -122,8 +122,8 @@ export const http: Runner<Params> = {
 const RETRYABLE_4XX = [408, 409, 425, 429]
 
 /**
- * Returns whether a retry may help. The same request would get the same 4xx status again, except for statuses that
- * depend on when it is sent.
+ * Returns whether a retry may help. A repeated request would get the same 4xx status, unless that status depends on
+ * when the request is sent.
  */
 function isRetryable(code: number, asked: number[]): boolean {
   return code < 400 || code >= 500 || RETRYABLE_4XX.includes(code) || asked.includes(code)
@@ -135,7 +135,7 @@ type Headers = Record<string, string | string[] | undefined>
 
 /**
  * Parses `Retry-After` (RFC 9110, 10.2.3): seconds, or an HTTP date. A date is compared with the target's own clock if
- * the target sends `Date`. Returns seconds, at most a day, since a target may be wrong.
+ * the target sends `Date`. Returns a number of seconds, capped at a day in case the target is wrong.
  */
 function retryAfterSeconds(headers: Headers): number {
   const [text, date] = ['retry-after', 'date'].map((name) => headers[name]?.toString())

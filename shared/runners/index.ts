@@ -12,7 +12,7 @@ export const TASK_TYPES = Object.keys(runners) as [TaskType, ...TaskType[]]
 
 /**
  * Returns the runner for a type, with untyped params. Returns undefined if this version has no such runner,
- * which happens when a newer version wrote the row.
+ * which happens if the row was written by a newer version.
  */
 export function runnerOf(type: string): Runner | undefined {
   // Each runner only receives params that its own schema has parsed.

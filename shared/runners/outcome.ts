@@ -10,7 +10,7 @@ export type Outcome =
       result?: Result
       /** False if another attempt wouldn't help. */
       retryable: boolean
-      /** How many seconds the target asked to wait before it is called again. */
+      /** For how many seconds the target asked not to be called again. */
       notBeforeSeconds?: number
       /** Seconds until the next attempt, if there is one. */
       retryInSeconds?: number

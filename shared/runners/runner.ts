@@ -9,8 +9,7 @@ export type RunInfo = {
   scheduledFor: Date
   attempt: number
   /**
-   * The same for every attempt at an occurrence, and different for every other occurrence, so that targets can ignore
-   * repeats.
+   * The same for all attempts at one occurrence, and unique to that occurrence, so that targets can ignore repeats.
    */
   idempotencyKey: string
   /**
@@ -37,7 +36,7 @@ export type Runner<Params = unknown> = {
    */
   run(params: Params, run: RunInfo): Promise<Outcome>
   /**
-   * Returns the name of the thing, such as a server, that may hold up every run with these params. Default: the task
+   * Returns the name of whatever may hold up all runs with these params, such as a server. Default: the task
    * type.
    */
   target?(params: Params): string

@@ -7,7 +7,7 @@ import { pauseTasks, resumeTasks } from '../scheduling/control/pause.ts'
 import { deleteTasks } from './delete.ts'
 import { matching, taskFilters } from './list.ts'
 
-/** Maximum number of ids that a call returns, and of tasks that it counts. */
+/** The most ids that a call returns, and the most tasks that it counts. */
 const IDS = 10_000
 const COUNTED = 1_000_000
 
@@ -119,8 +119,8 @@ async function applyFrom(
 }
 
 /**
- * Compares the ids of both tables. PostgreSQL doesn't infer one condition from the other, and would otherwise read one
- * of the tables from its start.
+ * Filters by id in both tables. PostgreSQL doesn't infer one condition from the other, and would otherwise read one of
+ * the tables from its start.
  */
 const idsAfter = async (sql: Database, filters: Filters, after: number, limit: number): Promise<number[]> => {
   const rows = await sql<{ id: number }[]>`
@@ -145,8 +145,8 @@ async function countAfter(sql: Database, filters: Filters, after: number): Promi
 }
 
 /**
- * Changes one batch. Returns the ids of the tasks that existed. Returns null if the batch was too large or if time is
- * up: the batch's tasks must then be handled again.
+ * Changes one batch. Returns the ids of the tasks that existed. Returns null if the batch was too large or time ran
+ * out; the batch's tasks must then be handled again.
  */
 async function apply(
   { sql, batch }: Context,

@@ -24,5 +24,7 @@ export const runIn = z.strictObject({
   overlap: z
     .enum(['refuse', 'queue'])
     .default('refuse')
-    .describe('What to do if an execution is open. `refuse` returns 409; `queue` lets one run follow it.'),
+    .describe(
+      'What to do if an execution is open. `refuse` returns 409; `queue` queues one run to follow it.',
+    ),
 })

@@ -6,8 +6,8 @@ const SLICE = 5000
 /**
  * Deletes tasks and their executions. Workers stop the tasks' running executions at the next heartbeat. A long history
  * is deleted in slices, each in its own transaction. The last slice also deletes the tasks. Returns the ids of the
- * tasks that existed. Returns null if some history is left at `until` (`performance.now()`); another call then
- * continues.
+ * tasks that existed. Returns null if some history is still left at `until` (a `performance.now()` time); another call
+ * can then continue.
  */
 export async function deleteTasks(
   sql: Database,
@@ -21,7 +21,7 @@ export async function deleteTasks(
   }
 }
 
-/** Returns the ids of the deleted tasks; null while some of their history remains. */
+/** Returns the ids of the deleted tasks, or null while some of their history remains. */
 async function deleteSlice(sql: Database, ids: number[]): Promise<number[] | null> {
   return await sql.begin(async (tx) => {
     // Every write to the ledger holds this lock, so no more history can be added.

@@ -10,7 +10,7 @@ type Field = {
   schema: z.ZodType
   /** What responses contain, if that is different. */
   out?: z.ZodType
-  /** The column's default. A test compares it with the database's. */
+  /** The column's default. A test checks that the database has the same one. */
   default: unknown
   /**
    * What a change affects. `schedule`: when the task is due, so its cursor moves. `runs`: how the task runs, so
@@ -31,7 +31,7 @@ type Field = {
 const INT4_MAX = 2_147_483_647
 const YEAR_SECONDS = 31_536_000
 
-/** Returns a schema for text that is only shown. It may have hidden characters, but none that reorder other text. */
+/** Returns a schema for text that is only shown. It may contain hidden characters, but none that reorder other text. */
 export const prose = (maxLength: number) =>
   z
     .string()
@@ -43,9 +43,9 @@ export const prose = (maxLength: number) =>
 const tag = z.string().regex(/^[\w.:/-]{1,64}$/, 'must be 1 to 64 letters, digits, or any of _ . : / -')
 
 /**
- * Every task field that users set, except `name`, `type` and `schedule_type`. The schemas of POST, PATCH, PUT and the
- * preview, the responses, the columns that statements select, `openapi.json` and the reference page are all derived
- * from these declarations.
+ * Every task field that users set, except `name`, `type` and `schedule_type`. All of these are derived from these
+ * declarations: the schemas of POST, PATCH, PUT and the preview, the responses, the columns that statements select,
+ * `openapi.json` and the reference page.
  */
 export const FIELDS = {
   description: {
@@ -248,14 +248,17 @@ export type ScheduleValues = Pick<FieldValues, Affecting<'schedule'>>
 
 const all: Record<FieldName, Field> = FIELDS
 
-/** The casts below restore what `Object.entries` loses: that each key has the type of its own field. */
+/**
+ * The casts below restore what `Object.keys` and `Object.fromEntries` lose: the field names, and the type of each
+ * field.
+ */
 const names = Object.keys(FIELDS) as FieldName[]
 
-/** Returns the names of the fields whose change affects any of `parts`. */
+/** Returns the names of the fields that affect any of `parts` when they change. */
 export const fieldsAffecting = (...parts: Field['affects'][]): FieldName[] =>
   names.filter((name) => parts.includes(all[name].affects))
 
-/** The names of the fields that null in a PATCH clears. */
+/** The names of the fields that a null in a PATCH clears. */
 export const CLEARED_BY_NULL = names.filter((name) => all[name].nullClears)
 
 /** What PUT sets for omitted fields. The schedule's defaults are in `scheduleFields`. */

@@ -42,7 +42,7 @@ export function matching(sql: Queryable, filters: TaskFilters): Fragment {
 
 /**
  * No character sorts after this one, so every name with the prefix lies between the prefix and the prefix followed by
- * this character. The index has this order, regardless of the database's collation.
+ * this character. The index is in this order, whatever the database's collation.
  */
 const LAST = '\u{10FFFF}'
 

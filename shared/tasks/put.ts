@@ -9,7 +9,7 @@ import { replaceTask } from './update.ts'
 /**
  * Creates the task, or replaces the one with the same name, for callers that declare their tasks. Throws `invalid`, and
  * `conflict` if the type would change. Throws `precondition_failed` if `precondition` (If-Match) doesn't allow the
- * task's version, or is set although there is no such task.
+ * task's version, or if it is set but there is no such task.
  */
 export async function putTask(
   sql: Database,
@@ -22,7 +22,7 @@ export async function putTask(
   try {
     return { task: await createTask(sql, input), created: true }
   } catch (error) {
-    // On a conflict, another request has just created the task, so it can be replaced.
+    // A conflict means that another request has just created the task, so it can be replaced.
     const taken = error instanceof AppError && error.code === 'conflict'
     const task = taken && (await replaceTask(sql, input, null))
     if (!task) throw error

@@ -137,7 +137,7 @@ function nextFrom(schedule: Schedule, anchor: Date, now: Date, last: Date | null
 }
 
 /**
- * Returns the time from which an interval counts. The cursor isn't used if `start_at` is being removed, since the
+ * Returns the time from which intervals are counted. The cursor isn't used if `start_at` is being removed, since the
  * cursor may still be at the old `start_at`.
  */
 function anchorOf(current: Scheduled, fields: ScheduleFields, last: Date | null): Date {

@@ -48,7 +48,7 @@ type Rest = Omit<z.output<typeof taskOut>, FieldName | Instants | 'next_runs' | 
   Record<Instants, Date | null> & { created_at: Date; updated_at: Date }
 type Instants = 'next_run_at' | 'paused_at' | 'paused_until'
 
-/** A row of `tasks` with its row of `task_state`, as `taskColumns` selects them. */
+/** A row of `tasks` joined with its row of `task_state`, as selected by `taskColumns`. */
 export type TaskRow = FieldValues & Rest
 
 export type Task = TaskRow & { next_runs: Date[] }
@@ -61,7 +61,7 @@ export const taskColumns = (sql: Queryable) => sql`
 
 const NEXT_RUNS = 3
 
-/** Returns the tasks that `select` selects, with `taskColumns`, as a page. */
+/** Returns a page of the tasks that `select` yields. It must select `taskColumns`. */
 export async function readTasks(sql: Queryable, select: Fragment, limit: number): Promise<Page<Task>> {
   const bytes = sql`
     ${textBytes(sql, sql`params`)} + ${textBytes(sql, sql`tags`)}

@@ -16,7 +16,7 @@ type Current = Scheduled & { type: string; version: number; timeout_seconds: num
 
 /**
  * Changes a task. If its schedule changes, the cursor is recalculated; occurrences that are already due stay due.
- * Throws `invalid`, `not_found`, `conflict` if the occurrence at `next_run_at` has already been handled, and
+ * Throws `invalid` and `not_found`; `conflict` if the occurrence at `next_run_at` has already been handled; and
  * `precondition_failed` if `precondition` (If-Match) doesn't allow the task's version.
  */
 export async function updateTask(
@@ -68,7 +68,7 @@ function requireVersion(version: number, precondition: Precondition): void {
   throw new AppError('precondition_failed', `the task is at version ${version}`)
 }
 
-/** Locks the task's state first, so that no claim and no other change can interfere. */
+/** Locks the task's state first, so that neither a claim nor another change can interfere. */
 async function lockTask(tx: Queryable, which: Fragment): Promise<Current | undefined> {
   const [state] = await tx<[{ task_id: number }?]>`
     select task_id from task_state

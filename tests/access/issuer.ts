@@ -16,8 +16,8 @@ export async function signingKey(kid: string, alg = 'RS256'): Promise<SigningKey
 }
 
 /**
- * Starts oidc-provider on a port of this machine. Its only client gets access tokens with the scopes that it asks for,
- * and with two claims: `realm_access.roles`, as Keycloak's, and `https://tasks.example/roles`, as Auth0's.
+ * Starts oidc-provider on a local port. Its only client gets access tokens with the scopes that it asks for, and with
+ * two claims: `realm_access.roles`, as in Keycloak, and `https://tasks.example/roles`, as in Auth0.
  */
 export async function startIssuer(keys: SigningKey[]) {
   const paths: string[] = []
@@ -48,9 +48,9 @@ export async function startIssuer(keys: SigningKey[]) {
     url,
     /** The paths of all requests so far. */
     paths,
-    /** Replaces the keys. The first one with `RS256` signs. */
+    /** Replaces the keys. Tokens are signed with the first `RS256` key. */
     provide,
-    /** Replaces oidc-provider by another listener. */
+    /** Replaces oidc-provider with another listener. */
     answer: (other: RequestListener) => {
       listener = other
     },
@@ -72,7 +72,10 @@ async function requestToken(url: string, scope: string): Promise<string> {
   return access_token
 }
 
-/** JWTs and the client aren't stored. Without an adapter, oidc-provider would print a warning. */
+/**
+ * Stores nothing, since neither JWTs nor the client need storing. Without an adapter, oidc-provider would print a
+ * warning.
+ */
 class NoStore {
   async find() {}
   async upsert() {}

@@ -89,7 +89,7 @@ test('of ten concurrent requests with the same name, two create a key', async ()
   expect(answers.filter(({ statusCode }) => statusCode === 201)).toHaveLength(2)
 })
 
-test('a response that contains a key is not kept', async () => {
+test('a response that contains a key is never stored', async () => {
   expect(await create({ name: 'a', scope: 'read' }, { 'idempotency-key': 'k' })).toEqual(
     problem('bad_request', 'Idempotency-Key is not supported here, because the response is a secret'),
   )
@@ -151,7 +151,7 @@ test.for(
   }
 })
 
-test('a made-up key causes no query, and many keys that could exist cause one query a second', async () => {
+test('a made-up key causes no query, and many well-formed keys cause only one query a second', async () => {
   const { key } = await keyWith('read')
   let queries = 0
   const counted = new Proxy(db(), {

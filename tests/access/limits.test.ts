@@ -12,7 +12,7 @@ const list = (key: string) =>
 const statusesOf = async (answers: Promise<{ statusCode?: number | undefined }>[]) =>
   (await Promise.all(answers)).map(({ statusCode }) => statusCode)
 
-test('a key may have only so many requests in progress, and other keys are not affected', async () => {
+test('each key has a limit on its requests in progress, which does not affect other keys', async () => {
   const answers = await statusesOf([
     list('ci-key-0123456789'),
     ...Array.from({ length: 4 }, () => list('test-key')),
@@ -20,7 +20,7 @@ test('a key may have only so many requests in progress, and other keys are not a
   expect(answers).toEqual([200, 200, 200, 200, 429])
 })
 
-test('a key may send only so many requests per minute, and other keys are not affected', async () => {
+test('each key has a limit on its requests per minute, which does not affect other keys', async () => {
   for (let sent = 0; sent < 5; sent += 1) expect((await list('ops-key-0123456789')).statusCode).toBe(200)
   const { statusCode, headers, body } = await list('ops-key-0123456789')
   expect([statusCode, body.detail]).toEqual([429, 'too many requests with the key ops'])

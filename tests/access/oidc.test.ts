@@ -36,7 +36,7 @@ const verifierFor = ({ at = issuer, claim = 'scope', scopes = SCOPES, now }: Giv
     ...(now && { now }),
   })
 
-/** A clock that tests can set forward. */
+/** A clock that tests can move forward. */
 function clock() {
   let skippedMs = 0
   return {
@@ -86,7 +86,7 @@ const WRONG_SIGNATURE = unauthorized("the token's signature is wrong")
 const NOT_A_JWT = unauthorized('the token is not a valid JWT')
 const WRONG_ALGORITHM = unauthorized('the token is not signed with RS256')
 
-describe('a token of oidc-provider', () => {
+describe('a token from oidc-provider', () => {
   test.for<[asked: string, granted: Scope]>([
     ['tasks:read', 'read'],
     ['tasks:write', 'write'],
@@ -133,7 +133,7 @@ describe('refuses a token', () => {
     ['for another audience', () => ({ aud: 'https://other.example' }), `not for the audience ${AUDIENCE}`],
     ['for several others', () => ({ aud: ['a', `${AUDIENCE}/`] }), `not for the audience ${AUDIENCE}`],
     ['without an audience', () => ({ aud: undefined }), `not for the audience ${AUDIENCE}`],
-    ['of another issuer', () => ({ iss: 'https://other.example' }), 'not from the issuer'],
+    ['from another issuer', () => ({ iss: 'https://other.example' }), 'not from the issuer'],
     ['with a slash after the issuer', () => ({ iss: `${issuer.url}/` }), 'not from the issuer'],
     ['without an issuer', () => ({ iss: undefined }), 'not from the issuer'],
   ])('%s', async ([, claims, message]) => {
@@ -164,7 +164,7 @@ describe('refuses a token', () => {
     }
   })
 
-  test('with another type, which has another purpose', async () => {
+  test('of a type that is meant for another purpose', async () => {
     for (const typ of ['logout+jwt', 'dpop+jwt', 'xjwt'])
       expect(await refusal(await tokenWith({}, { typ }))).toEqual(
         unauthorized('the token is not an access token'),
@@ -274,7 +274,7 @@ describe('refuses a token', () => {
       expect(await refusal(compact(claims, { alg: 'RS256', kid: key.kid }))).toEqual(NOT_A_JWT)
   })
 
-  test('that was made from any text or header, without any other error', async () => {
+  test('made from random text or headers, and throws no other kind of error', async () => {
     const verifier = verifierFor()
     const header = fc.record(
       {
@@ -295,7 +295,7 @@ describe('refuses a token', () => {
 })
 
 describe('accepts a token', () => {
-  test('a few seconds after it expired, or before it is valid, since clocks differ', async () => {
+  test('a few seconds after it has expired or before it becomes valid, since clocks differ', async () => {
     for (const claims of [{ exp: seconds() - 2 }, { nbf: seconds() + 3 }])
       expect(await verifierFor().verify(await tokenWith(claims))).toMatchObject({ scope: 'read' })
   })
@@ -343,7 +343,7 @@ describe('when the issuer changes its keys', () => {
     expect(await verifier.verify(fresh)).toMatchObject({ scope: 'write' })
   })
 
-  test('asks for unknown keys at most every ten seconds, however many tokens there are', async () => {
+  test('looks up unknown keys at most once every ten seconds, however many tokens there are', async () => {
     await using own = await startIssuer([key])
     const { now, skip } = clock()
     const verifier = verifierFor({ at: own, now })
@@ -360,7 +360,7 @@ describe('when the issuer changes its keys', () => {
     expect(own.paths).toEqual([DISCOVERY, '/jwks', DISCOVERY, '/jwks'])
   })
 
-  test('needs the kid if several keys fit', async () => {
+  test('requires a kid if several keys fit', async () => {
     await using own = await startIssuer([key, other])
     const token = await tokenWith({ iss: own.url }, { kid: undefined })
     expect(await refusal(token, verifierFor({ at: own }))).toEqual(
@@ -370,7 +370,7 @@ describe('when the issuer changes its keys', () => {
 })
 
 describe('when the issuer is unreachable', () => {
-  test('at the start, asks again after five seconds', async () => {
+  test('at first, tries again after five seconds', async () => {
     await using own = await startIssuer([key])
     const { now, skip } = clock()
     const verifier = verifierFor({ at: own, now })
@@ -383,7 +383,7 @@ describe('when the issuer is unreachable', () => {
     expect(await verifier.verify(token)).toMatchObject({ scope: 'read' })
   })
 
-  test('later, goes on with the cached keys for a day', async () => {
+  test('later, keeps using the cached keys for a day', async () => {
     await using own = await startIssuer([key])
     const { now, skip } = clock()
     const verifier = verifierFor({ at: own, now })
@@ -430,7 +430,7 @@ describe('when the issuer is unreachable', () => {
     expect(await Promise.all(all)).toEqual([UNAVAILABLE, UNAVAILABLE, UNAVAILABLE])
   })
 
-  test('because it never answers any more, makes only the first request wait', async () => {
+  test('because it no longer answers, makes only the first request wait', async () => {
     await using own = await startIssuer([key])
     const { now, skip } = clock()
     const verifier = verifierFor({ at: own, now })
@@ -543,8 +543,8 @@ function compact(claims: unknown, header: object): string {
 }
 
 /**
- * Serves one document for every path: a discovery document that is a key set too. For the discovery document's own path,
- * the status and the location may be others.
+ * Serves one document for every path: a discovery document that is also a key set. The given status and location are
+ * used only for the discovery document's own path.
  */
 const serving =
   (url: string, more: object, { status = 200, location = '' } = {}): RequestListener =>

@@ -11,9 +11,9 @@ const pause = (headers: Record<string, string>) =>
 
 test.for([
   ['no browser', {}],
-  ['the own origin', { host: 'localhost:8000', origin: 'http://localhost:8000' }],
-  ['the own origin behind TLS', { host: 'Tasks.example.org', origin: 'https://tasks.example.org' }],
-  ['the own page', { 'sec-fetch-site': 'same-origin' }],
+  ['the same origin', { host: 'localhost:8000', origin: 'http://localhost:8000' }],
+  ['the same origin behind TLS', { host: 'Tasks.example.org', origin: 'https://tasks.example.org' }],
+  ['a page of the same origin', { 'sec-fetch-site': 'same-origin' }],
   ['the address bar', { 'sec-fetch-site': 'none' }],
   ['CORS_ORIGINS', { origin: 'https://board.example.org', 'sec-fetch-site': 'cross-site' }],
 ] as const)('a change may come from %s', async ([, headers]) => {
@@ -27,14 +27,14 @@ test.for([
   ['a sandboxed page', { origin: 'null' }],
   ['another site without an origin', { 'sec-fetch-site': 'cross-site' }],
   ['a prefix of CORS_ORIGINS', { origin: 'https://board.example.org.evil.example' }],
-  ['an origin that is no URL', { origin: 'board.example.org' }],
+  ['an origin that is not a URL', { origin: 'board.example.org' }],
 ] as const)('a change may not come from %s, even with the key', async ([, headers]) => {
   expect(await pause(headers)).toMatchObject({ statusCode: 403, body: { code: 'forbidden' } })
 })
 
 const CORS = { host: 'localhost:8000', origin: 'https://board.example.org' }
 
-test('pages from CORS_ORIGINS may read responses, and no others', async () => {
+test('only pages from CORS_ORIGINS may read responses', async () => {
   const list = (headers: Record<string, string>) =>
     call(listTasks, { method: 'GET', path: '/tasks', headers })
   expect((await list(CORS)).headers).toMatchObject({
@@ -46,7 +46,7 @@ test('pages from CORS_ORIGINS may read responses, and no others', async () => {
   )
 })
 
-test('answers the preflight requests of CORS_ORIGINS, and no others', async () => {
+test('answers preflight requests from CORS_ORIGINS only', async () => {
   const ask = (origin: string) =>
     call(notFound, {
       method: 'OPTIONS',

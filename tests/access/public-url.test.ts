@@ -22,7 +22,7 @@ test('links start with PUBLIC_URL', async () => {
   )
 })
 
-test('changes may come from pages of PUBLIC_URL, and no others', async () => {
+test('only pages from PUBLIC_URL may make changes', async () => {
   const create = (name: string, origin: string) => {
     const body = { name, type: 'counter', schedule_type: 'interval', interval_seconds: 60 }
     const headers = { origin, host: 'internal:8000' }

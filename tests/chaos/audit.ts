@@ -1,7 +1,7 @@
 import type { Database } from '../../shared/db.ts'
 import type { Call } from './target.ts'
 
-/** Returns the rows that violate each promise. The promises must hold no matter what crashed. */
+/** Returns, for each promise, the rows that violate it. The promises must hold no matter what crashed. */
 export async function audit(sql: Database, calls: Call[]): Promise<Record<string, readonly unknown[]>> {
   return {
     overlapping: await sql`

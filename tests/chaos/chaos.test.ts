@@ -101,7 +101,7 @@ test('the ledger keeps its promises despite crashes', { timeout: 120_000 + secon
   expect(successes).toBe(TASKS)
 })
 
-/** Resolves once no claim of a dead replica is left and every task has succeeded. */
+/** Resolves once no claims of dead replicas are left and every task has succeeded. */
 async function settled(): Promise<void> {
   const quiet = () => db()`
     select from whole_tasks t

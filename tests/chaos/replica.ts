@@ -9,12 +9,12 @@ const MOST_WARNINGS = 1000
 
 export type Replica = {
   url: string
-  /** Suspends the process, like a machine that goes to sleep, until `thaw` is called. */
+  /** Suspends the process until `thaw` is called, as if the machine had gone to sleep. */
   freeze(): void
   thaw(): void
   /** The first 1000 log lines at WARN or above. */
   warnings: string[]
-  /** Kills the process, like a crash. */
+  /** Kills the process at once, to simulate a crash. */
   kill(): Promise<void>
   /** Stops the process gracefully, as an orchestrator does. Returns the exit code. */
   stop(): Promise<number | null>

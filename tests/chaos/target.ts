@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A call: `performance.now()` when it arrived, and when the response was sent or the caller disconnected. */
+/** A call: when it arrived, and when the response was sent or the caller disconnected, as `performance.now()` times. */
 export type Call = { key: string; from: number; until: number }
 
 export type Target = { url: string; calls: Call[]; close(): void }

@@ -35,7 +35,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  // The server locks these tables in a different order, so the truncate may deadlock. It is then retried.
+  // The server locks these tables in a different order, so the truncate may deadlock. If it does, it is retried.
   await eventually(() => database.sql`truncate tasks, task_state, claims, executions restart identity`)
 })
 
@@ -146,7 +146,7 @@ test('previews a schedule', async () => {
   )
 })
 
-test('shows hidden characters as escapes, and such a task can be run', async () => {
+test('shows hidden characters as escapes, and can run a task whose name contains them', async () => {
   const name = 'pay\u202egnp.\u200b'
   await database.sql`
     with t as (

@@ -15,7 +15,10 @@ export type Answer = { status: number; headers: IncomingHttpHeaders; body: unkno
 
 const TIMEOUT_MS = 15_000
 
-/** Sends one request on its own keep-alive connection. Without keep-alive, the response to a rejected body is lost. */
+/**
+ * Sends one request on its own keep-alive connection. Without keep-alive, the response to a rejected body would be
+ * lost.
+ */
 export function send(url: string, { method = 'GET', path, headers = {}, body }: Call): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(url)

@@ -51,7 +51,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
     const get = async <T>(path: string): Promise<T> => {
       const { status, body } = await call({ path })
       expect({ path, status }).toEqual({ path, status: 200 })
-      // The cast relies on the route's response schema. T only needs the fields that a test reads.
+      // The cast relies on the route's response schema. T needs only the fields that a test reads.
       return body as T
     }
 
@@ -83,7 +83,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       await eventually(async () => expect((await use('GET', '/tasks?limit=1')).status).toBe(401), 10)
     })
 
-    test('pages of other origins cannot change anything', async () => {
+    test('pages from other origins cannot change anything', async () => {
       const origin = 'https://evil.example'
       const answer = await call({ method: 'POST', path: '/tasks/pause?all=true', headers: { origin } })
       expect(answer).toMatchObject({ status: 403, body: { code: 'forbidden' } })
@@ -100,7 +100,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect({ status, body }).toMatchObject({ status: 401, body: { status: 401, code: 'unauthorized' } })
     })
 
-    test('serves the documentation with the policy of a page, compressed and cached', async () => {
+    test('serves the documentation with the security policy for pages, compressed and cacheable', async () => {
       const page = await send(runtime.url, { path: '/docs' })
       expect(page.headers).toMatchObject({ ...PAGE_SECURITY, 'cache-control': 'no-cache' })
       const linked = [...String(page.body).matchAll(/(?:href|src)="(docs\/[^"]+)"/g)].map(
@@ -407,7 +407,7 @@ function isProblem({ status, headers, body }: Answer, expected: number): boolean
   )
 }
 
-/** Returns the lines with an error from our logger or from serverless-offline, and all lines of stack traces. */
+/** Returns the lines in which our logger or serverless-offline reports an error, and all lines of stack traces. */
 function errorLines(log: string): string[] {
   return log.split('\n').filter((line) => /"level":"(ERROR|CRITICAL)"|^\s*×|^\s+at .+:\d+:\d+/.test(line))
 }

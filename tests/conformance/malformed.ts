@@ -7,7 +7,7 @@ const json = { 'content-type': 'application/json' }
 
 const valid = '"name":"malformed","type":"sleep","schedule_type":"interval","interval_seconds":3600'
 
-/** Returns a POST /tasks request with `text` as its body, unchanged. */
+/** Returns a POST /tasks request whose body is exactly `text`. */
 const post = (title: string, text: string | Buffer, status = 422): Malformed => ({
   title: `POST ${title}`,
   status,

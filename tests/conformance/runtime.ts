@@ -23,7 +23,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 const START_SECONDS = 30
 const STOP_MS = 15_000
-/** Milliseconds until a process is killed, in case a test leaves it running. No test file takes this long. */
+/** Milliseconds after which a process is killed, in case a test has left it running. No test file takes this long. */
 const LIFETIME_MS = 180_000
 
 /** Starts a runtime in its own process. Resolves once it has printed the URL of its API. */

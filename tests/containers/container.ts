@@ -31,7 +31,7 @@ export async function startCompose(env: Env): Promise<Runtime> {
   return await follow(await compose(project, ['ps', '--quiet', 'api']))
 }
 
-/** Returns the settings adapted to the stack's network: PostgreSQL's address there, and the default HOST and PORT. */
+/** Adapts the settings to the stack's network: uses PostgreSQL's address there, and the default HOST and PORT. */
 function inNetwork({ DATABASE_URL, HOST, PORT, ...env }: Env): Env {
   if (!DATABASE_URL) return env
   const url = Object.assign(new URL(DATABASE_URL), { host: 'postgres:5432' })

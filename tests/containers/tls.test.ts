@@ -6,7 +6,7 @@ type Service = { ports?: { published: string }[]; environment?: Record<string, s
 const config = (env: Record<string, string>) =>
   docker(['compose', '-f', 'examples/tls/docker-compose.yml', 'config', '--format', 'json'], env)
 
-test('the TLS example publishes only the ports of Caddy, and tells the scheduler its address', async () => {
+test('the TLS example publishes only the Caddy ports, and tells the scheduler its public URL', async () => {
   const text = await config({ DOMAIN: 'tasks.example.com', API_KEY: 'key', POSTGRES_PASSWORD: 'password' })
   const services: Record<string, Service> = JSON.parse(text).services
   const published = Object.entries(services).flatMap(([name, { ports = [] }]) =>

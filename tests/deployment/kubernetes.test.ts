@@ -35,7 +35,10 @@ beforeAll(async () => {
   example = await manifestsOf('examples/kubernetes/service.yaml')
 })
 
-/** Returns the only manifest of a kind and name. The cast relies on the cluster's check of the same file. */
+/**
+ * Returns the spec of the only manifest with this kind and name. The cast relies on the cluster validating the same
+ * file.
+ */
 function specOf<Spec>(manifests: Manifest[], kind: string, name = 'task-scheduler'): Spec {
   const found = manifests.filter((it) => it.kind === kind && it.metadata.name === name)
   expect(found, `${kind} ${name}`).toHaveLength(1)
@@ -69,7 +72,7 @@ test("Minikube's files keep the original names, key, password and port", () => {
   expect(api?.env).toContainEqual({ name: 'ALLOW_WEAK_KEY', value: 'true' })
 })
 
-test('production has no secret, no weak key, and does not start without its own Secret', async () => {
+test('production contains no secret and no weak key, and does not start without its own Secret', async () => {
   expect(production.filter(({ kind }) => kind === 'Secret')).toEqual([])
   const text = JSON.stringify(production)
   for (const word of ['changeme', 'scheduler:scheduler', 'ALLOW_WEAK_KEY', 'stringData'])
@@ -85,7 +88,7 @@ const secretsOf = ({ env = [], envFrom = [] }: Container): Reference[] => [
   ...env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
 ]
 
-test('production encrypts the way to the database and to the clients', async () => {
+test('production encrypts its connections to the database and to clients', async () => {
   const [pod] = podsOf(production)
   for (const { env } of pod ? containersOf(pod) : []) {
     expect(env).toContainEqual({ name: 'PGSSL', value: 'verify-full' })
@@ -100,7 +103,7 @@ test('production encrypts the way to the database and to the clients', async () 
   expect(specOf(production, 'Service')).not.toHaveProperty('type')
 })
 
-test('the cluster rejects the host and the image of production until someone sets them', () => {
+test('the cluster rejects the production host and image until someone sets them', () => {
   const { rules } = specOf<{ rules: [{ host: string }] }>(production, 'Ingress')
   expect(rules[0].host).not.toMatch(/^[a-z0-9.-]+$/)
   for (const { image } of podsOf(production).flatMap(containersOf))
@@ -146,7 +149,7 @@ test('every server has probes', () => {
 
 const labelled = (name: string) => ({ matchLabels: { 'app.kubernetes.io/name': name } })
 
-test('only the API reaches the database, on its port, and the database reaches nothing', () => {
+test('only the API can reach the database, and only its port; the database can reach nothing', () => {
   expect(specOf(minikube, 'NetworkPolicy', 'postgres')).toEqual({
     podSelector: labelled('postgres'),
     policyTypes: ['Ingress', 'Egress'],
@@ -158,7 +161,7 @@ test('only the API reaches the database, on its port, and the database reaches n
     })
 })
 
-test('clients reach the API on its port, and it reaches everything but link-local and metadata addresses', () => {
+test('clients can reach the API only on its port, and it can reach everything but link-local and metadata addresses', () => {
   for (const manifests of [minikube, production]) {
     const policy = specOf<Policy>(manifests, 'NetworkPolicy')
     expect(policy).toMatchObject({
@@ -204,13 +207,13 @@ function reaches({ cidr, except = [] }: Block, address: string): boolean {
   return inside(cidr) && !except.some(inside)
 }
 
-test('no file of production, nor of its base, mentions a secret value', async () => {
+test('no file in production or in its base contains a secret value', async () => {
   const names = ['kustomization', 'namespace', 'ingress', 'settings', 'database-ca']
   const files = [...names.map((it) => `k8s/production/${it}.yaml`), 'k8s/base/api.yaml']
   for (const file of files) expect(await read(file), file).not.toMatch(/changeme|kind: Secret|stringData/)
 })
 
-/** kubectl's own kustomize: null if kubectl is missing, or too old for these files. */
+/** Runs the kustomize built into kubectl. Returns null if kubectl is missing or too old for these files. */
 const kubectl = process.env.KUBECTL ?? 'kubectl'
 const kustomize = (folder: string): string | null => {
   try {
@@ -231,7 +234,7 @@ test.runIf(kustomize('k8s/production'))('kubectl renders the same manifests as t
   }
 })
 
-/** A replacer for JSON.stringify that ignores the order of keys, and of things with names. */
+/** A replacer for JSON.stringify that sorts keys and lists of named items, so that their order doesn't matter. */
 function sortedKeys(_key: string, value: unknown): unknown {
   if (Array.isArray(value))
     return value.every((it) => it?.name) ? value.toSorted((a, b) => a.name.localeCompare(b.name)) : value

@@ -11,7 +11,7 @@ async function all(pattern: RegExp, files: string[]): Promise<string[]> {
   return texts.flatMap((text) => Array.from(text.matchAll(pattern), ([, found = '']) => found))
 }
 
-test('workflows name actions by commit, with the version', async () => {
+test('workflows pin each action to a commit, with its version in a comment', async () => {
   const uses = await all(/uses: (.+)/g, WORKFLOWS)
   expect(uses.length).toBeGreaterThan(20)
   const others = uses.filter((it) => !/^[\w-]+(\/[\w-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(it))
@@ -22,7 +22,7 @@ test('workflows start with read access only', async () => {
   for (const file of WORKFLOWS) expect(await read(file)).toMatch(/^permissions:\n {2}contents: read\n\n/m)
 })
 
-test('manifests and the TLS example name images by digest', async () => {
+test('manifests and the TLS example pin images by digest', async () => {
   const files = globSync(['k8s/**/*.yaml', 'examples/{kubernetes,tls}/*.{yaml,yml}'], { cwd: path('') })
   const images = await all(/ image: (.+)/g, files)
   expect(images.length).toBeGreaterThan(5)

@@ -8,7 +8,7 @@ const ROOT = new URL('../../', import.meta.url)
 type Value = { [key: string]: unknown }
 export type Manifest = Value & { kind: string; metadata: { name: string; namespace?: string } }
 
-/** Returns a folder's path, or a file's text, relative to the root. */
+/** Return a folder's path and a file's text. Names are relative to the root. */
 export const path = (name: string): string => fileURLToPath(new URL(name, ROOT))
 export const read = (name: string): Promise<string> => readFile(new URL(name, ROOT), 'utf8')
 
@@ -21,8 +21,8 @@ type Image = { name: string; newName: string; digest: string }
 type Kustomization = { resources: string[]; images?: Image[]; patches?: { path: string }[] }
 
 /**
- * Returns what `kubectl kustomize` prints for a folder, except for the order. Knows only the parts of kustomize that
- * these folders use.
+ * Returns what `kubectl kustomize` prints for a folder, though not in the same order. Supports only the parts of
+ * kustomize that these folders use.
  */
 export async function render(folder: string): Promise<Manifest[]> {
   const { resources, images = [], patches = [] } = await readKustomization(folder)
@@ -45,7 +45,7 @@ async function readKustomization(folder: string): Promise<Kustomization> {
 
 const idOf = ({ kind, metadata }: Manifest): string => `${kind} ${metadata.namespace} ${metadata.name}`
 
-/** A strategic merge: lists of things with names are merged by name, all other lists are replaced. */
+/** A strategic merge: lists of named items are merged by name; all other lists are replaced. */
 function merge<T>(base: T, patch: unknown): T
 function merge(base: unknown, patch: unknown): unknown {
   if (Array.isArray(base) && Array.isArray(patch) && isNamed(base) && isNamed(patch)) {
@@ -63,7 +63,7 @@ const isObject = (value: unknown): value is Value =>
 const isNamed = (list: unknown[]): list is (Value & { name: string })[] =>
   list.every((it) => isObject(it) && 'name' in it)
 
-/** Replaces the images that have one of these names, whatever their tag, anywhere in a value. */
+/** Replaces every image that has one of these names, whatever its tag, anywhere in a value. */
 function setImages<T>(value: T, images: Image[]): T {
   return JSON.parse(JSON.stringify(value), (key, it) => {
     const image = key === 'image' && images.find(({ name }) => name === it.split(':')[0])

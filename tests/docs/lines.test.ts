@@ -20,14 +20,14 @@ afterAll(async () => {
   await emptyTables()
 })
 
-/** Returns the shell commands in a page, unchanged, starting at the given text. */
+/** Returns the shell commands of a page, unchanged, from the given text onwards. */
 async function linesOf(page: string, from = ''): Promise<string> {
   const text = await readFile(new URL(`../../${page}`, import.meta.url), 'utf8')
   const blocks = text.slice(text.indexOf(from)).matchAll(/```sh\n([\s\S]*?)```/g)
   return Array.from(blocks, ([, lines]) => lines).join('\n')
 }
 
-/** Runs commands in a shell, against the replica instead of port 8000. Returns their output. */
+/** Runs commands in a shell, with the replica's URL in place of http://localhost:8000. Returns their output. */
 function run(lines: string): Promise<string> {
   const script = `set -e\n${lines.replaceAll('http://localhost:8000', replica.url)}`
   return new Promise((resolve, reject) => {

@@ -7,7 +7,9 @@ type Stage = { link: Link; replicas: Replica[]; leaseSeconds: number }
 export type Fault = {
   name: string
   replicas: number
-  /** The `crash_limit` of all tasks. With 0, any loss that counts pauses its task, and the test fails. */
+  /**
+   * The `crash_limit` of all tasks. If it is 0, any loss that counts towards it pauses the task, and the test fails.
+   */
   crashLimit: number
   /** Causes the fault. Resolves when the fault is over. */
   happen(stage: Stage): Promise<void>

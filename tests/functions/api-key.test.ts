@@ -18,7 +18,7 @@ describe.for(guarded)('$request.method $request.path', ({ handler, request }) =>
     ['a key of 100 KB', 'k'.repeat(100_000)],
     ['a non-ASCII key', 'schlüssel🗝'],
   ])('rejects %s', async ([, key]) => {
-    // Each from another address, since wrong keys are counted by address.
+    // Each request comes from a different address, since wrong keys are counted per address.
     const sourceIp = `10.0.${guarded.findIndex((it) => it.handler === handler)}.${(key ?? '').length % 256}`
     const response = await call(handler, { ...request, sourceIp, headers: { 'x-api-key': key } })
     expect(response).toEqual(unauthorized('invalid API key'))

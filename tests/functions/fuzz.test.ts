@@ -197,7 +197,7 @@ const route = (name: string) => {
   return found
 }
 
-test('PUT and the preview handle a body with one or all fields changed', async () => {
+test('PUT and the preview handle a body with one field or any number of fields changed', async () => {
   const put = route('PUT /tasks/by-name/{name}')
   const preview = route('POST /schedules/preview')
   const name = fc.oneof(fc.constantFrom('a', 'b'), fc.string({ unit: 'binary' }))

@@ -119,7 +119,7 @@ describe('retention', () => {
     expect((await post({ ...task, name: 'b' })).statusCode).toBe(201)
   })
 
-  test('keeps a key for a minute if the process exits before it responds', async () => {
+  test('keeps a key for a minute if the process exits before responding', async () => {
     await db()`insert into idempotency_keys (owner, key, request_hash) values ('env:API_KEY', 'k', 'x')`
     expect(await post()).toEqual(other)
     await age('61 seconds')

@@ -4,7 +4,7 @@ import { call } from '../setup/http-event.ts'
 delete process.env.API_KEY
 const { guarded } = await import('../setup/routes.ts')
 
-// Once a key exists, callers need one.
+// The /keys routes are left out: once a key exists, callers need one.
 const routes = guarded.filter(({ request }) => !request.path.startsWith('/keys'))
 
 test.for(routes)(

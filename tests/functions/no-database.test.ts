@@ -35,7 +35,7 @@ test.for(open)(
   },
 )
 
-test('keys from the environment can be checked without a database, and keys from the table cannot', async () => {
+test('keys from the environment can be checked without a database, but keys from the table cannot', async () => {
   const request = { method: 'GET', path: '/tasks' }
   const list = (key: string) => call(listTasks, { ...request, headers: { 'x-api-key': key } })
   expect(await list('wrong')).toEqual(unauthorized('invalid API key'))

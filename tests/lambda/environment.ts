@@ -26,8 +26,8 @@ type Invocation = {
 }
 
 /**
- * A Lambda execution environment: a process that runs AWS's runtime client against its own Runtime API. It handles one
- * invocation at a time. Between invocations it's stopped with SIGSTOP, just as Lambda freezes an environment.
+ * A Lambda execution environment: a process that runs AWS's runtime client, with a Runtime API of its own. It handles
+ * one invocation at a time. Between invocations it's stopped with SIGSTOP, just as Lambda freezes an environment.
  */
 export class Environment {
   readonly #build: Build
@@ -55,8 +55,8 @@ export class Environment {
   }
 
   /**
-   * Returns the handler's result. Rejects with the handler's error, or when the function times out. As on Lambda, a
-   * timeout also kills the process.
+   * Returns the handler's result. Rejects if the handler fails, with its error, or if the function times out. As on
+   * Lambda, a timeout also kills the process.
    */
   invoke(id: string, event: string): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()

@@ -32,7 +32,10 @@ export class Lambda {
     return this.#functions.has(name)
   }
 
-  /** Returns the handler's result. Rejects with its error, or if the function has reached its reserved concurrency. */
+  /**
+   * Returns the handler's result. Rejects if the handler fails, or if the function has reached its reserved
+   * concurrency.
+   */
   async invoke(name: string, event: unknown, id: string = randomUUID()): Promise<unknown> {
     const environment = this.#environmentOf(name)
     const isCold = environment.initMs === undefined

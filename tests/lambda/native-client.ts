@@ -17,7 +17,7 @@ const RUNTIME = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime
 
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 
-/** Settles once the last response has been delivered. The next invocation must not be requested earlier. */
+/** Settles once the last response has been delivered. The next invocation must not be requested before then. */
 let answered: Promise<unknown> = Promise.resolve()
 
 export async function next(): Promise<{ bodyJson: string; headers: IncomingHttpHeaders }> {

@@ -14,7 +14,7 @@ const FOLDER = new URL('.serverless/', ROOT)
  */
 const LIMIT = 600_000
 
-/** Files that functions read at runtime, in addition to their module. */
+/** Files that functions read at runtime, in addition to their modules. */
 const FILES: Record<string, string[]> = {
   docs: ['node_modules/swagger-ui-dist/swagger-ui-bundle.js', 'node_modules/swagger-ui-dist/swagger-ui.css'],
   migrate: ['infra/migrations/'],

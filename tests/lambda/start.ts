@@ -19,14 +19,14 @@ export const ROOT = new URL('../../', import.meta.url)
 
 const ANYWHERE = { host: '127.0.0.1', port: 0 }
 
-/** Shorter than on AWS, where EventBridge invokes the tick every minute with `loopSeconds: 59`. */
+/** These times are shorter than on AWS, where EventBridge invokes the tick every minute with `loopSeconds: 59`. */
 const PERIOD_MS = 3000
 const LOOP_SECONDS = 2.5
 
 type Deployed = { lambda: Lambda; template: Template; url: string; end(): Promise<void> }
 
 /**
- * Starts the packaged functions as on AWS: an HTTP API calls them, and they call each other through the Invoke API.
+ * Starts the packaged functions as AWS would: an HTTP API calls them, and they call each other through the Invoke API.
  * Variables in `env`, such as secrets from Secrets Manager, are added to the template's variables, or override them.
  */
 export async function deploy(env: Record<string, string>): Promise<Deployed> {
@@ -57,7 +57,8 @@ export async function startLambda(env: Record<string, string>): Promise<Runtime>
     url,
     finishes: true,
     log: () => lambda.log(),
-    // Works like removing a stack: the schedule stops, and running invocations finish, since Lambda can't stop them.
+    // Has the effect of removing a stack: the schedule stops, and running invocations finish, since Lambda can't stop
+    // them.
     async stop() {
       await schedule.stop()
       await lambda.idle()
@@ -94,7 +95,7 @@ async function createFront(lambda: Lambda) {
   return createApp(service, Object.fromEntries(handlers), { onError })
 }
 
-/** Invokes the tick once per period, one invocation at a time. On AWS, too, a second invocation has to wait. */
+/** Invokes the tick once per period, one invocation at a time. On AWS, a second invocation also has to wait. */
 function startSchedule(template: Template, lambda: Lambda): { stop(): Promise<void> } {
   const { Target } = only(resourcesOf(template, 'AWS::Scheduler::Schedule'))
   const [target] = Target.Arn['Fn::GetAtt']
@@ -155,8 +156,9 @@ async function unpack(
 }
 
 /**
- * Returns the variables of the template, of Lambda and of `env`, except for settings that no function reads. A variable
- * that the template sets to '' stays empty. Omits a certificate file that only Lambda has.
+ * Returns the variables from the template, from Lambda and from `env`, except for settings that no function reads. If
+ * the template sets a variable to '', it stays empty. NODE_EXTRA_CA_CERTS is omitted, because only Lambda has that
+ * file.
  */
 function environmentOf(fn: FunctionProperties, env: Record<string, string>): Record<string, string> {
   const { NODE_EXTRA_CA_CERTS, ...variables } = fn.Environment.Variables

@@ -69,7 +69,7 @@ test('every function and the API have a log group with a retention of 30 days', 
 const WITHOUT_KEY = ['tick', 'execute', 'migrate']
 const WITHOUT_DATABASE = ['health', 'openapi', 'home', 'docs', 'notFound']
 
-test('functions get the secrets that they need, as references', () => {
+test('functions get references to the secrets that they need', () => {
   const secret = (key: string) => `{{resolve:secretsmanager:task-scheduler/dev:SecretString:${key}}}`
   for (const [, { FunctionName, Environment }] of resourcesOf(template, 'AWS::Lambda::Function')) {
     const name = FunctionName.replace(`${SERVICE}-`, '')
@@ -86,7 +86,7 @@ test('functions get the secrets that they need, as references', () => {
   }
 })
 
-test('the API logs every request, and throttles all clients together', () => {
+test('the API logs every request, and has one rate limit for all clients together', () => {
   const [stage] = resourcesOf(template, 'AWS::ApiGatewayV2::Stage')
   expect(stage?.[1]).toMatchObject({
     AccessLogSettings: {
@@ -97,7 +97,7 @@ test('the API logs every request, and throttles all clients together', () => {
   })
 })
 
-test('CloudFormation would accept the firewall of the example', async () => {
+test('CloudFormation would accept the example firewall', async () => {
   const path = new URL('examples/aws/firewall.yml', ROOT)
   // The cast is safe: `complaints` reports resources that aren't as declared.
   const firewall = parse(await readFile(path, 'utf8')) as Template
@@ -112,7 +112,7 @@ const DEPLOYED = [
   ...['NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS'],
 ]
 
-test('a parameter sets every setting that functions read and that has no other place', async () => {
+test('every setting that functions read and that is not set elsewhere can be set with a parameter', async () => {
   const names = settingsReadBy('functions').filter((name) => !DEPLOYED.includes(name))
   const wanted = Object.fromEntries(names.map((name, index) => [name, String(index + 1)]))
   const params = Object.entries(wanted).map(([name, value]) => `--param=${name}=${value}`)
@@ -201,7 +201,7 @@ test('policies use wildcards only where AWS requires them', () => {
   })
 })
 
-test('the tick is invoked every minute, one at a time, and loops for just under a minute', () => {
+test('the tick is invoked every minute, never twice at once, and loops for just under a minute', () => {
   expect(propertiesOf('TickSchedulerSchedule1')).toEqual({
     ScheduleExpression: 'rate(1 minute)',
     State: 'ENABLED',

@@ -130,7 +130,7 @@ test('starts after a crash even if another process now has the PID in the lock f
   await stop()
   const data = join(home, 'data')
   const { uid, gid } = await stat(data)
-  // PostgreSQL ignores processes of other users, so this other process runs as PostgreSQL's user.
+  // PostgreSQL ignores processes that belong to other users, so this one runs as PostgreSQL's user.
   const stranger = spawn('/bin/sh', ['-c', 'echo up; read _'], { cwd: '/', ...(isRoot && { uid, gid }) })
   onTestFinished(() => {
     stranger.kill()
@@ -167,7 +167,7 @@ test('starts again after being killed while creating its data folder', async () 
   await server.stop()
 }, 15_000)
 
-test('concurrent starts share one server, and its ephemeral data is removed when both have stopped', async () => {
+test('two concurrent starts share one server, whose ephemeral data is removed once both have stopped it', async () => {
   const directory = join(folder, 'both', 'postgres')
   const servers = await Promise.all([1, 2].map(() => start(directory, { ephemeral: true })))
   const [one, two] = servers
@@ -191,7 +191,7 @@ test('the error suggests a package or DATABASE_URL if the platform has no binari
   )
 })
 
-test('a server that dies is restarted with the same port and data, for every app that shares it', async () => {
+test('a server that dies is restarted on the same port with the same data, for every app that shares it', async () => {
   const directory = join(folder, 'dies', 'postgres')
   const first = await start(directory)
   const second = await start(directory)

@@ -100,7 +100,7 @@ test('keeps ended executions and the state of each task', async () => {
   })
 })
 
-test('a queued retry stays queued, and keeps its id and its number of failures', async () => {
+test('a queued retry stays queued, and keeps its id and its failure count', async () => {
   const id = await task()
   const failed = await execution(id, 'failed')
   const due_at = '2099-01-01T00:00:00.000Z'

@@ -39,6 +39,6 @@ const withBody = Object.entries(handlers)
   }))
   .filter(({ operation }) => operation?.body)
 
-test.each(withBody)('$name accepts its own example body', ({ operation }) => {
+test.each(withBody)('$name accepts the example body that it documents', ({ operation }) => {
   expect(operation?.body?.safeParse(operation.example)).toMatchObject({ success: true })
 })

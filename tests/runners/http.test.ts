@@ -144,7 +144,7 @@ describe('an http task', () => {
   const due = async (given: object) =>
     await insertTask({ type: 'http', interval_seconds: 3600, next_run_at: await nowPlus(-1), ...given })
 
-  test('sends one idempotency key for all attempts at an occurrence, and another for the next occurrence', async () => {
+  test('sends the same idempotency key for all attempts at an occurrence, and a different one for the next occurrence', async () => {
     await using target = await startTarget(answer(500))
     await due({ params: { url: target.url }, max_attempts: 2, retry_backoff_seconds: 0 })
     await tickAndRun()
@@ -233,7 +233,7 @@ describe('a response', () => {
   })
 })
 
-test('fails with the reason if the target refuses the connection', async () => {
+test('fails and gives the reason if the target refuses the connection', async () => {
   const target = await startTarget(answer(200))
   await target[Symbol.asyncDispose]()
   await expect(call({ url: target.url })).rejects.toThrow('ECONNREFUSED')

@@ -41,7 +41,7 @@ async function rowsRead(sql: Database): Promise<number> {
   return row.rows
 }
 
-test('plans that were cached for empty tables still find single rows by key once the tables are large', async () => {
+test('plans that were cached while the tables were empty still find single rows by key once the tables are large', async () => {
   const sql = connect(process.env.DATABASE_URL ?? '', { max: 1, sets: 'small' })
   await insertTask()
   for (const table of ['tasks', 'task_state', 'claims', 'executions'])

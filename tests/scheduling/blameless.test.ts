@@ -81,7 +81,10 @@ test('a started execution is queued again as the same attempt if its claim never
   expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1, started_at: null }])
 })
 
-/** Executes a due task with a one-second lease, and calls `meanwhile` once it runs. Resolves once the lease is lost. */
+/**
+ * Executes a due task with a one-second lease, and calls `meanwhile` once it is running. Resolves once the lease is
+ * lost.
+ */
 async function loseIn(meanwhile: (lost: Promise<void>) => Promise<void>): Promise<void> {
   await insertTask({ params: db().json({ duration: 60 }), crash_limit: 0 })
   const [claim] = (await tickOnly(DUE)).claims
@@ -112,7 +115,7 @@ test('a loss counts if the run blocked its worker', async () => {
     const until = performance.now() + 1500
     while (performance.now() < until);
   })
-  // Repeated, because a renewal that is still in flight may extend the lease again.
+  // This is repeated because a renewal that is still in flight may extend the lease again.
   await eventually(async () => {
     await expireLeases()
     await tickOnly(DUE)

@@ -12,8 +12,8 @@ const DAY = 1440 * MINUTE
 type Change = { zone: string; day: string; expected: Record<string, number> }
 
 /**
- * Expected number of runs in the three days around each clock change. A task with a fixed time runs once a day. An
- * expression whose hour is `*` runs all day long, and the day of the change has 23, 23.5, 24.5 or 25 hours.
+ * Expected number of runs in the three days around each clock change. A task with a fixed time of day runs once a day.
+ * An expression whose hour is `*` runs all day long, and the day of the change has 23, 23.5, 24.5 or 25 hours.
  */
 const changes: Change[] = [
   {
@@ -78,7 +78,7 @@ test.each(changes)(
       tasks.set(expression, id)
     }
     // The cursor starts one second before the first day. A task runs at its cursor even if its schedule doesn't include
-    // that time, so the query below doesn't count this run.
+    // that time, but the query below doesn't count that run.
     const before = first - 1000
     await db()`update task_state set next_run_at = ${new Date(before)} where task_id = any(${[...tasks.values()]}::int[])`
     const executor = newExecutor()

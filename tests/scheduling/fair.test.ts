@@ -42,7 +42,7 @@ const queue = (id: number, trigger: string, attempt: number) =>
       next_run_at = now() + interval '1 h'
     where task_id = ${id}`
 
-test('the newest and the longest-waiting due tasks share the capacity', async () => {
+test('the tasks that became due most recently share the capacity with those that have waited longest', async () => {
   for (const [name, seconds] of [
     ['oldest', 50],
     ['old', 40],

@@ -25,7 +25,8 @@ async function startedClaim(aheadMs = 0): Promise<Claim> {
 }
 
 /**
- * Starts the only task's run, and moves its start back by a minute. The task's next occurrence became due a second ago.
+ * Starts a run of the only task, and moves its start time back by a minute. The task's next occurrence became due a
+ * second ago.
  */
 async function startedAMinuteAgo(given: object = {}): Promise<ClaimedExecution> {
   await insertTask({ next_run_at: new Date(), ...given })
@@ -39,7 +40,7 @@ async function startedAMinuteAgo(given: object = {}): Promise<ClaimedExecution> 
 
 const statuses = () => db()`select status, skip_reason from all_executions order by id`
 
-test('an occurrence due after a run ended is not an overlap, even if the ending is written late', async () => {
+test('an occurrence that became due after a run ended is not an overlap, even if the ending is written late', async () => {
   const execution = await startedAMinuteAgo()
   expect((await tickOnly()).claims).toEqual([])
   await settle(db(), [{ execution, outcome: success, endedAt: performance.now() - 2000 }])
@@ -50,7 +51,7 @@ test('an occurrence due after a run ended is not an overlap, even if the ending 
   ])
 })
 
-test('an occurrence due before a run ended is an overlap, even if the ending is written late', async () => {
+test('an occurrence that became due before a run ended is an overlap, even if the ending is written late', async () => {
   const execution = await startedAMinuteAgo()
   await settle(db(), [{ execution, outcome: success, endedAt: performance.now() }])
   expect((await tickOnly()).claims).toEqual([])
@@ -60,7 +61,7 @@ test('an occurrence due before a run ended is an overlap, even if the ending is 
   ])
 })
 
-test('the end of a run, not the time at which it is written, counts for finished_at and busy_until', async () => {
+test('finished_at and busy_until are the time at which a run ended, not the time at which that was written', async () => {
   const execution = await startedAMinuteAgo()
   await settle(db(), [{ execution, outcome: success, endedAt: performance.now() - 20_000 }])
   const [row] = await db()`
@@ -69,7 +70,7 @@ test('the end of a run, not the time at which it is written, counts for finished
   expect(row).toEqual({ ago: expect.closeTo(20, -1), same: true })
 })
 
-test('a fixed delay counts from the end of the run', async () => {
+test('a fixed delay is counted from the end of the run', async () => {
   const execution = await startedAMinuteAgo({ interval_mode: 'fixed_delay', interval_seconds: 100 })
   await settle(db(), [{ execution, outcome: success, endedAt: performance.now() - 20_000 }])
   expect((await tickOnly()).claims).toEqual([])
@@ -79,7 +80,7 @@ test('a fixed delay counts from the end of the run', async () => {
   expect(task?.delay).toBeCloseTo(100, 1)
 })
 
-test('the backoff before a retry counts from the end of the failed run', async () => {
+test('the backoff before a retry is counted from the end of the failed run', async () => {
   const execution = await startedAMinuteAgo()
   const outcome = { status: 'failed', detail: 'no', retryable: true, retryInSeconds: 100 } as const
   await settle(db(), [{ execution, outcome, endedAt: performance.now() - 20_000 }])
@@ -136,7 +137,10 @@ test('a retry that is due soon requests a tick', async () => {
   expect(await db()`select attempt, status from task_state`).toEqual([{ attempt: 2, status: 'queued' }])
 })
 
-/** Starts `count` tasks' runs. Returns a settler that gathers endings for an hour, and can wait for a single one. */
+/**
+ * Starts runs of `count` tasks. Returns functions to end a run and to wait until its ending is written, by a settler
+ * that gathers endings for an hour.
+ */
 async function gathering(count: number) {
   for (let number = 1; number <= count; number += 1)
     await insertTask({ name: `task ${number}`, next_run_at: new Date() })
@@ -168,7 +172,7 @@ const byStatement = async (): Promise<number[]> => {
   return rows.map(({ count }) => count)
 }
 
-test('the first ending is written at once; later ones are gathered until one of them is urgent', async () => {
+test('the first ending is written immediately; later ones are gathered until one of them is urgent', async () => {
   using gathered = await gathering(4)
   gathered.end(0)
   await gathered.written(0)
@@ -226,7 +230,7 @@ test('one statement starts what is due at about the same time, and each run begi
 
 const early = { leadMs: () => 10, along: () => ({ most: 3, withinMs: 1000 }) }
 
-test('items that are due soon after the first one fire along with it, up to the limit', async () => {
+test('the first item to fire takes along the items that are due soon after it, up to the limit', async () => {
   const fired: number[][] = []
   const { promise: done, resolve } = Promise.withResolvers<void>()
   const timer = new DueTimer<{ at: number }>((due) => {

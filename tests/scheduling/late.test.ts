@@ -43,7 +43,7 @@ test('a run that was due before the first tick has the late reason catch_up', as
   expect(late?.ms).toBeGreaterThanOrEqual(5000)
 })
 
-test('runs due before the first tick have the late reason catch_up, even if they fill all slots', async () => {
+test('runs that were due before the first tick have the late reason catch_up, even if they fill all slots', async () => {
   const ids = [
     await sleep(0, { next_run_at: await nowPlus(-5) }),
     await sleep(0.1, { next_run_at: await nowPlus(-5) }),

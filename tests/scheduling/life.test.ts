@@ -45,7 +45,7 @@ test('an execution whose claim is delivered twice runs once', async () => {
   expect(task).toEqual({ params: { count: 1 } })
 })
 
-test('an accepted claim counts toward the load at once, and stops counting when it is abandoned', async () => {
+test('a claim counts toward the load as soon as it is accepted, and no longer counts once it is abandoned', async () => {
   await insertTask(quick)
   const [claim] = (await tickOnly(DUE)).claims
   if (!claim) throw new Error('nothing was claimed')
@@ -187,7 +187,7 @@ test('a shutdown lets runs finish within the grace period', async () => {
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('an infinite end_at, set directly in the database, does not hold up any task', async () => {
+test('an infinite end_at that was set directly in the database does not hold up any task', async () => {
   for (const name of ['endless', 'other']) await insertTask({ name })
   await db()`update tasks set end_at = 'infinity' where name = 'endless'`
   const { ticked } = await tickOnly(DUE)
@@ -208,7 +208,7 @@ test('an unreadable schedule pauses its task and does not hold up other tasks', 
   expect(broken?.pause_reason).toMatch(/^unreadable schedule: #\/cron_expression: /)
 })
 
-test('a paused task with an unreadable schedule stays paused and does not fail the tick', async () => {
+test('a paused task with an unreadable schedule stays paused and does not make the tick fail', async () => {
   const paused = { paused_at: '2027-01-01T00:00:00Z', paused_until: '2020-01-01T00:00:00Z' }
   const broken = { schedule_type: 'cron', interval_seconds: null, cron_expression: 'not cron' }
   await insertTask({ ...broken, ...paused, name: 'broken' })

@@ -65,7 +65,7 @@ test('if the response to a start is lost, repeating the start succeeds, and the 
   expect(await historyOf(1)).toMatchObject([{ status: 'success', attempt: 1 }])
 })
 
-test('an execution whose start got no response is lost and requeued if its claim is not exclusive', async () => {
+test('if the response to a start is lost and the claim is not exclusive, the execution is lost and requeued', async () => {
   await insertTask({ params: { duration: 0 } })
   const claim = { ...(await claimOne()), isExclusive: false }
   await new Executor(losing("set status = 'running'"), options).execute(claim, NO_LIMIT_MS)
@@ -85,7 +85,7 @@ test('a settlement whose response is lost is not written twice', async () => {
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('a shutdown retries freeing executions after a failure', async () => {
+test('if a shutdown fails to free executions, it tries again', async () => {
   await insertTask({ params: { duration: 0 }, next_run_at: await nowPlus(20) })
   const [claim] = (await tickOnly(new Date(Date.now() + 10_000))).claims
   expect(claim).toBeUndefined()
@@ -117,7 +117,7 @@ test('a claim delivered to two workers is kept until the worker that runs it fin
   expect(await db()`select from claims`).toEqual([])
 })
 
-test('an execution whose settlement the database rejects still ends and does not hold up others', async () => {
+test('if the database rejects the settlement of an execution, the execution still ends and does not hold up others', async () => {
   await insertTask({ params: { duration: 0 } })
   await insertTask({ name: 'b', params: { duration: 0 } })
   const claim = await claimOne()
@@ -132,7 +132,7 @@ test('an execution whose settlement the database rejects still ends and does not
   expect(await db()`select from task_state where status is not null`).toEqual([])
 })
 
-test('an outcome that the database rejects is recorded as a failure with the error', async () => {
+test('if the database rejects an outcome, a failure with the error is recorded instead', async () => {
   await insertTask({ params: { duration: 0 } })
   const claim = await claimOne()
   await db()`alter table executions add constraint rejects check (result is null or status = 'lost') not valid`
@@ -181,7 +181,7 @@ test('leases are renewed even while task_state is locked for longer than a lease
   await sql.end()
 })
 
-test('a renewal that fails after the last claim is done does not stop the process from claiming', async () => {
+test('once the last claim is done, a failed renewal does not stop the process from claiming', async () => {
   await insertTask()
   const claim = await claimOne()
   const sql = connect(process.env.DATABASE_URL ?? '', { max: 1, name: 'beats' })

@@ -55,7 +55,7 @@ test('a late run does not shift the later occurrences of an interval', () => {
   expect(planned(task('10:00:07'), '10:00:59')).toEqual({ run: '10:00:07', skips: [], next: '10:01:07' })
 })
 
-test('records occurrences that came due during a run as overlaps, and schedules the next occurrence', () => {
+test('records occurrences that became due during a run as overlaps, and schedules the next occurrence', () => {
   const due = task('10:01:00', { busy: busy('10:00:00', '10:02:30') })
   expect(planned(due, '10:02:31')).toEqual({
     run: null,
@@ -73,7 +73,7 @@ test('the queue policy runs the latest overlapped occurrence right away', () => 
   })
 })
 
-test('skips an occurrence that came due during a run, and runs an occurrence that came due after the run', () => {
+test('skips an occurrence that became due during a run, but runs one that became due after it', () => {
   const due = task('10:01:00', { busy: busy('10:00:00', '10:01:30') })
   expect(planned(due, '10:02:00')).toEqual({
     run: '10:02:00',
@@ -104,7 +104,7 @@ test('the skip policy runs the latest occurrence only if it is at most misfire_g
   })
 })
 
-test('the skip policy runs the first occurrence of a new task even after misfire_grace_seconds', () => {
+test('the skip policy runs the first occurrence of a new task even if it is more than misfire_grace_seconds late', () => {
   // No tick could have run that occurrence within a grace period of 0 seconds.
   const policies = { misfire_policy: 'skip', misfire_grace_seconds: 0 }
   const run = (isFirst: boolean) => planned(task('10:00:00', { policies, isFirst }), '10:00:00.400').run
@@ -211,12 +211,12 @@ test('a schedule ends after an occurrence at end_at', () => {
   })
 })
 
-test('records occurrences that are more than misfire_grace_seconds late as ended if end_at has passed', () => {
+test('if end_at has passed, occurrences that are more than misfire_grace_seconds late are recorded as ended', () => {
   const due = task('10:00:00', { fields: { end_at: at('10:01:00') } })
   expect(planned(due, '11:00:00')).toEqual({ run: null, skips: ['ended 10:00:00-10:01:00 x2'], next: null })
 })
 
-test('a schedule ends after max_runs runs, and records occurrences that were still due as ended', () => {
+test('a schedule ends after max_runs runs, and any occurrences still due are recorded as ended', () => {
   const due = task('10:00:00', { runsLeft: 1, policies: { misfire_policy: 'fire_all' } })
   expect(planned(due, '10:02:30')).toEqual({
     run: '10:00:00',
@@ -230,7 +230,7 @@ test('a schedule ends after max_runs runs, and records occurrences that were sti
   })
 })
 
-test('a fixed delay counts from the end of the run', () => {
+test('a fixed delay is counted from the end of the run', () => {
   const due = (cursor: string) =>
     task(cursor, { fields: { interval_mode: 'fixed_delay' }, busy: busy('10:00:00', '10:01:20') })
   expect(planned(due('10:01:00'), '10:01:30')).toEqual({ run: null, skips: [], next: '10:02:20' })

@@ -25,7 +25,7 @@ test('ten concurrent ticks create exactly one execution for each of fifty tasks'
   expect(perTask.every(({ n }) => n === 1)).toBe(true)
 })
 
-test('a task has at most one open execution, since the database rejects a second task_state row', async () => {
+test('a task can have only one open execution, since the database rejects a second task_state row', async () => {
   await insertTask()
   const open = () => db()`insert into task_state (task_id, definition) values (1, 1)`
   await expect(open()).rejects.toThrow('task_state_pkey')
@@ -75,7 +75,7 @@ test('a worker that lost its claim can neither settle the execution nor incremen
   expect(await db()`select params from whole_tasks`).toEqual([{ params: { count: 1 } }])
 })
 
-test('deleting tasks while they run leaves no rows behind, and no run waits forever', async () => {
+test('deleting tasks while they are running leaves no rows behind, and no run waits forever', async () => {
   for (let i = 0; i < 30; i += 1) await insertTask({ name: `c${i}`, type: 'counter', interval_seconds: 1 })
   const executor = newExecutor()
   const ids = times(30, (i) => i + 1)

@@ -49,7 +49,7 @@ test('an execution that was claimed but never started is claimed again as the sa
   expect(await historyOf(1)).toMatchObject([{ status: 'queued', attempt: 1 }])
 })
 
-test('leaves executions with a valid lease alone', async () => {
+test('does not touch executions whose lease is valid', async () => {
   await insertTask({ params: { duration: 0 } })
   const { claims } = await tickOnly(DUE)
   for (const claim of claims) await startAll(claim)

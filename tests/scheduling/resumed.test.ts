@@ -39,8 +39,8 @@ test('a `once` task that has already run does not run again when resumed', async
 })
 
 test.for([
-  ['one skip for a fixed delay that came due', 5, 1],
-  ['no skip for a fixed delay that did not come due', 3600, 0],
+  ['one skip for a fixed-delay task that became due', 5, 1],
+  ['no skip for a fixed-delay task that did not become due', 3600, 0],
 ])('records %s during a pause', async ([, interval_seconds, skipped]) => {
   await insertTask({ interval_mode: 'fixed_delay', interval_seconds, next_run_at: await nowPlus(-60) })
   await db()`

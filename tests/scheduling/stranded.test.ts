@@ -56,7 +56,7 @@ test('a settlement after a lost lease does not delete the claim, so its unfinish
   }
   await whileNothingIsWritten(() => executor.execute(aged, NO_LIMIT_MS), isLost)
   expect(await strandedRows()).toEqual([])
-  // Repeated, because the heartbeat's last renewal may still be in flight and extend the lease again.
+  // This is repeated because the heartbeat's last renewal may still be in flight and extend the lease again.
   await eventually(async () => {
     await expireLeases()
     await tickOnly(DUE)

@@ -12,7 +12,7 @@ beforeEach(emptyTables)
 
 const DUE = new Date('2027-03-10T00:00:00.400Z')
 
-test('does not claim a task of an unknown type or change its due time', async () => {
+test('neither claims a task of an unknown type nor changes its due time', async () => {
   await insertTask({ type: 'teleport' })
   await insertTask({ name: 'b', params: { duration: 0 } })
   await tickAndRun(DUE)
@@ -37,7 +37,7 @@ test('does not run a queued execution of an unknown type', async () => {
   expect(await historyOf(id)).toMatchObject([{ status: 'queued', attempt: 2 }])
 })
 
-test('warns at most once a minute that tasks more than misfire_grace_seconds late do not run', () => {
+test('warns, at most once a minute, of tasks that do not run and are more than misfire_grace_seconds late', () => {
   vi.useFakeTimers({ now: 0, toFake: ['performance'] })
   const warnings = vi.spyOn(logger, 'warn')
   const unknownTypes = new UnknownTypes()

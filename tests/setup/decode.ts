@@ -1,6 +1,6 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 
-/** Returns a body as text, after undoing its `content-encoding`. Throws if the encoding isn't the one that it names. */
+/** Returns a body as text, after undoing its `content-encoding`. Throws if the body isn't in that encoding. */
 export function decode(bytes: Buffer, encoding: unknown): string {
   if (encoding === 'br') return brotliDecompressSync(bytes).toString()
   if (encoding === 'gzip') return gunzipSync(bytes).toString()

@@ -18,13 +18,13 @@ const BROWSER = {
   'cross-origin-resource-policy': 'same-origin',
 }
 
-/** What a browser is told about every response but pages. */
+/** The security headers of every response except pages. */
 export const SECURITY = {
   ...BROWSER,
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 }
 
-/** What a browser is told about pages. */
+/** The security headers of pages. */
 export const PAGE_SECURITY = {
   ...BROWSER,
   'content-security-policy':
@@ -187,7 +187,10 @@ export const aQueued = (given: object = {}) =>
     ...given,
   })
 
-/** Returns a finished manual run of task 1, at times that a test can't predict, overridden by `given`. */
+/**
+ * Returns a finished manual run of task 1, overridden by `given`. Its times match any timestamp, since tests can't
+ * predict them.
+ */
 export const aRun = (given: object = {}) =>
   anExecution({
     scheduled_for: INSTANT,

@@ -10,7 +10,10 @@ type TestServer = { url: string; kind: string; stop(): Promise<void> }
 
 const image = 'postgres:18'
 
-/** Returns the PostgreSQL server for a test run: `DATABASE_URL`, else a container, else an embedded server. */
+/**
+ * Returns the PostgreSQL server for a test run: `DATABASE_URL` if it is set, otherwise a container or, failing that, an
+ * embedded server.
+ */
 export async function findPostgres(): Promise<TestServer> {
   const given = process.env.DATABASE_URL
   if (given) return { url: given, kind: 'from DATABASE_URL', stop: async () => {} }
@@ -56,7 +59,7 @@ async function startEmbedded(reason: string): Promise<TestServer> {
 
 const folderName = 'task-scheduler-tests'
 
-/** Removes servers left behind by killed test runs: connects to each server, stops it and deletes its data. */
+/** Removes servers that killed test runs left behind: connects to each of them, stops it and deletes its data. */
 async function stopAbandoned() {
   for (const name of await readdir(tmpdir())) {
     const folder = join(tmpdir(), name)

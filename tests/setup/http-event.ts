@@ -26,7 +26,10 @@ export type HttpCall = {
 /** The request id of every call. It is fixed so that whole responses can be compared. */
 export const REQUEST_ID = '8f6e2c31-5a0b-4d57-9c55-0a1b2c3d4e5f'
 
-/** Calls a handler as API Gateway's HTTP API does (payload 2.0). Returns its response, decoded and with JSON parsed. */
+/**
+ * Calls a handler as API Gateway's HTTP API does (payload 2.0). Returns its response, with the body decoded and any
+ * JSON parsed.
+ */
 export async function call(handler: HttpHandler, request: HttpCall) {
   return await respondTo(handler, toEvent(request), request)
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 /** One connection through the link. */
 type Wire = {
-  /** Returns whether the client has sent this text so far. */
+  /** Returns whether the client has already sent this text. */
   says(text: string): boolean
 }
 
@@ -22,7 +22,7 @@ export type Link = {
   /** Holds back all data on every connection, including new connections, until `resume`. No data is lost. */
   stall(): void
   resume(): void
-  /** Delays each later chunk by this many milliseconds, in both directions. */
+  /** From now on, delays each chunk by this many milliseconds, in both directions. */
   delay(ms: number): void
   close(): void
 }

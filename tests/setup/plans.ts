@@ -3,7 +3,7 @@ import type { Database } from '../../shared/db.ts'
 
 type Watched = {
   sql: Database
-  /** Returns the executed plans of all statements since the last call, with actual row counts and buffer usage. */
+  /** Returns the plans of all statements executed since the last call, with actual row counts and buffer usage. */
   plans(): string[]
 }
 

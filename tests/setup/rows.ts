@@ -1,6 +1,6 @@
 import { db } from '../../shared/db.ts'
 
-/** Empties the tables and restarts ids at 1. Four times as fast as `truncate`, which creates new files. */
+/** Empties the tables and restarts ids at 1. This is four times as fast as `truncate`, which creates new files. */
 export async function emptyTables(): Promise<void> {
   await db()`delete from tasks`
   await db()`delete from executions`
@@ -62,7 +62,7 @@ export async function nowPlus(seconds: number): Promise<string> {
   return row.at.toISOString()
 }
 
-/** Opens an execution of task 1 or `task_id`. If queued, it is unclaimed; if running, its lease is one hour. */
+/** Opens an execution of `task_id` (default: 1). A queued one is unclaimed; a running one has a lease of one hour. */
 export async function insertOpen(
   status: 'queued' | 'running',
   { task_id = 1, ...given }: { task_id?: number } & Record<string, unknown> = {},

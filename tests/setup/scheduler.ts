@@ -51,7 +51,7 @@ export function runNothingHere(): void {
   provideDispatcher({ capacity: async () => ({ now: 0, ahead: 0 }), send: async () => {} })
 }
 
-/** Returns a task's executions, open ones included, oldest first. */
+/** Returns a task's executions, including open ones, oldest first. */
 export async function historyOf(taskId: number): Promise<Execution[]> {
   return await db()<Execution[]>`
     select ${executionColumns(db())} from all_executions e where e.task_id = ${taskId} order by e.scheduled_for, e.id`
@@ -70,7 +70,10 @@ export const until = <T>(look: () => Promise<T | undefined | false>): Promise<T>
     return found
   })
 
-/** Starts all executions in a claim without running them, like a worker that goes silent right after the start. */
+/**
+ * Starts all executions in a claim without running them, to simulate a worker that goes silent right after starting
+ * them.
+ */
 export const startAll = ({ executions }: Claim) =>
   start(
     db(),

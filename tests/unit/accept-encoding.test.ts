@@ -31,7 +31,7 @@ test.for([
   ['gzip;q=a, br;level=1', 'identity'],
   ['gzipx, brotli', 'identity'],
   [',,gzip,,', 'gzip'],
-] as const)('chooses for %j the encoding %s', ([header, encoding]) => {
+] as const)('for the header %j, chooses the encoding %s', ([header, encoding]) => {
   expect(chooseEncoding(header)).toBe(encoding)
 })
 

@@ -2,10 +2,10 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import { expect, test } from 'vitest'
 import { assetOf } from '../../shared/http/asset.ts'
 
-/** `reply` reads nothing else of an event. */
+/** `reply` reads nothing else from an event. */
 const asking = (headers: Record<string, string> = {}) => ({ headers }) as unknown as APIGatewayProxyEventV2
 
-test('reads its content once, however many requests come at the same time', async () => {
+test('reads its content only once, however many requests arrive at the same time', async () => {
   let reads = 0
   const asset = assetOf('text/plain', async () => Buffer.from(`read ${++reads}`))
   const encodings = ['identity', 'gzip', 'br', 'identity', 'gzip', 'br']

@@ -30,7 +30,7 @@ describe('benchmark results', () => {
     expect([median([3, 1, 2]), median([4, 1, 3, 2]), median([])]).toEqual([2, 2.5, Number.NaN])
   })
 
-  it('are compared within a repetition', () => {
+  it('are compared within each repetition', () => {
     expect(ratioToOurs(results, '<peer>', 'rate')).toEqual({ median: 0.375, min: 0.25, max: 0.5, count: 2 })
     expect(ratioToOurs(results, 'slow', 'rate')).toBeNull()
   })

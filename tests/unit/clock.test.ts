@@ -16,7 +16,7 @@ test('a clock reading that arrives late does not make due times later', () => {
   expect(instantOn(late, SHOWN)).toBeCloseTo(instant, 2)
 })
 
-test('the first clock reading takes effect at once, and so does a reading after the clock was set back', () => {
+test('the first clock reading takes effect immediately, and so does a reading taken after the clock was set back', () => {
   const at = performance.now()
   const clock = new DatabaseClock()
   const clockAt = (ms: number) => clock.add(SHOWN.getTime() + ms, performance.now())

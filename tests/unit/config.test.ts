@@ -197,7 +197,7 @@ test.for([
   expect(readConfig(env).claimAheadMs).toBe(expected)
 })
 
-test('the default timeout is at most the longest timeout', () => {
+test('the default timeout must not exceed the maximum timeout', () => {
   const settings = { MAX_TIMEOUT_SECONDS: '10', DEFAULT_TASK_TIMEOUT_SECONDS: '10' }
   expect(readConfig(settings)).toMatchObject({ defaultTaskTimeoutSeconds: 10, maxTimeoutSeconds: 10 })
   expect(() => readConfig({ MAX_TIMEOUT_SECONDS: '10' })).toThrow(
@@ -280,7 +280,7 @@ test('rejects an API key that cannot be sent in a header', () => {
   )
 })
 
-test('ignores the variables of other programs, but reports settings in lower case', () => {
+test('ignores variables of other programs, but reports settings that are written in lower case', () => {
   expect(misspelledSettings({ PGHOST: 'x', POST: '1', lease_seconds: '4' })).toEqual([
     { name: 'lease_seconds', meant: 'LEASE_SECONDS' },
   ])

@@ -52,7 +52,9 @@ function calendarOrSkip(expression: string) {
   }
 }
 
-/** Walks over the matching times of up to 28 years, until a gap as short as `wanted` is found. Returns the shortest gap. */
+/**
+ * Walks over the matching times of up to 28 years, until a gap as short as `wanted` is found. Returns the shortest gap.
+ */
 function shortestFound(calendar: Parameters<typeof nextWall>[0], wanted: number): number {
   const until = FROM + 28 * 366 * DAY * 1000
   let shortest = NEVER

@@ -165,7 +165,7 @@ describe('at every clock change from 2024 to 2030, in every zone', () => {
   })
 })
 
-test('the next run is after the start of the search, and a search from any time in between finds it too', () => {
+test('the next run is after the start of the search, and a search that starts at any time in between also finds it', () => {
   const anywhere = fc.oneof(
     fc.tuple(
       someZone,

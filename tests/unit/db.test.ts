@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { connect, db, openConnections } from '../../shared/db.ts'
 import { eventually } from '../setup/eventually.ts'
 
-test('waits the same time before the twentieth reconnect as before the first', () => {
+test('waits just as long before the twentieth reconnect as before the first', () => {
   const { backoff } = connect('postgres://127.0.0.1:1/none', { max: 1 }).options
   const waits = typeof backoff === 'function' ? [backoff(1), backoff(20)] : []
   expect(waits).toEqual([0.2, 0.2])

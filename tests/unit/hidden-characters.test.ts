@@ -16,7 +16,7 @@ test.for([...REORDERING, ...OTHERS])('finds code point %i among other characters
     expect([text, findHidden(text)]).toEqual([text, named(codePoint)])
 })
 
-test('tells the characters that reorder text from the other hidden ones', () => {
+test('distinguishes characters that reorder text from other hidden characters', () => {
   const found = [...REORDERING, ...OTHERS].map((it) => findReordering(`a${String.fromCodePoint(it)}b`))
   expect(found).toEqual([...REORDERING.map(named), ...OTHERS.map(() => undefined)])
 })

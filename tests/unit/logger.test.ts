@@ -24,7 +24,7 @@ test('a plain-text log entry stays on one line, even if the path contains a line
   expect(line).toMatch(/^\S+ INFO request method=GET path="\/a\\n2027-01-01 INFO forged" status=404\n$/)
 })
 
-test.for([false, true])('hidden characters are escaped, with JSON: %s', async (json) => {
+test.for([false, true])('hidden characters are escaped with LOG_JSON=%s', async (json) => {
   const path = '/a\u202eb\u009b\u200bc'
   const line = await print(json, 'request', { path, tags: ['\u2066'] })
   expect(line).toContain('/a\\u202eb\\u009b\\u200bc')

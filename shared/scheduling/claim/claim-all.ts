@@ -9,14 +9,17 @@ import type { Position } from './lock-due.ts'
 
 /**
  * Maximum number of claims in flight, each on its own connection. While this process plans and writes one claim, the
- * server locks the tasks of the next.
+ * server locks the tasks for the next one.
  */
 const MAX_IN_FLIGHT = 3
 
 /** Milliseconds after which a long tick reads the clock again, since more tasks may have come due. */
 const CLOCK_MS = 250
 
-/** How long a tick may keep claiming, in milliseconds. Repairs and retries must not wait until a backlog is done. */
+/**
+ * How long a tick may keep claiming, in milliseconds. Repairs and retries must not wait until a backlog has been
+ * cleared.
+ */
 const LIMIT_MS = 5000
 
 type Options = {
@@ -34,7 +37,7 @@ export type Findings = {
   isDueNow: boolean
   /** Whether something is due now or soon. */
   isDueSoon: boolean
-  /** Whether a queued execution that no claim holds is due now or soon. */
+  /** Whether there is a queued execution, not held by any claim, that is due now or soon. */
   hasQueued: boolean
   /** Whether a schedule's next occurrence is due now or soon. */
   hasScheduled: boolean
@@ -173,7 +176,7 @@ class Claimer {
       const isAlone = claims.size === 0
       const limit = claims.size < MAX_IN_FLIGHT ? await this.#capacity(startsDue) : 0
       if (limit > 0 || isAlone) return limit
-      // All claims may have ended while the capacity was read.
+      // All claims may have ended while the capacity was being read.
       if (claims.size > 0) await Promise.race(claims)
     }
   }

@@ -10,7 +10,7 @@ export type Claim = {
   /** `performance.now()` just before the lease was requested. */
   since: number
   /**
-   * True if no other worker can have the claim, because the claim stays within this process. A claim that is sent in an
+   * True if no other worker can hold the claim, because it stays within this process. A claim that is sent in an
    * invocation may be delivered twice.
    */
   isExclusive: boolean
@@ -77,7 +77,7 @@ export type Claimed = {
   more: boolean
 }
 
-/** Groups executions by their claims. `since`: `performance.now()` just before the leases were requested. */
+/** Groups executions by claim. `since`: `performance.now()` just before the leases were requested. */
 export function toClaims(executions: ClaimedExecution[], clock: Clock, since: number): Claim[] {
   const byClaim = Map.groupBy(executions, (it) => it.claim_id)
   return [...byClaim].map(([id, own]) => ({ id, executions: own, clock, since, isExclusive: true }))

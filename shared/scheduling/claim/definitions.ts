@@ -10,7 +10,7 @@ import { DEFINITION_COLUMNS, type Definition, type DefinitionRow, toDefinition }
 const MOST = 10_000
 const MOST_BYTES = 16 * 2 ** 20
 
-/** Definitions with params larger than this (bytes) aren't remembered, but read each time. */
+/** Definitions with params larger than this (bytes) aren't remembered; they are read each time. */
 const MOST_BYTES_EACH = 64 * 2 ** 10
 
 /**
@@ -29,8 +29,8 @@ const READ_BYTES = 8 * 2 ** 20
 type Read = { found: Map<number, Definition>; left: Set<number> }
 
 /**
- * Reads definitions, and remembers them in two generations. When the newer generation is full, it becomes the older
- * one, and the previous older one is dropped. A definition that is used moves to the newer generation.
+ * Reads definitions, and remembers them in two generations. When the newer generation is full, it replaces the older
+ * one, and a new one is started. A definition that is used moves to the newer generation.
  */
 export class Definitions {
   #newer = new Map<number, Definition>()

@@ -2,7 +2,7 @@ import { type Columns, cell, columns, epochMs, mapRows } from '../../columns.ts'
 import type { Fragment, Queryable } from '../../db.ts'
 import { type ClaimOptions, horizon, QUICK_MS } from './claim.ts'
 
-/** A due task's row of `task_state`. Times are in milliseconds since 1970. */
+/** The row of a due task in `task_state`. Times are in milliseconds since 1970. */
 export type DueRow = {
   task_id: number
   definition: number
@@ -18,8 +18,8 @@ export type DueRow = {
 export type Position = { next_run_at: number; task_id: number }
 
 /**
- * Which due tasks to claim. `oldest`: the tasks that have been due longest. `both`: the oldest tasks and the latest,
- * half of the claim each; used when slots are scarce. `quick`: quick and new tasks among the latest.
+ * Which due tasks to claim. `oldest`: the tasks that have been due longest. `both`: half of the claim for the oldest
+ * tasks and half for the latest; used when slots are scarce. `quick`: quick and new tasks among the latest.
  */
 type Which = 'oldest' | 'both' | 'quick'
 
@@ -95,7 +95,7 @@ const quick = (tx: Queryable, options: DueOptions) => tx`
   order by next_run_at desc, task_id desc
   limit ${options.limit}`
 
-/** Alternates between the two halves. Planning may run out of time, and each half should get its share of the time. */
+/** Alternates between the two halves. Planning may run out of time, so each half should get its share of that time. */
 function alternately<T>(some: T[], others: T[]): T[] {
   return some.flatMap((it, index) => [it, ...others.slice(index, index + 1)])
 }

@@ -63,8 +63,8 @@ type PausedTask = ScheduleFields & {
 }
 
 /**
- * Resumes tasks. Occurrences that came due during the pause are recorded as skipped or, with `policy`, handled by each
- * task's misfire policy. Returns the ids of the tasks that exist.
+ * Resumes tasks. Occurrences that came due during the pause are recorded as skipped or, with `policy`, handled
+ * according to each task's misfire policy. Returns the ids of the tasks that exist.
  */
 export async function resumeTasks(
   sql: Database,
@@ -156,8 +156,8 @@ function missedBy(task: PausedTask): Missed {
 }
 
 /**
- * Returns when the next run of a task with a fixed delay is due. The delay is measured from the end of the last run,
- * which the cursor may not reflect yet.
+ * Returns the time at which the next run of a task with a fixed delay is due. The delay is measured from the end of the
+ * last run, which the cursor may not reflect yet.
  */
 function delayedUntil(schedule: Schedule, busyUntil: Date | null): Date | null {
   const isDelayed = schedule.kind === 'interval' && schedule.mode === 'fixed_delay'

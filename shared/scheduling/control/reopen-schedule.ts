@@ -34,7 +34,10 @@ export async function reopenSchedules(tx: Queryable, taskIds: number[]): Promise
     where s.task_id = c.task_id`
 }
 
-/** Returns milliseconds since 1970, with jitter; null if no occurrence follows or the schedule can't be read. */
+/**
+ * Returns the next occurrence with its jitter, in milliseconds since 1970, or null if there is none or the schedule
+ * can't be read.
+ */
 function nextOf(task: Ended): number | null {
   const schedule = tryReadSchedule(task)
   const next = schedule && nextAfter(schedule, task.last, task.last)

@@ -25,11 +25,11 @@ export function schedulerState(watch: Overdue, unknownTypes: UnknownTypes): Sche
   return { state, reasons, ...(unknown.length > 0 && { unknown_types: unknown }) }
 }
 
-/** A scheduler counts as stuck if it makes no progress for this many times the lease. */
+/** A scheduler counts as stuck if it makes no progress for this many lease durations. */
 const STUCK_LEASES = 3
 
 /**
- * Returns whether a restart would help: the scheduler has made no progress for three times the lease, even though the
+ * Returns whether a restart would help: the scheduler has made no progress for three lease durations, even though the
  * database responds on a new connection and accepts writes. A database that is down is no reason to restart.
  */
 export async function isStuck(

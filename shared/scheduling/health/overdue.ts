@@ -8,7 +8,8 @@ type Owed = { since: number; dueAt: number; isLate: boolean; failure: unknown }
 
 /**
  * Watches the scheduler's duties. When a duty is overdue by a third of the lease, logs a WARN with the delay and its
- * cause. Logs another WARN when the duty is done. Only watches the clock, and doesn't check whether anything works.
+ * cause. Logs another WARN once the duty has been done. It only watches the clock; it doesn't check whether anything
+ * works.
  */
 export class Overdue {
   readonly #graceMs: number
@@ -30,7 +31,7 @@ export class Overdue {
     this.#isWatching = true
   }
 
-  /** Records that a duty is done, and must be done again within `withinMs`. */
+  /** Records that a duty has been done, and that it must be done again within `withinMs`. */
   owe(duty: Duty, withinMs: number): void {
     const now = performance.now()
     this.#end(duty, now)
@@ -43,7 +44,7 @@ export class Overdue {
     if (!this.#owed.has(duty)) this.owe(duty, withinMs)
   }
 
-  /** Records that a duty is done, and needn't be done again. */
+  /** Records that a duty has been done, and that it needn't be done again. */
   done(duty: Duty): void {
     this.#end(duty, performance.now())
   }

@@ -25,7 +25,7 @@ export type Recovered = {
 const CLAIMS = 200
 export const RECOVERED_AT_ONCE = 5000
 
-/** How long one call continues while there are more expired claims, in milliseconds. */
+/** How long one call may keep recovering expired claims, in milliseconds. */
 const ENOUGH_MS = 2000
 
 /**
@@ -84,7 +84,8 @@ async function recoverSome(tx: Queryable, most: number): Promise<Batch> {
 }
 
 /**
- * Locks expired claims. Returns the ids of the oldest claims: as many as have no more than `most` executions in total, but always at least one.
+ * Locks expired claims. Returns the ids of the oldest claims, up to a total of `most` executions, but always at least
+ * one claim.
  */
 async function lockExpired(tx: Queryable, most: number): Promise<{ ids: string[]; more: boolean }> {
   const claims = await tx<{ id: string; size: number }[]>`

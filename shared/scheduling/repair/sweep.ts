@@ -1,7 +1,10 @@
 import type { Database, Queryable } from '../../db.ts'
 import { warnOfEach } from '../../warn-of-each.ts'
 
-/** A pass over all tasks is spread over `PASS_SECONDS`. Two passes start at least `REST_SECONDS` apart. */
+/**
+ * A pass over all tasks takes up to `PASS_SECONDS`. One pass starts at least `REST_SECONDS` after the previous one
+ * started.
+ */
 const PASS_SECONDS = 900
 const REST_SECONDS = 30
 
@@ -24,13 +27,13 @@ type Options = { leaseSeconds: number; leastPages?: number }
 type Slice = { from: number; to: number; pages: number }
 
 /**
- * Searches a slice of all tasks for open executions whose claim has no row, or whose claim's row doesn't list their
- * task. `recover` can't see such executions. A bug, a manual change or a restored backup may have caused the mismatch.
+ * Searches a slice of all tasks for open executions whose claim has no row, or has a row that doesn't list their task.
+ * `recover` can't see such executions. A bug, a manual change or a restored backup may have caused the mismatch.
  * Inserts the missing row with a new lease, or adds the tasks to the existing row. If the worker is alive, it renews
  * the lease; otherwise `recover` takes over. Returns the milliseconds until the next call.
  *
- * The database stores the sweep's position, so all replicas share one pass, and a restarted replica continues it.
- * The sweep reads rows in physical order. A row that is updated during a pass may move and be missed, but no process
+ * The database stores the sweep's position, so all replicas share one pass, and a restarted replica continues it. The
+ * sweep reads rows in physical order. A row that is updated during a pass may move and be missed, but no process
  * updates the rows that the sweep looks for.
  */
 export async function sweep(

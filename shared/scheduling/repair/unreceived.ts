@@ -19,8 +19,8 @@ export class UnreceivedClaims {
   }
 
   /**
-   * Frees the executions that these claims hold, so that they don't count as lost. Tries each claim until its lease
-   * would have expired, since the server may commit late.
+   * Frees the executions that these claims hold, so that they don't count as lost. Keeps trying each claim until its
+   * lease would have expired, since the server may commit late.
    */
   async freeAll(sql: Database, leaseSeconds: number): Promise<void> {
     if (this.#claims.length === 0) return

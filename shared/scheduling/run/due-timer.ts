@@ -7,7 +7,7 @@ type Due = {
 const TOGETHER_MS = 1
 
 /**
- * If a timer fires early by less than this many milliseconds, the remaining time is spent in turns of the event loop.
+ * If a timer fires early by less than this many milliseconds, the remaining time is waited out with `setImmediate`.
  * With a lead, a millisecond doesn't matter, so another timer is set instead.
  */
 const SPIN_MS = 0.5
@@ -81,7 +81,7 @@ export class DueTimer<T extends Due> {
     return Math.max(count, Math.min(most, this.#countUntil(until + withinMs)))
   }
 
-  /** Returns how many items are due by `instant`, with a binary search. */
+  /** Returns how many items are due by `instant`. Uses a binary search. */
   #countUntil(instant: number): number {
     let [low, high] = [0, this.#waiting.length]
     while (low < high) {

@@ -255,7 +255,7 @@ export class Executor {
 
   /**
    * Registers a callback that is called when a run has ended and its task, or its retry, is due within `withinMs`
-   * milliseconds. While the run was open, a tick may have passed the task over.
+   * milliseconds. While the run was open, a tick may have passed over the task.
    */
   onDueSoon(withinMs: number, callback: () => void): void {
     this.#dueSoon = { withinMs, callback }
@@ -309,8 +309,8 @@ export class Executor {
   }
 
   /**
-   * Returns the names of up to `count` tasks that have held a share's slots longest, and how many milliseconds the
-   * first one has held its slot.
+   * Returns the names of up to `count` tasks that have held slots of a share the longest, and for how many milliseconds
+   * the first of them has held its slot.
    */
   longest(share: Share, count: number): { names: string[]; ms: number } {
     return this.#slots.longest(share, count)

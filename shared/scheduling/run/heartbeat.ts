@@ -52,8 +52,8 @@ export class Heartbeat {
   }
 
   /**
-   * Holds a claim. If the response that granted its lease took longer than the lease, the claim is lost from the start.
-   * `over` is called when this process is done with the claim.
+   * Holds a claim. If the response that granted its lease took longer to arrive than the lease lasts, the claim is lost
+   * from the start. `over` is called when this process is done with the claim.
    */
   hold({ id, executions, clock, since, isExclusive }: Claim, over: () => void): HeldClaim {
     const executionIds = executions.map((execution) => execution.id)
@@ -150,8 +150,8 @@ export class Heartbeat {
   }
 
   /**
-   * Renews leases and checks runs, one beat at a time. The next beat comes after a third of the lease, or soon if this
-   * beat failed.
+   * Renews leases and checks runs, one beat at a time. The next beat comes after a third of the lease, or sooner if
+   * this beat failed.
    */
   async #beat(): Promise<void> {
     this.#nextAt = Number.POSITIVE_INFINITY
@@ -244,7 +244,7 @@ async function renew(sql: Queryable, held: HeldClaim[], leaseSeconds: number): P
   return new Set(rows.map((row) => row.id))
 }
 
-/** Returns whether each run was asked to stop, by execution id. Runs that have lost their claims are missing. */
+/** Returns, by execution id, whether each run was asked to stop. Runs that have lost their claims are left out. */
 async function askAbout(sql: Queryable, runs: Stoppable[]): Promise<Map<number, boolean>> {
   const executions = runs.map(({ execution }) => execution)
   const rows = await sql<{ id: number; cancelled: boolean }[]>`

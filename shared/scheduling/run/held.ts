@@ -15,12 +15,12 @@ export type HeldClaim = {
   readonly executionIds: number[]
   /** Converts the executions' times to this process's monotonic clock. */
   readonly clock: Clock
-  /** True if no other worker can have the claim. */
+  /** True if no other worker can hold the claim. */
   readonly isExclusive: boolean
   /** The time by which its runs must stop, because the invocation ends then. On the monotonic clock. */
   deadline: number
   readonly runs: Set<Stoppable>
-  /** Number of its executions that this process isn't done with. */
+  /** Number of its executions that this process isn't done with yet. */
   left: number
   /** Number of its executions that have ended, as confirmed by the database. */
   ended: number
@@ -30,8 +30,8 @@ export type HeldClaim = {
    */
   leaseEnds: number
   /**
-   * Whether this process has lost the claim. If so, the claim's executions must not start anymore, since another worker
-   * may have claimed them.
+   * Whether this process has lost the claim. If so, the claim's executions must no longer be started, since another
+   * worker may have claimed them.
    */
   lost: boolean
   /** Whether the claim's row is gone. */

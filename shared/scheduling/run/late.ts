@@ -7,7 +7,7 @@ export const LATE_MS = 1000
 
 /** A run that has begun late. */
 type Late = {
-  /** The times at which it was due and got its slot, on this process's monotonic clock. */
+  /** The times at which it became due and got its slot, on this process's monotonic clock. */
   dueAt: number
   slotSince: number
   attempt: number

@@ -2,15 +2,15 @@ import { FairHalf } from '../../fair-half.ts'
 import type { HeldExecution } from './held.ts'
 
 /**
- * How many first attempts, latest first, are considered for kept slots. They are checked after each run, so this must
- * be cheap.
+ * How many first attempts, latest first, are considered for kept slots. They are checked after each run, so there
+ * mustn't be many of them.
  */
 const CONSIDERED = 200
 
 /**
  * Executions that are due in this process and wait for a slot. Manual runs go first. Retries get at most half of the
- * remaining slots, plus the slots that first attempts don't need. First attempts get the rest: half of it goes to the
- * executions that have waited longest, and half to the latest executions, so that these don't wait behind a backlog.
+ * remaining slots, plus the slots that first attempts don't need. First attempts get the rest: half for the executions
+ * that have waited longest, and half for the latest ones, so that the latest don't wait behind a backlog.
  */
 export class ReadyQueue {
   #manual: HeldExecution[] = []

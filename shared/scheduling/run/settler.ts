@@ -19,13 +19,13 @@ const ENOUGH = 20
 /** Even an urgent ending waits this many milliseconds for others that come at about the same time. */
 const TOGETHER_MS = 2
 /**
- * An ending is urgent if its task's next occurrence or retry is due within this many milliseconds. Gathering it would
- * leave too little time for an extra tick.
+ * An ending is urgent if its task's next occurrence or retry is due within this many milliseconds. Holding it back
+ * would leave too little time for an extra tick.
  */
 const SOON_MS = 250
 /** Maximum number of endings in one statement. */
 const BATCH = 2000
-/** Maximum bytes of results in one statement. A larger result gets a statement of its own. */
+/** Maximum total size of the results in one statement, in bytes. A larger result gets a statement of its own. */
 const BATCH_BYTES = 4 * 2 ** 20
 /** Maximum number of statements in flight, each on its own connection. */
 const MAX_IN_FLIGHT = 3
@@ -233,8 +233,8 @@ export class Settler {
   }
 
   /**
-   * Handles endings that the last statement didn't write, perhaps because an earlier statement already had, but its
-   * response was lost.
+   * Handles endings that the last statement didn't write, perhaps because an earlier statement had already written them
+   * and its response was lost.
    */
   async #explain(missing: Ending[]): Promise<void> {
     if (missing.length === 0) return
@@ -247,9 +247,9 @@ const isLost = ({ item }: Ending): boolean => item.claim.lost
 
 /**
  * Returns whether someone is waiting for an ending to be written: a person, the task's next occurrence or retry, or an
- * invocation, which must last until all of its executions are settled. Endings of second and later attempts aren't
- * gathered either: if another task keeps killing the process, each unwritten ending that is lost would count toward the
- * `crash_limit` of its own task.
+ * invocation, which must last until all of its executions are settled. Endings of second and later attempts count as
+ * awaited too: if another task keeps killing the process, each ending that is lost before it is written would count
+ * toward the `crash_limit` of its own task.
  */
 function isAwaited({ execution, outcome, item: { claim } }: Ending): boolean {
   const { trigger, attempt, next_run_at } = execution

@@ -20,8 +20,8 @@ export function keptSlots(slots: number): number {
 }
 
 /**
- * The executions that have a share's slots, as a linked list, oldest slot first. Removing an execution takes constant
- * time, wherever it is in the list. There may be a hundred thousand removals a second.
+ * The executions that hold slots of one share, as a linked list, oldest slot first. Removing an execution takes
+ * constant time, wherever it is in the list. There may be a hundred thousand removals a second.
  */
 class TakenSlots {
   oldest: HeldExecution | undefined
@@ -29,7 +29,8 @@ class TakenSlots {
   size = 0
 
   /**
-   * Appends an execution. An execution that moves here from the other share is inserted by the age of its slot instead.
+   * Appends an execution. An execution that moves here from the other share is inserted according to the age of its
+   * slot instead.
    */
   add(item: HeldExecution): void {
     const latest = this.#latest
@@ -90,7 +91,7 @@ export class Slots {
     return this.#commonTotal - this.#taken.common.size - this.#reserved
   }
 
-  /** Number of taken slots of both shares. */
+  /** Number of taken slots in both shares together. */
   get taken(): number {
     return this.#taken.common.size + this.#taken.kept.size
   }
@@ -190,8 +191,8 @@ export class Slots {
   }
 
   /**
-   * Records when all common slots become taken, and when one is free again. Reserved slots don't count as taken, since
-   * they may stay unused.
+   * Records when the last free common slot is taken, and when one is free again. Reserved slots don't count as taken,
+   * since they may stay unused.
    */
   #noteFull(): void {
     const isFull = this.#taken.common.size >= this.#commonTotal
@@ -206,8 +207,8 @@ export class Slots {
   }
 
   /**
-   * Returns the names of up to `count` tasks that have held a share's slots longest, and how many milliseconds the
-   * first one has held its slot.
+   * Returns the names of up to `count` tasks that have held slots of a share the longest, and for how many milliseconds
+   * the first of them has held its slot.
    */
   longest(share: Share, count: number): { names: string[]; ms: number } {
     const { oldest } = this.#taken[share]

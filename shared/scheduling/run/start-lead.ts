@@ -15,7 +15,7 @@ const ALL_MS = 1500
 const MEMORY = 50
 
 /**
- * Decides how long before an execution's due time its start is written, so that the execution runs on time and not one
+ * Decides how far ahead of an execution's due time its start is written, so that the execution runs on time and not one
  * round trip later. This lead depends on how long recent starts took. It rises at once, so that the next starts aren't
  * late, and falls gradually.
  */

@@ -26,9 +26,9 @@ const PATIENCE_MS = 1000
 const RETRY_MS = 250
 
 /**
- * A start statement also writes starts that are due a little later, up to this many in all, and up to this many
- * milliseconds before they are due. This saves a statement for each of them. Once its start is written, an execution
- * counts as running, so a pause or a change to its task comes too late.
+ * A start statement also writes starts that are due a little later, up to `ALONG` in all, and up to `EARLY_MS` before
+ * they are due. This saves a statement for each of them. Once its start is written, an execution counts as running, so
+ * a pause or a change to its task comes too late.
  */
 const ALONG = 20
 const EARLY_MS = 50

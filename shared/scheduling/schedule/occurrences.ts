@@ -1,7 +1,9 @@
 import { runsBetween } from './cron/count.ts'
 import { nextAfter, type Schedule } from './schedule.ts'
 
-/** Occurrences by index, oldest first. They are computed instead of listed, so even a backlog of years costs little. */
+/**
+ * Occurrences by index, oldest first. They are computed on demand, not listed, so even a backlog of years costs little.
+ */
 export type Occurrences = {
   count: number
   /** Returns an occurrence; index 0 is the oldest. */

@@ -113,7 +113,7 @@ export function isWithin(schedule: Schedule, at: Date): boolean {
 const isBeyond = ({ lastAt = LAST_INSTANT }: Schedule, at: Date): boolean => at > lastAt
 
 /**
- * Maximum number of years that a cron cursor may lie in the past. Counting a cron backlog visits each of its months, so
+ * How many years in the past a cron cursor may be. Counting a cron backlog visits every month in it, so
  * a thousand years would block the process for too long.
  */
 const CRON_YEARS_BACK = 10

@@ -2,7 +2,7 @@ import { messageOf } from '../../errors.ts'
 import type { Outcome } from '../../runners/outcome.ts'
 
 /**
- * Maximum number of characters that the ledger stores of a detail, and of a result as JSON. The ledger isn't meant for
+ * Maximum length, in characters, of a detail in the ledger, and of a result as JSON. The ledger isn't meant for
  * response bodies.
  */
 const DETAIL_LIMIT = 10_000

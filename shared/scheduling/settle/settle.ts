@@ -29,8 +29,8 @@ export type Settlement = {
 }
 
 /**
- * A claim that this process is done with. `ends`: the number of executions in the claim, if all of them have ended once
- * this settlement is written; otherwise null.
+ * A claim that this process is done with. `ends`: the number of executions in the claim, if all of them will have ended
+ * once this settlement is written; otherwise null.
  */
 export type DoneClaim = { id: string; ends: number | null }
 
@@ -43,9 +43,10 @@ export type Settled = {
 }
 
 /**
- * Writes how executions ended, fenced on their claims: ledger rows, retries, and the effects of the runners' `commit`
- * hooks, all in one transaction. Removes the `doneClaims` that have no open execution left. `pools` has
- * faster connections for settlements that need only a single statement on a small set of rows. Default: uses `sql`.
+ * Writes how executions ended: ledger rows, retries, and the effects of the runners' `commit` hooks, all in one
+ * transaction that is fenced by their claims. Removes the `doneClaims` that have no open execution left. `pools` has
+ * faster connections for settlements that need only a single statement on a small set of rows. Without it, `sql` is
+ * used for all of them.
  */
 export async function settle(
   sql: Database,
@@ -145,8 +146,8 @@ async function write(
 }
 
 /**
- * Returns the update that ends executions. Its rows have what the ledger needs, and `over_limit`: whether the task's
- * consecutive failures have reached its `pause_after_failures`.
+ * Returns the update that ends executions. Its rows contain what the ledger needs, and `over_limit`, which says whether
+ * the task's consecutive failures have reached its `pause_after_failures`.
  */
 function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number, Result>): Fragment {
   // Each claim id is sent only once. The rows refer to it by number.

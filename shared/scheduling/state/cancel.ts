@@ -4,8 +4,8 @@ import { intoLedger, ledgerColumns } from './ledger.ts'
 import { PAUSED } from './requeue.ts'
 
 /**
- * Cancels an execution: ends it if it is queued, or asks it to stop if it is running. A running execution's worker sees
- * the request at its next heartbeat. Returns which of the two it did; undefined if the execution isn't open.
+ * Cancels an execution: ends it if it is queued, or asks it to stop if it is running. The worker of a running execution
+ * sees the request at its next heartbeat. Returns which of the two happened, or undefined if the execution isn't open.
  */
 export async function cancel(
   sql: Queryable,

@@ -7,8 +7,8 @@ import type { Fragment, Queryable } from '../../db.ts'
 export const ended = (sql: Queryable): Fragment => sql`status = null, unheld_due_at = null`
 
 /**
- * Returns what else to set if the execution ran until `end`. Any occurrence that came due in the meantime overlapped
- * with it.
+ * Returns the SET clause to add if the execution ran until `end`. Any occurrence that came due in the meantime
+ * overlapped with it.
  */
 export const ranUntil = (sql: Queryable, end = sql`now()`): Fragment =>
   sql`busy_until = greatest(${end}, s.started_at)`

@@ -24,8 +24,8 @@ export const openedBySchedule = (sql: Queryable, claimIds: string[]): Fragment =
 export type ManualTrigger = 'manual' | 'rerun'
 
 /**
- * Returns the SET clause that opens a manual run, which any worker can claim. Two runs within a millisecond still get
- * different values of `scheduled_for`.
+ * Returns the SET clause that opens a manual run, which any worker can claim. Even two runs within the same millisecond
+ * get different values of `scheduled_for`.
  */
 export const openedManually = (
   sql: Queryable,
@@ -46,5 +46,5 @@ export const nothingOpen = (sql: Queryable): Fragment => sql`s.status is null`
 /** Returns the SET clause that queues a manual run behind the open execution. */
 export const runQueued = (sql: Queryable): Fragment => sql`run_queued_at = coalesce(s.run_queued_at, now())`
 
-/** Returns what else to set, besides `openedManually`, when the queued manual run is opened. */
+/** Returns the SET clause to add to `openedManually` when the queued manual run is opened. */
 export const noRunQueued = (sql: Queryable): Fragment => sql`run_queued_at = null`

@@ -1,6 +1,6 @@
 import type { Fragment, Queryable } from '../../db.ts'
 
-/** Returns the SET clause of a pause that a person requested. The pause ends by itself at `until`. */
+/** Returns the SET clause for a pause that a person requested. The pause ends by itself at `until`. */
 export const paused = (sql: Queryable, until: Date | null, reason: string | null): Fragment => sql`
   paused_at = coalesce(s.paused_at, now()), paused_until = ${until}, pause_reason = ${reason}`
 

@@ -7,7 +7,7 @@ export type Starting = {
   inMs: number
   /**
    * Whether this worker has tried to start it before and got no response. If that start was written, it counts, since
-   * no other worker has the claim.
+   * no other worker holds the claim.
    */
   mayBeStarted?: boolean
 }

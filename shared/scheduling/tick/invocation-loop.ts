@@ -15,7 +15,7 @@ const HANDOVER_MS = 3000
 type Options = { loopSeconds: number; tickIntervalMs: number; claimAheadMs: number; leaseSeconds: number }
 
 /**
- * Ticks at each interval for `loopSeconds`, within one invocation, for runtimes that can't invoke a function that
+ * Ticks once per interval for `loopSeconds`, within one invocation, for runtimes that can't invoke a function that
  * often. A tick that throws doesn't end the loop. Ends half an interval after the last tick began, or when that tick
  * ends, whichever is later. Throws if every tick threw.
  */

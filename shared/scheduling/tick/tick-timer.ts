@@ -5,7 +5,7 @@ export type TickTimer = {
   nudge(): void
   /** Ticks now, or as soon as the running tick has ended. */
   again(): void
-  /** Starts no more ticks. Resolves when the running one has ended. */
+  /** Prevents further ticks. Resolves when the running tick, if any, has ended. */
   stop(): Promise<void>
 }
 
@@ -15,8 +15,8 @@ const NUDGE_MS = 25
 const LOG_EVERY = 30
 
 /**
- * Ticks at each interval, one tick at a time. If a tick takes longer than the interval, the ticks that would come due
- * in the meantime are left out.
+ * Ticks once per interval, one tick at a time. If a tick takes longer than the interval, the ticks that would have
+ * started in the meantime are dropped.
  */
 export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number): TickTimer {
   let failures = 0
@@ -58,7 +58,7 @@ export function startTickTimer(tick: () => Promise<unknown>, intervalMs: number)
     },
     again,
     async stop() {
-      // Runs that end during the shutdown still nudge the timer, and another tick would claim again.
+      // Runs that end during the shutdown still nudge the timer, and a further tick would claim more executions.
       stopped = true
       clearInterval(timer)
       clearTimeout(nudged)

@@ -10,7 +10,7 @@ import { resumeDue } from '../control/pause.ts'
 import { RECOVERED_AT_ONCE, type Recovered, recover } from '../repair/recover.ts'
 import { sweep } from '../repair/sweep.ts'
 
-/** Milliseconds before a failed sweep is tried again. */
+/** Milliseconds to wait before retrying a failed sweep. */
 const SWEEP_RETRY_MS = 1000
 
 export type Ticked = Recovered & { claimed: number; claimIds: string[] }
@@ -18,7 +18,7 @@ export type Ticked = Recovered & { claimed: number; claimIds: string[] }
 /** State that a process keeps between ticks. */
 export class TickMemory extends ClaimMemory {
   readonly recoverBatch = new BatchSize(RECOVERED_AT_ONCE)
-  /** The time of the next attempt to sweep, on the monotonic clock. The database decides whether a sweep is due. */
+  /** When to attempt the next sweep, on the monotonic clock. The database decides whether a sweep is due. */
   sweepAt = 0
 }
 

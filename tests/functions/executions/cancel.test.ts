@@ -96,7 +96,7 @@ test('does not retry an execution that fails before its worker notices the cance
   ).toEqual([{ status: 'failed', attempt: 1, asked: true }])
 })
 
-test('a second request to cancel a running execution does not change the time of the first request', async () => {
+test('a second request to cancel a running execution does not overwrite the time of the first', async () => {
   await insertTask()
   await insertOpen('running')
   const first = await cancel()

@@ -50,7 +50,7 @@ test('reruns an execution of a paused task', async () => {
   expect(await shownHistory()).toEqual([old, aRun({ ...again, result: { slept_seconds: 0 } })])
 })
 
-test('retries of a rerun still record the original execution, after a failure and after a lost attempt', async () => {
+test('retries of a rerun still record the original execution, whether an attempt failed or was lost', async () => {
   const refused = { type: 'http', params: { url: 'http://127.0.0.1:1/' } }
   await insertTask({ ...later, ...refused, max_attempts: 2, retry_backoff_seconds: 0 })
   await insertExecution(at)

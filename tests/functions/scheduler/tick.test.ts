@@ -24,7 +24,9 @@ beforeEach(async () => {
   workersThat(() => 1000)
 })
 
-/** Provides workers with the capacity that `answer` returns. A tick asks for the capacity before it claims tasks. */
+/**
+ * Simulates workers whose capacity is whatever `answer` returns. A tick asks for the capacity before it claims tasks.
+ */
 function workersThat(answer: (question: number) => number): void {
   provideDispatcher({
     capacity: async () => {
@@ -35,7 +37,7 @@ function workersThat(answer: (question: number) => number): void {
   })
 }
 
-/** Returns the milliseconds from a claim until its first execution is due. */
+/** Returns how many milliseconds before its first execution is due a claim was made. */
 const waitOf = (claim?: Claim): number =>
   claim?.executions[0] ? claim.executions[0].due_at.getTime() - claim.clock.now.getTime() : Number.NaN
 
@@ -48,7 +50,7 @@ test('ticks once if the event has no loopSeconds', async () => {
   expect(claims).toHaveLength(1)
 })
 
-test('ticks at every interval for loopSeconds, except at the very end, when the next loop starts', async () => {
+test('ticks once per interval for loopSeconds, but not at the very end, when the next loop starts', async () => {
   await insertTask({ next_run_at: await nowPlus(0.6) })
   const looped = await invoke(LOOP)
   expect(looped).toMatchObject({ claimed: 1 })

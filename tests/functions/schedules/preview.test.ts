@@ -60,7 +60,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('says that a half-hourly schedule does not run for the hour that the clock skips', async () => {
+  test('says that a half-hourly schedule has no runs for the hour that the clock skips', async () => {
     expect(await preview(cron('*/30 * * * *', 'America/New_York', '2027-03-14T06:00:00Z'))).toEqual(
       shown(
         'Every 30 minutes (America/New_York)',
@@ -114,7 +114,7 @@ describe('a cron schedule', () => {
 })
 
 describe('an interval', () => {
-  test('counts from start_at and stops at end_at', async () => {
+  test('is counted from start_at and stops at end_at', async () => {
     const bounds = { start_at: '2027-01-01T00:10:00Z', end_at: '2027-01-01T06:10:00Z' }
     expect(await preview({ ...interval, ...bounds, after: '2027-01-01T04:00:00Z' })).toEqual(
       shown(

@@ -20,13 +20,13 @@ const getAsset = (asset: string, more: Partial<HttpCall> = {}) =>
 const inPackage = (name: string) =>
   readFile(new URL(`../../../node_modules/swagger-ui-dist/${name}`, import.meta.url), 'utf8')
 
-/** Returns the versions in the page's links, by asset. */
+/** Returns the version that the page's link to each asset contains, keyed by asset. */
 async function linked(): Promise<Record<string, string>> {
   const links = [...(await getPage()).body.matchAll(/"docs\/([^"]+)\?v=(\w+)"/g)]
   return Object.fromEntries(links.map(([, name, version]) => [name, version]))
 }
 
-test('serves a page that only loads resources from the same server', async () => {
+test('serves a page that loads resources only from the same server', async () => {
   const response = await getPage()
   const type = 'text/html; charset=utf-8'
   expect(response).toEqual({
@@ -44,12 +44,12 @@ test('serves a page that only loads resources from the same server', async () =>
   expect(await callOffline(handler, { method: 'GET', path: '/docs' })).toEqual(response)
 })
 
-test('the page has no script, style or event handler of its own', async () => {
+test('the page has no inline script, style or event handler', async () => {
   const { body } = await getPage()
   expect(body.match(/<script(?! src="[^"]+"><\/script>)|<style|\s(?:style|on\w+)=|javascript:/gi)).toBeNull()
 })
 
-test('starts Swagger UI from a script of its own, which keeps no API key', async () => {
+test('starts Swagger UI from a separate script, which does not keep the API key', async () => {
   const { body } = await getAsset('start.js')
   expect(body).toContain("SwaggerUIBundle({ url: 'openapi.json', dom_id: '#ui' })")
   expect(body).toContain("localStorage.removeItem('authorized')")
@@ -61,18 +61,21 @@ const assets = [
   ['start.js', 'text/javascript; charset=utf-8'],
 ] as const
 
-test.for(assets)('caches %s for good under the URL that the page links to', async ([asset, type]) => {
-  const v = (await linked())[asset] ?? ''
-  const response = await getAsset(asset, { query: { v } })
-  expect(response).toEqual({
-    statusCode: 200,
-    headers: { ...SECURITY, ...always, 'cache-control': FOR_GOOD, 'content-type': type },
-    body: asset === 'start.js' ? expect.any(String) : await inPackage(asset),
-  })
-  expect(createHash('sha256').update(response.body).digest('hex')).toMatch(new RegExp(`^${v}`))
-})
+test.for(assets)(
+  'lets clients cache %s permanently at the URL that the page links to',
+  async ([asset, type]) => {
+    const v = (await linked())[asset] ?? ''
+    const response = await getAsset(asset, { query: { v } })
+    expect(response).toEqual({
+      statusCode: 200,
+      headers: { ...SECURITY, ...always, 'cache-control': FOR_GOOD, 'content-type': type },
+      body: asset === 'start.js' ? expect.any(String) : await inPackage(asset),
+    })
+    expect(createHash('sha256').update(response.body).digest('hex')).toMatch(new RegExp(`^${v}`))
+  },
+)
 
-test.for(assets)('does not cache %s for good under any other URL', async ([asset]) => {
+test.for(assets)('does not let clients cache %s permanently at any other URL', async ([asset]) => {
   const v = `${(await linked())[asset]}0`
   for (const query of ['', { v }, { v: '' }, { w: v }]) {
     const { statusCode, headers } = await getAsset(asset, { query })
@@ -80,7 +83,7 @@ test.for(assets)('does not cache %s for good under any other URL', async ([asset
   }
 })
 
-test.for(assets)('compresses %s, with a tag for each encoding', async ([asset]) => {
+test.for(assets)('compresses %s, with a different ETag for each encoding', async ([asset]) => {
   const plain = await getAsset(asset)
   const tags = new Set([plain.headers.etag])
   for (const encoding of ['br', 'gzip']) {

@@ -10,7 +10,7 @@ test('serves the document generated from the current handlers', async () => {
   expect(await call(handler, { method: 'GET', path: '/openapi.json' })).toEqual(json(200, document, cached))
 })
 
-test('compresses the document, and returns 304 if the client has it', async () => {
+test('compresses the document, and returns 304 if the client already has it', async () => {
   const get = (headers: Record<string, string>) =>
     call(handler, { method: 'GET', path: '/openapi.json', headers })
   const { body: plain } = await get({})

@@ -15,7 +15,7 @@ test('reports that it is ready without requiring an API key', async () => {
   expect(await callOffline(handler, keyless)).toEqual(json(200, { status: 'ready', scheduler: null }))
 })
 
-test('is not ready if the database lacks the newest migration', async () => {
+test('is not ready if the newest migration has not been applied to the database', async () => {
   const missing = problem('unavailable', `migration ${NEWEST_MIGRATION} has not been applied`, {
     reason: 'migrations',
   })

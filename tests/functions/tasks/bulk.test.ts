@@ -114,7 +114,7 @@ test.for(verbs)(
   },
 )
 
-test('stores the reason and end time of a pause, and cancels queued executions', async () => {
+test('stores why a pause began and when it ends, and cancels queued executions', async () => {
   await insertTask()
   await insertOpen('queued')
   const until = '2999-01-01T00:00:00.000Z'

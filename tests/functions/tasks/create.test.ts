@@ -64,7 +64,7 @@ describe('creating a task', () => {
     )
   })
 
-  test('creates a cron task that is due at its first occurrence in its own time zone', async () => {
+  test('creates a cron task whose first occurrence is computed in its own time zone', async () => {
     const response = await post({ ...cron, cron_expression: '0 0 1 1 *', timezone: 'Asia/Tokyo' })
     expect(response).toEqual(
       created({

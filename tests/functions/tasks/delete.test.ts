@@ -32,7 +32,7 @@ test('only one of ten concurrent requests deletes the task, and the others retur
 const at = '2027-03-11T00:00:00Z'
 const settled = { status: 'success', scheduled_for: at, due_at: at, started_at: at, finished_at: at }
 
-test('also deletes an execution that is settled at the same time', async () => {
+test('also deletes an execution that is being settled at the same time', async () => {
   await insertTask({ type: 'counter' })
   await insertExecution('2027-03-10T00:00:00Z')
   const { removed } = await db().begin(async (settling) => {

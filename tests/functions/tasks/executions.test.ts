@@ -74,7 +74,7 @@ describe('paging', () => {
     expect(response).toEqual(json(200, [anExecution({ id: 4 })], { link }))
   })
 
-  test('continues after a cursor with any id', async () => {
+  test('continues after the cursor, whatever id it contains', async () => {
     const cursor = (id: number) => `cursor=${cursorOf([day(11), id])}`
     expect((await list(cursor(Number.MAX_SAFE_INTEGER))).body).toEqual(withIds(5))
     expect((await list(cursor(Number.MIN_SAFE_INTEGER))).body).toEqual(withIds(1, 2, 3, 5))

@@ -47,7 +47,7 @@ describe('paging', () => {
     expect((await list('limit=6')).headers.link).toBeUndefined()
   })
 
-  test('ends a page when its params reach a megabyte uncompressed, and still lists every task', async () => {
+  test('ends a page when its params reach a megabyte before compression, and still lists every task', async () => {
     const body = 'a'.repeat(400_000)
     await db()`update tasks set params = jsonb_build_object('body', ${body}::text) where id > 1`
     const pages = await walk(handler, { method: 'GET', path: '/tasks', query: 'limit=6' })

@@ -59,7 +59,7 @@ test('shows the next runs across a clock change', async () => {
   ])
 })
 
-test('delays all runs after next_run_at by the same jitter', async () => {
+test('adds the same jitter to every run that follows next_run_at', async () => {
   await insertTask({
     ...cron,
     cron_expression: '0 * * * *',

@@ -60,14 +60,14 @@ test.for<[what: string, body: object]>([
   expect(await occurrences()).toEqual([ran])
 })
 
-test('shortening the interval moves the cursor to the first future occurrence at the new rate', async () => {
+test('shortening the interval moves the cursor to the next occurrence at the new rate', async () => {
   const ran = await nowPlus(-100)
   await insertTask({ next_run_at: plus(ran, 3600), interval_seconds: 3600 })
   await insertExecution(ran)
   expect(await moved({ interval_seconds: 30 })).toBe(plus(ran, 120))
 })
 
-test('changing the jitter does not lose an occurrence that the old jitter delayed', async () => {
+test('changing the jitter does not lose an occurrence that the old jitter had delayed', async () => {
   const cursor = await nowPlus(3)
   await insertTask({
     ...yearly,

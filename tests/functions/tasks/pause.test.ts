@@ -89,7 +89,7 @@ test('does not cancel manual runs or running executions', async () => {
   ])
 })
 
-test('a tick resumes the task at `until` and skips the occurrences that came due during the pause', async () => {
+test('a tick resumes the task at `until` and skips the occurrences that became due during the pause', async () => {
   await insertTask({ ...due, interval_seconds: 1_000_000_000 })
   const until = '2999-01-01T00:00:00.000Z'
   expect(await pause({ until })).toEqual(

@@ -66,7 +66,7 @@ test('a null resets a field to its default', async () => {
   expect(await put({ ...minimal, ...nulls })).toEqual(replaced({ next_run_at: at }))
 })
 
-test('replaces every field on each request', async () => {
+test('replaces every field, every time the request is sent', async () => {
   await insertTask({ next_run_at: at })
   const given = { ...minimal, ...own }
   expect(await put(given)).toEqual(replaced({ ...given, next_run_at: at }))
@@ -117,7 +117,7 @@ describe('next_run_at', () => {
     )
   })
 
-  test('schedules a finished task again if the time is new', async () => {
+  test('schedules a finished task again if it has not yet run at that time', async () => {
     await insertTask({ schedule_type: 'once', interval_seconds: null, next_run_at: null })
     await insertExecution('2019-01-01T00:00:00Z')
     expect(await put(once_)).toEqual(replaced({ ...once_, interval_seconds: null }))
@@ -142,7 +142,7 @@ describe('with If-Match', () => {
     expect(await only('*')).toEqual(replaced({ next_run_at: at }, 3))
   })
 
-  test.for(['"1"', '*'])('does not create a task for the tag %s', async (tag) => {
+  test.for(['"1"', '*'])('does not create a task if the tag is %s', async (tag) => {
     expect(await only(tag)).toEqual(problem('precondition_failed', 'there is no task with this name'))
     expect(await db()`select from whole_tasks`).toHaveLength(0)
   })

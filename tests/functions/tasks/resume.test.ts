@@ -153,7 +153,7 @@ describe('with missed: policy', () => {
   })
 })
 
-test.for(['skip', 'policy'])('changes nothing with missed: %s if the task is not paused', async (missed) => {
+test.for(['skip', 'policy'])('with missed: %s, changes nothing if the task is not paused', async (missed) => {
   const next_run_at = '2020-01-01T00:00:00.000Z'
   await insertTask({ next_run_at, consecutive_failures: 1 })
   expect(await resume({ missed })).toEqual(

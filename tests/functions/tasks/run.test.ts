@@ -64,7 +64,7 @@ test('accepts a run that cannot be dispatched', async () => {
   expect(await run()).toEqual(json(201, aQueued()))
 })
 
-test('runs a paused, finished task and leaves it paused and finished', async () => {
+test('runs a task that is paused and finished, and leaves it so', async () => {
   const done = { schedule_type: 'once', interval_seconds: null, next_run_at: null }
   await insertTask({ ...later, ...done, paused_at: '2020-01-01T00:00:00Z' })
   const here = runHere()
@@ -92,7 +92,7 @@ describe('overlapping runs', () => {
     expect(await db()`select run_queued_at from whole_tasks`).toEqual([{ run_queued_at: null }])
   })
 
-  test('any number of requests with overlap: queue start exactly one run after the open execution', async () => {
+  test('with overlap: queue, any number of requests lead to exactly one run after the open execution', async () => {
     await insertTask(later)
     await insertOpen('running')
     const answers = await Promise.all([1, 2, 3].map(() => run({ overlap: 'queue' })))
@@ -106,7 +106,7 @@ describe('overlapping runs', () => {
     expect(await shownHistory()).toHaveLength(2)
   })
 
-  test('a request with overlap: queue creates a run immediately if no execution is open', async () => {
+  test('with overlap: queue, a request creates a run immediately if no execution is open', async () => {
     await insertTask(later)
     expect(await run({ overlap: 'queue' })).toEqual(json(201, aQueued()))
   })

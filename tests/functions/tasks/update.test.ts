@@ -107,7 +107,7 @@ describe('changing fields', () => {
   })
 })
 
-test('checks a change against the result of a concurrent change, not against the version read before it', async () => {
+test('checks a change against the result of a concurrent change, not against the task as it was before', async () => {
   await insertTask()
   const [toCron, toInterval] = await db().begin(async (tx) => {
     await tx`select from task_state for update`
@@ -124,7 +124,7 @@ test('checks a change against the result of a concurrent change, not against the
 })
 
 describe('changing the schedule', () => {
-  test('a new interval counts from the last run', async () => {
+  test('a new interval is counted from the last run', async () => {
     const last = await nowPlus(-100)
     await insertTask({ next_run_at: await nowPlus(3600) })
     await insertExecution(last)
@@ -182,7 +182,7 @@ describe('changing the schedule', () => {
     expect(await db()`select next_run_at <= now() as due from whole_tasks`).toEqual([{ due: true }])
   })
 
-  test('reads a next_run_at without an offset as UTC when a task switches to once', async () => {
+  test('when a task switches to once, reads a next_run_at without an offset as UTC', async () => {
     await insertTask()
     expect(await patch({ schedule_type: 'once', next_run_at: '2027-04-01T00:00:00' })).toEqual(
       changed({ ...once, next_run_at: '2027-04-01T00:00:00.000Z' }),
@@ -218,7 +218,7 @@ describe('a new next_run_at', () => {
     expect(await patch({ next_run_at })).toEqual(changed({ ...once, next_run_at }))
   })
 
-  test('is rejected without any change if the occurrence at that time has already been handled', async () => {
+  test('is rejected, and nothing is changed, if the occurrence at that time has already been handled', async () => {
     await insertTask({ next_run_at: '2027-03-10T00:01:00Z' })
     await insertExecution(at)
     expect(await patch({ next_run_at: '2027-03-10T01:00:00+01:00', max_attempts: 9 })).toEqual(

@@ -15,8 +15,8 @@ const SECOND = 1000
 const DAY = 86_400 * SECOND
 
 /**
- * Returns the runs after `after` and up to `until`: the same runs that `nextOccurrence` returns one by one. Visits each
- * month, not each run: 0.2 ms for ten years, with or without seconds.
+ * Returns the runs after `after` and up to `until`: the same runs that `nextOccurrence` returns one by one. Visits
+ * months rather than runs, so ten years take only 0.2 ms, with or without seconds.
  */
 export function runsBetween(cron: Cron, timezone: string, after: Date, until: Date): Runs {
   const from = secondAfter(after.getTime())

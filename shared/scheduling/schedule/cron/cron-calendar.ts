@@ -9,7 +9,7 @@ export type Calendar = {
   /** Handles `L`, `W` and `#`, which no list of values can express; null if the expression has none of them. */
   matchesDay: ((date: MonthDay) => boolean) | null
   /**
-   * The matching days of a month as bits, cached by the month's length and first weekday: there are 28 kinds of months.
+   * The matching days of a month as bits, cached by the month's length and first weekday: there are 28 kinds of month.
    */
   days: Map<number, number>
 }
@@ -21,7 +21,8 @@ const FIRST_DATE = -8.64e15
 /**
  * Returns an expression's calendar. cron-parser gets only plain lists of values, since it doesn't support `W` and
  * allows only one `#`. For `L`, `W` and `#`, the list has every day that they may pick, and `matchesDay` selects the
- * right ones. `nextWall` walks over months itself, since cron-parser would check each day, for up to 40 years.
+ * right ones. `nextWall` steps through the months itself, since cron-parser would check every single day for up to 40
+ * years.
  */
 export function calendarOf(fields: CronFields): Calendar {
   const { second, minute, hour, dayOfMonth, month, dayOfWeek } = fields
@@ -35,8 +36,8 @@ export function calendarOf(fields: CronFields): Calendar {
 }
 
 /**
- * Returns the first matching wall time after `after` and up to `until`, or null. Each wall time is given as the
- * timestamp, in milliseconds, at which a UTC clock shows the same.
+ * Returns the first matching wall time after `after` and up to `until`, or null. A wall time is represented by the
+ * timestamp, in milliseconds, at which a UTC clock shows that time.
  */
 export function nextWall(calendar: Calendar, after: number, until: number): number | null {
   const from = Math.floor(Math.max(after, FIRST_DATE) / SECOND) * SECOND + SECOND

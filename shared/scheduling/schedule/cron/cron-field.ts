@@ -4,8 +4,8 @@ import { InvalidCron } from './invalid-cron.ts'
 export type MonthDay = { day: number; weekday: number; lastDay: number }
 
 /**
- * `candidates`: all values that the rule may pick in any month. `minDay`: how many days a month needs for the rule to
- * match.
+ * `candidates`: all values that the rule may pick in any month. `minDay`: how many days a month must have for the rule
+ * to match in it.
  */
 export type DayRule = { candidates: number[]; minDay: number; matches: (date: MonthDay) => boolean }
 
@@ -22,7 +22,7 @@ export type FieldSpec = {
   rule?: (item: string, text: string, spec: FieldSpec) => DayRule | null
 }
 
-/** Reads one field, in uppercase. Throws InvalidCron with a message that starts with the field's name. */
+/** Reads one field, which must be in uppercase. Throws InvalidCron with a message that starts with the field's name. */
 export function parseField(spec: FieldSpec, text: string): Field {
   const values = new Set<number>()
   const rules: DayRule[] = []

@@ -21,8 +21,8 @@ const YEARS_AHEAD = 40
 const LAST_INSTANT = 8.64e15 - 2 * DAY
 
 /**
- * The longest gap, in milliseconds, whose runs are made up for. A longer gap is a move across the date line, as in Apia
- * in 2011: that day never happened there, so nothing runs for it.
+ * The longest gap, in milliseconds, after which missed runs are made up. A longer gap is a move across the date line,
+ * as in Apia in 2011: that day never happened there, so nothing runs for it.
  */
 const LONGEST_GAP_MADE_UP = 3 * HOUR
 
@@ -63,8 +63,8 @@ export function isMadeUp(cron: Cron, gap: Gap): boolean {
 }
 
 /**
- * Returns the first run after `after` and up to `until`, or null. Walks over the matching wall times after `wallFrom`.
- * A wall time that the clock never shows is in a gap, which is skipped in one step.
+ * Returns the first run after `after` and up to `until`, or null. Steps through the matching wall times after
+ * `wallFrom`. A wall time that the clock never shows is in a gap, which is skipped in one step.
  */
 function firstRun(cron: Cron, zone: string, wallFrom: number, after: number, until: number): number | null {
   let cursor = wallFrom

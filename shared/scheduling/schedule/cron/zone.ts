@@ -60,7 +60,7 @@ export function offsetAt(zone: string, instant: number): number {
   return sign === '-' ? -size : size
 }
 
-/** Returns what the zone's clock shows, as the timestamp at which a UTC clock shows the same. */
+/** Returns the time that the zone's clock shows, as the timestamp at which a UTC clock shows that time. */
 export function wallAt(zone: string, instant: number): number {
   return instant + offsetAt(zone, instant)
 }
@@ -84,8 +84,8 @@ export function gapAround(zone: string, wall: number): Gap {
 }
 
 /**
- * Returns the instant within a day after `instant` at which the clock is set back, or null. No clock is set back by
- * more than a day.
+ * Returns the instant at which the clock is set back, if that happens within a day after `instant`, or null. No clock
+ * is set back by more than a day.
  */
 export function nextSetBack(zone: string, instant: number): number | null {
   const offset = offsetAt(zone, instant)
@@ -144,7 +144,7 @@ function changesBetween(zone: string, from: number, until: number): Change[] {
   return found
 }
 
-/** Returns the periods between clock changes, oldest first. Each change is found to the second. */
+/** Returns the periods between clock changes, oldest first. Each change is located to the second. */
 export function stretchesOf(zone: string, from: number, until: number): Stretch[] {
   const stretches: Stretch[] = []
   let start = from
