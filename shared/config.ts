@@ -104,6 +104,18 @@ export const SETTINGS = {
     readBy: 'process',
     about: 'Port of the API. 0 picks any free port.',
   },
+  MAX_CONNECTIONS: {
+    schema: whole(1, 100_000).default(1000),
+    readBy: 'process',
+    about:
+      'Maximum number of connections to the API of one process. When it is reached, a new connection replaces the slowest one, or is refused.',
+  },
+  MAX_CONNECTIONS_PER_ADDRESS: {
+    schema: whole(1, 100_000).default(256),
+    readBy: 'process',
+    about:
+      'Maximum number of connections from one IPv4 address or one IPv6 network of 64 bits. Behind a proxy or a load balancer, use the same number as for MAX_CONNECTIONS, since all connections then come from its address.',
+  },
   API_KEY: {
     schema: singleKey.optional(),
     isSecret: true,
@@ -389,6 +401,8 @@ export function readConfig(env: Record<string, string | undefined>) {
     corsOrigins: values.CORS_ORIGINS,
     rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
     maxConcurrentRequests: values.MAX_CONCURRENT_REQUESTS,
+    maxConnections: values.MAX_CONNECTIONS,
+    maxConnectionsPerAddress: values.MAX_CONNECTIONS_PER_ADDRESS,
     schedulerEnabled: values.SCHEDULER_ENABLE,
     tickIntervalMs: values.TICK_INTERVAL_MS,
     claimAheadMs,

@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import { AppError } from '../../shared/errors.ts'
+import { provideBody } from '../../shared/http/late-body.ts'
 import type { LambdaHandler } from '../service/handlers.ts'
 import type { Method, Route, Service, ServiceFunction } from '../service/service.ts'
-import { announcesBody, Refusal, readBody } from './body.ts'
+import { announcesBody, readBody } from './body.ts'
+import { BodyBudget } from './body-budget.ts'
+import { discard, free } from './discard.ts'
 import { setBody, toEvent } from './event.ts'
-import { FunctionTimeout, invoke } from './invoke.ts'
+import { FunctionTimeout, invoke, type TimeLimit } from './invoke.ts'
 import { send, sendProblem, toReply } from './reply.ts'
 
 export type AdapterOptions = {
@@ -28,7 +32,7 @@ const verbs = {
   DELETE: 'delete',
 } as const satisfies Record<Method, string>
 
-/** Returns an Express app that serves every route with its function's handler, like API Gateway's HTTP API. */
+/** Returns an Express app that serves every route with its function's handler, as API Gateway's HTTP API does. */
 export const createApp = (
   service: Service,
   handlers: Readonly<Record<string, LambdaHandler>>,
@@ -38,17 +42,18 @@ export const createApp = (
   app.disable('x-powered-by').disable('etag')
   app.enable('case sensitive routing').enable('strict routing')
   app.set('trust proxy', options.trustProxy ?? 0)
+  const bodies = new BodyBudget()
   const routes = service.functions.flatMap((fn) =>
     fn.routes.map((route) => ({ fn, route, rank: rankOf(route) })),
   )
   for (const { fn, route } of routes.toSorted((a, b) => a.rank - b.rank)) {
     const handler = handlers[fn.name]
     if (handler === undefined) throw new Error(`function ${fn.name} has routes but no handler`)
-    const serve = serveWith(fn, handler, route.key, options)
+    const serve = serveWith(fn, handler, route.key, { ...options, bodies })
     if (route.path === '*') app.use(serve)
     else app[verbs[route.method]](toExpressPath(route.path), serve)
   }
-  app.use((_req: Request, res: Response) => sendProblem(res, 404, 'no such route'))
+  app.use((_req: Request, res: Response) => sendProblem(res, noRoute()))
   app.use(answerError(options))
   return app
 }
@@ -68,29 +73,66 @@ const toExpressPath = (path: string): string =>
     .replaceAll(':', '\\:')
     .replaceAll(/\{([^}+]+)(\+?)\}/g, (_, name, greedy) => `${greedy ? '*' : ':'}"${name}"`)
 
-const serveWith =
-  (fn: ServiceFunction, handler: LambdaHandler, routeKey: string, options: AdapterOptions) =>
-  async (req: Request, res: Response): Promise<void> => {
+const serveWith = (
+  fn: ServiceFunction,
+  handler: LambdaHandler,
+  routeKey: string,
+  { onError, bodies }: AdapterOptions & { bodies: BodyBudget },
+) => {
+  const taking = takingOf(handler)
+  return async (req: Request, res: Response): Promise<void> => {
+    const startedAt = performance.now()
     const requestId = randomUUID()
     const event = toEvent(req, routeKey, requestId)
-    if (announcesBody(event.headers)) setBody(event, await readBody(req, event.headers))
+    let provide: ((limit: TimeLimit) => void) | undefined
+    if (announcesBody(event.headers)) {
+      const read = async (): Promise<void> => {
+        const body = await readBody(req, res, event, bodies)
+        setBody(event, body)
+        free(body)
+      }
+      if (taking === 'never') discard(req)
+      else if (taking === 'first') await read()
+      else provide = (limit) => provideBody(event, () => limit.outside(read))
+    }
     try {
-      send(res, toReply(await invoke(fn, handler, event, requestId)))
+      send(res, toReply(await invoke(fn, handler, event, requestId, provide)))
     } catch (error) {
-      if (error instanceof FunctionTimeout) sendProblem(res, 504, 'the request took too long')
-      else sendProblem(res, 500, 'internal error')
-      options.onError(error, fn.name)
+      const isLate = error instanceof FunctionTimeout
+      sendProblem(res, isLate ? tookTooLong() : internal(), { requestId, startedAt })
+      onError(error, fn.name)
     }
   }
+}
+
+/**
+ * Returns how a handler takes a body: never, or late, once it has let the request in. A handler without an operation
+ * doesn't say, so it gets the body with the event, as on Lambda.
+ */
+const takingOf = (handler: LambdaHandler): 'never' | 'late' | 'first' => {
+  const operation: unknown = Reflect.get(handler, 'operation')
+  if (typeof operation !== 'object' || operation === null) return 'first'
+  return 'body' in operation && operation.body !== undefined ? 'late' : 'never'
+}
 
 // Express recognizes an error handler by its four parameters.
 const answerError =
-  (options: AdapterOptions) =>
+  ({ onError }: AdapterOptions) =>
   (error: unknown, _req: Request, res: Response, _next: NextFunction): void => {
-    if (error instanceof Refusal) sendProblem(res, error.status, error.message)
-    else if (error instanceof URIError) sendProblem(res, 400, 'the path is not encoded correctly')
+    // What follows on the connection of a malformed request can't be trusted.
+    res.shouldKeepAlive = false
+    if (error instanceof AppError) sendProblem(res, error)
+    else if (error instanceof URIError) sendProblem(res, badPath())
     else {
-      sendProblem(res, 500, 'internal error')
-      options.onError(error, 'adapter')
+      sendProblem(res, internal())
+      onError(error, 'adapter')
     }
   }
+
+const noRoute = () => new AppError('not_found', 'no such route')
+
+const badPath = () => new AppError('bad_request', 'the path is not encoded correctly')
+
+const internal = () => new AppError('internal', 'internal error')
+
+const tookTooLong = () => new AppError('timeout', 'the request took too long')

@@ -1,51 +1,139 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { APIGatewayProxyEventV2 } from 'aws-lambda'
+import { AppError } from '../../shared/errors.ts'
+import { BODY_LIMIT } from '../../shared/http/late-body.ts'
+import type { BodyAccount, BodyBudget } from './body-budget.ts'
+import { connectionOf } from './connections.ts'
+import { free } from './discard.ts'
 
-/** Maximum size of a body: API Gateway's limit. */
-const limitBytes = 10 * 1024 * 1024
+/** Milliseconds after which a body that makes no progress is given up, and after which any body is. */
+const PROGRESS_MS = 10_000
+/** Less than the server's `requestTimeout`, so that the client gets a response. */
+const WHOLE_MS = 50_000
 
 type Fields = Readonly<Record<string, string | undefined>>
 
-/** A request that is rejected before it reaches a handler. The client sees `message`. */
-export class Refusal extends Error {
-  override name = 'Refusal'
-  readonly status: number
-
-  constructor(status: number, message: string) {
-    super(message)
-    this.status = status
-  }
-}
-
 /** Returns whether a request has a body. Without Content-Length or Transfer-Encoding, it has none (RFC 9112, 6.3). */
-export const announcesBody = (headers: Fields): boolean =>
+export const announcesBody = (headers: Readonly<Record<string, unknown>>): boolean =>
   headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 
 /**
- * Returns the whole body. Rejects with a Refusal (400, 413, 415) as soon as possible, without waiting for the rest of
- * the upload. Node discards the rest, so that the client receives the response.
+ * Returns the whole body. Its bytes count toward the budget until the response has been sent. Throws an AppError as
+ * soon as possible, without waiting for the rest of the upload: `payload_too_large`, `unsupported_media_type`,
+ * `unavailable` if there is no room, `request_timeout`, or `bad_request` if the client has disconnected.
  */
-export const readBody = async (req: IncomingMessage, headers: Fields): Promise<Buffer> => {
-  const { 'content-length': length = '0', 'content-encoding': encoding = 'identity' } = headers
-  if (Number(length) > limitBytes) throw tooLarge()
-  // API Gateway passes compressed bodies on unchanged, and no handler here decompresses them. Decompressing a
-  // stranger's body is a classic way to run out of memory.
-  if (encoding.toLowerCase() !== 'identity')
-    throw new Refusal(415, `content-encoding ${encoding} isn't supported`)
-  return collect(req)
+export const readBody = async (
+  req: IncomingMessage,
+  res: ServerResponse,
+  { headers, requestContext }: APIGatewayProxyEventV2,
+  budget: BodyBudget,
+): Promise<Buffer> => {
+  refuseByHeaders(headers)
+  if (res.destroyed) throw cutShort()
+  const account = budget.open(requestContext.http.sourceIp)
+  res.once('close', () => account.close())
+  try {
+    if (req.complete) return takeArrived(req, account)
+    if (waitsForContinue(req, headers)) res.writeContinue()
+    return await collect(req, new Pieces(account, lengthOf(headers)))
+  } catch (error) {
+    account.close()
+    throw error
+  }
 }
 
-const collect = (req: IncomingMessage): Promise<Buffer> =>
-  new Promise((resolve, reject) => {
-    let chunks: Buffer[] = []
-    let size = 0
-    req.on('data', (chunk: Buffer) => {
-      size += chunk.length
-      if (size <= limitBytes) return chunks.push(chunk)
-      chunks = []
-      reject(tooLarge())
-    })
-    req.on('end', () => resolve(Buffer.concat(chunks)))
-    req.on('error', () => reject(new Refusal(400, 'the request ended before its body was complete')))
-  })
+/** Returns the announced length of a body, or the largest possible one. */
+const lengthOf = ({ 'content-length': length }: Fields): number => Number(length ?? BODY_LIMIT)
 
-const tooLarge = () => new Refusal(413, `the body is larger than ${limitBytes} bytes`)
+const refuseByHeaders = (headers: Fields): void => {
+  const { 'content-encoding': encoding = 'identity' } = headers
+  if (lengthOf(headers) > BODY_LIMIT) throw tooLarge()
+  // API Gateway passes compressed bodies on unchanged, and no handler here decompresses them. Decompressing a
+  // stranger's body is a classic way to run out of memory.
+  if (encoding.toLowerCase() === 'identity') return
+  throw new AppError('unsupported_media_type', `content-encoding ${encoding} isn't supported`)
+}
+
+const waitsForContinue = ({ httpVersion }: IncomingMessage, { expect }: Fields): boolean =>
+  httpVersion === '1.1' && expect?.toLowerCase() === '100-continue'
+
+/** Returns a body that arrived together with the headers, as most do. */
+const takeArrived = (req: IncomingMessage, account: BodyAccount): Buffer => {
+  const body: Buffer = req.read() ?? Buffer.alloc(0)
+  if (body.length > BODY_LIMIT) throw tooLarge()
+  account.take(body.length)
+  return body
+}
+
+const collect = async (req: IncomingMessage, body: Pieces): Promise<Buffer> => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const connection = connectionOf(req.socket)
+  const latest = performance.now() + WHOLE_MS
+  const late = setTimeout(() => reject(tooSlow()), PROGRESS_MS)
+  const add = (piece: Buffer): void => {
+    connection?.enter('sending')
+    late.refresh()
+    if (performance.now() > latest) reject(tooSlow())
+    try {
+      body.add(piece)
+    } catch (error) {
+      reject(error)
+    }
+  }
+  connection?.enter('sending')
+  if (connection) connection.failBody = reject
+  req
+    .on('data', add)
+    .on('end', resolve)
+    .on('error', () => reject(cutShort()))
+  try {
+    await promise
+    return body.whole
+  } finally {
+    clearTimeout(late)
+    req.off('data', add)
+    connection?.enter('waiting')
+    if (connection) connection.failBody = undefined
+  }
+}
+
+/** Copies pieces into one buffer. A chunk of one byte, kept as it arrives, would take more than a hundred. */
+class Pieces {
+  readonly #account: BodyAccount
+  readonly #most: number
+  #buffer = Buffer.alloc(0)
+  #size = 0
+
+  constructor(account: BodyAccount, mostBytes: number) {
+    this.#account = account
+    this.#most = mostBytes
+  }
+
+  get whole(): Buffer {
+    return this.#buffer.subarray(0, this.#size)
+  }
+
+  add(piece: Buffer): void {
+    const size = this.#size + piece.length
+    if (size > this.#most) throw tooLarge()
+    if (size > this.#buffer.length) this.#growTo(Math.max(size, 2 * this.#buffer.length))
+    piece.copy(this.#buffer, this.#size)
+    this.#size = size
+    free(piece)
+  }
+
+  #growTo(bytes: number): void {
+    const capacity = Math.min(bytes, this.#most)
+    this.#account.take(capacity - this.#buffer.length)
+    const larger = Buffer.allocUnsafeSlow(capacity)
+    this.#buffer.copy(larger)
+    free(this.#buffer)
+    this.#buffer = larger
+  }
+}
+
+const tooLarge = () => new AppError('payload_too_large', `the body is larger than ${BODY_LIMIT} bytes`)
+
+const tooSlow = () => new AppError('request_timeout', 'the body took too long to arrive')
+
+const cutShort = () => new AppError('bad_request', 'the request ended before its body was complete')

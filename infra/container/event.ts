@@ -1,5 +1,6 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import type { Request } from 'express'
+import { AppError } from '../../shared/errors.ts'
 
 // API Gateway passes bodies of these types as text. It encodes all other bodies in base64, including forms and bodies
 // without a type (measured on AWS in ministackorg/ministack#766).
@@ -7,10 +8,13 @@ const textTypes = /^(?:text\/|application\/(?:json|xml|javascript)\s*(?:;|$))/i
 
 /**
  * Returns API Gateway's event (HTTP API, payload 2.0) for a request, without its body. Throws a URIError if the path
- * isn't encoded correctly.
+ * isn't encoded correctly, and `bad_request` if there isn't exactly one Host header.
  */
 export const toEvent = (req: Request, routeKey: string, requestId: string): APIGatewayProxyEventV2 => {
   const { cookies, headers } = readHeaders(req.rawHeaders)
+  if (headers.host === undefined && req.httpVersion === '1.1') {
+    throw new AppError('bad_request', 'the Host header is missing')
+  }
   const mark = req.url.indexOf('?')
   const path = req.path.includes('%') ? decodeURIComponent(req.path) : req.path
   const domainName = headers.host?.replace(/:\d+$/, '') ?? ''
@@ -77,6 +81,9 @@ const readHeaders = (raw: string[]): { cookies: string[]; headers: Record<string
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]?.toLowerCase() ?? ''
     const value = raw[i + 1] ?? ''
+    // RFC 9112, 3.2. A proxy in front of this server might route the request by the other one.
+    if (name === 'host' && name in headers)
+      throw new AppError('bad_request', 'there are several Host headers')
     if (name === 'cookie') cookies.push(...value.split(/; */).filter(Boolean))
     else add(headers, name, value)
   }

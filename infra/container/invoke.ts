@@ -6,32 +6,73 @@ import type { ServiceFunction } from '../service/service.ts'
 
 const { REQUEST_ID } = InvokeStoreBase.PROTECTED_KEYS
 
-// `true` selects the store that separates concurrent invocations, regardless of the environment variables when this
+// `true` selects the store that separates concurrent invocations, whatever the environment variables were when this
 // module was loaded. Powertools finds the store in globalThis.
 const store = await InvokeStore.getInstanceAsync(true)
 
 /**
  * Calls a handler as Lambda would: with a context, and for at most the function's timeout. Rejects with the handler's
  * error, or with a FunctionTimeout. A handler that has timed out can't be stopped, so its late result is dropped.
+ * `provide` receives the time limit before the handler starts.
  */
 export const invoke = (
   fn: ServiceFunction,
   handler: LambdaHandler,
   event: unknown,
   requestId: string = randomUUID(),
+  provide?: (limit: TimeLimit) => void,
 ): Promise<unknown> =>
   new Promise((resolve, reject) => {
-    const timeout = fn.timeoutSeconds * 1000
-    const context = toContext(fn, requestId, performance.now() + timeout)
-    const timer = setTimeout(() => reject(new FunctionTimeout(fn)), timeout)
+    const limit = new TimeLimit(fn.timeoutSeconds * 1000, () => reject(new FunctionTimeout(fn)))
+    const context = toContext(fn, requestId, limit)
     const settle = (settleWith: (outcome: unknown) => void) => (outcome: unknown) => {
-      clearTimeout(timer)
+      limit.end()
       settleWith(outcome)
     }
+    provide?.(limit)
     store
       .run({ [REQUEST_ID]: requestId }, async () => handler(event, context))
       .then(settle(resolve), settle(reject))
   })
+
+/** The time that an invocation has. */
+export class TimeLimit {
+  readonly #ms: number
+  readonly #expire: () => void
+  #endsAt = 0
+  #timer: NodeJS.Timeout | undefined
+  #isOver = false
+
+  constructor(ms: number, expire: () => void) {
+    this.#ms = ms
+    this.#expire = expire
+    this.#start()
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, Math.floor(this.#endsAt - performance.now()))
+  }
+
+  /** Waits for `work` without a limit. After that, the invocation has its whole time again. */
+  async outside<T>(work: () => Promise<T>): Promise<T> {
+    clearTimeout(this.#timer)
+    try {
+      return await work()
+    } finally {
+      if (!this.#isOver) this.#start()
+    }
+  }
+
+  end(): void {
+    this.#isOver = true
+    clearTimeout(this.#timer)
+  }
+
+  #start(): void {
+    this.#endsAt = performance.now() + this.#ms
+    this.#timer = setTimeout(this.#expire, this.#ms)
+  }
+}
 
 export class FunctionTimeout extends Error {
   override name = 'FunctionTimeout'
@@ -41,7 +82,7 @@ export class FunctionTimeout extends Error {
   }
 }
 
-const toContext = (fn: ServiceFunction, awsRequestId: string, deadline: number): Context => ({
+const toContext = (fn: ServiceFunction, awsRequestId: string, limit: TimeLimit): Context => ({
   awsRequestId,
   functionName: fn.name,
   functionVersion: '$LATEST',
@@ -50,7 +91,7 @@ const toContext = (fn: ServiceFunction, awsRequestId: string, deadline: number):
   logGroupName: `/aws/lambda/${fn.name}`,
   logStreamName: 'container',
   callbackWaitsForEmptyEventLoop: true,
-  getRemainingTimeInMillis: () => Math.max(0, Math.floor(deadline - performance.now())),
+  getRemainingTimeInMillis: () => limit.remainingMs,
   done: refuseCallback,
   fail: refuseCallback,
   succeed: refuseCallback,

@@ -11,7 +11,7 @@ import type { Running } from './serve.ts'
  */
 async function main(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
-  // Makes Powertools keep concurrent invocations in one process apart.
+  // Makes Powertools separate concurrent invocations in one process.
   process.env.AWS_LAMBDA_MAX_CONCURRENCY ??= '2'
   const settings = readConfig(process.env)
   const signals = listenForSignals()
@@ -24,7 +24,7 @@ async function main(): Promise<void> {
     }
     // Imported after DATABASE_URL has been set, since serve.ts reads the settings.
     const { serve } = await import('./serve.ts')
-    // A signal also ends a startup that is waiting, for example for the database.
+    // A signal also ends a startup that is still waiting, for example for the database.
     running = (await Promise.race([serve(), signals.first])) ?? undefined
     if (!running) return
     welcome(running.url, !running.isOpen, postgres)

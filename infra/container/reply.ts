@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { type ServerResponse, STATUS_CODES, validateHeaderName, validateHeaderValue } from 'node:http'
-import { SECURITY } from '../../shared/http/respond.ts'
+import { type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http'
+import type { AppError } from '../../shared/errors.ts'
+import { refuse } from '../../shared/http/respond.ts'
+import { announcesBody } from './body.ts'
+import { noteAnswer } from './connections.ts'
+import { decodeBase64 } from './decode-base64.ts'
+import { endAfterBody } from './discard.ts'
 
 type Reply = { statusCode: number; headers: Record<string, string | string[]>; body: string | Buffer }
 
@@ -15,9 +20,9 @@ const ownHeaders = new Set([
 ])
 
 /**
- * Converts a handler's result to a response by the rules of payload 2.0: a result with a `statusCode` is a response,
- * and anything else becomes the JSON body of a 200. If the result can't be sent, throws a TypeError before sending
- * anything.
+ * Converts a handler's result to a response, following the rules of payload 2.0: a result with a `statusCode` is a
+ * response, and anything else becomes the JSON body of a 200. If the result can't be sent, throws a TypeError before
+ * sending anything.
  */
 export const toReply = (result: unknown): Reply => {
   if (!isRecord(result) || result.statusCode === undefined) {
@@ -33,7 +38,7 @@ export const toReply = (result: unknown): Reply => {
   return {
     statusCode,
     headers: readHeaders(result.headers, result.cookies, body ? 'text/plain;charset=UTF-8' : undefined),
-    body: result.isBase64Encoded === true ? Buffer.from(body ?? '', 'base64') : (body ?? ''),
+    body: result.isBase64Encoded === true ? decodeBase64(body ?? '') : (body ?? ''),
   }
 }
 
@@ -68,32 +73,25 @@ export const send = (res: ServerResponse, { statusCode, headers, body }: Reply):
   if (res.headersSent || res.destroyed) return
   // Set explicitly, since Node omits this header from a response to HEAD.
   if (statusCode !== 204 && statusCode !== 304) headers['content-length'] = String(Buffer.byteLength(body))
-  res.writeHead(statusCode, headers).end(body)
+  const { req } = res
+  if (req.complete || !announcesBody(req.headers)) res.writeHead(statusCode, headers).end(body)
+  else {
+    res.shouldKeepAlive = false
+    res.writeHead(statusCode, headers).write(body)
+    endAfterBody(req, res)
+  }
+  noteAnswer(res)
 }
 
-/** Sends an RFC 9457 problem. The client sees `detail`, so it must not reveal internals. */
-export function sendProblem(res: ServerResponse, status: number, detail: string): void {
-  const request_id = randomUUID()
-  const code = CODES[status] ?? 'internal'
-  send(res, {
-    statusCode: status,
-    headers: { ...SECURITY.data, 'content-type': 'application/problem+json', 'x-request-id': request_id },
-    body: JSON.stringify({
-      type: 'about:blank',
-      title: STATUS_CODES[status],
-      status,
-      code,
-      detail,
-      request_id,
-    }),
-  })
+/** Sends an error as an RFC 9457 problem, and logs the request. */
+export const sendProblem = (
+  res: ServerResponse,
+  error: AppError,
+  { requestId = randomUUID(), startedAt = performance.now() } = {},
+): void => {
+  const { method = '', url = '', socket } = res.req
+  const client = socket.remoteAddress ?? ''
+  send(res, toReply(refuse({ method, path: pathOf(url), client, requestId, startedAt }, error)))
 }
 
-/** The codes of the problems that this server sends itself, instead of a handler's response. */
-const CODES: Record<number, string> = {
-  400: 'bad_request',
-  404: 'not_found',
-  413: 'payload_too_large',
-  415: 'unsupported_media_type',
-  504: 'timeout',
-}
+const pathOf = (url: string): string => url.split('?', 1)[0] ?? ''

@@ -99,7 +99,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       // Ends the current tick, which would otherwise continue until the whole backlog is claimed.
       stopping = true
       watch.done('tick')
-      // Claims in flight still arrive. Executions whose start was written with such a claim may finish within the grace
+      // Claims in flight still arrive. Executions that were started along with such a claim may finish within the grace
       // period; the claim's other executions are freed.
       await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
       // A claim from the last tick may arrive even after the drain. The executor frees it.
@@ -115,7 +115,7 @@ const FULL_AGAIN_MS = 60_000
 const NAMED = 5
 
 /**
- * Returns a function that must be called regularly with whether all slots of a share are taken. Once all slots have
+ * Returns a function that must be called regularly and told whether all slots of a share are taken. Once all slots have
  * been taken for `FULL_MS`, the function logs `message` with the tasks that have held their slots longest.
  */
 function watchFull(own: Executor, share: Share, message: string): (isFull: boolean) => void {

@@ -16,7 +16,7 @@ import { listen } from './server.ts'
 
 const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.url))
 
-/** Milliseconds that running requests get to finish if executions have used up the grace period. */
+/** Milliseconds that requests in progress have to finish if executions have used up the grace period. */
 const LAST_REQUESTS_MS = 1000
 
 export type Running = {
@@ -28,8 +28,8 @@ export type Running = {
 }
 
 /**
- * Migrates the database, serves the API and runs the scheduler. If one of them can't start, closes the database's pools
- * and rejects.
+ * Migrates the database, serves the API and runs the scheduler. If any of this fails at startup, closes the database's
+ * pools and rejects.
  */
 export async function serve(): Promise<Running> {
   try {
@@ -40,7 +40,7 @@ export async function serve(): Promise<Running> {
     const service = await readService(SERVICE_FILE)
     const handlers = await loadHandlers(service)
     const app = createApp(service, handlers, { onError: logHandlerError, trustProxy: config().trustProxy })
-    const server = await listen(app, { host: await chooseHost(), port: config().port })
+    const server = await listen(app, { ...config(), host: await chooseHost() })
     if (config().schedulerEnabled) for (const sql of [schedulerDb(), smallSetsDb()]) void openConnections(sql)
     const scheduler = config().schedulerEnabled ? startSchedulerOf(service, handlers) : undefined
     logger.info('listening', { url: server.url, scheduler: scheduler !== undefined })
@@ -65,7 +65,7 @@ export async function serve(): Promise<Running> {
   }
 }
 
-/** Returns the address to listen on, and warns if it is only this machine's because of a weak key. */
+/** Returns the address to listen on, and warns if a weak key means that only this machine can reach it. */
 async function chooseHost(): Promise<string> {
   const { keys } = config()
   const host = listenHost(config(), await storedKeys().hasKeys())

@@ -1,46 +1,75 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type ServerResponse } from 'node:http'
-import { isIPv6 } from 'node:net'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { isIPv6, type Socket } from 'node:net'
+import { AppError } from '../../shared/errors.ts'
+import { type ConnectionLimits, Connections } from './connections.ts'
+import { sendProblem } from './reply.ts'
+import { normalize } from './target.ts'
+import { refuseUnreadable } from './unreadable.ts'
 
 export type Listening = {
   url: string
   /** Makes all remaining responses close their connections, so that clients reconnect elsewhere. */
   drain: () => void
   /**
-   * Stops accepting connections, gives running requests up to `graceMs` milliseconds to finish, and cuts off the rest.
+   * Stops accepting connections, gives requests in progress up to `graceMs` milliseconds to finish, and cuts off the
+   * rest.
    */
   close: (graceMs: number) => Promise<void>
 }
 
-/** Serves `app`. If it can't listen on the host and port, rejects with an error that names both. */
+/** Maximum number of headers. */
+const HEADERS = 200
+
+/**
+ * Milliseconds without traffic after which a connection is closed, unless it waits for a handler or the next request.
+ */
+const SILENT_MS = 30_000
+
+type Settings = { host: string; port: number } & Partial<ConnectionLimits>
+
+/**
+ * Serves `app`, within limits for connections (none by default). If it can't listen on the host and port, rejects with
+ * an error that names both.
+ */
 export const listen = async (
   app: RequestListener,
-  { host, port }: { host: string; port: number },
+  { host, port, maxConnections = Infinity, maxConnectionsPerAddress = Infinity }: Settings,
 ): Promise<Listening> => {
   const running = new Set<ServerResponse>()
+  const connections = new Connections({ maxConnections, maxConnectionsPerAddress })
   let closing: Promise<void> | undefined
   let draining = false
-  const server = createServer({
-    // Longer than a load balancer's usual idle timeout of 60 s, since the load balancer must be the first to close an
-    // idle connection.
-    keepAliveTimeout: 65_000,
-    headersTimeout: 20_000,
-    requestTimeout: 60_000,
-  })
+  const server = createLimited(connections)
   const cutWhenIdle = () => closing !== undefined && running.size === 0 && server.closeAllConnections()
   // One function for all responses, since creating a closure for each response takes a measurable part of a small
   // request's time.
   function finished(this: ServerResponse) {
     running.delete(this)
+    connections.end(this)
     cutWhenIdle()
   }
-  server.on('request', (req, res) => {
+  const serveWith = (answer: RequestListener) => (req: IncomingMessage, res: ServerResponse) => {
+    if (!connections.begin(req, res)) return
     if (draining) res.shouldKeepAlive = false
     running.add(res.on('close', finished))
-    // Express responds with HTML to an absolute URL that it can't parse (http://[::bad/), before any route runs.
-    if (!req.url?.startsWith('/')) req.url = (req.url ?? '').replace(/^[a-z]+:\/\/[^/?#]*\/?/i, '/')
+    answer(req, res)
+  }
+  const serve = serveWith((req, res) => {
+    // Node silently leaves out further headers.
+    if (req.rawHeaders.length > 2 * HEADERS) return sendProblem(res, tooManyHeaders())
+    req.url = normalize(req.url ?? '/')
     app(req, res)
   })
+  const refuseExpectation = serveWith((_req, res) => sendProblem(res, unknownExpectation()))
+  // Without `checkContinue`, Node would ask for a body before the key has been checked.
+  server.on('request', serve).on('checkContinue', serve).on('checkExpectation', refuseExpectation)
   const drain = (): void => {
     draining = true
     for (const res of running) res.shouldKeepAlive = false
@@ -52,6 +81,7 @@ export const listen = async (
     const timer = setTimeout(() => server.closeAllConnections(), graceMs)
     await closed
     clearTimeout(timer)
+    connections.close()
   }
   server.listen(port, host)
   await once(server, 'listening').catch((cause) => {
@@ -75,3 +105,30 @@ const reason = (error: NodeJS.ErrnoException): string => {
   if (error.code === 'EACCES') return 'this user is not allowed to use the port'
   return error.message
 }
+
+/** Returns a server whose connections are limited in number and time. */
+const createLimited = (connections: Connections): Server => {
+  const server = createServer({
+    // Longer than a load balancer's usual idle timeout of 60 s, since the load balancer must be the first to close an
+    // idle connection.
+    keepAliveTimeout: 65_000,
+    headersTimeout: 10_000,
+    requestTimeout: 60_000,
+    connectionsCheckingInterval: 2000,
+    // Node's own response would have no body. The adapter checks the header.
+    requireHostHeader: false,
+  })
+  server.timeout = SILENT_MS
+  server.maxHeadersCount = HEADERS
+  return (
+    server
+      .on('connection', (socket) => connections.open(socket))
+      .on('timeout', (socket) => connections.timedOut(socket))
+      // An HTTP server's connections are sockets, though the type is Duplex.
+      .on('clientError', (error, socket) => refuseUnreadable(error, socket as Socket))
+  )
+}
+
+const tooManyHeaders = () => new AppError('headers_too_large', `there are more than ${HEADERS} headers`)
+
+const unknownExpectation = () => new AppError('expectation_failed', 'only Expect: 100-continue is supported')

@@ -1,4 +1,4 @@
-/** In order of preference among encodings that a client likes equally. */
+/** In our order of preference, which decides between encodings that a client likes equally. */
 const ENCODINGS = ['br', 'gzip', 'identity'] as const
 
 export type Encoding = (typeof ENCODINGS)[number]
@@ -6,8 +6,8 @@ export type Encoding = (typeof ENCODINGS)[number]
 const ITEM = /^([^\s;]+)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?))?$/i
 
 /**
- * Returns the encoding that the client likes best (RFC 9110, 12.5.3). Returns `identity` if there is no such header or
- * the client accepts none of these encodings, since every client can read that.
+ * Returns the encoding that the client likes best (RFC 9110, 12.5.3). Returns `identity`, which every client can read,
+ * if there is no header or if the client accepts none of these encodings.
  */
 export function chooseEncoding(header = ''): Encoding {
   const weights = readWeights(header)

@@ -14,7 +14,7 @@ type HttpRequest = Request<APIGatewayProxyEventV2, unknown, Error, Context, { en
 
 const callers = new WeakMap<APIGatewayProxyEventV2, Principal>()
 
-/** Returns who sent a request; undefined on public routes, and before the key has been checked. */
+/** Returns the caller who sent a request, or undefined on public routes and before the key has been checked. */
 export const callerOf = (event: APIGatewayProxyEventV2): Principal | undefined => callers.get(event)
 
 /** What this process knows about its callers. Created on first use, when the settings have been read. */
@@ -38,7 +38,7 @@ function ownGate(): Gate {
 /** Returns whether anyone may call the API, because there is no key and no issuer. */
 export const isOpen = (): Promise<boolean> => ownGate().authenticator.isOpen()
 
-/** Returns the keys of the table, as this process knows them. */
+/** Returns this process's copy of the keys in the table. */
 export const storedKeys = (): StoredKeys => ownGate().stored
 
 /**
@@ -48,7 +48,7 @@ export const storedKeys = (): StoredKeys => ownGate().stored
 export function requireAccess(
   access: Access,
 ): MiddlewareObj<APIGatewayProxyEventV2, unknown, Error, Context, HttpRequest['internal']> {
-  // May be called twice: if a response can't be written, the error hooks follow the others.
+  // May be called twice: if a response can't be written, the `onError` hooks run after the `after` hooks.
   const leave = ({ internal }: HttpRequest): void => {
     if (internal.entered) ownGate().limits.leave(internal.entered.id)
     delete internal.entered

@@ -20,7 +20,7 @@ export function corsHeaders({ origin }: Headers): Record<string, string> {
   }
 }
 
-/** Returns the answer to a preflight request from one of CORS_ORIGINS; null for any other request. */
+/** Returns the answer to a preflight request from an origin in CORS_ORIGINS, or null for any other request. */
 export function answerPreflight({ origin, 'access-control-request-method': asked }: Headers): Reply | null {
   if (!origin || !asked || !config().corsOrigins.includes(origin)) return null
   return {

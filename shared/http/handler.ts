@@ -11,6 +11,7 @@ import { callerOf, requireAccess } from './access.ts'
 import { withDeadline } from './deadline.ts'
 import { onceByKey } from './idempotency.ts'
 import { limitJson } from './json-limits.ts'
+import { BODY_LIMIT, receiveBody } from './late-body.ts'
 import type { HttpRequest, Operation, Reply } from './operation.ts'
 import { respond } from './respond.ts'
 
@@ -35,8 +36,8 @@ const TIMEOUT_EARLY_MS = 500
 /**
  * Returns a Lambda handler for a route of an HTTP API (payload 2.0), with the middy stack that all routes share.
  * `before` hooks run in the order below, `after` and `onError` hooks in reverse order. `respond` comes first, so that
- * it sees what all other middlewares returned or threw, and turns it into a response. If an error left the handler,
- * serverless-offline would send a 200.
+ * it sees what all other middlewares returned or threw, and turns it into a response. If an error escaped from the
+ * handler, serverless-offline would send a 200.
  */
 export function httpHandler<const Op extends Operation>(
   operation: Op,
@@ -50,8 +51,9 @@ export function httpHandler<const Op extends Operation>(
   })
     .use(respond())
     .use(requireAccess(operation.access))
+  if (operation.body) stack.use(takeBody())
   if (operation.bodyOptional) stack.use(fillBody())
-  if (operation.body) stack.use(limitBody()).use(limitJson()).use(httpJsonBodyParser())
+  if (operation.body) stack.use(limitJson()).use(httpJsonBodyParser())
   stack.handler(async (event: APIGatewayProxyEventV2, context: Context) => {
     const request = toRequest(event, context)
     const answer = async () => await run(readInput(operation, event), request)
@@ -101,11 +103,10 @@ function fillBody(): MiddlewareObj<APIGatewayProxyEventV2> {
   }
 }
 
-const BODY_LIMIT = 262_144
-
-function limitBody(): MiddlewareObj<APIGatewayProxyEventV2> {
+function takeBody(): MiddlewareObj<APIGatewayProxyEventV2> {
   return {
-    before({ event }) {
+    async before({ event }) {
+      await receiveBody(event)
       if (Buffer.byteLength(event.body ?? '', event.isBase64Encoded ? 'base64' : 'utf8') <= BODY_LIMIT) return
       throw new AppError('payload_too_large', `the body is larger than ${BODY_LIMIT} bytes`)
     },

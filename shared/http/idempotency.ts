@@ -16,15 +16,16 @@ const keptKeys = new KeptKeys()
 type Kept = { request_hash: Buffer; status: number | null; headers: Record<string, string>; body: unknown }
 
 /**
- * Executes a request with an `Idempotency-Key` once. For 24 hours, repeated requests get the same response, with
- * `idempotency-replayed: true` (draft-ietf-httpapi-idempotency-key-header-07). Errors aren't kept, so that a failed
- * request can be retried. Each caller has its own keys. Throws `conflict` while the first request is in progress,
+ * Executes each request that has an `Idempotency-Key` only once. For 24 hours, repeated requests get the same response,
+ * with `idempotency-replayed: true` (draft-ietf-httpapi-idempotency-key-header-07). Errors aren't kept, so that a
+ * failed request can be retried. Each caller has its own keys. If the operation takes no body, it ignores what was
+ * sent, so a repeated request may have another body, or none. Throws `conflict` while the first request is in progress,
  * `invalid` for a different request with the same key, `bad_request` if the response must not be kept, and
  * `unavailable` for a new key while MAX_IDEMPOTENCY_KEYS are kept.
  */
 export async function onceByKey(
   { sql, event, caller }: HttpRequest,
-  { hasSecret }: Operation,
+  { body, hasSecret }: Operation,
   answer: () => Promise<Reply>,
 ): Promise<Reply> {
   const key = event.headers['idempotency-key']
@@ -41,7 +42,7 @@ export async function onceByKey(
   const slot = { owner: caller.id, key }
   const { method, path } = event.requestContext.http
   const hash = createHash('sha256')
-    .update(JSON.stringify([method, path, event.rawQueryString ?? '', event.body]))
+    .update(JSON.stringify([method, path, event.rawQueryString ?? '', body && event.body]))
     .digest()
   const taken = await take(sql, slot, hash)
   if (taken === null) return await replay(sql, slot, hash)

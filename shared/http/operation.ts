@@ -26,8 +26,8 @@ export type Operation = {
 }
 
 /**
- * A handler's result. `body` is sent as JSON. A string is sent unchanged, or decoded if it is in base64, with the
- * content type in `headers`.
+ * A handler's result. `body` is sent as JSON, unless it is a string. A string is sent unchanged (decoded first if it is
+ * base64), with the content type from `headers`.
  */
 export type Reply = {
   status: number

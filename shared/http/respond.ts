@@ -45,7 +45,10 @@ function replyResponse({ status, body, headers, isBase64Encoded }: Reply): APIGa
   }
 }
 
-/** Returns the error that the caller sees. For a bug, it has no details; the stack is only logged. */
+/**
+ * Returns the error that the caller sees. If the error is a bug, the caller gets no details; the stack trace only goes
+ * to the log.
+ */
 function publicError(error: unknown): AppError {
   if (error instanceof AppError) return error
   const code = middyCode(error)
@@ -68,24 +71,54 @@ function middyCode(error: unknown): ErrorCode | undefined {
 function finish(request: HttpRequest, response: APIGatewayProxyStructuredResultV2): void {
   const { method, path, sourceIp } = request.event.requestContext.http
   const requestId = request.context.awsRequestId
+  request.response = withHeaders(response, requestId, request.event.headers)
+  if (!logsInfo) return
+  const asked = { method, path, client: sourceIp, caller: callerOf(request.event)?.name }
+  logRequest(asked, response, request.internal.startedAt)
+}
+
+/** A request that gets a response before it reaches a handler. If it can't be read, it has no method or path. */
+export type Refused = {
+  method?: string
+  path?: string
+  client?: string
+  requestId: string
+  startedAt: number
+}
+
+/** Returns the response for a request that a runtime refuses itself, and logs the request like any other. */
+export function refuse(
+  { requestId, startedAt, ...asked }: Refused,
+  error: AppError,
+): APIGatewayProxyStructuredResultV2 {
+  const response = withHeaders(problemResponse(error, requestId), requestId, {})
+  if (logsInfo) logRequest({ request_id: requestId, ...asked }, response, startedAt)
+  return response
+}
+
+function withHeaders(
+  response: APIGatewayProxyStructuredResultV2,
+  requestId: string,
+  asked: Readonly<Record<string, string | undefined>>,
+): APIGatewayProxyStructuredResultV2 {
   const isPage = String(response.headers?.['content-type']).startsWith('text/html')
-  request.response = {
+  return {
     ...response,
     headers: {
       ...(isPage ? SECURITY.page : SECURITY.data),
       'cache-control': 'no-store',
-      ...corsHeaders(request.event.headers),
+      ...corsHeaders(asked),
       'x-request-id': requestId,
       ...response.headers,
     },
   }
-  if (!logsInfo) return
-  logger.info('request', {
-    method,
-    path,
-    status: response.statusCode,
-    client: sourceIp,
-    caller: callerOf(request.event)?.name,
-    duration_ms: Math.round((performance.now() - request.internal.startedAt) * 10) / 10,
-  })
+}
+
+function logRequest(
+  asked: Record<string, string | undefined>,
+  { statusCode: status }: APIGatewayProxyStructuredResultV2,
+  startedAt: number,
+): void {
+  const duration_ms = Math.round((performance.now() - startedAt) * 10) / 10
+  logger.info('request', { ...asked, status, duration_ms })
 }

@@ -9,7 +9,7 @@ const PAGE_POLICY = [
   ...["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
 ].join('; ')
 
-/** Device features that no page here needs, so that a script that got into a page can't use them either. */
+/** Device features that none of these pages need. Denying them keeps them from injected scripts too. */
 const DENIED = 'camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()'
 
 const YEAR_SECONDS = 31_536_000

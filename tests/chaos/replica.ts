@@ -9,6 +9,7 @@ const MOST_WARNINGS = 1000
 
 export type Replica = {
   url: string
+  pid: number
   /** Suspends the process until `thaw` is called, as if the machine had gone to sleep. */
   freeze(): void
   thaw(): void
@@ -35,6 +36,7 @@ export async function startReplica(databaseUrl: string, env: Record<string, stri
   })
   return {
     url,
+    pid: child.pid ?? 0,
     warnings,
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),

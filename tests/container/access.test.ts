@@ -27,7 +27,7 @@ afterAll(async () => {
 const ask = async (replica: number, path: string, key: string, more: object = {}) =>
   await send(replicas[replica]?.url ?? '', { path, headers: { 'x-api-key': key, ...more } })
 
-test('a new key works on every replica at once, and a deleted key stops working on all of them', async () => {
+test('a new key works immediately on every replica, and a deleted key stops working on all of them', async () => {
   const first = replicas[0]?.url ?? ''
   const headers = { 'x-api-key': 'admin-0123456789', 'content-type': 'application/json' }
   const created = await fetch(`${first}/keys`, {
@@ -42,7 +42,7 @@ test('a new key works on every replica at once, and a deleted key stops working 
   await eventually(async () => expect((await ask(1, '/tasks', key)).status).toBe(401), 10)
 })
 
-test('the log names the client behind a proxy and the key, but never shows the key', async () => {
+test('the log names the caller and the client behind a proxy, but never shows the key', async () => {
   await ask(0, '/tasks/99', 'admin-0123456789', { 'x-forwarded-for': '198.51.100.7, 203.0.113.9' })
   await ask(0, '/tasks/98', 'wrong-0123456789')
   await eventually(() => {
@@ -53,13 +53,13 @@ test('the log names the client behind a proxy and the key, but never shows the k
   })
 })
 
-test('does not start with a weak key where other machines can reach it', async () => {
+test('refuses to start with a weak key if other machines could reach it', async () => {
   const env = { PATH: process.env.PATH, DATABASE_URL: database.url, API_KEY: 'changeme', HOST: '0.0.0.0' }
   const run = promisify(execFile)(process.execPath, ['infra/container/main.ts'], { env })
   await expect(run).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('weak key: API_KEY') })
 })
 
-test('listens only on this machine with a weak key, as the original is started, and warns', async () => {
+test('when started with a weak key, as the original is, listens only on this machine and warns', async () => {
   const runtime = await start({ API_KEY: 'changeme' })
   expect(new URL(runtime.url).hostname).toBe('127.0.0.1')
   expect(runtime.log()).toContain('weak key: only this machine can reach the API')

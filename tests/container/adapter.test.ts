@@ -120,6 +120,8 @@ const CODES: Record<number, string> = {
   404: 'not_found',
   413: 'payload_too_large',
   415: 'unsupported_media_type',
+  417: 'expectation_failed',
+  431: 'headers_too_large',
   500: 'internal',
   504: 'timeout',
 }
@@ -331,10 +333,28 @@ describe('event and context', () => {
     expect(event.requestContext).toMatchObject({ domainName: 'a.b.c', domainPrefix: 'a' })
   })
 
-  it('omits event fields that the request has no values for', async () => {
+  it('omits event fields for which the request has no value', async () => {
     const event = await eventOf('/tasks', { method: 'POST' })
     for (const key of ['body', 'cookies', 'queryStringParameters', 'pathParameters'])
       expect(event).not.toHaveProperty(key)
+  })
+
+  it.each([
+    ['/%74asks/7', 'GET /tasks/{id}', '7'],
+    ['/tasks/%37%2E%7e', 'GET /tasks/{id}', '7.~'],
+    ['/tasks/a%2fb', 'GET /tasks/{id}', 'a/b'],
+    ['/tasks/%2574', 'GET /tasks/{id}', '%74'],
+    ['/tasks/%25%37%34', 'GET /tasks/{id}', '%74'],
+    ['/%74asks/%73earch', 'ANY /tasks/search', undefined],
+  ])('decodes %s once, before it looks for the route', async (path, routeKey, id) => {
+    const response = await raw(lines(`GET ${path} HTTP/1.1`, 'Host: a', 'Connection: close'))
+    const event = JSON.parse(response.slice(response.indexOf('{')))
+    expect([event.routeKey, event.pathParameters?.id]).toEqual([routeKey, id])
+  })
+
+  it('does not decode the query', async () => {
+    const event = await eventOf('/%74asks/7?%74=%31')
+    expect([event.rawPath, event.rawQueryString]).toEqual(['/tasks/7', '%74=%31'])
   })
 
   it('decodes path parameters', async () => {
@@ -543,9 +563,9 @@ describe('responses', () => {
 })
 
 describe('bad requests', () => {
-  it('rejects a body over 10 MiB, with or without a content-length', async () => {
-    const limit = 10 * 1024 * 1024
-    const tooLarge = problem(413, 'Payload Too Large', `the body is larger than ${limit} bytes`)
+  it('rejects a body over 256 KiB, with or without a content-length', async () => {
+    const limit = 256 * 1024
+    const tooLarge = problem(413, 'Content Too Large', `the body is larger than ${limit} bytes`)
     const declared = await raw(
       `${lines('POST /tasks HTTP/1.1', 'Host: a', `Content-Length: ${limit + 1}`, 'Connection: close')}`,
     )
@@ -559,7 +579,8 @@ describe('bad requests', () => {
       },
     })
     await expectProblem(await get('/tasks', { method: 'POST', body, duplex: 'half' }), tooLarge)
-    const fits = await eventOf('/tasks', { method: 'POST', body: 'a'.repeat(limit) })
+    const headers = { 'content-type': 'text/plain' }
+    const fits = await eventOf('/tasks', { method: 'POST', body: 'a'.repeat(limit), headers })
     expect(fits.body?.length).toBe(limit)
   })
 
@@ -571,7 +592,7 @@ describe('bad requests', () => {
     )
   })
 
-  it.each(['/tasks/%zz', '/tasks/%ff', '/files/%E0%A4%A', '/nowhere/%'])(
+  it.each(['/tasks/%zz', '/tasks/%ff', '/tasks/%%37%34', '/files/%E0%A4%A', '/nowhere/%'])(
     'returns 400 for the path %s',
     async (path) => {
       const response = await raw(lines(`GET ${path} HTTP/1.1`, 'Host: a', 'Connection: close'))
@@ -592,19 +613,45 @@ describe('bad requests', () => {
     expect(await raw(lines(line, 'Host: a', 'Connection: close'))).toContain(`"routeKey":"${routeKey}"`)
   })
 
+  const chunked = lines('POST /tasks HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked')
   it.each([
     ['garbage', 'garbage\r\n\r\n', 400],
     ['a missing host', lines('GET / HTTP/1.1'), 400],
+    ['two hosts', lines('GET /tasks/1 HTTP/1.1', 'Host: a', 'Host: b', 'Connection: close'), 400],
+    ['a repeated host', lines('GET /nowhere HTTP/1.1', 'Host: a', 'host: a', 'Connection: close'), 400],
     [
       'conflicting framing headers',
       lines('POST /tasks HTTP/1.1', 'Host: a', 'Content-Length: 1', 'Transfer-Encoding: chunked'),
       400,
     ],
-    ['a bad chunk', `${lines('POST /tasks HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked')}zz\r\n`, 400],
+    ['a bad chunk', `${chunked}zz\r\n`, 400],
+    ['a bad chunk in a later packet', `${chunked}1;${'x'.repeat(70_000)}`, 413],
     ['huge headers', lines('GET / HTTP/1.1', 'Host: a', `X: ${'x'.repeat(20_000)}`), 431],
+    [
+      'many headers',
+      lines('GET / HTTP/1.1', 'Host: a', 'Connection: close', ...Array(200).fill('a: b')),
+      431,
+    ],
     ['an unknown Expect value', lines('GET / HTTP/1.1', 'Host: a', 'Expect: cake', 'Connection: close'), 417],
-  ])('rejects %s before any handler runs', async (_, text, status) => {
-    expect(await raw(text)).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+  ])('rejects %s with a problem before any handler runs', async (_, text, status) => {
+    context = undefined
+    const response = await raw(text)
+    const [head = '', body = ''] = response.split('\r\n\r\n')
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    const { request_id, ...document } = JSON.parse(body)
+    expect(document).toMatchObject({ type: 'about:blank', status, code: CODES[status] })
+    const headers = head.toLowerCase().split('\r\n')
+    expect(headers).toEqual(
+      expect.arrayContaining([
+        'content-type: application/problem+json',
+        'cache-control: no-store',
+        'x-content-type-options: nosniff',
+        `x-request-id: ${request_id}`,
+        'connection: close',
+        `content-length: ${body.length}`,
+      ]),
+    )
+    expect([context, errors]).toEqual([undefined, []])
   })
 
   it('sends 100 Continue to a client that waits for it', async () => {

@@ -1,6 +1,6 @@
 import type { LambdaHandler } from '../../infra/service/handlers.ts'
 
-/** Returns a handler and its function's definition, in the form that `readService` returns, without routes. */
+/** Returns a handler with a definition of its function, as `readService` would return it, but without routes. */
 export const callable = (name: string, handler: unknown) => ({
   fn: {
     name,

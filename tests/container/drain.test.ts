@@ -20,7 +20,7 @@ afterAll(async () => {
 
 const get = (path: string) => send(runtime.url, { path })
 
-test('after SIGTERM, a process is not ready, but serves requests until its executions finish', async () => {
+test('after SIGTERM, a process reports that it is not ready, but serves requests until its executions finish', async () => {
   const task = { name: 'slow', type: 'sleep', schedule_type: 'interval', interval_seconds: 3600 }
   const sent = { headers: { 'content-type': 'application/json' }, method: 'POST', path: '/tasks' }
   await send(runtime.url, { ...sent, body: JSON.stringify({ ...task, params: { duration: 2 } }) })

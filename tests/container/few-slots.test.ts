@@ -17,7 +17,7 @@ afterAll(async () => {
   await emptyTables()
 })
 
-test('a worker with eight slots that is full of long runs still starts a new task', async () => {
+test('a worker with only eight slots still starts a new task when it is full of long runs', async () => {
   for (let number = 0; number < 20; number += 1) {
     const params = { duration: 3600 }
     await insertTask({ name: `crowd ${number}`, next_run_at: new Date(), params, timeout_seconds: 3600 })

@@ -66,6 +66,24 @@ test('repeating a run or rerun request starts only one execution', async () => {
   expect(await rerun()).toEqual({ ...again, headers: { ...again.headers, ...REPLAYED } })
 })
 
+test('ignores the body of a request whose operation takes none', async () => {
+  await insertTask()
+  await insertExecution('2020-01-01T00:00:00Z', { task_id: 1 })
+  const rerun = (body?: unknown) =>
+    call(rerunExecution, {
+      method: 'POST',
+      path: '/executions/{id}/rerun',
+      pathParameters: { id: '1' },
+      headers: { 'idempotency-key': 'rerun' },
+      body,
+    })
+  const first = await rerun('one body')
+  expect(first.statusCode).toBe(201)
+  expect([await rerun('another body'), await rerun()]).toEqual(
+    Array(2).fill({ ...first, headers: { ...first.headers, ...REPLAYED } }),
+  )
+})
+
 test('treats a request with a different key, or without a key, as a new request', async () => {
   await post()
   expect(await post({ ...task, name: 'b' }, 'l')).toEqual(

@@ -44,6 +44,16 @@ test.for([
   expect(await anything('GET', path)).toEqual(problem('not_found', `${path} does not exist`))
 })
 
+test.for([
+  ['GET', '/tasks'],
+  ['DELETE', '/tasks/7'],
+] as const)(
+  'returns 404 for %s %s if it is an encoded path that no route matches',
+  async ([method, path]) => {
+    expect(await anything(method, path)).toEqual(problem('not_found', `${path} does not exist`))
+  },
+)
+
 test('handles an event that uses null for missing values', async () => {
   expect(await callOffline(handler, { method: 'GET', path: '/nothing' })).toEqual(
     problem('not_found', '/nothing does not exist'),

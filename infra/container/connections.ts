@@ -1,0 +1,213 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { AppError } from '../../shared/errors.ts'
+import { clientOf } from './client.ts'
+import { CutLog } from './cut-log.ts'
+
+export type ConnectionLimits = { maxConnections: number; maxConnectionsPerAddress: number }
+
+/** Maximum number of bytes of all answers that clients haven't read yet. The system's own buffers aren't included. */
+const UNREAD_BYTES = 32 * 1024 * 1024
+
+/**
+ * Milliseconds without progress after which a connection counts as slow, and may be cut to make room for another one.
+ */
+const SLOW_MS = 1000
+
+/** Maximum number of unanswered requests on one connection. Hardly any client sends a second one before the answer. */
+const PIPELINED = 16
+
+/**
+ * What a connection waits for: a request or its body, the handler, a client that reads its answer, or the next request.
+ */
+type State = 'sending' | 'waiting' | 'reading' | 'idle'
+
+type Client = { address: string; connections: Set<Connection>; unreadBytes: number }
+
+class Connection {
+  readonly owner: Connections
+  readonly socket: Socket
+  readonly client: Client
+  state: State = 'sending'
+  /** When it last made progress, on the monotonic clock. */
+  since = performance.now()
+  /** The number of requests without a complete answer, and the answer to the latest one. */
+  requests = 0
+  response: ServerResponse | undefined
+  unreadBytes = 0
+  /** Ends the reading of a request's body. Set while a body arrives. */
+  failBody: ((error: AppError) => void) | undefined
+
+  constructor(owner: Connections, socket: Socket, client: Client) {
+    this.owner = owner
+    this.socket = socket
+    this.client = client
+  }
+
+  /** Notes progress, and what the connection waits for from now on. */
+  enter(state: State): void {
+    this.state = state
+    this.since = performance.now()
+  }
+}
+
+const known = new WeakMap<Socket, Connection>()
+
+/** Returns what is known about a socket. A socket that was refused, or belongs to another server, isn't known. */
+export const connectionOf = (socket: Socket): Connection | undefined => known.get(socket)
+
+/** Notes that an answer has been handed to Node, and how much of it the client still has to read. */
+export const noteAnswer = (res: ServerResponse): void => {
+  if (res.writableLength === 0) return
+  const connection = known.get(res.req.socket)
+  connection?.owner.answered(connection, res.writableLength)
+}
+
+/**
+ * Limits a server's connections, in all and for each client, and what their unread answers take in memory. When a limit
+ * is reached, the slowest connection is cut: the one that has been idle longest or, if none is idle, the one that has
+ * made no progress for longest. A connection that waits for a handler isn't slow. Without a slow connection, the new
+ * one is refused.
+ */
+export class Connections {
+  readonly #limits: ConnectionLimits
+  readonly #all = new Set<Connection>()
+  readonly #clients = new Map<string, Client>()
+  /** The connections with an unread answer, in the order of their oldest one. */
+  readonly #unread = new Set<Connection>()
+  readonly #cuts = new CutLog()
+  #unreadBytes = 0
+
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits
+  }
+
+  /** Admits a new connection, or refuses it. */
+  open(socket: Socket): void {
+    const address = clientOf(socket.remoteAddress ?? '')
+    const client = this.#clients.get(address) ?? { address, connections: new Set(), unreadBytes: 0 }
+    if (!this.#makeRoomFor(client)) {
+      this.#cuts.count('refused', address)
+      socket.resetAndDestroy()
+      return
+    }
+    const connection = new Connection(this, socket, client)
+    known.set(socket, connection)
+    this.#all.add(connection)
+    this.#clients.set(address, client)
+    client.connections.add(connection)
+    socket.once('close', () => this.#forget(connection))
+  }
+
+  /** Notes that a request has arrived. Returns false if its connection has been cut. */
+  begin({ socket }: IncomingMessage, res: ServerResponse): boolean {
+    const connection = known.get(socket)
+    // Requests of the same packet still arrive after a cut.
+    if (connection === undefined || socket.destroyed) return false
+    connection.requests += 1
+    connection.response = res
+    connection.enter('waiting')
+    if (connection.requests <= PIPELINED) return true
+    this.#cut(connection, 'pipelined')
+    return false
+  }
+
+  /** Notes that the client has to read an answer now. Cuts connections with old answers if all take too much. */
+  answered(connection: Connection, bytes: number): void {
+    if (!this.#all.has(connection)) return
+    connection.enter('reading')
+    connection.unreadBytes += bytes
+    connection.client.unreadBytes += bytes
+    this.#unreadBytes += bytes
+    this.#unread.add(connection)
+    while (this.#unreadBytes > UNREAD_BYTES) this.#cutUnread()
+  }
+
+  /** Notes that an answer has been read, or will never be. */
+  end({ req }: ServerResponse): void {
+    const connection = known.get(req.socket)
+    if (connection === undefined) return
+    connection.requests -= 1
+    connection.enter(connection.requests === 0 ? 'idle' : 'waiting')
+    if (connection.requests > 0) return
+    connection.response = undefined
+    this.#forgetUnread(connection)
+  }
+
+  /** Closes a connection without traffic, unless it waits for a handler. */
+  timedOut(socket: Socket): void {
+    const connection = known.get(socket)
+    if (connection === undefined || connection.state === 'idle') socket.destroy()
+    else if (connection.state !== 'waiting') this.#cut(connection, 'stalled')
+  }
+
+  /** Logs the cuts that haven't been logged yet. */
+  close(): void {
+    this.#cuts.tell()
+  }
+
+  #makeRoomFor(client: Client): boolean {
+    const { maxConnections, maxConnectionsPerAddress } = this.#limits
+    const { connections } = client
+    if (connections.size >= maxConnectionsPerAddress && !this.#cutSlowest(connections)) return false
+    if (this.#all.size < maxConnections) return true
+    const busiest = this.#busiest()
+    return this.#cutSlowest(busiest.connections) || (busiest !== client && this.#cutSlowest(this.#all))
+  }
+
+  /** Returns the client with the most connections. It makes room first, and never at the cost of the others. */
+  #busiest(): Client {
+    let busiest: Client = { address: '', connections: new Set(), unreadBytes: 0 }
+    for (const client of this.#clients.values()) {
+      if (client.connections.size > busiest.connections.size) busiest = client
+    }
+    return busiest
+  }
+
+  #cutSlowest(connections: Set<Connection>): boolean {
+    const latest = performance.now() - SLOW_MS
+    let slowest: Connection | undefined
+    for (const one of connections) {
+      if (one.state === 'waiting' || one.since > latest) continue
+      if (slowest === undefined || isSlower(one, slowest)) slowest = one
+    }
+    if (slowest) this.#cut(slowest, slowest.state)
+    return slowest !== undefined
+  }
+
+  /** Cuts the connection with the oldest unread answer among those of the client with the most unread bytes. */
+  #cutUnread(): void {
+    let worst: Connection | undefined
+    for (const one of this.#unread) {
+      if (worst === undefined || one.client.unreadBytes > worst.client.unreadBytes) worst = one
+    }
+    if (worst) this.#cut(worst, 'unread')
+  }
+
+  #cut(connection: Connection, reason: string): void {
+    this.#cuts.count(reason, connection.client.address)
+    this.#forget(connection)
+    // A reset also frees what the system has buffered for the client.
+    if (connection.state === 'idle') connection.socket.destroy()
+    else connection.socket.resetAndDestroy()
+  }
+
+  #forget(connection: Connection): void {
+    const { address, connections } = connection.client
+    this.#forgetUnread(connection)
+    if (!this.#all.delete(connection)) return
+    connections.delete(connection)
+    if (connections.size === 0) this.#clients.delete(address)
+  }
+
+  #forgetUnread(connection: Connection): void {
+    if (connection.unreadBytes === 0) return
+    this.#unread.delete(connection)
+    this.#unreadBytes -= connection.unreadBytes
+    connection.client.unreadBytes -= connection.unreadBytes
+    connection.unreadBytes = 0
+  }
+}
+
+const isSlower = (a: Connection, b: Connection): boolean =>
+  (a.state === 'idle') === (b.state === 'idle') ? a.since < b.since : a.state === 'idle'

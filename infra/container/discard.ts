@@ -1,0 +1,52 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { connectionOf } from './connections.ts'
+
+/** Maximum number of bytes of a body that nobody wants. API Gateway accepts as much. */
+const DISCARDED_BYTES = 10 * 1024 * 1024
+
+/** Milliseconds without any of them after which the connection is closed. */
+const LINGER_MS = 2000
+
+const discarded = new WeakSet<IncomingMessage>()
+
+/**
+ * Throws a body away as it arrives, and cuts the connection when it gets too large. Left alone, Node would keep up to
+ * 64 KB of it, and wait for the rest.
+ */
+export const discard = (req: IncomingMessage): void => {
+  if (discarded.has(req)) return
+  discarded.add(req)
+  let bytes = 0
+  req.on('data', (piece: Buffer) => {
+    bytes += piece.length
+    free(piece)
+    if (bytes > DISCARDED_BYTES) req.socket.destroy()
+  })
+}
+
+/**
+ * Ends a response that was sent before the request's body was complete, and closes the connection, as soon as the body
+ * is complete or stops arriving. If the server closed it before, the client might lose the response (RFC 9112, 9.6).
+ */
+export const endAfterBody = (req: IncomingMessage, res: ServerResponse): void => {
+  const connection = connectionOf(req.socket)
+  const timer = setTimeout(() => res.end(), LINGER_MS)
+  connection?.enter('sending')
+  discard(req)
+  req.on('data', () => {
+    connection?.enter('sending')
+    timer.refresh()
+  })
+  req.once('end', () => res.end())
+  res.once('close', () => clearTimeout(timer))
+}
+
+/**
+ * Frees a piece of a body that is no longer needed. The garbage collector would let about 64 MB of them pile up: 200
+ * bodies of 5 MB took 93 MB, and now take 20.
+ */
+export const free = ({ buffer, byteLength }: Buffer): void => {
+  // A small buffer is a part of a larger one.
+  if (!(buffer instanceof ArrayBuffer) || buffer.detached || buffer.byteLength !== byteLength) return
+  buffer.transfer(0)
+}

@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import { AppError } from '../../shared/errors.ts'
+import { refuse } from '../../shared/http/respond.ts'
+import { connectionOf } from './connections.ts'
+import { toReply } from './reply.ts'
+
+/** Milliseconds that a client has to read the answer before its connection is closed. */
+const LINGER_MS = 1000
+
+/**
+ * Answers what Node's parser can't read, or what takes too long to arrive, with a problem like all others, and closes
+ * the connection. If the error is in the body of a request, its handler answers.
+ */
+export const refuseUnreadable = (error: NodeJS.ErrnoException, socket: Socket): void => {
+  // What arrives after the answer is unreadable again.
+  if (socket.destroyed || socket.writableEnded) return
+  const { requests = 0, response, failBody } = connectionOf(socket) ?? {}
+  if (requests > 0 && !response?.headersSent) failBody?.(toProblem(error))
+  else if (requests > 0 || socket.bytesRead === 0) socket.destroy()
+  else {
+    socket.end(toText(toProblem(error), socket.remoteAddress ?? ''))
+    setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  }
+}
+
+const toText = (error: AppError, client: string): string => {
+  const asked = { client, requestId: randomUUID(), startedAt: performance.now() }
+  const { statusCode, headers, body } = toReply(refuse(asked, error))
+  const all = {
+    ...headers,
+    date: new Date().toUTCString(),
+    connection: 'close',
+    'content-length': Buffer.byteLength(body),
+  }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\n${lines.join('')}\r\n${body}`
+}
+
+const toProblem = ({ code }: NodeJS.ErrnoException): AppError => {
+  if (code === 'HPE_HEADER_OVERFLOW') return new AppError('headers_too_large', 'the headers are too large')
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') {
+    return new AppError('payload_too_large', 'the chunk extensions are too large')
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new AppError('request_timeout', 'the request took too long to arrive')
+  }
+  return new AppError('bad_request', "the request can't be read as HTTP/1.1")
+}
