@@ -11,7 +11,7 @@ import { problemResponse, STATUS_OF } from './problem.ts'
 import { securityHeaders } from './security-headers.ts'
 
 /** The security headers of this process's responses. */
-export const SECURITY = securityHeaders({ isTls: config().publicUrl?.startsWith('https:') === true })
+const SECURITY = securityHeaders({ isTls: config().publicUrl?.startsWith('https:') === true })
 
 type Internal = { startedAt: number }
 type HttpRequest = Request<APIGatewayProxyEventV2, unknown, Error, Context, Internal>
