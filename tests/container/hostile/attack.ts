@@ -74,7 +74,7 @@ function sendAgain(sockets: Socket[], { again }: Attack): void {
 }
 
 /** Returns the memory of a process that is in use, in bytes. Linux only. */
-export async function memoryOf(pid: number): Promise<number> {
+async function memoryOf(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
 }
