@@ -1,5 +1,5 @@
 export type StopSignals = {
-  /** Resolves at the first SIGINT or SIGTERM, which asks this process to stop. */
+  /** Resolves at the first SIGINT or SIGTERM, or when stdout is closed: this process should stop. */
   first: Promise<void>
   /** Aborts at the second signal, which asks this process not to wait for running executions. */
   second: AbortSignal
@@ -11,7 +11,7 @@ export type StopSignals = {
  */
 const ECHO_MS = 1000
 
-/** Listens for SIGINT and SIGTERM. These signals then no longer end this process by themselves. */
+/** Listens for SIGINT, SIGTERM and the end of stdout. These signals then no longer end this process by themselves. */
 export function listenForSignals(): StopSignals {
   const second = new AbortController()
   const first = new Promise<void>((resolve) => {
@@ -22,6 +22,8 @@ export function listenForSignals(): StopSignals {
       resolve()
     }
     process.on('SIGINT', on).on('SIGTERM', on)
+    // The reader of the output is gone, as with `npm start | head`. Without this listener, the process would crash.
+    process.stdout.on('error', () => resolve())
   })
   return { first, second: second.signal }
 }

@@ -12,7 +12,10 @@ const flag = z
   .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off']))
   .transform((value) => ['true', '1', 'yes', 'on'].includes(value))
 
-const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+const whole = (min: number, max: number) => {
+  const error = `must be a whole number from ${min} to ${max}`
+  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error })
+}
 
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })
 
@@ -140,7 +143,7 @@ export const SETTINGS = {
     schema: webUrl.optional(),
     readBy: 'functions',
     about:
-      'URL at which clients reach the API, if it is behind a proxy. It may have a path. Links in responses start with it, and pages from other origins may not change anything.',
+      'URL at which clients reach the API, if it is behind a proxy. It may have a path, which the proxy must remove. Links in responses start with it, and pages from other origins may not change anything.',
   },
   TRUST_PROXY: {
     schema: z.union([whole(0, 10), listOf(proxyAddress)]).default(0),
@@ -380,6 +383,7 @@ export function readConfig(env: Record<string, string | undefined>) {
   // Lambda's runtime sets this variable. Functions don't listen on a port, but anyone can reach their API.
   const exposed = env.AWS_LAMBDA_RUNTIME_API !== undefined || (values.HOST && !isLoopback(values.HOST))
   if (exposed && !values.ALLOW_WEAK_KEY) refuseWeak(keys)
+  refuseRepeated(keys)
   const defaultTimeout = values.DEFAULT_TASK_TIMEOUT_SECONDS
   // The default isn't lowered silently, since stored tasks use it too.
   if (defaultTimeout > values.MAX_TIMEOUT_SECONDS) {
@@ -422,6 +426,14 @@ export function readConfig(env: Record<string, string | undefined>) {
     logJson: values.LOG_JSON,
     sqlEcho: values.SQL_ECHO,
   })
+}
+
+/** The same key twice would have two scopes. */
+function refuseRepeated(keys: ConfiguredKey[]): void {
+  const repeated = keys.find(({ key }, index) => keys.findIndex((other) => other.key === key) < index)
+  if (!repeated) return
+  const names = keys.filter(({ key }) => key === repeated.key).map(({ name }) => name)
+  throw new Error(`invalid configuration: API_KEYS: ${names.join(' and ')} have the same key`)
 }
 
 function refuseWeak(keys: ConfiguredKey[]): void {

@@ -25,13 +25,15 @@ export const singleKey = sendable.regex(
 
 /** `name:scope:key`, separated by commas. Two keys may have the same name, so that one can replace the other. */
 export const keyList = z.string().transform((text, context): ConfiguredKey[] =>
-  text.split(',').flatMap((entry) => {
+  text.split(',').flatMap((entry, index) => {
     const [, name, scope, key] = /^\s*([\w.-]{1,63}):(\w+):(.*?)\s*$/.exec(entry) ?? []
     const known = SCOPES.find((it) => it === scope)
     if (name !== undefined && known && sendable.safeParse(key).success)
       return [{ name, scope: known, key: key ?? '' }]
     // The message leaves out the entry, since it may contain a key.
-    context.addIssue(`must be a list of name:scope:key, where scope is one of ${SCOPES.join(', ')}`)
+    context.addIssue(
+      `must be a list of name:scope:key, where scope is one of ${SCOPES.join(', ')} (entry ${index + 1} isn't)`,
+    )
     return []
   }),
 )

@@ -45,7 +45,7 @@ export class Authenticator {
     const given = headers['x-api-key'] ?? bearerOf(headers)
     if (given === undefined || given === null) {
       if (await this.isOpen()) return ANYONE
-      throw new AppError('unauthorized', 'missing header: x-api-key')
+      throw new AppError('unauthorized', 'missing API key: send it as x-api-key, or as Authorization: Bearer')
     }
     const known = this.#configured.get(hashOf(given).toString('base64'))
     if (known) return known

@@ -44,7 +44,9 @@ test('the first key must be an admin’s; from then on a key is required, even i
     problem('conflict', 'the first key must have the scope admin, and must not expire'),
   )
   const { body } = await create('admin')
-  expect(await list({ host: 'localhost' })).toEqual(unauthorized('missing header: x-api-key'))
+  expect(await list({ host: 'localhost' })).toEqual(
+    unauthorized('missing API key: send it as x-api-key, or as Authorization: Bearer'),
+  )
   const headers = { 'x-api-key': body.key }
   expect((await list(headers)).statusCode).toBe(200)
   const remove = () =>

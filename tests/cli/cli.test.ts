@@ -224,7 +224,7 @@ test('exits with 1 if the server at API_URL is not the API', async () => {
 
 test('names the missing setting when there is no API key', async () => {
   expect(await client(['list-tasks'], { API_URL: apiUrl() })).toMatchObject({
-    err: 'error: 401: missing header: x-api-key (set API_KEY)\n',
+    err: 'error: 401: missing API key: send it as x-api-key, or as Authorization: Bearer (set API_KEY)\n',
   })
 })
 

@@ -6,7 +6,9 @@ import { guarded, open } from '../setup/routes.ts'
 describe.for(guarded)('$request.method $request.path', ({ handler, request }) => {
   test('requires the API key', async () => {
     const response = await call(handler, { ...request, headers: { 'x-api-key': undefined } })
-    expect(response).toEqual(unauthorized('missing header: x-api-key'))
+    expect(response).toEqual(
+      unauthorized('missing API key: send it as x-api-key, or as Authorization: Bearer'),
+    )
   })
 
   test.for([

@@ -249,6 +249,13 @@ describe('listens', () => {
   })
 })
 
+test('rejects the same key twice, and names both entries', () => {
+  const twice = { API_KEY: 'the-same-key', API_KEYS: 'ci:read:another-key,ops:read:the-same-key' }
+  expect(() => readConfig(twice)).toThrow(
+    'invalid configuration: API_KEYS: API_KEY and ops have the same key',
+  )
+})
+
 test.for([{ HOST: '0.0.0.0' }, { HOST: '10.0.0.1' }, { AWS_LAMBDA_RUNTIME_API: '127.0.0.1:9001' }])(
   'rejects a weak key with %o, and does not print it',
   (env) => {
