@@ -16,7 +16,7 @@ import { listen } from './server.ts'
 
 const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.url))
 
-/** Milliseconds that requests in progress have to finish if executions have used up the grace period. */
+/** How long requests in progress may take, in milliseconds, if executions have used up the grace period. */
 const LAST_REQUESTS_MS = 1000
 
 export type Running = {

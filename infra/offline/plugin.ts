@@ -17,7 +17,7 @@ const LOOPBACK = '127.0.0.1'
 /** serverless-offline's default. */
 const LAMBDA_PORT = 3002
 
-/** Milliseconds that requests in progress have to finish at shutdown. */
+/** Grace period for requests in progress at shutdown, in milliseconds. */
 const LAST_REQUESTS_MS = 5000
 
 /** The parts of the framework that are used here. */

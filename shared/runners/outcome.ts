@@ -10,7 +10,7 @@ export type Outcome =
       result?: Result
       /** False if another attempt wouldn't help. */
       retryable: boolean
-      /** For how many seconds the target asked not to be called again. */
+      /** How many seconds the target asked us to wait before calling it again. */
       notBeforeSeconds?: number
       /** Seconds until the next attempt, if there is one. */
       retryInSeconds?: number

@@ -35,7 +35,7 @@ const EARLY_MS = 50
 
 /** Callbacks that report what happened to executions. */
 type Listener = {
-  /** Called when executions have started and are due. */
+  /** Called when executions whose start has been written are due. */
   started(items: HeldExecution[]): void
   /** Called when an execution won't run here: it was freed, or has lost its claim. */
   dropped(item: HeldExecution): void
