@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
+import { STATUS_OF } from '../../shared/http/problem.ts'
 import { securityHeaders } from '../../shared/http/security-headers.ts'
 
 /** The parts of hapi that are used here. hapi serves the API inside serverless-offline. */
@@ -14,33 +16,37 @@ type HapiResponse = { isBoom?: boolean; message: string; output: { statusCode: n
 
 type Toolkit = {
   continue: symbol
-  response(body: string): OwnResponse
+  response(body: string): HapiReply
 }
 
-type OwnResponse = {
-  code(status: number): OwnResponse
-  type(contentType: string): OwnResponse
-  header(name: string, value: string): OwnResponse
+type HapiReply = {
+  code(status: number): HapiReply
+  type(contentType: string): HapiReply
+  header(name: string, value: string): HapiReply
 }
 
 const SECURITY = Object.entries(securityHeaders({ isTls: false }).data)
 
+/**
+ * Headers that hapi must not act on. Handlers read the raw headers, so they still see them. With an origin,
+ * serverless-offline would let every website read from and write to this API: it reflects the origin, allows
+ * credentials, and accepts every preflight. With the others, hapi would send parts of responses, or 304 and 416.
+ */
+const ONLY_FOR_HANDLERS = ['origin', 'range', 'if-range', 'if-none-match', 'if-modified-since']
+
 /** Prevents responses from serverless-offline that neither API Gateway nor the container would send. */
 export function correctHttp(server: HapiServer): void {
-  // Without this, serverless-offline would let every website read from and write to this API, because it reflects the
-  // origin of each request, allows credentials, and accepts every preflight. Handlers read the raw headers, so they
-  // still see the origin.
   server.ext('onRequest', (request, h) => {
-    delete request.headers.origin
+    for (const name of ONLY_FOR_HANDLERS) delete request.headers[name]
     return h.continue
   })
   server.ext('onPreResponse', ({ response }, h) => {
     const status = errorStatus(response)
     if (status === undefined) return h.continue
-    const detail = status < 500 ? response.message : 'internal error'
-    const problem = { type: 'about:blank', title: STATUS_CODES[status], status, detail }
+    const problem = problemOf(status, status < 500 ? response.message : 'internal error')
     const answer = h.response(JSON.stringify(problem)).code(status).type('application/problem+json')
-    return SECURITY.reduce((it, [name, value]) => it.header(name, value), answer)
+    const headers: [string, string][] = [...SECURITY, ['x-request-id', problem.request_id]]
+    return headers.reduce((it, [name, value]) => it.header(name, value), answer)
   })
   limitRequests(server)
 }
@@ -53,6 +59,11 @@ export function correctHttp(server: HapiServer): void {
 function errorStatus({ isBoom, output, source }: HapiResponse): number | undefined {
   if (isBoom) return output.statusCode
   return typeof source === 'string' && source.startsWith('{"errorMessage":') ? 500 : undefined
+}
+
+function problemOf(status: number, detail: string) {
+  const [code] = Object.entries(STATUS_OF).find(([, it]) => it === status) ?? ['bad_request']
+  return { type: 'about:blank', title: STATUS_CODES[status], status, code, detail, request_id: randomUUID() }
 }
 
 /**

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { BatchSize } from '../batch-size.ts'
-import { type Database, wasTooSlow } from '../db.ts'
+import { type Database, wasLockedOut, wasTooSlow } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { readCursor, toCursor } from '../page.ts'
 import { pauseTasks, resumeTasks } from '../scheduling/control/pause.ts'
@@ -145,8 +145,8 @@ async function countAfter(sql: Database, filters: Filters, after: number): Promi
 }
 
 /**
- * Changes one batch. Returns the ids of the tasks that existed. Returns null if the batch was too large or time ran
- * out; the batch's tasks must then be handled again.
+ * Changes one batch. Returns the ids of the tasks that existed. Returns null if the batch was too large, its tasks
+ * stayed locked, for example by another bulk call, or time ran out. The batch's tasks must then be handled again.
  */
 async function apply(
   { sql, batch }: Context,
@@ -159,7 +159,7 @@ async function apply(
     batch.worked()
     return changed?.sort((a, b) => a - b) ?? null
   } catch (error) {
-    if (!wasTooSlow(error) || ids.length <= 1) throw error
+    if (!wasLockedOut(error) && (!wasTooSlow(error) || ids.length <= 1)) throw error
     batch.tooSlow()
     return null
   }

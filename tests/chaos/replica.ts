@@ -21,19 +21,27 @@ export type Replica = {
   stop(): Promise<number | null>
 }
 
-/** Starts the container's process on a free port. Resolves once it serves requests. */
-export async function startReplica(databaseUrl: string, env: Record<string, string>): Promise<Replica> {
+/**
+ * Starts the container's process on a free port. Resolves once it serves requests. `onLine` gets each line of output.
+ */
+export async function startReplica(
+  databaseUrl: string,
+  env: Record<string, string>,
+  onLine: (line: string) => void = () => {},
+): Promise<Replica> {
   const child = spawn(process.execPath, [MAIN], {
     env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl, PORT: '0', API_KEY: 'chaos', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = once(child, 'exit')
   const warnings: string[] = []
-  const url = await serving(child)
+  createInterface(child.stdout).on('line', onLine)
   createInterface(child.stderr).on('line', (line) => {
     if (process.env.DEBUG) console.log(line)
     if (warnings.length < MOST_WARNINGS) warnings.push(line)
+    onLine(line)
   })
+  const url = await serving(child)
   return {
     url,
     pid: child.pid ?? 0,

@@ -359,6 +359,11 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(found).toEqual([created.slice(0, 2), created.slice(2)])
     })
 
+    test('sends a whole response to a client that asks for a part', async () => {
+      const { status, body } = await call({ path: '/healthz', headers: { range: 'bytes=0-3' } })
+      expect({ status, body }).toEqual({ status: 200, body: { status: 'ok' } })
+    })
+
     test(`returns problem details for ${malformed.length} malformed requests and does not log errors`, async () => {
       const before = runtime.log().length
       const wrong: unknown[] = []
@@ -394,15 +399,16 @@ const everyHour = { schedule_type: 'interval', interval_seconds: 3600 }
 function isProblem({ status, headers, body }: Answer, expected: number): boolean {
   const problem = headers['content-type']?.startsWith('application/problem+json') ?? false
   const secure = Object.entries(SECURITY).every(([name, value]) => headers[name] === value)
-  const { detail, status: own } = body as { detail?: unknown; status?: unknown }
+  const { detail, code, request_id, status: own } = body as Record<string, unknown>
+  const isWhole = [detail, code, request_id].every((it) => typeof it === 'string' && it !== '')
   const allow = status !== 405 || Boolean(headers.allow)
   return (
     status === expected &&
     problem &&
     secure &&
     own === status &&
-    typeof detail === 'string' &&
-    detail !== '' &&
+    isWhole &&
+    request_id === headers['x-request-id'] &&
     allow
   )
 }

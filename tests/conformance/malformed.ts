@@ -57,7 +57,7 @@ const brokenJson = [
     `{${valid}`,
     `{${valid}}}`,
   ],
-  ...['null', 'true', '1', '"x"', '[]', '{}', '[{}]', '\ufeff'],
+  ...['null', 'true', 'false', '1', '0', '"x"', '""', '[]', '{}', '[{}]', '\ufeff'],
 ].map((text) => post(`body ${JSON.stringify(text)}`, text))
 
 const wrongFields = [

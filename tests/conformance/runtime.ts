@@ -27,13 +27,17 @@ const STOP_MS = 15_000
 const LIFETIME_MS = 180_000
 
 /** Starts a runtime in its own process. Resolves once it has printed the URL of its API. */
-export async function startProcess(args: string[], env: Record<string, string>): Promise<Runtime> {
+export async function startProcess(
+  args: string[],
+  env: Record<string, string>,
+  lifetimeMs = LIFETIME_MS,
+): Promise<Runtime> {
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env: { PATH, HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: LIFETIME_MS,
+    timeout: lifetimeMs,
     killSignal: 'SIGKILL',
   })
   const chunks: string[] = []

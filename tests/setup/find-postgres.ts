@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,7 +31,9 @@ async function startContainer(): Promise<TestServer> {
   // start() would pull the image too, but without a time limit.
   await within(120_000, (cause) => `Docker can't pull ${image}: ${cause}`, pull(engine))
   const { PostgreSqlContainer } = await import('@testcontainers/postgresql')
-  const starting = new PostgreSqlContainer(image).withCommand(['postgres', ...fast]).start()
+  const password = randomBytes(16).toString('hex')
+  const made = new PostgreSqlContainer(image).withPassword(password).withCommand(['postgres', ...fast])
+  const starting = made.start()
   const container = await within(60_000, (cause) => `the ${image} container didn't start: ${cause}`, starting)
   const stop = async () => {
     await container.stop()
