@@ -343,6 +343,11 @@ export function wasTooSlow(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === '57014'
 }
 
+/** Returns whether the server cancelled a statement because another transaction held a lock for too long. */
+export function wasLockedOut(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === '55P03'
+}
+
 const DEADLOCK = '40P01'
 const DEADLOCK_TRIES = 5
 

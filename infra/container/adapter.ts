@@ -81,7 +81,6 @@ const serveWith = (
 ) => {
   const taking = takingOf(handler)
   return async (req: Request, res: Response): Promise<void> => {
-    const startedAt = performance.now()
     const requestId = randomUUID()
     const event = toEvent(req, routeKey, requestId)
     let provide: ((limit: TimeLimit) => void) | undefined
@@ -99,7 +98,8 @@ const serveWith = (
       send(res, toReply(await invoke(fn, handler, event, requestId, provide)))
     } catch (error) {
       const isLate = error instanceof FunctionTimeout
-      sendProblem(res, isLate ? tookTooLong() : internal(), { requestId, startedAt })
+      const durationMs = Date.now() - event.requestContext.timeEpoch
+      sendProblem(res, isLate ? tookTooLong() : internal(), { requestId, durationMs })
       onError(error, fn.name)
     }
   }

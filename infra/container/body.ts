@@ -29,11 +29,15 @@ export const readBody = async (
   budget: BodyBudget,
 ): Promise<Buffer> => {
   refuseByHeaders(headers)
+  // Most bodies arrive in the same packet as the headers, which Node's parser hasn't finished yet.
+  await undefined
   if (res.destroyed) throw cutShort()
+  const problem = connectionOf(req.socket)?.bodyProblem
+  if (problem) throw problem
   const account = budget.open(requestContext.http.sourceIp)
   res.once('close', () => account.close())
   try {
-    if (req.complete) return takeArrived(req, account)
+    if (req.readableLength === Number(headers['content-length'])) return takeArrived(req, account)
     if (waitsForContinue(req, headers)) res.writeContinue()
     return await collect(req, new Pieces(account, lengthOf(headers)))
   } catch (error) {
@@ -57,10 +61,9 @@ const refuseByHeaders = (headers: Fields): void => {
 const waitsForContinue = ({ httpVersion }: IncomingMessage, { expect }: Fields): boolean =>
   httpVersion === '1.1' && expect?.toLowerCase() === '100-continue'
 
-/** Returns a body that arrived together with the headers, as most do. */
+/** Returns a body that has arrived as a whole. */
 const takeArrived = (req: IncomingMessage, account: BodyAccount): Buffer => {
   const body: Buffer = req.read() ?? Buffer.alloc(0)
-  if (body.length > BODY_LIMIT) throw tooLarge()
   account.take(body.length)
   return body
 }
@@ -81,7 +84,7 @@ const collect = async (req: IncomingMessage, body: Pieces): Promise<Buffer> => {
     }
   }
   connection?.enter('sending')
-  if (connection) connection.failBody = reject
+  if (connection) connection.onBodyProblem = reject
   req
     .on('data', add)
     .on('end', resolve)
@@ -93,7 +96,7 @@ const collect = async (req: IncomingMessage, body: Pieces): Promise<Buffer> => {
     clearTimeout(late)
     req.off('data', add)
     connection?.enter('waiting')
-    if (connection) connection.failBody = undefined
+    if (connection) connection.onBodyProblem = undefined
   }
 }
 

@@ -4,7 +4,12 @@ import type { AppError } from '../../shared/errors.ts'
 import { clientOf } from './client.ts'
 import { CutLog } from './cut-log.ts'
 
-export type ConnectionLimits = { maxConnections: number; maxConnectionsPerAddress: number }
+export type ConnectionLimits = {
+  maxConnections: number
+  maxConnectionsPerAddress: number
+  /** Milliseconds after which a client that reads nothing of its response is cut. */
+  unreadMs: number
+}
 
 /** Maximum number of bytes of all answers that clients haven't read yet. The system's own buffers aren't included. */
 const UNREAD_BYTES = 32 * 1024 * 1024
@@ -29,14 +34,16 @@ class Connection {
   readonly socket: Socket
   readonly client: Client
   state: State = 'sending'
-  /** When it last made progress, on the monotonic clock. */
+  /** When it entered this state, on the monotonic clock. A byte now and then doesn't make a connection fast. */
   since = performance.now()
   /** The number of requests without a complete answer, and the answer to the latest one. */
   requests = 0
   response: ServerResponse | undefined
   unreadBytes = 0
-  /** Ends the reading of a request's body. Set while a body arrives. */
-  failBody: ((error: AppError) => void) | undefined
+  /** What is wrong with the request's body. It may be known before anyone reads the body. */
+  bodyProblem: AppError | undefined
+  /** Called when `bodyProblem` is set. */
+  onBodyProblem: ((problem: AppError) => void) | undefined
 
   constructor(owner: Connections, socket: Socket, client: Client) {
     this.owner = owner
@@ -44,22 +51,31 @@ class Connection {
     this.client = client
   }
 
-  /** Notes progress, and what the connection waits for from now on. */
+  /** Notes what the connection waits for from now on. */
   enter(state: State): void {
+    if (this.state === state) return
     this.state = state
     this.since = performance.now()
   }
+
+  failBody(problem: AppError): void {
+    this.bodyProblem = problem
+    this.onBodyProblem?.(problem)
+  }
 }
 
-const known = new WeakMap<Socket, Connection>()
+/** A property is found faster than an entry of a WeakMap, and two are needed for each request. */
+const CONNECTION = Symbol('connection')
+
+type KnownSocket = Socket & { [CONNECTION]?: Connection }
 
 /** Returns what is known about a socket. A socket that was refused, or belongs to another server, isn't known. */
-export const connectionOf = (socket: Socket): Connection | undefined => known.get(socket)
+export const connectionOf = (socket: KnownSocket): Connection | undefined => socket[CONNECTION]
 
 /** Notes that an answer has been handed to Node, and how much of it the client still has to read. */
 export const noteAnswer = (res: ServerResponse): void => {
   if (res.writableLength === 0) return
-  const connection = known.get(res.req.socket)
+  const connection = connectionOf(res.req.socket)
   connection?.owner.answered(connection, res.writableLength)
 }
 
@@ -83,7 +99,7 @@ export class Connections {
   }
 
   /** Admits a new connection, or refuses it. */
-  open(socket: Socket): void {
+  open(socket: KnownSocket): void {
     const address = clientOf(socket.remoteAddress ?? '')
     const client = this.#clients.get(address) ?? { address, connections: new Set(), unreadBytes: 0 }
     if (!this.#makeRoomFor(client)) {
@@ -92,7 +108,7 @@ export class Connections {
       return
     }
     const connection = new Connection(this, socket, client)
-    known.set(socket, connection)
+    socket[CONNECTION] = connection
     this.#all.add(connection)
     this.#clients.set(address, client)
     client.connections.add(connection)
@@ -101,12 +117,12 @@ export class Connections {
 
   /** Notes that a request has arrived. Returns false if its connection has been cut. */
   begin({ socket }: IncomingMessage, res: ServerResponse): boolean {
-    const connection = known.get(socket)
+    const connection = connectionOf(socket)
     // Requests of the same packet still arrive after a cut.
     if (connection === undefined || socket.destroyed) return false
     connection.requests += 1
     connection.response = res
-    connection.enter('waiting')
+    connection.state = 'waiting'
     if (connection.requests <= PIPELINED) return true
     this.#cut(connection, 'pipelined')
     return false
@@ -120,12 +136,14 @@ export class Connections {
     connection.client.unreadBytes += bytes
     this.#unreadBytes += bytes
     this.#unread.add(connection)
+    // Node sets another timeout when the answer has been read.
+    connection.socket.setTimeout(this.#limits.unreadMs)
     while (this.#unreadBytes > UNREAD_BYTES) this.#cutUnread()
   }
 
   /** Notes that an answer has been read, or will never be. */
   end({ req }: ServerResponse): void {
-    const connection = known.get(req.socket)
+    const connection = connectionOf(req.socket)
     if (connection === undefined) return
     connection.requests -= 1
     connection.enter(connection.requests === 0 ? 'idle' : 'waiting')
@@ -134,11 +152,11 @@ export class Connections {
     this.#forgetUnread(connection)
   }
 
-  /** Closes a connection without traffic, unless it waits for a handler. */
+  /** Closes a connection that was idle, or whose client has stopped reading, for too long. */
   timedOut(socket: Socket): void {
-    const connection = known.get(socket)
-    if (connection === undefined || connection.state === 'idle') socket.destroy()
-    else if (connection.state !== 'waiting') this.#cut(connection, 'stalled')
+    const connection = connectionOf(socket)
+    if (connection?.state === 'reading') this.#cut(connection, 'stalled')
+    else socket.destroy()
   }
 
   /** Logs the cuts that haven't been logged yet. */
@@ -152,7 +170,10 @@ export class Connections {
     if (connections.size >= maxConnectionsPerAddress && !this.#cutSlowest(connections)) return false
     if (this.#all.size < maxConnections) return true
     const busiest = this.#busiest()
-    return this.#cutSlowest(busiest.connections) || (busiest !== client && this.#cutSlowest(this.#all))
+    // A client with few connections takes one of a client that has many, even if that one isn't slow.
+    const isFew = connections.size * 2 < busiest.connections.size
+    if (this.#cutSlowest(busiest.connections, isFew ? 0 : SLOW_MS)) return true
+    return busiest !== client && this.#cutSlowest(this.#all)
   }
 
   /** Returns the client with the most connections. It makes room first, and never at the cost of the others. */
@@ -164,8 +185,8 @@ export class Connections {
     return busiest
   }
 
-  #cutSlowest(connections: Set<Connection>): boolean {
-    const latest = performance.now() - SLOW_MS
+  #cutSlowest(connections: Set<Connection>, slowMs = SLOW_MS): boolean {
+    const latest = performance.now() - slowMs
     let slowest: Connection | undefined
     for (const one of connections) {
       if (one.state === 'waiting' || one.since > latest) continue

@@ -68,30 +68,46 @@ const checkHeader = (name: string, value: string): string => {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null
 
+/** Length above which a body isn't sent as a string. */
+const LARGE = 16_384
+
 /** Sends a reply, unless the client has disconnected or a response has already been sent. */
-export const send = (res: ServerResponse, { statusCode, headers, body }: Reply): void => {
+export const send = (res: ServerResponse, reply: Reply): void => {
   if (res.headersSent || res.destroyed) return
+  const { statusCode, headers } = reply
+  // As a string, Node would keep three bytes for each character until the client has read them.
+  if (reply.body.length > LARGE && typeof reply.body === 'string') reply.body = Buffer.from(reply.body)
   // Set explicitly, since Node omits this header from a response to HEAD.
-  if (statusCode !== 204 && statusCode !== 304) headers['content-length'] = String(Buffer.byteLength(body))
-  const { req } = res
-  if (req.complete || !announcesBody(req.headers)) res.writeHead(statusCode, headers).end(body)
-  else {
-    res.shouldKeepAlive = false
-    res.writeHead(statusCode, headers).write(body)
-    endAfterBody(req, res)
-  }
+  if (statusCode !== 204 && statusCode !== 304)
+    headers['content-length'] = String(Buffer.byteLength(reply.body))
+  if (res.req.complete || !announcesBody(res.req.headers)) write(res, reply)
+  // Once the current packet has been read, it's known whether the request is complete.
+  else setImmediate(() => (res.req.complete ? write(res, reply) : writeEarly(res, reply)))
+}
+
+const write = (res: ServerResponse, { statusCode, headers, body }: Reply): void => {
+  res.writeHead(statusCode, headers).end(body)
   noteAnswer(res)
+}
+
+/** Sends a reply while the request's body is still arriving. */
+const writeEarly = (res: ServerResponse, { statusCode, headers, body }: Reply): void => {
+  res.shouldKeepAlive = false
+  res.writeHead(statusCode, headers).flushHeaders()
+  res.write(body)
+  noteAnswer(res)
+  endAfterBody(res.req, res)
 }
 
 /** Sends an error as an RFC 9457 problem, and logs the request. */
 export const sendProblem = (
   res: ServerResponse,
   error: AppError,
-  { requestId = randomUUID(), startedAt = performance.now() } = {},
+  { requestId = randomUUID(), durationMs = 0 } = {},
 ): void => {
   const { method = '', url = '', socket } = res.req
   const client = socket.remoteAddress ?? ''
-  send(res, toReply(refuse({ method, path: pathOf(url), client, requestId, startedAt }, error)))
+  send(res, toReply(refuse({ method, path: pathOf(url), client, requestId, durationMs }, error)))
 }
 
 const pathOf = (url: string): string => url.split('?', 1)[0] ?? ''

@@ -27,10 +27,8 @@ export type Listening = {
 /** Maximum number of headers. */
 const HEADERS = 200
 
-/**
- * Milliseconds without traffic after which a connection is closed, unless it waits for a handler or the next request.
- */
-const SILENT_MS = 30_000
+/** Milliseconds after which a client that reads nothing of its response is cut. */
+const UNREAD_MS = 30_000
 
 type Settings = { host: string; port: number } & Partial<ConnectionLimits>
 
@@ -40,10 +38,16 @@ type Settings = { host: string; port: number } & Partial<ConnectionLimits>
  */
 export const listen = async (
   app: RequestListener,
-  { host, port, maxConnections = Infinity, maxConnectionsPerAddress = Infinity }: Settings,
+  {
+    host,
+    port,
+    maxConnections = Number.POSITIVE_INFINITY,
+    maxConnectionsPerAddress = Number.POSITIVE_INFINITY,
+    unreadMs = UNREAD_MS,
+  }: Settings,
 ): Promise<Listening> => {
   const running = new Set<ServerResponse>()
-  const connections = new Connections({ maxConnections, maxConnectionsPerAddress })
+  const connections = new Connections({ maxConnections, maxConnectionsPerAddress, unreadMs })
   let closing: Promise<void> | undefined
   let draining = false
   const server = createLimited(connections)
@@ -57,7 +61,7 @@ export const listen = async (
   }
   const serveWith = (answer: RequestListener) => (req: IncomingMessage, res: ServerResponse) => {
     if (!connections.begin(req, res)) return
-    if (draining) res.shouldKeepAlive = false
+    if (draining || endsConnection(req)) res.shouldKeepAlive = false
     running.add(res.on('close', finished))
     answer(req, res)
   }
@@ -100,6 +104,13 @@ export const listen = async (
   }
 }
 
+/**
+ * Returns whether it is unclear where the next request on the connection starts. After a request to upgrade, Node drops
+ * the rest of the packet. HTTP/1.0 has no chunks, though Node reads them (RFC 9112, 6.1).
+ */
+const endsConnection = ({ headers, httpVersion }: IncomingMessage): boolean =>
+  headers.upgrade !== undefined || (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined)
+
 const reason = (error: NodeJS.ErrnoException): string => {
   if (error.code === 'EADDRINUSE') return 'the port is taken'
   if (error.code === 'EACCES') return 'this user is not allowed to use the port'
@@ -118,7 +129,6 @@ const createLimited = (connections: Connections): Server => {
     // Node's own response would have no body. The adapter checks the header.
     requireHostHeader: false,
   })
-  server.timeout = SILENT_MS
   server.maxHeadersCount = HEADERS
   return (
     server

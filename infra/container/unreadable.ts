@@ -16,8 +16,9 @@ const LINGER_MS = 1000
 export const refuseUnreadable = (error: NodeJS.ErrnoException, socket: Socket): void => {
   // What arrives after the answer is unreadable again.
   if (socket.destroyed || socket.writableEnded) return
-  const { requests = 0, response, failBody } = connectionOf(socket) ?? {}
-  if (requests > 0 && !response?.headersSent) failBody?.(toProblem(error))
+  const connection = connectionOf(socket)
+  const { requests = 0, response } = connection ?? {}
+  if (connection && requests > 0 && !response?.headersSent) connection.failBody(toProblem(error))
   else if (requests > 0 || socket.bytesRead === 0) socket.destroy()
   else {
     socket.end(toText(toProblem(error), socket.remoteAddress ?? ''))
@@ -26,8 +27,8 @@ export const refuseUnreadable = (error: NodeJS.ErrnoException, socket: Socket): 
 }
 
 const toText = (error: AppError, client: string): string => {
-  const asked = { client, requestId: randomUUID(), startedAt: performance.now() }
-  const { statusCode, headers, body } = toReply(refuse(asked, error))
+  const refused = refuse({ client, requestId: randomUUID(), durationMs: 0 }, error)
+  const { statusCode, headers, body } = toReply(refused)
   const all = {
     ...headers,
     date: new Date().toUTCString(),

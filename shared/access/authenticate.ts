@@ -42,7 +42,7 @@ export class Authenticator {
    * `too_many_requests` if an address has sent too many wrong keys, and `unavailable` if the key can't be checked now.
    */
   async authenticate(headers: Headers, address: string): Promise<Principal> {
-    const given = headers['x-api-key'] ?? bearerOf(headers)
+    const given = headers['x-api-key'] || (bearerOf(headers) ?? headers['x-api-key'])
     if (given === undefined || given === null) {
       if (await this.isOpen()) return ANYONE
       throw new AppError('unauthorized', 'missing API key: send it as x-api-key, or as Authorization: Bearer')

@@ -23,7 +23,10 @@ export const keyIn = z.strictObject({
     .describe(
       'What the key may do. `read`: read everything except keys. `run`: also run tasks, and cancel or repeat executions. `write`: also create, change, pause, resume and delete tasks. `admin`: also manage keys.',
     ),
-  expires_at: instantIn.nullish().describe('When the key stops working. Null if it never expires.'),
+  expires_at: instantIn
+    .refine((at) => at.getTime() > Date.now(), 'must be in the future')
+    .nullish()
+    .describe('When the key stops working. Null if it never expires.'),
 })
 
 export const keyPath = z.strictObject({ id: digits(z.int().min(1)) })
@@ -69,6 +72,7 @@ export async function createKey(
   }
   return await sql.begin(async (tx) => {
     await lockKeys(tx)
+    if (caller === ANYONE) await refuseIfClosed(tx)
     await checkCounts(tx, name)
     const [next] = await tx<[{ id: number }]>`
       select nextval(pg_get_serial_sequence('api_keys', 'id'))::int as id`
@@ -79,6 +83,12 @@ export async function createKey(
       returning id, name, scope, created_at, expires_at, last_used_at`
     return { ...row, key }
   })
+}
+
+/** Another request may have created the first key in the meantime. */
+async function refuseIfClosed(tx: Queryable): Promise<void> {
+  const [key] = await tx`select from api_keys limit 1`
+  if (key) throw new AppError('unauthorized', 'another request has just created the first key')
 }
 
 async function checkCounts(tx: Queryable, name: string): Promise<void> {
@@ -105,12 +115,17 @@ export async function listKeys(sql: Queryable): Promise<Key[]> {
 export async function deleteKey(sql: Database, id: number, hasOtherAdmin: boolean): Promise<void> {
   await sql.begin(async (tx) => {
     await lockKeys(tx)
-    const [deleted] = await tx<[{ scope: string }?]>`delete from api_keys where id = ${id} returning scope`
+    const [deleted] = await tx<[{ scope: string; expires_at: Date | null }?]>`
+      delete from api_keys where id = ${id}::bigint returning scope, expires_at`
     if (!deleted) throw notFound('key', id)
     if (hasOtherAdmin || deleted.scope !== 'admin') return
     const [admin] = await tx`
-      select from api_keys where scope = 'admin' and (expires_at is null or expires_at > now()) limit 1`
-    if (!admin) throw new AppError('conflict', 'this is the last key with the scope admin')
+      select from api_keys
+      where scope = 'admin' and coalesce(expires_at, 'infinity') > now()
+        and coalesce(expires_at, 'infinity') >= coalesce(${deleted.expires_at}::timestamptz, 'infinity')
+      limit 1`
+    if (!admin)
+      throw new AppError('conflict', 'no other key with the scope admin would last as long as this one')
   })
 }
 

@@ -4,6 +4,9 @@ import { isLoopback } from '../listen-host.ts'
 
 type Headers = Readonly<Record<string, string | undefined>>
 
+/** A name or an IPv4 address, or an IPv6 address in brackets, and a port. Not user@host, nor host/path. */
+const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i
+
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
 
 /** What a browser says about the page that sends a request, and what is allowed. */
@@ -16,12 +19,11 @@ export type OriginRules = { publicUrl: string | undefined; corsOrigins: readonly
  */
 export function checkOrigin(method: string, headers: Headers, rules: OriginRules): void {
   if (SAFE_METHODS.includes(method)) return
-  const { origin } = headers
-  if (origin !== undefined) {
-    if (isOwnOrigin(origin, headers, rules) || rules.corsOrigins.includes(origin)) return
+  const { origin, 'sec-fetch-site': site } = headers
+  if (origin !== undefined && rules.corsOrigins.includes(origin)) return
+  if (origin !== undefined && !isOwnOrigin(origin, headers, rules)) {
     throw new AppError('forbidden', `pages from ${JSON.stringify(origin)} may not change anything here`)
   }
-  const site = headers['sec-fetch-site']
   if (site === undefined || site === 'same-origin' || site === 'none') return
   throw new AppError('forbidden', 'pages from other sites may not change anything here')
 }
@@ -35,14 +37,14 @@ function isOwnOrigin(origin: string, headers: Headers, { publicUrl }: OriginRule
 
 /** Returns a Host header without the scheme's default port, in lower case, as in URLs. */
 const hostOf = (host: string | undefined, protocol: string): string | undefined =>
-  URL.parse(`${protocol}//${host}`)?.host
+  HOST.test(host ?? '') ? URL.parse(`${protocol}//${host}`)?.host : undefined
 
 /**
  * Throws `forbidden` if an API without keys is called under a name that isn't this machine's. Otherwise any page could
  * let its own host name resolve to 127.0.0.1, and then read and change everything (DNS rebinding).
  */
 export function checkHost(host: string | undefined, allowed: readonly string[]): void {
-  const name = URL.parse(`http://${host}`)?.hostname ?? ''
+  const name = (HOST.test(host ?? '') && URL.parse(`http://${host}`)?.hostname) || ''
   if (isOwnName(name) || allowed.includes(name)) return
   throw new AppError(
     'forbidden',

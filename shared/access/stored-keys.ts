@@ -60,7 +60,8 @@ export class StoredKeys {
    * again, even if someone empties the table. Throws `unavailable` if the database can't be reached.
    */
   async hasKeys(): Promise<boolean> {
-    if (!this.#hasSeenKeys) await this.#read(FRESH_MS)
+    // Anyone may call the API until the first key is known, so this process asks more often.
+    if (!this.#hasSeenKeys) await this.#read(NEW_KEY_MS)
     return this.#hasSeenKeys
   }
 

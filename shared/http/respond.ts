@@ -74,7 +74,7 @@ function finish(request: HttpRequest, response: APIGatewayProxyStructuredResultV
   request.response = withHeaders(response, requestId, request.event.headers)
   if (!logsInfo) return
   const asked = { method, path, client: sourceIp, caller: callerOf(request.event)?.name }
-  logRequest(asked, response, request.internal.startedAt)
+  logRequest(asked, response, performance.now() - request.internal.startedAt)
 }
 
 /** A request that gets a response before it reaches a handler. If it can't be read, it has no method or path. */
@@ -83,16 +83,16 @@ export type Refused = {
   path?: string
   client?: string
   requestId: string
-  startedAt: number
+  durationMs: number
 }
 
 /** Returns the response for a request that a runtime refuses itself, and logs the request like any other. */
 export function refuse(
-  { requestId, startedAt, ...asked }: Refused,
+  { requestId, durationMs, ...asked }: Refused,
   error: AppError,
 ): APIGatewayProxyStructuredResultV2 {
   const response = withHeaders(problemResponse(error, requestId), requestId, {})
-  if (logsInfo) logRequest({ request_id: requestId, ...asked }, response, startedAt)
+  if (logsInfo) logRequest({ request_id: requestId, ...asked }, response, durationMs)
   return response
 }
 
@@ -117,8 +117,7 @@ function withHeaders(
 function logRequest(
   asked: Record<string, string | undefined>,
   { statusCode: status }: APIGatewayProxyStructuredResultV2,
-  startedAt: number,
+  durationMs: number,
 ): void {
-  const duration_ms = Math.round((performance.now() - startedAt) * 10) / 10
-  logger.info('request', { ...asked, status, duration_ms })
+  logger.info('request', { ...asked, status, duration_ms: Math.round(durationMs * 10) / 10 })
 }

@@ -67,7 +67,8 @@ test('a key with a changed character is invalid', async () => {
 })
 
 test('an expired key is invalid', async () => {
-  const { key } = await keyWith('read', { expires_at: '2020-01-01T00:00:00Z' })
+  const { id, key } = await keyWith('read', { expires_at: '2100-01-01T00:00:00Z' })
+  await db()`update api_keys set expires_at = '2020-01-01' where id = ${id}`
   expect(await use(key)).toEqual(unauthorized('invalid API key'))
 })
 
@@ -82,6 +83,10 @@ test('a deleted key is invalid, and its replacement with the same name is valid'
   expect(await use(old.key)).toEqual(unauthorized('invalid API key'))
   expect((await use(next.key)).statusCode).toBe(200)
   expect(await remove(old.id)).toEqual(problem('not_found', `key ${old.id} does not exist`))
+})
+
+test.for([2 ** 31, 2 ** 53 - 1])('a key with the id %d does not exist', async (id) => {
+  expect(await remove(id)).toEqual(problem('not_found', `key ${id} does not exist`))
 })
 
 test('of ten concurrent requests with the same name, two create a key', async () => {
@@ -116,6 +121,7 @@ test.for([
   ['a scope that does not exist', { name: 'a', scope: 'root' }, '/scope'],
   ['a name with a space', { name: 'a b', scope: 'read' }, '/name'],
   ['a missing scope', { name: 'a' }, '/scope'],
+  ['an expiry in the past', { name: 'a', scope: 'read', expires_at: '2020-01-01T00:00:00Z' }, '/expires_at'],
   ['a time that does not exist', { name: 'a', scope: 'read', expires_at: 'tomorrow' }, '/expires_at'],
 ])('rejects %s', async ([, body, pointer]) => {
   expect((await create(body as object)).body.errors).toEqual([

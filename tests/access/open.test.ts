@@ -24,12 +24,19 @@ test.for([
   expect((await list({ host })).statusCode).toBe(200)
 })
 
-test.for(['rebound.example:8000', '127.0.0.1.example', 'localhost.example', '0x7f.1.example', 'a b', ''])(
-  'without a key, the API cannot be called as %j',
-  async (host) => {
-    expect((await list({ host })).statusCode).toBe(403)
-  },
-)
+test.for([
+  'rebound.example:8000',
+  'evil@127.0.0.1',
+  '127.0.0.1/evil',
+  'local%68ost',
+  '127.0.0.1.example',
+  'localhost.example',
+  '0x7f.1.example',
+  'a b',
+  '',
+])('without a key, the API cannot be called as %j', async (host) => {
+  expect((await list({ host })).statusCode).toBe(403)
+})
 
 const create = (scope: string) =>
   call(createKey, {
@@ -43,7 +50,9 @@ test('the first key must be an admin’s; from then on a key is required, even i
   expect(await create('read')).toEqual(
     problem('conflict', 'the first key must have the scope admin, and must not expire'),
   )
-  const { body } = await create('admin')
+  const answers = await Promise.all(Array.from({ length: 10 }, () => create('admin')))
+  const [{ body } = { body: {} }, ...others] = answers.filter(({ statusCode }) => statusCode === 201)
+  expect(others).toEqual([])
   expect(await list({ host: 'localhost' })).toEqual(
     unauthorized('missing API key: send it as x-api-key, or as Authorization: Bearer'),
   )
@@ -56,7 +65,9 @@ test('the first key must be an admin’s; from then on a key is required, even i
       pathParameters: { id: String(body.id) },
       headers,
     })
-  expect(await remove()).toEqual(problem('conflict', 'this is the last key with the scope admin'))
+  expect(await remove()).toEqual(
+    problem('conflict', 'no other key with the scope admin would last as long as this one'),
+  )
   await db()`delete from api_keys`
   expect((await list({ host: 'localhost' })).statusCode).toBe(401)
 })

@@ -26,6 +26,10 @@ test.for([
   ['another port, by metadata only', { 'sec-fetch-site': 'same-site' }],
   ['a sandboxed page', { origin: 'null' }],
   ['another site without an origin', { 'sec-fetch-site': 'cross-site' }],
+  [
+    'the own origin, if the browser says otherwise',
+    { host: 'localhost:8000', origin: 'http://localhost:8000', 'sec-fetch-site': 'cross-site' },
+  ],
   ['a prefix of CORS_ORIGINS', { origin: 'https://board.example.org.evil.example' }],
   ['an origin that is not a URL', { origin: 'board.example.org' }],
 ] as const)('a change may not come from %s, even with the key', async ([, headers]) => {

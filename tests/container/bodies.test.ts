@@ -46,6 +46,16 @@ const service: Service = {
   })),
 }
 
+const post = (path: string, length: number, ...more: string[]) =>
+  head(
+    `POST ${path} HTTP/1.1`,
+    'Host: a',
+    'Content-Type: application/json',
+    `Content-Length: ${length}`,
+    'x-api-key: test-key',
+    ...more,
+  )
+
 let server: Listening
 
 beforeAll(async () => {
@@ -61,16 +71,6 @@ beforeEach(() => {
   received = []
   gate = Promise.withResolvers()
 })
-
-const post = (path: string, length: number, ...more: string[]) =>
-  head(
-    `POST ${path} HTTP/1.1`,
-    'Host: a',
-    'Content-Type: application/json',
-    `Content-Length: ${length}`,
-    'x-api-key: test-key',
-    ...more,
-  )
 
 /** Returns a JSON object of this many bytes. */
 const json = (bytes: number) => `{"a":"${'x'.repeat(bytes - '{"a":""}'.length)}"}`
@@ -112,15 +112,16 @@ test('throws a body away that the operation does not take, whatever it is', asyn
   }
 })
 
-test('keeps a connection open if such a body has arrived before the response', async () => {
-  const client = await open(server.url, post('/ignore', 5))
-  client.socket.write('12345')
-  await answer(client, /ignored$/)
-  const before = client.text()
-  if (/keep-alive/i.test(before)) {
-    client.socket.write(post('/ignore', 0, 'Connection: close'))
-    expect(await client.closed).toMatch(/ignored.*ignored$/s)
-  }
+test.for([
+  ['taken', post('/keep', 2)],
+  ['ignored', post('/ignore', 2)],
+  ['refused', post('/keep', 2).replace('test-key', 'wrong')],
+  ['malformed', post('/keep', 2).replace('json', 'xml')],
+] as const)('keeps a connection open if the body has arrived when it is %s', async ([, text]) => {
+  const client = await open(server.url, `${text}{}`)
+  await answer(client, /Connection: keep-alive/)
+  client.socket.write(`${post('/keep', 2, 'Connection: close')}{}`)
+  expect(await client.closed).toMatch(/Connection: close.*kept$/s)
 })
 
 test('cuts a connection after 10 MiB of a body that nobody wants', async () => {

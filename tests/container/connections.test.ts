@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { ConnectionLimits } from '../../infra/container/connections.ts'
 import { send } from '../../infra/container/reply.ts'
 import { type Listening, listen } from '../../infra/container/server.ts'
 import { eventually } from '../setup/eventually.ts'
@@ -23,7 +24,7 @@ const answer = (req: IncomingMessage, res: ServerResponse): void => {
   else send(res, { statusCode: 200, headers: {}, body: req.url === '/large' ? large : 'ok' })
 }
 
-const start = async (limits: { maxConnections?: number; maxConnectionsPerAddress?: number }) => {
+const start = async (limits: Partial<ConnectionLimits>) => {
   server = await listen(answer, { host: '127.0.0.1', port: 0, ...limits })
 }
 
@@ -149,6 +150,20 @@ linux('cuts the oldest answers of the address that leaves most unread', async ()
   expect(isWhole(mine)).toBe(true)
   // Together, the last three of them and the first client's have 28 MiB.
   expect(theirs.map(isWhole)).toEqual([false, false, false, false, false, true, true, true])
+})
+
+test('cuts a connection whose client stops reading its answer', async () => {
+  await start({ unreadMs: 200 })
+  const one = await client()
+  one.socket.pause()
+  one.socket.write(get('/large'))
+  const other = await idle()
+  await wait(1000)
+  one.socket.resume()
+  expect((await one.closed).length).toBeLessThan(large.length)
+  other.socket.write(get('/wait'))
+  await waitFor(1)
+  expect(isOpen(other)).toBe(true)
 })
 
 test('cuts a connection with many unanswered requests', async () => {

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { head } from '../sockets.ts'
 import type { Order, Report } from './good-client.ts'
 
-/** What a hostile client sends first, what it sends again each second, and whether it reads. */
+/** What a hostile client sends first, what it sends again and again, and whether it reads. */
 type Attack = { first: string; again?: string; reads: boolean }
 
 const post = (path: string, length: number) =>
@@ -15,8 +15,12 @@ export const ATTACKS = {
   'unread answers': { first: head('GET /docs/swagger-ui-bundle.js HTTP/1.1', 'Host: a'), reads: false },
   'slow headers': { first: 'GET /tasks HTTP/1.1\r\nHost: a\r\n', again: 'X-A: b\r\n', reads: true },
   'slow bodies': { first: post('/tasks', 250_000) + ' '.repeat(200_000), again: ' ', reads: true },
+  'bodies that nobody wants, byte by byte': { first: post('/healthz', 1_000_000), again: 'x', reads: true },
   idle: { first: '', reads: true },
 } as const satisfies Record<string, Attack>
+
+/** Often enough that no connection is without a byte for a second. */
+const AGAIN_MS = 400
 
 /** The good client's GETs and POSTs a second. */
 const PER_SECOND = 20
@@ -43,7 +47,7 @@ export async function underAttack(
   const memory = await watchMemory(pid)
   const good = startGoodClient({ url, key, seconds, perSecond: PER_SECOND })
   const sockets = Array.from({ length: connections }, () => openOne(url, attack))
-  const timer = setInterval(() => sendAgain(sockets, attack), 1000)
+  const timer = setInterval(() => sendAgain(sockets, attack), AGAIN_MS)
   try {
     return { good: await good, grownMb: memory.stop() }
   } finally {

@@ -14,7 +14,8 @@ const task = (name: string) =>
 
 /** Sends as many GETs and as many POSTs a second. */
 async function run({ url, seconds, perSecond, key }: Order): Promise<Report> {
-  const agent = new Agent({ keepAlive: true })
+  // A new connection for each request, which has to find room.
+  const agent = new Agent({ keepAlive: false })
   const times: number[] = []
   const errors: string[] = []
   const ask = async (method: string, body?: string): Promise<void> => {
