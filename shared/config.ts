@@ -19,6 +19,13 @@ const whole = (min: number, max: number) => {
 
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })
 
+const isPlainUrl = (text: string): boolean => {
+  const { username = '', password = '', search = '', hash = '' } = URL.parse(text) ?? {}
+  return username + password + search + hash === ''
+}
+
+const isDecodable = (text: string): boolean => !/%(?![\da-f]{2})/i.test(text)
+
 /** A list, separated by commas. */
 const listOf = (item: z.ZodType<string, string>) =>
   z
@@ -84,7 +91,10 @@ type Setting = {
 /** Every setting. */
 export const SETTINGS = {
   DATABASE_URL: {
-    schema: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' }).optional(),
+    schema: z
+      .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' })
+      .refine(isDecodable, 'has a % that is not part of an escape (write %25)')
+      .optional(),
     isSecret: true,
     readBy: 'functions',
     about:
@@ -100,7 +110,7 @@ export const SETTINGS = {
     schema: z.string().optional(),
     readBy: 'process',
     about:
-      'Address to listen on. If unset, 0.0.0.0; with a weak key, 127.0.0.1. Without any key, this setting is ignored, and the API listens only on 127.0.0.1.',
+      'Address to listen on. If unset, 0.0.0.0; with a weak key, 127.0.0.1 unless ALLOW_WEAK_KEY is set. Without any key, this setting is ignored, and the API listens only on 127.0.0.1.',
   },
   PORT: {
     schema: whole(0, 65_535).default(8000),
@@ -140,7 +150,7 @@ export const SETTINGS = {
       'Whether a weak key may protect an API that other machines can reach. If false, a weak key with such a HOST is an error at startup.',
   },
   PUBLIC_URL: {
-    schema: webUrl.optional(),
+    schema: webUrl.refine(isPlainUrl, 'must not have a user, a query or a fragment').optional(),
     readBy: 'functions',
     about:
       'URL at which clients reach the API, if it is behind a proxy. It may have a path, which the proxy must remove. Links in responses start with it, and pages from other origins may not change anything.',

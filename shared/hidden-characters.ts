@@ -14,7 +14,7 @@ const NEEDED = [
  * An invisible character that changes the order or appearance of the text around it, or makes two texts that look the
  * same differ: direction controls, zero-width characters, line separators and the like.
  */
-const HIDDEN = String.raw`(?!${NEEDED})[\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]`
+const HIDDEN = String.raw`(?!${NEEDED})[\p{Default_Ignorable_Code_Point}\ufff9-\ufffb\p{Zl}\p{Zp}\u2800]`
 
 const ONE_HIDDEN = new RegExp(HIDDEN, 'u')
 

@@ -65,13 +65,14 @@ export async function serve(): Promise<Running> {
   }
 }
 
-/** Returns the address to listen on, and warns if a weak key means that only this machine can reach it. */
+/** Returns the address to listen on, and warns of weak keys. */
 async function chooseHost(): Promise<string> {
   const { keys } = config()
   const host = listenHost(config(), await storedKeys().hasKeys())
   const weak = keys.filter(isWeak).map(({ name }) => name)
-  if (weak.length > 0 && isLoopback(host)) {
-    logger.warn('weak key: only this machine can reach the API', { keys: weak })
+  if (weak.length > 0) {
+    const who = isLoopback(host) ? 'only this machine' : 'other machines'
+    logger.warn(`weak key: ${who} can reach the API`, { keys: weak })
   }
   return host
 }
