@@ -5,7 +5,13 @@ export default defineConfig({
     globalSetup: ['tests/setup/database.ts'],
     setupFiles: ['tests/setup/environment.ts'],
     include: ['tests/**/*.test.ts'],
-    exclude: ['**/node_modules/**', 'tests/containers/**', 'tests/lambda/**', 'tests/fuzz/**'],
+    exclude: [
+      '**/node_modules/**',
+      'tests/container/hostile.test.ts',
+      'tests/containers/**',
+      'tests/lambda/**',
+      'tests/fuzz/**',
+    ],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // More workers than processors, since tests spend most of their time waiting for the database.

@@ -4,7 +4,7 @@ import { type Replica, startReplica } from '../chaos/replica.ts'
 import { ATTACKS, underAttack } from './hostile/attack.ts'
 
 const CONNECTIONS = 1000
-const SECONDS = 5
+const SECONDS = 3
 
 /** The memory that a thousand hostile connections may take, in MB. */
 const ALLOWED_MB = 64
