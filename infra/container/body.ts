@@ -32,8 +32,6 @@ export const readBody = async (
   // Most bodies arrive in the same packet as the headers, which Node's parser hasn't finished yet.
   await undefined
   if (res.destroyed) throw cutShort()
-  const problem = connectionOf(req.socket)?.bodyProblem
-  if (problem) throw problem
   const account = budget.open(requestContext.http.sourceIp)
   res.once('close', () => account.close())
   try {
@@ -84,7 +82,8 @@ const collect = async (req: IncomingMessage, body: Pieces): Promise<Buffer> => {
     }
   }
   connection?.enter('sending')
-  if (connection) connection.onBodyProblem = reject
+  if (connection) connection.onFailure = reject
+  if (connection?.failure) reject(connection.failure)
   req
     .on('data', add)
     .on('end', resolve)
@@ -96,7 +95,7 @@ const collect = async (req: IncomingMessage, body: Pieces): Promise<Buffer> => {
     clearTimeout(late)
     req.off('data', add)
     connection?.enter('waiting')
-    if (connection) connection.onBodyProblem = undefined
+    if (connection) connection.onFailure = undefined
   }
 }
 

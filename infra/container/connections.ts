@@ -40,10 +40,9 @@ class Connection {
   requests = 0
   response: ServerResponse | undefined
   unreadBytes = 0
-  /** What is wrong with the request's body. It may be known before anyone reads the body. */
-  bodyProblem: AppError | undefined
-  /** Called when `bodyProblem` is set. */
-  onBodyProblem: ((problem: AppError) => void) | undefined
+  /** Why nothing more can be read, and what has to know while a body is being read. */
+  failure: AppError | undefined
+  onFailure: ((error: AppError) => void) | undefined
 
   constructor(owner: Connections, socket: Socket, client: Client) {
     this.owner = owner
@@ -51,16 +50,19 @@ class Connection {
     this.client = client
   }
 
+  /** Notes that nothing more can be read, so that the connection ends with the response that is due. */
+  fail(error: AppError): void {
+    if (this.response?.headersSent) this.socket.destroy()
+    else if (this.response) this.response.shouldKeepAlive = false
+    this.failure = error
+    this.onFailure?.(error)
+  }
+
   /** Notes what the connection waits for from now on. */
   enter(state: State): void {
     if (this.state === state) return
     this.state = state
     this.since = performance.now()
-  }
-
-  failBody(problem: AppError): void {
-    this.bodyProblem = problem
-    this.onBodyProblem?.(problem)
   }
 }
 
@@ -128,7 +130,10 @@ export class Connections {
     return false
   }
 
-  /** Notes that the client has to read an answer now. Cuts connections with old answers if all take too much. */
+  /**
+   * Notes that a response is waiting for its client to read it. If all unread responses together take too much memory,
+   * closes the connections with the oldest ones.
+   */
   answered(connection: Connection, bytes: number): void {
     if (!this.#all.has(connection)) return
     connection.enter('reading')

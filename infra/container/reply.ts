@@ -76,13 +76,13 @@ export const send = (res: ServerResponse, reply: Reply): void => {
   if (res.headersSent || res.destroyed) return
   const { statusCode, headers } = reply
   // As a string, Node would keep three bytes for each character until the client has read them.
-  if (reply.body.length > LARGE && typeof reply.body === 'string') reply.body = Buffer.from(reply.body)
+  const body =
+    reply.body.length > LARGE && typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
   // Set explicitly, since Node omits this header from a response to HEAD.
-  if (statusCode !== 204 && statusCode !== 304)
-    headers['content-length'] = String(Buffer.byteLength(reply.body))
-  if (res.req.complete || !announcesBody(res.req.headers)) write(res, reply)
+  if (statusCode !== 204 && statusCode !== 304) headers['content-length'] = String(Buffer.byteLength(body))
+  if (res.req.complete || !announcesBody(res.req.headers)) write(res, { statusCode, headers, body })
   // Once the current packet has been read, it's known whether the request is complete.
-  else setImmediate(() => (res.req.complete ? write(res, reply) : writeEarly(res, reply)))
+  else setImmediate(() => (res.req.complete ? write : writeEarly)(res, { statusCode, headers, body }))
 }
 
 const write = (res: ServerResponse, { statusCode, headers, body }: Reply): void => {

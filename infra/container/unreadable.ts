@@ -11,15 +11,14 @@ const LINGER_MS = 1000
 
 /**
  * Answers what Node's parser can't read, or what takes too long to arrive, with a problem like all others, and closes
- * the connection. If the error is in the body of a request, its handler answers.
+ * the connection. If a request is being handled, which may be one with an unreadable body, its handler answers.
  */
 export const refuseUnreadable = (error: NodeJS.ErrnoException, socket: Socket): void => {
   // What arrives after the answer is unreadable again.
   if (socket.destroyed || socket.writableEnded) return
   const connection = connectionOf(socket)
-  const { requests = 0, response } = connection ?? {}
-  if (connection && requests > 0 && !response?.headersSent) connection.failBody(toProblem(error))
-  else if (requests > 0 || socket.bytesRead === 0) socket.destroy()
+  if (connection && connection.requests > 0) connection.fail(toProblem(error))
+  else if (socket.bytesRead === 0) socket.destroy()
   else {
     socket.end(toText(toProblem(error), socket.remoteAddress ?? ''))
     setTimeout(() => socket.destroy(), LINGER_MS).unref()

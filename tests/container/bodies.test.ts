@@ -171,12 +171,22 @@ test('responds with 408 if a body makes no progress for 10 s', { timeout: 20_000
   expect(await client.closed).toMatch(/^HTTP\/1\.1 408 .*Connection: close.*"code":"request_timeout"/s)
 })
 
-test('responds with 400 if the body is malformed', async () => {
+test('responds with 400 if the body is malformed, at once or later', async () => {
   const chunked = post('/keep', 0).replace(/Content-Length: 0/, 'Transfer-Encoding: chunked')
-  const client = await open(server.url, `${chunked}1\r\n{\r\n`)
-  client.socket.write('zz\r\n')
-  await answer(client, /^HTTP\/1\.1 400 .*"code":"bad_request".*\}$/s)
-  client.socket.destroy()
+  for (const [first, second] of [
+    ['1\r\n{\r\nzz\r\n', ''],
+    ['1\r\n{\r\n', 'zz\r\n'],
+  ]) {
+    const client = await open(server.url, chunked + first)
+    client.socket.write(second ?? '')
+    expect(await client.closed).toMatch(/^HTTP\/1\.1 400 .*"code":"bad_request".*\}$/s)
+  }
+})
+
+test('closes the connection after the response if what follows is unreadable', async () => {
+  const client = await open(server.url, `${post('/wait', 0)}garbage\r\n\r\n`)
+  gate.resolve()
+  expect(await client.closed).toMatch(/^HTTP\/1\.1 200 .*Connection: close.*waited$/s)
 })
 
 test('responds with 503 while one client has 8 MiB of bodies in progress, and recovers', async () => {
