@@ -1,76 +1,19 @@
-import { isIP } from 'node:net'
 import * as z from 'zod'
-import { type ConfiguredKey, isWeak, keyList, singleKey } from './configured-keys.ts'
+import { keyList, refuseRepeated, refuseWeak, singleKey } from './configured-keys.ts'
 import { isLoopback } from './listen-host.ts'
 import { nearest } from './nearest.ts'
-import { SCOPES, type Scope } from './scope.ts'
+import { ALGORITHMS, readOidc, scopeOfValue } from './oidc-settings.ts'
 import { isSecureUrl } from './secure-url.ts'
-
-const flag = z
-  .string()
-  .toLowerCase()
-  .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off']))
-  .transform((value) => ['true', '1', 'yes', 'on'].includes(value))
-
-const whole = (min: number, max: number) => {
-  const error = `must be a whole number from ${min} to ${max}`
-  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error })
-}
-
-const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-
-const isPlainUrl = (text: string): boolean => {
-  const { username = '', password = '', search = '', hash = '' } = URL.parse(text) ?? {}
-  return username + password + search + hash === ''
-}
-
-const isDecodable = (text: string): boolean => !/%(?![\da-f]{2})/i.test(text)
-
-/** A list, separated by commas. */
-const listOf = (item: z.ZodType<string, string>) =>
-  z
-    .string()
-    .transform((text) => text.split(',').map((part) => part.trim()))
-    .pipe(z.array(item))
-
-const origin = z
-  .string()
-  .refine((text) => URL.parse(text)?.origin === text, 'must be an origin, such as https://example.org')
-
-const PROXY_NETWORKS = ['loopback', 'linklocal', 'uniquelocal']
-
-const proxyAddress = z.string().refine((text) => {
-  const [address = '', bits, ...rest] = text.split('/')
-  if (PROXY_NETWORKS.includes(text)) return true
-  const most = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
-  return (
-    rest.length === 0 && most >= 0 && (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= most))
-  )
-}, 'must be a number of proxies, or a list of addresses and networks such as 10.0.0.0/8')
-
-/** No `HS…`: whoever knows a shared secret can sign tokens as well as verify them. */
-const ALGORITHMS = [
-  ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
-  ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
-]
-
-/** Parses `admin=platform-team,read=*`. Returns the scope for each value. */
-const scopeOfValue = z.string().transform((text, context): Record<string, Scope> => {
-  const pairs = text.split(',').map((pair): [value: string, scope: string] => {
-    const at = pair.indexOf('=')
-    return [pair.slice(at + 1).trim(), pair.slice(0, Math.max(at, 0)).trim()]
-  })
-  const isPair = (pair: [string, string]): pair is [string, Scope] =>
-    pair[0] !== '' && (SCOPES as readonly string[]).includes(pair[1])
-  const scopes = pairs.filter(isPair)
-  const values = new Set(pairs.map(([value]) => value))
-  if (scopes.length < pairs.length) {
-    context.addIssue(`must be scope=value,scope=value,…, where each scope is one of ${SCOPES.join(', ')}`)
-  } else if (values.size < pairs.length) {
-    context.addIssue('must name each value only once, since each scope includes those before it')
-  }
-  return Object.fromEntries(scopes)
-})
+import {
+  flag,
+  isDecodable,
+  isPlainUrl,
+  listOf,
+  origin,
+  proxyAddress,
+  webUrl,
+  whole,
+} from './setting-values.ts'
 
 const MOST_TIMEOUT_SECONDS = 86_400
 
@@ -436,34 +379,4 @@ export function readConfig(env: Record<string, string | undefined>) {
     logJson: values.LOG_JSON,
     sqlEcho: values.SQL_ECHO,
   })
-}
-
-/** The same key twice would have two scopes. */
-function refuseRepeated(keys: ConfiguredKey[]): void {
-  const repeated = keys.find(({ key }, index) => keys.findIndex((other) => other.key === key) < index)
-  if (!repeated) return
-  const names = keys.filter(({ key }) => key === repeated.key).map(({ name }) => name)
-  throw new Error(`invalid configuration: API_KEYS: ${names.join(' and ')} have the same key`)
-}
-
-function refuseWeak(keys: ConfiguredKey[]): void {
-  const weak = keys.filter(isWeak).map(({ name }) => name)
-  if (weak.length === 0) return
-  throw new Error(
-    `invalid configuration: weak key: ${weak.join(', ')}; other machines can reach this API, so use at least 16 random characters (openssl rand -hex 24), or set ALLOW_WEAK_KEY=true`,
-  )
-}
-
-/** Returns the settings of the OpenID Connect issuer, or undefined if there is none. Throws if only some are set. */
-function readOidc(values: z.output<typeof environment>) {
-  const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_SCOPES: scopes } = values
-  if (issuer !== undefined && audience !== undefined && scopes !== undefined) {
-    return { issuer, audience, scopes, claim: values.OIDC_SCOPE_CLAIM, algorithms: [values.OIDC_ALGORITHM] }
-  }
-  const isSet = Object.entries({ OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_SCOPES: scopes })
-  const given = isSet.filter(([, value]) => value !== undefined).map(([name]) => name)
-  if (given.length === 0) return undefined
-  const missing = isSet.filter(([, value]) => value === undefined)
-  const problems = missing.map(([name]) => `${name}: is required with ${given.join(' and ')}`)
-  throw new Error(`invalid configuration: ${problems.join('; ')}`)
 }

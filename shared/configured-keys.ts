@@ -17,7 +17,7 @@ const sendable = z
     'must be printable ASCII without leading or trailing spaces, because it is sent in a header',
   )
 
-/** The seed's single key, with every right. */
+/** The value of API_KEY: the only key of the original, with the scope admin. */
 export const singleKey = sendable.regex(
   /^[^,]*$/,
   'must be a single key, without commas (API_KEYS takes several)',
@@ -40,3 +40,20 @@ export const keyList = z.string().transform((text, context): ConfiguredKey[] =>
 
 /** Returns whether a key can be guessed. */
 export const isWeak = ({ key }: ConfiguredKey): boolean => key.length < MIN_LENGTH || KNOWN.includes(key)
+
+/** Throws if a key occurs twice, since it would have two scopes. */
+export function refuseRepeated(keys: ConfiguredKey[]): void {
+  const repeated = keys.find(({ key }, index) => keys.findIndex((other) => other.key === key) < index)
+  if (!repeated) return
+  const names = keys.filter(({ key }) => key === repeated.key).map(({ name }) => name)
+  throw new Error(`invalid configuration: API_KEYS: ${names.join(' and ')} have the same key`)
+}
+
+/** Throws if a key can be guessed. */
+export function refuseWeak(keys: ConfiguredKey[]): void {
+  const weak = keys.filter(isWeak).map(({ name }) => name)
+  if (weak.length === 0) return
+  throw new Error(
+    `invalid configuration: weak key: ${weak.join(', ')}; other machines can reach this API, so use at least 16 random characters (openssl rand -hex 24), or set ALLOW_WEAK_KEY=true`,
+  )
+}
