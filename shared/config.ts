@@ -18,7 +18,7 @@ import {
 const MOST_TIMEOUT_SECONDS = 86_400
 
 type Setting = {
-  /** Includes the default. */
+  /** Including the default. */
   schema: z.ZodType
   /** The description in the documentation. */
   about: string
@@ -264,7 +264,7 @@ export const SETTINGS = {
 
 type Settings = typeof SETTINGS
 
-/** Returns the names of the settings that are read by functions, or only by the process around them. */
+/** Returns the names of the settings that functions read, or of those that only the process around them reads. */
 export const settingsReadBy = (reader: Setting['readBy']): string[] =>
   Object.entries<Setting>(SETTINGS)
     .filter(([, { readBy }]) => readBy === reader)

@@ -7,7 +7,7 @@ export type ConfiguredKey = { name: string; scope: Scope; key: string }
 /** A key with fewer characters can be guessed. */
 const MIN_LENGTH = 16
 
-/** Keys that anyone may have seen in an example. */
+/** Keys that anyone could have seen in an example. */
 const KNOWN = ['changeme']
 
 const sendable = z
@@ -17,7 +17,7 @@ const sendable = z
     'must be printable ASCII without leading or trailing spaces, because it is sent in a header',
   )
 
-/** The value of API_KEY: the only key of the original, with the scope admin. */
+/** The value of API_KEY: a single key with the scope admin, as in the original. */
 export const singleKey = sendable.regex(
   /^[^,]*$/,
   'must be a single key, without commas (API_KEYS takes several)',
@@ -41,7 +41,7 @@ export const keyList = z.string().transform((text, context): ConfiguredKey[] =>
 /** Returns whether a key can be guessed. */
 export const isWeak = ({ key }: ConfiguredKey): boolean => key.length < MIN_LENGTH || KNOWN.includes(key)
 
-/** Throws if a key occurs twice, since it would have two scopes. */
+/** Throws if a key occurs twice, since it could then have two scopes. */
 export function refuseRepeated(keys: ConfiguredKey[]): void {
   const repeated = keys.find(({ key }, index) => keys.findIndex((other) => other.key === key) < index)
   if (!repeated) return

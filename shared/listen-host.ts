@@ -14,8 +14,8 @@ export type Exposure = {
 const LOOPBACK = '127.0.0.1'
 
 /**
- * Returns the address to listen on. Without any key, only this machine may reach the API, whatever HOST says. The same
- * holds for a weak key, unless HOST is set.
+ * Returns the address to listen on. Without any key or issuer, only this machine may reach the API, whatever HOST says.
+ * The same holds for a weak key, unless HOST is set.
  */
 export function listenHost({ host, keys, oidc, allowWeakKey }: Exposure, hasStoredKeys: boolean): string {
   if (keys.length === 0 && !oidc && !hasStoredKeys) return LOOPBACK

@@ -3,7 +3,7 @@ import type { Database } from './db.ts'
 /** Maximum number of rows in a small set. */
 export const SMALL_SET = 50
 
-/** How long to avoid the pool for small sets after a failure, in milliseconds. */
+/** How long to avoid the small-set pool after a failure, in milliseconds. */
 const AVOID_MS = 10_000
 
 /** Chooses a pool for a statement by the number of rows that it works on. */

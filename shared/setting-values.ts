@@ -8,7 +8,7 @@ export const flag = z
   .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off']))
   .transform((value) => ['true', '1', 'yes', 'on'].includes(value))
 
-/** A whole number between two bounds, which are included. */
+/** A whole number between two bounds, inclusive. */
 export const whole = (min: number, max: number) => {
   const error = `must be a whole number from ${min} to ${max}`
   return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error })
@@ -22,7 +22,7 @@ export const isPlainUrl = (text: string): boolean => {
   return username + password + search + hash === ''
 }
 
-/** Returns whether each % starts an escape. The driver fails on any other, without naming the setting. */
+/** Returns whether each % starts an escape. The driver fails on any other %, without naming the setting. */
 export const isDecodable = (text: string): boolean => !/%(?![\da-f]{2})/i.test(text)
 
 /** A list, separated by commas. */

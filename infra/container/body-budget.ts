@@ -4,10 +4,10 @@ import { clientOf } from './client.ts'
 /** Maximum number of bytes that the bodies of all unfinished requests may take. */
 const TOTAL_BYTES = 32 * 1024 * 1024
 
-/** The part of them that one client may take. */
+/** The share of these bytes that one client may take. */
 const SHARE = 1 / 4
 
-/** What the bodies of unfinished requests take in memory, in all and for each client. */
+/** How much memory the bodies of unfinished requests take, in total and for each client. */
 export class BodyBudget {
   readonly #total: number
   readonly #byClient = new Map<string, number>()
@@ -17,7 +17,7 @@ export class BodyBudget {
     this.#total = totalBytes
   }
 
-  /** Returns an account of one request's body, which takes nothing yet. */
+  /** Returns an account for one request's body. Nothing has been taken yet. */
   open(address: string): BodyAccount {
     const client = clientOf(address)
     return new BodyAccount((bytes) => this.#change(client, bytes))
@@ -35,7 +35,7 @@ export class BodyBudget {
   }
 }
 
-/** What one request's body takes in memory. */
+/** How much memory one request's body takes. */
 export class BodyAccount {
   readonly #change: (bytes: number) => boolean
   #taken = 0

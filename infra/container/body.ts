@@ -6,7 +6,9 @@ import type { BodyAccount, BodyBudget } from './body-budget.ts'
 import { connectionOf } from './connections.ts'
 import { free } from './discard.ts'
 
-/** Milliseconds after which a body that makes no progress is given up, and after which any body is. */
+/**
+ * Milliseconds without progress after which a body is abandoned, and milliseconds after which any unfinished body is.
+ */
 const PROGRESS_MS = 10_000
 /** Less than the server's `requestTimeout`, so that the client gets a response. */
 const WHOLE_MS = 50_000
@@ -99,7 +101,7 @@ const collect = async (req: IncomingMessage, body: Pieces): Promise<Buffer> => {
   }
 }
 
-/** Copies pieces into one buffer. A chunk of one byte, kept as it arrives, would take more than a hundred. */
+/** Copies pieces into one buffer. A one-byte chunk that is kept as it arrived would take more than 100 bytes. */
 class Pieces {
   readonly #account: BodyAccount
   readonly #most: number

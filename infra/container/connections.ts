@@ -7,11 +7,14 @@ import { CutLog } from './cut-log.ts'
 export type ConnectionLimits = {
   maxConnections: number
   maxConnectionsPerAddress: number
-  /** Milliseconds after which a client that reads nothing of its response is cut. */
+  /** Milliseconds after which a client that reads none of its response is cut off. */
   unreadMs: number
 }
 
-/** Maximum number of bytes of all answers that clients haven't read yet. The system's own buffers aren't included. */
+/**
+ * Maximum total size, in bytes, of all responses that clients haven't read yet. The system's own buffers aren't
+ * included.
+ */
 const UNREAD_BYTES = 32 * 1024 * 1024
 
 /**
@@ -19,11 +22,15 @@ const UNREAD_BYTES = 32 * 1024 * 1024
  */
 const SLOW_MS = 1000
 
-/** Maximum number of unanswered requests on one connection. Hardly any client sends a second one before the answer. */
+/**
+ * Maximum number of unanswered requests on one connection. Hardly any client sends a second request before it has the
+ * first answer.
+ */
 const PIPELINED = 16
 
 /**
- * What a connection waits for: a request or its body, the handler, a client that reads its answer, or the next request.
+ * What a connection is waiting for: a request or its body, the handler, a client that reads its answer, or the next
+ * request.
  */
 type State = 'sending' | 'waiting' | 'reading' | 'idle'
 
@@ -34,13 +41,16 @@ class Connection {
   readonly socket: Socket
   readonly client: Client
   state: State = 'sending'
-  /** When it entered this state, on the monotonic clock. A byte now and then doesn't make a connection fast. */
+  /**
+   * When it entered this state, on the monotonic clock. An occasional byte doesn't change this, so it can't hide that a
+   * connection is slow.
+   */
   since = performance.now()
   /** The number of requests without a complete answer, and the answer to the latest one. */
   requests = 0
   response: ServerResponse | undefined
   unreadBytes = 0
-  /** Why nothing more can be read, and what has to know while a body is being read. */
+  /** Why nothing more can be read, and whom to tell if a body is being read. */
   failure: AppError | undefined
   onFailure: ((error: AppError) => void) | undefined
 
@@ -58,7 +68,7 @@ class Connection {
     this.onFailure?.(error)
   }
 
-  /** Notes what the connection waits for from now on. */
+  /** Notes what the connection is now waiting for. */
   enter(state: State): void {
     if (this.state === state) return
     this.state = state
@@ -66,7 +76,7 @@ class Connection {
   }
 }
 
-/** A property is found faster than an entry of a WeakMap, and two are needed for each request. */
+/** Looking up a property is faster than looking up a WeakMap entry, and each request needs two lookups. */
 const CONNECTION = Symbol('connection')
 
 type KnownSocket = Socket & { [CONNECTION]?: Connection }
@@ -82,16 +92,16 @@ export const noteAnswer = (res: ServerResponse): void => {
 }
 
 /**
- * Limits a server's connections, in all and for each client, and what their unread answers take in memory. When a limit
- * is reached, the slowest connection is cut: the one that has been idle longest or, if none is idle, the one that has
- * made no progress for longest. A connection that waits for a handler isn't slow. Without a slow connection, the new
+ * Limits a server's connections, in total and for each client, and how much memory their unread answers take. When a
+ * limit is reached, the slowest connection is cut: the one that has been idle longest or, if none is idle, the one that
+ * has made no progress for longest. A connection that waits for a handler isn't slow. If no connection is slow, the new
  * one is refused.
  */
 export class Connections {
   readonly #limits: ConnectionLimits
   readonly #all = new Set<Connection>()
   readonly #clients = new Map<string, Client>()
-  /** The connections with an unread answer, in the order of their oldest one. */
+  /** The connections with unread answers, ordered by the oldest such answer of each. */
   readonly #unread = new Set<Connection>()
   readonly #cuts = new CutLog()
   #unreadBytes = 0
@@ -120,7 +130,7 @@ export class Connections {
   /** Notes that a request has arrived. Returns false if its connection has been cut. */
   begin({ socket }: IncomingMessage, res: ServerResponse): boolean {
     const connection = connectionOf(socket)
-    // Requests of the same packet still arrive after a cut.
+    // Requests from the same packet still arrive after a cut.
     if (connection === undefined || socket.destroyed) return false
     connection.requests += 1
     connection.response = res
@@ -146,7 +156,7 @@ export class Connections {
     while (this.#unreadBytes > UNREAD_BYTES) this.#cutUnread()
   }
 
-  /** Notes that an answer has been read, or will never be. */
+  /** Notes that an answer has been read, or never will be. */
   end({ req }: ServerResponse): void {
     const connection = connectionOf(req.socket)
     if (connection === undefined) return
@@ -157,7 +167,7 @@ export class Connections {
     this.#forgetUnread(connection)
   }
 
-  /** Closes a connection that was idle, or whose client has stopped reading, for too long. */
+  /** Closes a connection that has been idle for too long, or whose client hasn't read anything for too long. */
   timedOut(socket: Socket): void {
     const connection = connectionOf(socket)
     if (connection?.state === 'reading') this.#cut(connection, 'stalled')
@@ -175,13 +185,14 @@ export class Connections {
     if (connections.size >= maxConnectionsPerAddress && !this.#cutSlowest(connections)) return false
     if (this.#all.size < maxConnections) return true
     const busiest = this.#busiest()
-    // A client with few connections takes one of a client that has many, even if that one isn't slow.
+    // A client with few connections takes the place of a connection from a client with many, even if that connection
+    // isn't slow.
     const isFew = connections.size * 2 < busiest.connections.size
     if (this.#cutSlowest(busiest.connections, isFew ? 0 : SLOW_MS)) return true
     return busiest !== client && this.#cutSlowest(this.#all)
   }
 
-  /** Returns the client with the most connections. It makes room first, and never at the cost of the others. */
+  /** Returns the client with the most connections. Its connections are the first to be cut when room is needed. */
   #busiest(): Client {
     let busiest: Client = { address: '', connections: new Set(), unreadBytes: 0 }
     for (const client of this.#clients.values()) {
@@ -213,7 +224,7 @@ export class Connections {
   #cut(connection: Connection, reason: string): void {
     this.#cuts.count(reason, connection.client.address)
     this.#forget(connection)
-    // A reset also frees what the system has buffered for the client.
+    // Resetting the connection also frees what the system has buffered for the client.
     if (connection.state === 'idle') connection.socket.destroy()
     else connection.socket.resetAndDestroy()
   }

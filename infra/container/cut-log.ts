@@ -1,13 +1,13 @@
 import { logger } from '../../shared/logger.ts'
 
-/** Minimum number of milliseconds between two lines, and from the first cut to its line. */
+/** Minimum number of milliseconds between two log lines, and between the first cut and its line. */
 const APART_MS = 10_000
 const FIRST_MS = 1000
 
 /** Maximum number of clients that are counted separately. */
 const CLIENTS = 1000
 
-/** Logs how many connections were cut, with one line for many of them: an attack must not fill the log. */
+/** Logs how many connections were cut, many in one line, since an attack must not fill the log. */
 export class CutLog {
   #reasons: Record<string, number> = {}
   #clients = new Map<string, number>()

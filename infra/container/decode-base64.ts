@@ -1,4 +1,4 @@
-/** Minimum length of a text that is kept, and the maximum of all together. */
+/** Minimum length of a text that is kept, and maximum total length of all kept texts. */
 const LARGE = 16_384
 const KEPT = 8 * 1024 * 1024
 

@@ -1,17 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connectionOf } from './connections.ts'
 
-/** Maximum number of bytes of a body that nobody wants. API Gateway accepts as much. */
+/** Maximum number of bytes that are read of an unwanted body. API Gateway accepts bodies of this size. */
 const DISCARDED_BYTES = 10 * 1024 * 1024
 
-/** Milliseconds without any of them after which the connection is closed. */
+/** Milliseconds without any such bytes after which the connection is closed. */
 const LINGER_MS = 2000
 
 const discarded = new WeakSet<IncomingMessage>()
 
 /**
- * Throws a body away as it arrives, and cuts the connection when it gets too large. Left alone, Node would keep up to
- * 64 KB of it, and wait for the rest.
+ * Throws a body away as it arrives, and cuts the connection when it gets too large. Otherwise, Node would keep up to 64
+ * KB of it, and wait for the rest.
  */
 export const discard = (req: IncomingMessage): void => {
   if (discarded.has(req)) return
@@ -26,7 +26,7 @@ export const discard = (req: IncomingMessage): void => {
 
 /**
  * Ends a response that was sent before the request's body was complete, and closes the connection, as soon as the body
- * is complete or stops arriving. If the server closed it before, the client might lose the response (RFC 9112, 9.6).
+ * is complete or stops arriving. If the server closed it earlier, the client might lose the response (RFC 9112, 9.6).
  */
 export const endAfterBody = (req: IncomingMessage, res: ServerResponse): void => {
   const connection = connectionOf(req.socket)
@@ -41,7 +41,7 @@ export const endAfterBody = (req: IncomingMessage, res: ServerResponse): void =>
   res.once('close', () => clearTimeout(timer))
 }
 
-/** A buffer below this size isn't worth the time. */
+/** Freeing a buffer smaller than this isn't worth the time. */
 const WORTHWHILE_BYTES = 4096
 
 /**

@@ -81,7 +81,7 @@ const readHeaders = (raw: string[]): { cookies: string[]; headers: Record<string
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]?.toLowerCase() ?? ''
     const value = raw[i + 1] ?? ''
-    // RFC 9112, 3.2. A proxy in front of this server might route the request by the other one.
+    // RFC 9112, 3.2. A proxy in front of this server might route the request by the other Host header.
     if (name === 'host' && name in headers)
       throw new AppError('bad_request', 'there are several Host headers')
     if (name === 'cookie') cookies.push(...value.split(/; */).filter(Boolean))

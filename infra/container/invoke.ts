@@ -35,7 +35,7 @@ export const invoke = (
       .then(settle(resolve), settle(reject))
   })
 
-/** The time that an invocation has. */
+/** How much time an invocation has. */
 export class TimeLimit {
   readonly #ms: number
   readonly #expire: () => void
@@ -53,7 +53,7 @@ export class TimeLimit {
     return Math.max(0, Math.floor(this.#endsAt - performance.now()))
   }
 
-  /** Waits for `work` without a limit. After that, the invocation has its whole time again. */
+  /** Waits for `work` without a limit. Afterward, the invocation has its full time limit again. */
   async outside<T>(work: () => Promise<T>): Promise<T> {
     clearTimeout(this.#timer)
     try {

@@ -75,7 +75,7 @@ const LARGE = 16_384
 export const send = (res: ServerResponse, reply: Reply): void => {
   if (res.headersSent || res.destroyed) return
   const { statusCode, headers } = reply
-  // As a string, Node would keep three bytes for each character until the client has read them.
+  // If the body were a string, Node would keep three bytes per character until the client had read it.
   const body =
     reply.body.length > LARGE && typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
   // Set explicitly, since Node omits this header from a response to HEAD.

@@ -34,7 +34,7 @@ const withoutLimit = (fn: ServiceFunction): ServiceFunction => ({ ...fn, timeout
 export function startScheduler(tick: Callable, execute: Callable, settings: Config): Scheduler {
   const own = ownExecutor()
   const most = settings.maxConcurrentExecutions
-  // The part of the claim limit that is kept for quick tasks and manual runs.
+  // The part of the claim limit that is reserved for quick tasks and manual runs.
   const kept = Math.floor(settings.maxClaimedExecutions / 8)
   let full = false
   const tellFull = watchFull(own, 'common', 'all slots are taken: due executions are waiting')
@@ -116,7 +116,7 @@ const NAMED = 5
 
 /**
  * Returns a function that must be called regularly and told whether all slots of a share are taken. Once all slots have
- * been taken for `FULL_MS`, the function logs `message` with the tasks that have held their slots longest.
+ * been taken for `FULL_MS`, the function logs `message` with the tasks that have held slots the longest.
  */
 function watchFull(own: Executor, share: Share, message: string): (isFull: boolean) => void {
   let since: number | null = null

@@ -16,7 +16,7 @@ import { listen } from './server.ts'
 
 const SERVICE_FILE = fileURLToPath(new URL('../../serverless.yml', import.meta.url))
 
-/** How long requests in progress may take, in milliseconds, if executions have used up the grace period. */
+/** Milliseconds that requests in progress may still take if executions have used up the grace period. */
 const LAST_REQUESTS_MS = 1000
 
 export type Running = {

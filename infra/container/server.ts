@@ -27,13 +27,13 @@ export type Listening = {
 /** Maximum number of headers. */
 const HEADERS = 200
 
-/** Milliseconds after which a client that reads nothing of its response is cut. */
+/** Milliseconds after which a client that reads none of its response is cut off. */
 const UNREAD_MS = 30_000
 
 type Settings = { host: string; port: number } & Partial<ConnectionLimits>
 
 /**
- * Serves `app`, within limits for connections (none by default). If it can't listen on the host and port, rejects with
+ * Serves `app`, with limits on connections (none by default). If it can't listen on the host and port, rejects with
  * an error that names both.
  */
 export const listen = async (
@@ -66,7 +66,7 @@ export const listen = async (
     answer(req, res)
   }
   const serve = serveWith((req, res) => {
-    // Node silently leaves out further headers.
+    // Node silently drops any headers beyond its limit.
     if (req.rawHeaders.length > 2 * HEADERS) return sendProblem(res, tooManyHeaders())
     req.url = normalize(req.url ?? '/')
     app(req, res)
@@ -105,7 +105,7 @@ export const listen = async (
 }
 
 /**
- * Returns whether it is unclear where the next request on the connection starts. After a request to upgrade, Node drops
+ * Returns whether it is unclear where the next request on the connection starts. After an upgrade request, Node drops
  * the rest of the packet. HTTP/1.0 has no chunks, though Node reads them (RFC 9112, 6.1).
  */
 const endsConnection = ({ headers, httpVersion }: IncomingMessage): boolean =>
@@ -117,7 +117,7 @@ const reason = (error: NodeJS.ErrnoException): string => {
   return error.message
 }
 
-/** Returns a server whose connections are limited in number and time. */
+/** Returns a server that limits the number and duration of its connections. */
 const createLimited = (connections: Connections): Server => {
   const server = createServer({
     // Longer than a load balancer's usual idle timeout of 60 s, since the load balancer must be the first to close an

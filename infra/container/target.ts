@@ -3,10 +3,11 @@ const unreserved = /%(?:2[DE]|3\d|4[1-9A-F]|5[\dAF]|6[1-9A-F]|7[\dAE])/gi
 const malformed = /%(?![\dA-F]{2})/i
 
 /**
- * Returns a request's target as a path and a query. An absolute URL loses its origin: Express would respond with HTML
- * to one that it can't parse (http://[::bad/), before any route runs. Unreserved characters in the path are decoded, so
- * that equivalent paths have the same route (RFC 3986, 6.2.2.2). All others stay encoded, and are decoded once, with
- * the parameters. A malformed path stays as it is, since `%%37%34` would turn into an encoded character.
+ * Returns a request's target as a path and a query. The origin of an absolute URL is removed, because Express responds
+ * with HTML, before any route runs, if it can't parse the URL (http://[::bad/). Unreserved characters in the path are
+ * decoded, so that equivalent paths lead to the same route (RFC 3986, 6.2.2.2). All others stay encoded, and are
+ * decoded once, with the parameters. A malformed path stays as it is, since `%%37%34` would turn into an encoded
+ * character.
  */
 export const normalize = (target: string): string => {
   const local = target.startsWith('/') ? target : target.replace(/^[a-z]+:\/\/[^/?#]*\/?/i, '/')

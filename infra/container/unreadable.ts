@@ -10,11 +10,12 @@ import { toReply } from './reply.ts'
 const LINGER_MS = 1000
 
 /**
- * Answers what Node's parser can't read, or what takes too long to arrive, with a problem like all others, and closes
- * the connection. If a request is being handled, which may be one with an unreadable body, its handler answers.
+ * If Node's parser can't read a request, or if it takes too long to arrive, answers with a problem, as for any other
+ * error, and closes the connection. If a request is already being handled (the unreadable part may be its body), its
+ * handler answers.
  */
 export const refuseUnreadable = (error: NodeJS.ErrnoException, socket: Socket): void => {
-  // What arrives after the answer is unreadable again.
+  // Anything that arrives after the answer is reported as unreadable again.
   if (socket.destroyed || socket.writableEnded) return
   const connection = connectionOf(socket)
   if (connection && connection.requests > 0) connection.fail(toProblem(error))

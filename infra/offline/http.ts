@@ -30,7 +30,7 @@ const SECURITY = Object.entries(securityHeaders({ isTls: false }).data)
 /**
  * Headers that hapi must not act on. Handlers read the raw headers, so they still see them. With an origin,
  * serverless-offline would let every website read from and write to this API: it reflects the origin, allows
- * credentials, and accepts every preflight. With the others, hapi would send parts of responses, or 304 and 416.
+ * credentials, and accepts every preflight. With the other headers, hapi would send partial responses, 304s or 416s.
  */
 const ONLY_FOR_HANDLERS = ['origin', 'range', 'if-range', 'if-none-match', 'if-modified-since']
 
@@ -69,7 +69,7 @@ function problemOf(status: number, detail: string) {
 /**
  * Maximum number of requests that run at once; further requests wait in a queue. A request that finds no idle worker
  * starts one, which takes 0.3 s of CPU time. Without a limit, 200 concurrent requests on two cores slowed each other
- * down until 178 had timed out. With the queue, all 200 got a response, and the throughput was the same.
+ * down so much that 178 timed out. With the queue, all 200 got a response, and the throughput was the same.
  */
 const REQUESTS_AT_ONCE = 8
 

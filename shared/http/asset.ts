@@ -6,9 +6,9 @@ import { chooseEncoding, type Encoding } from './accept-encoding.ts'
 import { isCurrent } from './etag.ts'
 import type { Reply } from './operation.ts'
 
-/** Content that stays the same as long as the process runs. */
+/** Content that stays the same for as long as the process runs. */
 export type Asset = {
-  /** Returns the hash of the content. A URL that ends in `?v=<hash>` is cached for good. */
+  /** Returns the hash of the content. A response to a URL that ends in `?v=<hash>` is cached for good. */
   hash(): Promise<string>
   /** Returns the content in the encoding that the client prefers, or a 304 if the client has it. */
   reply(event: APIGatewayProxyEventV2): Promise<Reply>
@@ -50,7 +50,8 @@ export function assetOf(contentType: string, read: () => Promise<Buffer>): Asset
         // Sent in a 304 too: its headers replace those in the browser's cache, and the security headers depend on the
         // type.
         'content-type': contentType,
-        // While versions are mixed during a deployment, a URL may ask for a version that this process doesn't have.
+        // During a deployment, old and new processes both serve, so a URL may ask for a version that this process
+        // doesn't have.
         'cache-control': queryStringParameters?.v === version ? FOR_GOOD : 'no-cache',
         vary: 'accept-encoding',
         etag,

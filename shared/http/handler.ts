@@ -107,7 +107,7 @@ function takeBody(): MiddlewareObj<APIGatewayProxyEventV2> {
   return {
     async before({ event }) {
       await receiveBody(event)
-      // serverless-offline passes on the JSON values false and 0 instead of their text.
+      // serverless-offline passes on the values of the JSON bodies false and 0 rather than their text.
       if (Buffer.byteLength(event.body || '', event.isBase64Encoded ? 'base64' : 'utf8') <= BODY_LIMIT) return
       throw new AppError('payload_too_large', `the body is larger than ${BODY_LIMIT} bytes`)
     },

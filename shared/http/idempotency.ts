@@ -18,9 +18,9 @@ type Kept = { request_hash: Buffer; status: number | null; headers: Record<strin
 /**
  * Executes each request that has an `Idempotency-Key` only once. For 24 hours, repeated requests get the same response,
  * with `idempotency-replayed: true` (draft-ietf-httpapi-idempotency-key-header-07). Errors aren't kept, so that a
- * failed request can be retried. Each caller has its own keys. If the operation takes no body, it ignores what was
- * sent, so a repeated request may have another body, or none. Throws `conflict` while the first request is in progress,
- * `invalid` for a different request with the same key, `bad_request` if the response must not be kept, and
+ * failed request can be retried. Each caller has its own keys. An operation that takes no body ignores any that is
+ * sent, so a repeated request may have a different body, or none. Throws `conflict` while the first request is in
+ * progress, `invalid` for a different request with the same key, `bad_request` if the response must not be kept, and
  * `unavailable` for a new key while MAX_IDEMPOTENCY_KEYS are kept.
  */
 export async function onceByKey(

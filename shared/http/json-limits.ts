@@ -2,7 +2,7 @@ import type { MiddlewareObj } from '@middy/core'
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import { invalid } from '../errors.ts'
 
-/** Maximum number of objects and lists inside each other, including the body itself. */
+/** Maximum depth of nested objects and lists, including the body itself. */
 const DEPTH = 32
 
 /** Maximum number of fields and list items in a body, at all levels. */
@@ -13,8 +13,9 @@ const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
 const [OPENING, CLOSING, BIT] = [0x7b, 0x7d, 0x20]
 
 /**
- * Rejects a body that is nested too deeply or has too many values, before it is parsed. Parsing and validating take
- * stack for each level, and time for each value: 130,000 list items blocked the process for 0.1 s. Throws `invalid`.
+ * Rejects a body that is nested too deeply or has too many values, before it is parsed. Parsing and validating need
+ * stack space for each level, and time for each value: 130,000 list items blocked the process for 0.1 s. Throws
+ * `invalid`.
  */
 export function limitJson(): MiddlewareObj<APIGatewayProxyEventV2> {
   return {
@@ -26,7 +27,7 @@ export function limitJson(): MiddlewareObj<APIGatewayProxyEventV2> {
   }
 }
 
-/** Returns what is too much in a JSON text. The text may be malformed. */
+/** Returns which limit a JSON text exceeds, if any. The text may be malformed. */
 function jsonFault(text: string): string | undefined {
   let [depth, values] = [0, 0]
   for (let at = 0; at < text.length; at += 1) {
@@ -50,7 +51,7 @@ function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let before = end - 1
     while (text.charCodeAt(before) === BACKSLASH) before -= 1
-    // An even number of backslashes escape each other, not the quote.
+    // In an even number of backslashes, each pair is an escaped backslash, so the quote isn't escaped.
     if ((end - 1 - before) % 2 === 0) return end
   }
   return text.length

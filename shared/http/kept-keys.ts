@@ -10,8 +10,8 @@ const COUNT_AGAIN_MS = 1000
 const COUNTED = 10_000
 
 /**
- * The number of idempotency keys that are kept, as far as this process knows: as of its last count, and with its own
- * requests since then.
+ * The number of idempotency keys that are kept, as far as this process knows: its last count, plus the keys that its
+ * own requests have added since.
  */
 export class KeptKeys {
   count = 0
@@ -27,7 +27,7 @@ export class KeptKeys {
     if (now < this.#countAgainAt) return
     // Until this count is known, other requests use the last one.
     this.#countAgainAt = now + COUNT_AGAIN_MS
-    // reltuples is the number of rows that autovacuum has found.
+    // reltuples is the number of rows as last estimated by autovacuum.
     const [{ kept }] = await sql<[{ kept: number }]>`
       select case
         when counted < ${COUNTED} then counted

@@ -46,7 +46,7 @@ function replyResponse({ status, body, headers, isBase64Encoded }: Reply): APIGa
 }
 
 /**
- * Returns the error that the caller sees. If the error is a bug, the caller gets no details; the stack trace only goes
+ * Returns the error that the caller sees. If the error is a bug, the caller gets no details; the stack trace goes only
  * to the log.
  */
 function publicError(error: unknown): AppError {
@@ -86,7 +86,7 @@ export type Refused = {
   durationMs: number
 }
 
-/** Returns the response for a request that a runtime refuses itself, and logs the request like any other. */
+/** Returns the response for a request that the runtime itself refuses, and logs the request like any other. */
 export function refuse(
   { requestId, durationMs, ...asked }: Refused,
   error: AppError,

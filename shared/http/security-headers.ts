@@ -9,14 +9,14 @@ const PAGE_POLICY = [
   ...["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
 ].join('; ')
 
-/** Device features that none of these pages need. Denying them keeps them from injected scripts too. */
+/** Device features that none of these pages need. Denying them also stops injected scripts from using them. */
 const DENIED = 'camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()'
 
 const YEAR_SECONDS = 31_536_000
 
 /**
  * Returns the headers that tell browsers what a response may do: one set for pages, one for everything else. `isTls`:
- * whether clients use https, so that browsers may be told to use nothing else for a year.
+ * whether clients use https; if so, browsers are told to use nothing else for a year.
  */
 export function securityHeaders({ isTls }: { isTls: boolean }): { page: Headers; data: Headers } {
   const all = {

@@ -73,8 +73,8 @@ async function requestToken(url: string, scope: string): Promise<string> {
 }
 
 /**
- * Stores nothing, since neither JWTs nor the client need storing. Without an adapter, oidc-provider would print a
- * warning.
+ * Stores nothing, since neither the JWTs nor the client need to be stored. Without an adapter, oidc-provider would
+ * print a warning.
  */
 class NoStore {
   async find() {}

@@ -26,7 +26,7 @@ const remove = (id: number) =>
 
 let addresses = 0
 
-/** Lists the tasks with a key, from an address that hasn't been used before. */
+/** Uses a key to list the tasks, from an address that hasn't been used before. */
 const use = (key: string, headers: Record<string, string | undefined> = { 'x-api-key': key }) => {
   addresses += 1
   return call(listTasks, { method: 'GET', path: '/tasks', headers, sourceIp: `10.2.0.${addresses}` })

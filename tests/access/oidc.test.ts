@@ -415,7 +415,7 @@ describe('when the issuer is unreachable', () => {
     expect(own.paths).toEqual([DISCOVERY, '/jwks'])
   })
 
-  test('because it never answers or never finishes, gives up', async () => {
+  test('gives up if the issuer never answers or never finishes its answer', async () => {
     await using silent = await startIssuer([key])
     await using endless = await startIssuer([key])
     await using slowKeys = await startIssuer([key])
@@ -430,7 +430,7 @@ describe('when the issuer is unreachable', () => {
     expect(await Promise.all(all)).toEqual([UNAVAILABLE, UNAVAILABLE, UNAVAILABLE])
   })
 
-  test('because it no longer answers, makes only the first request wait', async () => {
+  test('makes only the first request wait if the issuer no longer answers', async () => {
     await using own = await startIssuer([key])
     const { now, skip } = clock()
     const verifier = verifierFor({ at: own, now })

@@ -703,7 +703,7 @@ describe('server', () => {
     )
   })
 
-  it('on close, finishes a running request, closes its connection and refuses new connections', async () => {
+  it('on close, refuses new connections, finishes a running request and then closes its connection', async () => {
     const other = await start()
     const idle = await open('', other)
     const half = await open('GET / HT', other)

@@ -90,7 +90,7 @@ test('answers a request with a wrong key without waiting for its body, and reads
   expect(received).toEqual([])
 })
 
-test('asks for the body of an Expect request once the key has been checked', async () => {
+test('sends 100 Continue for an Expect request only after checking the key', async () => {
   const refused = await open(server.url, post('/keep', 2, 'Expect: 100-continue').replace('test-key', 'x'))
   await answer(refused, /^HTTP\/1\.1 401 /)
   const ignored = await open(server.url, post('/ignore', 2, 'Expect: 100-continue'))
@@ -102,7 +102,7 @@ test('asks for the body of an Expect request once the key has been checked', asy
   for (const { socket } of [refused, ignored]) socket.destroy()
 })
 
-test('throws a body away that the operation does not take, whatever it is', async () => {
+test('discards a body that the operation does not take, whatever the body contains', async () => {
   const url = `${server.url}/ignore`
   const headers = { 'x-api-key': 'test-key' }
   const gzip = { ...headers, 'content-encoding': 'gzip' }
@@ -159,7 +159,7 @@ test('accepts a body of 256 KiB, in pieces of any size', async () => {
   expect(received.map((body) => body.length)).toEqual([262_144, 2000])
 })
 
-test('does not count the time for an upload toward the function timeout', async () => {
+test('does not count upload time toward the function timeout', async () => {
   const client = await open(server.url, `${post('/keep', 2, 'Connection: close')}{`)
   await wait(TIMEOUT_SECONDS * 1000 + 200)
   client.socket.write('}')
@@ -171,7 +171,7 @@ test('responds with 408 if a body makes no progress for 10 s', { timeout: 20_000
   expect(await client.closed).toMatch(/^HTTP\/1\.1 408 .*Connection: close.*"code":"request_timeout"/s)
 })
 
-test('responds with 400 if the body is malformed, at once or later', async () => {
+test('responds with 400 if the body is malformed, whether that shows at once or later', async () => {
   const chunked = post('/keep', 0).replace(/Content-Length: 0/, 'Transfer-Encoding: chunked')
   for (const [first, second] of [
     ['1\r\n{\r\nzz\r\n', ''],

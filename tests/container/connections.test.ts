@@ -36,7 +36,7 @@ const client = async (text = '', from?: string): Promise<Client> => {
 
 const get = (path: string) => head(`GET ${path} HTTP/1.1`, 'Host: a')
 
-/** Opens a connection that has got an answer and is idle. */
+/** Opens a connection, which is idle once it has received an answer. */
 const idle = async (from?: string): Promise<Client> => {
   const one = await client(get('/'), from)
   await eventually(() => expect(one.text()).toMatch(/ok$/))
@@ -69,7 +69,7 @@ afterEach(async () => {
   await server.close(0)
 })
 
-test('replaces the longest idle connection when there are too many', async () => {
+test('replaces the connection that has been idle longest when there are too many', async () => {
   await start({ maxConnections: 3 })
   const slow = await client('GET / HTTP/1.1\r\n')
   const [first, second] = [await idle(), await idle()]
@@ -79,7 +79,7 @@ test('replaces the longest idle connection when there are too many', async () =>
   expect([slow, second].map(isOpen)).toEqual([true, true])
 })
 
-test('then replaces the connection without progress, but never one that waits for a handler', async () => {
+test('if none is idle, replaces a connection without progress, but never one that waits for a handler', async () => {
   await start({ maxConnections: 2 })
   const running = await client(get('/wait'))
   await waitFor(1)
@@ -122,7 +122,7 @@ linux('makes room at the cost of the address with the most connections', async (
   expect(isOpen(mine)).toBe(true)
 })
 
-test('counts a connection no longer once it is closed', async () => {
+test('no longer counts a connection once it is closed', async () => {
   await start({ maxConnections: 2, maxConnectionsPerAddress: 2 })
   for (let round = 0; round < 5; round += 1) {
     const running = [await client(get('/wait')), await client(get('/wait'))]
@@ -148,7 +148,7 @@ linux('cuts the oldest answers of the address that leaves most unread', async ()
   const isWhole = ({ text }: Client) => text().length > large.length
   await eventually(() => expect([mine, ...theirs].every((it) => isWhole(it) || !isOpen(it))).toBe(true))
   expect(isWhole(mine)).toBe(true)
-  // Together, the last three of them and the first client's have 28 MiB.
+  // The last three of them and the first client's answer add up to 28 MiB.
   expect(theirs.map(isWhole)).toEqual([false, false, false, false, false, true, true, true])
 })
 

@@ -15,7 +15,7 @@ afterAll(async () => {
   await target?.stop()
 })
 
-test.runIf(process.platform === 'linux')('keeps no socket of a client that has hung up', async () => {
+test.runIf(process.platform === 'linux')('keeps no socket open for a client that has hung up', async () => {
   const others = async () => {
     const { sockets, connections } = await target.usage()
     return sockets - connections

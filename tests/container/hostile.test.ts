@@ -35,7 +35,7 @@ test.for(cases)(
   },
 )
 
-// As if they came from several addresses.
+// Allows all connections from one address, as if they came from several.
 const FULL = { MAX_CONNECTIONS: String(CONNECTIONS), MAX_CONNECTIONS_PER_ADDRESS: String(CONNECTIONS) }
 
 test.for(Object.entries(ATTACKS))(

@@ -14,7 +14,7 @@ vi.hoisted(() => {
   process.env.MAX_CONCURRENT_EXECUTIONS = '3'
 })
 
-test('never has more than MAX_CONCURRENT_EXECUTIONS runs at once, whether they were claimed ahead or when they were due', async () => {
+test('never has more than MAX_CONCURRENT_EXECUTIONS runs at once, whether they were claimed ahead of time or once they were due', async () => {
   const once = { schedule_type: 'once', interval_seconds: null, params: { duration: 0.05 } }
   for (let index = 0; index < 12; index += 1) {
     await insertTask({ ...once, name: `due ${index}`, next_run_at: '2026-01-01T00:00:00Z' })

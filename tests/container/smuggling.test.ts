@@ -48,13 +48,13 @@ async function statusesOf(text: string, hangsUp: boolean): Promise<number[]> {
   await closed
   if (failure) throw failure
   const statuses = Array.from(received.matchAll(/HTTP\/1\.1 (\d{3}) /g), ([, status]) => Number(status))
-  // Not every body has to be asked for.
+  // It doesn't matter whether the server asks for the body with a 100.
   return statuses.filter((status) => status !== 100)
 }
 
 /**
- * Returns the statuses that are as good as these. A server may always close the connection after its response. If it
- * must, it may also find what follows unreadable before it has responded.
+ * Returns every list of statuses that is as acceptable as this one. A server may always close the connection after its
+ * response. If it must, it may also find what follows unreadable before it has responded.
  */
 function rightStatuses(statuses: number[]): number[][] {
   const [first] = statuses

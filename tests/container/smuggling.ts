@@ -1,6 +1,6 @@
 /**
  * A request that servers read in different ways. `text` puts another request where some of them would expect one.
- * `statuses` are those of the right responses, with a 200 for a request that follows. Where there is none, the
+ * `statuses` are those of the right responses, with a 200 for a request that follows. Where there is no such 200, the
  * connection must be closed, since nobody can tell where the next request starts.
  */
 export type Shape = [title: string, statuses: number[], text: (hidden: string) => string]
@@ -45,7 +45,7 @@ const afterChunks =
   (hidden) =>
     post([CHUNKED], body + hidden)
 
-/** Both lengths at once. Whichever one a server ignores, it finds another end of the body. */
+/** Both lengths at once. Where the body ends depends on which of them a server ignores. */
 const bothLengths: Shape[] = [
   [
     'Content-Length before chunked',
@@ -129,7 +129,7 @@ const lineEnds: Shape[] = [
   ['a CRLF before the request line', [422, 200], () => `\r\n${post(['Content-Length: 0'], '')}`],
 ]
 
-/** Headers that are none. */
+/** Header lines that aren't valid headers. */
 const headers: Shape[] = [
   ...[
     'X: a\0b',
@@ -147,7 +147,7 @@ const headers: Shape[] = [
   ['17 KiB in a header', [431], after([`X: ${'x'.repeat(17_408)}`])],
 ]
 
-/** Chunks whose size or end servers read differently. */
+/** Chunks whose size or terminator is interpreted differently by different servers. */
 const chunkEnds: Shape[] = [
   ['a chunk extension', [422, 200], (it) => post([CHUNKED], chunks(it).replace('\r\n', ';a=b\r\n'))],
   [
@@ -266,7 +266,7 @@ export const shapes: Shape[] = [
   ...[...headers, ...chunkEnds, ...lines, ...switches],
 ]
 
-/** Shapes of which the server waits for the rest, until the client hangs up. */
+/** Incomplete shapes: the server waits for the rest until the client hangs up. */
 export const unfinished: Shape[] = [
   ['a Content-Length beyond the end', [400], (it) => post([`Content-Length: ${size(it) + 1000}`], it)],
   ['no last chunk', [400], (it) => post([CHUNKED], chunks(it).replace(/0\r\n\r\n$/, ''))],

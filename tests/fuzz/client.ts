@@ -94,7 +94,7 @@ export class Client {
 }
 
 function decompress(received: Buffer, encoding = 'identity'): Buffer {
-  // A response to HEAD or a 304 has none of the body that its headers describe.
+  // A 304, or a response to HEAD, has none of the body that its headers describe.
   if (encoding === 'identity' || received.length === 0) return received
   if (encoding === 'gzip') return gunzipSync(received)
   if (encoding === 'br') return brotliDecompressSync(received)

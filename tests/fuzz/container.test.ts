@@ -5,10 +5,10 @@ import { deleteAll, startContainer, tablesWith, type Usage } from './target.ts'
 
 const LANES = 8
 const PARTS = 20
-/** Parts until the process has compiled its code, and V8 has grown its heap to the size that it needs. */
+/** Number of parts after which the process has compiled its code, and V8's heap has grown to the size that it needs. */
 const WARM_UP = 4
 
-/** By how much the process may grow after that: MiB of memory, and connections that a pool hadn't opened before. */
+/** How much the process may grow after that: MiB of memory, and connections that a pool hadn't opened before. */
 const GROWTH_MB = 64
 const MORE_CONNECTIONS = 2
 

@@ -93,7 +93,9 @@ ajv.addSchema(json, 'openapi')
 
 const compiled = new Map<string, ValidateFunction>()
 
-/** Returns what is wrong with a value, by the schema at a place in `openapi.json`, or undefined if it is valid. */
+/**
+ * Checks a value against the schema at a place in `openapi.json`. Returns what is wrong, or undefined if it is valid.
+ */
 function wrongBy(place: string[], value: unknown): string | undefined {
   const ref = `openapi#/${place.map((part) => encodeURIComponent(part.replaceAll('/', '~1'))).join('/')}`
   const validate = compiled.get(ref) ?? ajv.compile({ $ref: ref })
@@ -103,10 +105,10 @@ function wrongBy(place: string[], value: unknown): string | undefined {
 
 const placeOf = ({ path, method }: Operation): string[] => ['paths', path, method.toLowerCase()]
 
-/** Returns what is wrong with a problem, or undefined. */
+/** Returns what is wrong with a problem document, or undefined if it is valid. */
 export const wrongProblem = (value: unknown) => wrongBy(['components', 'schemas', 'Problem'], value)
 
-/** Returns what is wrong with an operation's JSON response, or undefined. Without a schema, nothing is. */
+/** Returns what is wrong with an operation's JSON response, or undefined. Without a schema, any response is valid. */
 export function wrongResponse(operation: Operation, status: number, value: unknown): string | undefined {
   if (!operation.responses[status]?.content?.[JSON_TYPE]?.schema) return undefined
   return wrongBy([...placeOf(operation), 'responses', `${status}`, 'content', JSON_TYPE, 'schema'], value)

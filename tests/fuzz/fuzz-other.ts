@@ -6,7 +6,7 @@ import { startOther, type Target, tablesWith } from './target.ts'
 /** Runtimes other than the container are slower, so they get a tenth of the requests. */
 const TENTH = 10
 
-/** Defines the test for a runtime. `lanes`: number of requests at once. */
+/** Defines the test for a runtime. `lanes`: number of concurrent requests. */
 export function fuzzOther(name: string, start: StartRuntime, options: Pick<Part, 'lanes' | 'readsAs'>): void {
   let target: Target
 

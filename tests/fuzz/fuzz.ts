@@ -25,7 +25,7 @@ export type Part = {
   /** What no response may contain. */
   secrets: readonly string[]
   requests: number
-  /** Number of requests at once. */
+  /** Number of concurrent requests. */
   lanes: number
   counts: Counts
   /** How the runtime reads a request, if it differs from what was sent. */
@@ -34,7 +34,7 @@ export type Part = {
 
 /**
  * Sends random requests and checks each response. Throws an error that names the first wrong response of each lane,
- * with the seed and the path that repeat it.
+ * with the seed and the path that reproduce it.
  */
 export async function fuzz(part: Part): Promise<void> {
   const lanes = Array.from({ length: FUZZ_PATH ? 1 : part.lanes }, () => runLane(part))
@@ -60,7 +60,7 @@ async function check(part: Part, given: FuzzRequest): Promise<void> {
   const { answer: second } = await exchange(part, request)
   const isSame = second.status === answer.status && isDeepStrictEqual(second.json, answer.json)
   if (!isSame)
-    throw new Error(`the repeated request got another response\n${show(given)}\n${showAnswer(second)}`)
+    throw new Error(`the repeated request got a different response\n${show(given)}\n${showAnswer(second)}`)
 }
 
 /** Sends a request, and throws an error with the request and its response if the response is wrong. */
@@ -95,7 +95,7 @@ const show = ({ method, target, headers, body }: FuzzRequest): string =>
 const showAnswer = ({ status, headers, text }: Answer): string =>
   short(`→ ${status} ${JSON.stringify(headers)}\n${text}`)
 
-/** Prints the seed that repeats this run. */
+/** Prints the seed that reproduces this run. */
 export const announce = (name: string): void => console.log(`${name}: FUZZ_SEED=${SEED}`)
 
 /** Prints how many responses there were of each status, by operation, and what stands out in the log. */

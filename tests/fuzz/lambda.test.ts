@@ -1,5 +1,5 @@
 import { startLambda } from '../lambda/start.ts'
 import { fuzzOther } from './fuzz-other.ts'
 
-// Each function needs a process for each request that it serves at once.
+// Each function needs one process per concurrent request.
 fuzzOther('AWS Lambda', startLambda, { lanes: 2 })

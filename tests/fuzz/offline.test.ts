@@ -5,7 +5,7 @@ import type { FuzzRequest } from './generate/requests.ts'
 const COMMAND = ['node_modules/serverless/bin/serverless.js', 'offline', 'start', '--lambdaPort', '0']
 const LIFETIME_MS = 3_600_000
 
-/** serverless-offline resolves `..`, ignores a slash at the end, and passes false JSON values on as a missing body. */
+/** serverless-offline resolves `..`, ignores a slash at the end, and treats falsy JSON values as a missing body. */
 function readsAs({ target, body, ...rest }: FuzzRequest): FuzzRequest {
   const [path = '', query = ''] = target.split('?')
   const pathname = URL.parse(path.replace(/^\/+/, '/'), 'http://localhost')?.pathname ?? path
@@ -17,7 +17,7 @@ fuzzOther(
   'serverless offline',
   (env) => startProcess(COMMAND, { ...env, SLS_LOG_LEVEL: 'warning' }, LIFETIME_MS),
   {
-    // Each request at once needs a worker thread for each function, which takes a while to start.
+    // Each concurrent request needs its own worker thread per function, and a thread takes a while to start.
     lanes: 4,
     readsAs,
   },

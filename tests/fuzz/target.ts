@@ -21,7 +21,10 @@ export type Target = {
   stop(): Promise<void>
 }
 
-/** Starts the container's process, with `connections` for requests. `usage` reads what it holds; only Linux tells. */
+/**
+ * Starts the container's process, and a client with `connections` connections. `usage` reads what the process holds
+ * (Linux only).
+ */
 export async function startContainer(connections: number): Promise<Target & { usage(): Promise<Usage> }> {
   const { database, env, secrets } = await prepare()
   const log = new LogCheck(secrets)
@@ -63,7 +66,7 @@ export async function startOther(start: StartRuntime, connections: number): Prom
   }
 }
 
-/** A password that is shorter than this is no secret: containers for tests have `test`. */
+/** A password shorter than this isn't a secret: test containers use `test`. */
 const SECRET_LENGTH = 12
 
 async function prepare() {
@@ -74,7 +77,7 @@ async function prepare() {
     DATABASE_URL: database.url,
     HOST: '127.0.0.1',
     PORT: '0',
-    // Nobody listens on this port, so that http tasks without a URL leave this machine alone.
+    // Nobody listens on this port, so http tasks without a URL reach nothing on this machine.
     HTTP_TASK_URL: 'http://127.0.0.1:1/',
     SHUTDOWN_GRACE_SECONDS: '1',
   }

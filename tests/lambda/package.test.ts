@@ -12,7 +12,7 @@ const FOLDER = new URL('.serverless/', ROOT)
  * Maximum size of a zip, in bytes. The largest function contains the AWS SDK, undici and the cron parsers; the docs
  * function contains Swagger UI. A dependency that isn't tree-shaken would exceed the limit.
  */
-const LIMIT = 600_000
+const LIMIT = 650_000
 
 /** Files that functions read at runtime, in addition to their modules. */
 const FILES: Record<string, string[]> = {
@@ -51,7 +51,7 @@ test("each zip contains its function's module, the files it reads, and nothing e
 
 test('the zips are within their size limits', () => {
   for (const [name, { length }] of zips) expect({ name, fits: length < LIMIT }).toEqual({ name, fits: true })
-  expect(zips.get('health')?.length).toBeLessThan(100_000)
+  expect(zips.get('health')?.length).toBeLessThan(120_000)
 })
 
 test('packaging the service twice produces identical zips', async () => {

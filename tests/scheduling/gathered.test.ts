@@ -61,7 +61,7 @@ test('an occurrence that became due before a run ended is an overlap, even if th
   ])
 })
 
-test('finished_at and busy_until are the time at which a run ended, not the time at which that was written', async () => {
+test('finished_at and busy_until say when a run ended, not when its end was written', async () => {
   const execution = await startedAMinuteAgo()
   await settle(db(), [{ execution, outcome: success, endedAt: performance.now() - 20_000 }])
   const [row] = await db()`

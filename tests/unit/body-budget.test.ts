@@ -12,7 +12,7 @@ const thrown = (work: () => void): unknown => {
   }
 }
 
-test('one client may take a quarter, all together the whole', () => {
+test('one client may take a quarter of the budget, and all clients together may take all of it', () => {
   const budget = new BodyBudget(400)
   const first = budget.open('192.0.2.1')
   first.take(100)

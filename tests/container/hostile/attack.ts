@@ -19,10 +19,10 @@ export const ATTACKS = {
   idle: { first: '', reads: true },
 } as const satisfies Record<string, Attack>
 
-/** Often enough that no connection is without a byte for a second. */
+/** Often enough that no connection goes a second without a byte. */
 const AGAIN_MS = 400
 
-/** The good client's GETs and POSTs a second. */
+/** How many GETs, and how many POSTs, the good client sends per second. */
 const PER_SECOND = 20
 
 /** Lets the server's heap grow to the size that it needs for such requests anyway. */
@@ -35,9 +35,9 @@ export type Outcome = { grownMb: number; good: Report }
 type Plan = { attack: Attack; connections: number; seconds: number; key?: string | undefined }
 
 /**
- * Attacks a server for some seconds, from an address of its own, while a good client keeps using it. Returns by how
- * much the server's memory grew at most, and what the good client saw. The good client starts before, since the memory
- * that its requests take isn't the attack's.
+ * Attacks a server for some seconds, from an address of its own, while a good client keeps using it. Returns the peak
+ * growth of the server's memory, and what the good client saw. The good client starts first, since the memory that its
+ * requests take must not count as the attack's.
  */
 export async function underAttack(
   { url, pid }: { url: string; pid: number },
@@ -77,7 +77,7 @@ function sendAgain(sockets: Socket[], { again }: Attack): void {
   for (const socket of sockets) if (socket.writable) socket.write(again)
 }
 
-/** Returns the memory of a process that is in use, in bytes. Linux only. */
+/** Returns how much memory a process is using, in bytes. Linux only. */
 async function memoryOf(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024

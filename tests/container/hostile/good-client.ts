@@ -8,13 +8,13 @@ export type Report = { requests: number; p99Ms: number; errors: string[] }
 
 const TIMEOUT_MS = 10_000
 
-/** A task of 200 KiB that is valid, and due never. */
+/** A valid task of 200 KiB that doesn't come due during the test. */
 const task = (name: string) =>
   `{"name":"${name}","type":"sleep","schedule_type":"once","next_run_at":"2100-01-01"}`.padEnd(200 * 1024)
 
-/** Sends as many GETs and as many POSTs a second. */
+/** Sends `perSecond` GETs and as many POSTs each second. */
 async function run({ url, seconds, perSecond, key }: Order): Promise<Report> {
-  // A new connection for each request, which has to find room.
+  // Each request opens a new connection, for which the server has to find room.
   const agent = new Agent({ keepAlive: false })
   const times: number[] = []
   const errors: string[] = []

@@ -2,7 +2,7 @@ import { startReplica } from '../../chaos/replica.ts'
 import { ATTACKS, underAttack } from './attack.ts'
 
 /*
- * Prints what hostile connections do to a server's memory and to other clients. Needs a database for itself:
+ * Prints what hostile connections do to a server's memory and to other clients. Needs a database of its own:
  *   DATABASE_URL=postgres://… node tests/container/hostile/measure.ts [connections] [seconds]
  * Other variables, such as MAX_CONNECTIONS, are passed on to the server.
  */

@@ -79,7 +79,7 @@ const spoil = fc.oneof(
       '0x1',
     )
     .map((number) => (json: string) => json.replace(/:\d+/, `:${number}`)),
-  // The last one of duplicate keys counts.
+  // Of duplicate keys, the last one counts.
   fc
     .constantFrom('"name":1', '"type":"nope"', '"__proto__":{"a":1}', '"params":{"params":{}}')
     .map((pair) => (json: string) => json.replace('{', `{${pair},`)),

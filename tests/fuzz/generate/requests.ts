@@ -50,7 +50,7 @@ function weightOf(operation: Operation): number {
   return operation.security.length > 0 ? 2 : 1
 }
 
-/** Requests for every operation of `openapi.json`. Those with a body are the most frequent ones. */
+/** Requests for every operation of `openapi.json`. Those with a body are the most frequent. */
 export const requests: fc.Arbitrary<FuzzRequest> = fc.oneof(
   ...operations.map((it) => ({ weight: weightOf(it), arbitrary: requestOf(it) })),
 )

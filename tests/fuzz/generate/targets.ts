@@ -13,7 +13,7 @@ const percent = (value: string): string => {
   }
 }
 
-/** Ids of things that exist, and other ids. `collection`: whose ids, such as `tasks`. */
+/** Ids of things that exist, and other ids. `collection`: what the ids belong to, such as `tasks`. */
 const idIn = (collection: string): fc.Arbitrary<string> =>
   mostly(
     10,

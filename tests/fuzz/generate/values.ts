@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** Returns values of `usual`, but once in `times` a value of `odd`. */
+/** Returns values from `usual`, but about one in `times` from `odd`. */
 export const mostly = <T>(times: number, usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>): fc.Arbitrary<T> =>
   fc.oneof({ weight: times - 1, arbitrary: usual }, { weight: 1, arbitrary: odd })
 
