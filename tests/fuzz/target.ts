@@ -122,7 +122,8 @@ export async function tablesWith({ sql, secrets }: Target): Promise<string[]> {
     where table_schema = 'public' and table_type = 'BASE TABLE'`
   const found = tables.map(async ({ name }) => {
     const [row] = await sql`
-      select from ${sql(name)} t where exists (select from unnest(${[...secrets]}::text[]) s where strpos(t::text, s) > 0)
+      select from ${sql(name)} t
+      where exists (select from unnest(${[...secrets]}::text[]) secret where strpos(t::text, secret) > 0)
       limit 1`
     return row ? [name] : []
   })

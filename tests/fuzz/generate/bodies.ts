@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { bodySchema, deref, type Operation, type Schema } from '../document.ts'
-import { fieldValue } from './from-schema.ts'
+import { fieldValue, valid } from './from-schema.ts'
 import type { Header } from './headers.ts'
 import { anything, mostly, task, text } from './values.ts'
 
@@ -24,10 +24,13 @@ const toJson = (value: unknown): string => JSON.stringify(value)
 const anyJson = fc.oneof(anything.map(toJson), text)
 
 /** Returns valid objects. In half of them, fields are changed, added or removed. */
-function objects({ properties = {} }: Schema, example: unknown): fc.Arbitrary<Fields> {
+function objects(schema: Schema, example: unknown): fc.Arbitrary<Fields> {
+  const { properties = {} } = schema
   const names = Object.keys(properties)
-  const whole = names.includes('schedule_type') ? task.map((fields) => pick(fields, names)) : fc.constant({})
-  // The cast is safe: every body in the document is an object.
+  // The casts are safe: every body in the document is an object.
+  const whole = names.includes('schedule_type')
+    ? task.map((fields) => pick(fields, names))
+    : (valid(schema) as fc.Arbitrary<Fields>)
   const base = mostly<Fields>(5, whole, fc.constant(example as Fields))
   return fc.tuple(base, changes(properties)).map(([fields, change]) => ({ ...fields, ...change }))
 }

@@ -5,7 +5,7 @@ import { anything, instant, known, number, text } from './values.ts'
 const LONGEST = 2100
 
 /** Returns values that a schema allows, or nearly always allows. `name`: the field's or parameter's name. */
-function valid(schema: Schema, name = ''): fc.Arbitrary<unknown> {
+export function valid(schema: Schema, name = ''): fc.Arbitrary<unknown> {
   const own = known[name]
   if (own) return own
   const { enum: values, anyOf, type, format, examples, ...rest } = deref(schema)
