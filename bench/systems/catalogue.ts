@@ -10,7 +10,7 @@ export type SystemEntry = {
   done(sql: Sql, seeded: number): Promise<number>
   /** Returns the number of runs of recurring jobs. Null if the tables don't keep runs; the handlers then count them. */
   runs: ((sql: Sql) => Promise<number>) | null
-  /** How many milliseconds in the past recurring jobs are first due. This keeps them always due. */
+  /** How far in the past the first due time of recurring jobs is, in milliseconds. This keeps them always due. */
   alwaysDueSinceMs: number
   /** A description of the settings, for the report. */
   settings: string

@@ -26,8 +26,8 @@ const ENCODERS: Record<Encoding, (content: Buffer) => Promise<Buffer>> = {
 const FOR_GOOD = 'public, max-age=31536000, immutable'
 
 /**
- * Returns an asset whose content is read on first use. Each encoding is also made on first use, and then kept: every
- * response has the same string as its body, so slow readers don't need a copy each.
+ * Returns an asset whose content is read on first use. Each encoding is also made on first use, and then kept: all
+ * responses share one string as their body, so slow readers don't each need a copy.
  */
 export function assetOf(contentType: string, read: () => Promise<Buffer>): Asset {
   const content = once(read)

@@ -247,8 +247,8 @@ function removeDone(sql: Queryable, doneClaims: DoneClaim[], expected: number): 
 
 /**
  * Returns how many milliseconds ago a run ended. Its ending may be written later, but its task's next occurrence and
- * its retry depend on when it ended. Rounded down, so that no run ends before it really did. Statements subtract this
- * from `statement_timestamp()`, since their transaction may have begun earlier.
+ * its retry depend on when it ended. Rounded down, so that no run is recorded as ending earlier than it did. Statements
+ * subtract this from `statement_timestamp()`, since their transaction may have begun earlier.
  */
 const sinceEndMs = ({ endedAt }: Settlement): number =>
   endedAt === undefined ? 0 : Math.floor(performance.now() - endedAt)

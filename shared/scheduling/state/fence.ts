@@ -28,8 +28,8 @@ export const fenced = (
   )`
 
 /**
- * Returns a further condition for a fenced write of at most `SMALL_SET` rows: it finds them by key, whatever the plan.
- * The server plans larger writes for their actual rows, so they don't need it.
+ * Returns an additional condition for a fenced write of at most `SMALL_SET` rows, which makes the server find the rows
+ * by key, whatever the plan. Larger writes are planned anew for each call, so they don't need it.
  */
 export const byKey = (sql: Queryable, taskIds: number[]): Fragment =>
   taskIds.length > SMALL_SET ? sql`` : sql`and s.task_id = any(${taskIds}::int[])`

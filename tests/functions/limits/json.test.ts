@@ -11,7 +11,7 @@ const minimal = { name: 'a', type: 'http', schedule_type: 'interval', interval_s
 const post = (body: unknown, more: Partial<HttpCall> = {}) =>
   call(createTask, { method: 'POST', path: '/tasks', body, ...more })
 
-/** Returns a task, as JSON, whose params.body is this JSON. */
+/** Returns the JSON of a task whose params.body is the given JSON. */
 const withBody = (body: string) => JSON.stringify({ ...minimal, params: { body: '?' } }).replace('"?"', body)
 
 const created = (body: unknown) =>

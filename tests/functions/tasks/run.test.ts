@@ -64,7 +64,7 @@ test('accepts a run that cannot be dispatched', async () => {
   expect(await run()).toEqual(json(201, aQueued()))
 })
 
-test('runs a task that is paused and finished, and leaves it so', async () => {
+test('runs a task that is paused and finished, and leaves it that way', async () => {
   const done = { schedule_type: 'once', interval_seconds: null, next_run_at: null }
   await insertTask({ ...later, ...done, paused_at: '2020-01-01T00:00:00Z' })
   const here = runHere()
