@@ -1,3 +1,11 @@
+FROM node:24-bookworm-slim AS dashboard
+WORKDIR /app/dashboard
+COPY dashboard/package.json dashboard/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY dashboard ./
+COPY openapi.json ../
+RUN npm run build
+
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -17,6 +25,7 @@ COPY serverless.yml openapi.json ./
 COPY functions functions
 COPY shared shared
 COPY infra infra
+COPY --from=dashboard /app/dashboard/dist dashboard/dist
 # Deletes files that only other runtimes need. Makes the rest readable for all users, because after a checkout with
 # umask 077 only the owner can read them.
 RUN rm -rf package-lock.json infra/generate infra/aws infra/packaging infra/patches infra/offline \
@@ -41,6 +50,8 @@ FROM node:24-bookworm-slim AS tests
 WORKDIR /app
 COPY package.json package-lock.json ./
 COPY infra/patches infra/patches
+COPY dashboard dashboard
+COPY openapi.json ./
 RUN npm ci --no-audit --no-fund
 COPY . .
 CMD ["npm", "test"]

@@ -7,6 +7,7 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     exclude: [
       '**/node_modules/**',
+      'tests/browser/**',
       'tests/container/hostile.test.ts',
       'tests/containers/**',
       'tests/lambda/**',

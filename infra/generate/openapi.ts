@@ -3,6 +3,7 @@ import * as z from 'zod'
 import manifest from '../../package.json' with { type: 'json' }
 import type { Operation } from '../../shared/http/operation.ts'
 import { problemOut } from '../../shared/http/problem.ts'
+import { runners } from '../../shared/runners/index.ts'
 import { loadHandlers } from '../service/handlers.ts'
 import { type Route, readService } from '../service/service.ts'
 
@@ -33,6 +34,11 @@ export async function buildDocument() {
     }
   }
   const problem = schemas.of(problemOut, 'output')
+  // OpenAPI has no place for schemas that depend on another field's value. Clients build forms from these.
+  const types = Object.entries(runners).map(([type, runner]) => [
+    type,
+    { description: `${runner.about}.`, params: schemas.of(runner.params, 'input') },
+  ])
   return {
     openapi: '3.1.0',
     info: {
@@ -43,6 +49,7 @@ export async function buildDocument() {
     },
     servers: [{ url: '.', description: 'This server' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    'x-task-types': Object.fromEntries(types),
     paths,
     components: {
       schemas: { ...schemas.components, Problem: problem },

@@ -1,8 +1,13 @@
+import { createHash } from 'node:crypto'
 import { AppError } from '../errors.ts'
 import type { Precondition } from '../precondition.ts'
 
 /** Returns the `ETag` header for a version (RFC 9110, 8.8.3). */
 export const etag = (version: number): Record<string, string> => ({ etag: `"${version}"` })
+
+/** Returns a weak tag for a response's content. Weak, since a proxy may compress the content on its way. */
+export const contentTag = (body: string): string =>
+  `W/"${createHash('sha1').update(body).digest('base64url')}"`
 
 const TAG = `(?:W/)?"[^"]*"`
 const TAGS = new RegExp(`^${TAG}(?:\\s*,\\s*${TAG})*$`)
@@ -27,5 +32,6 @@ export function ifMatch(headers: Record<string, string | undefined>): Preconditi
 export function isCurrent(headers: Record<string, string | undefined>, tag: string): boolean {
   const header = headers['if-none-match']?.trim() ?? ''
   if (header === '*') return true
-  return [...header.matchAll(new RegExp(TAG, 'g'))].some(([known]) => known.replace(/^W\//, '') === tag)
+  const opaque = (it: string): string => it.replace(/^W\//, '')
+  return [...header.matchAll(new RegExp(TAG, 'g'))].some(([known]) => opaque(known) === opaque(tag))
 }

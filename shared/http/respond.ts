@@ -6,6 +6,7 @@ import { AppError, type ErrorCode } from '../errors.ts'
 import { logger, logsInfo } from '../logger.ts'
 import { callerOf } from './access.ts'
 import { corsHeaders } from './cors.ts'
+import { contentTag, isCurrent } from './etag.ts'
 import type { Reply } from './operation.ts'
 import { problemResponse, STATUS_OF } from './problem.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -27,7 +28,7 @@ export function respond(): MiddlewareObj<APIGatewayProxyEventV2, unknown, Error,
     },
     after(request) {
       // Every handler in this stack returns a Reply, as required by the types of `httpHandler`.
-      finish(request, replyResponse(request.response as Reply))
+      finish(request, tagged(request.event, replyResponse(request.response as Reply)))
     },
     onError(request) {
       finish(request, problemResponse(publicError(request.error), request.context.awsRequestId))
@@ -43,6 +44,21 @@ function replyResponse({ status, body, headers, isBase64Encoded }: Reply): APIGa
     body: text ? body : JSON.stringify(body),
     ...(isBase64Encoded && { isBase64Encoded }),
   }
+}
+
+/**
+ * Returns the response to a read with a tag for its content, or a 304 if the client has that content already, so that
+ * a client that asks every few seconds gets only what has changed. A task keeps its own tag, which is its version.
+ */
+function tagged(
+  event: APIGatewayProxyEventV2,
+  response: APIGatewayProxyStructuredResultV2,
+): APIGatewayProxyStructuredResultV2 {
+  const isRead = event.requestContext.http.method === 'GET' && callerOf(event) !== undefined
+  if (!isRead || response.statusCode !== 200 || response.headers?.etag) return response
+  const etag = contentTag(response.body ?? '')
+  const headers = { ...response.headers, etag }
+  return isCurrent(event.headers, etag) ? { statusCode: 304, headers, body: '' } : { ...response, headers }
 }
 
 /**

@@ -5,7 +5,7 @@ const { insertTask } = await import('../setup/rows.ts')
 const { call } = await import('../setup/http-event.ts')
 const { handler: createTask } = await import('../../functions/tasks/create.ts')
 const { handler: listTasks } = await import('../../functions/tasks/list.ts')
-const { handler: home } = await import('../../functions/system/home.ts')
+const { handler: dashboard } = await import('../../functions/system/dashboard.ts')
 
 beforeAll(async () => {
   for (const name of ['a', 'b']) await insertTask({ name })
@@ -17,7 +17,7 @@ test('links start with PUBLIC_URL', async () => {
   const body = { name: 'c', type: 'counter', schedule_type: 'interval', interval_seconds: 60 }
   const { headers } = await call(createTask, { method: 'POST', path: '/tasks', body })
   expect(headers.location).toMatch(/^https:\/\/example\.org\/scheduler\/tasks\/\d+$/)
-  expect((await call(home, { method: 'GET', path: '/' })).headers.location).toBe(
+  expect((await call(dashboard, { method: 'GET', path: '/' })).headers.location).toBe(
     'https://example.org/scheduler/docs',
   )
 })

@@ -124,6 +124,39 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       }
     })
 
+    test('serves the dashboard to browsers, with its assets, and redirects other clients', async () => {
+      const headers = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
+      const page = await send(runtime.url, { path: '/', headers })
+      expect(page).toMatchObject({ status: 200, headers: { ...PAGE_SECURITY, 'cache-control': 'no-cache' } })
+      const linked = [...String(page.body).matchAll(/(?:href|src)="(dashboard\/[^"]+)"/g)].map(
+        ([, url]) => `/${url}`,
+      )
+      expect(linked).toHaveLength(3)
+      for (const path of linked) {
+        const asset = await send(runtime.url, { path, headers: { 'accept-encoding': 'br' } })
+        expect(asset).toMatchObject({
+          status: 200,
+          headers: { 'content-encoding': 'br', 'cache-control': 'public, max-age=31536000, immutable' },
+        })
+      }
+      expect(await send(runtime.url, { path: '/' })).toMatchObject({ status: 302 })
+    })
+
+    test('responds with 304 to a client that has the current list of tasks', async () => {
+      const { status, headers, body } = await call({ method: 'GET', path: '/tasks' })
+      expect({ status, etag: headers.etag }).toEqual({
+        status: 200,
+        etag: expect.stringMatching(/^W\/"[\w-]{27}"$/),
+      })
+      const known = { 'if-none-match': String(headers.etag) }
+      expect(await call({ method: 'GET', path: '/tasks', headers: known })).toMatchObject({
+        status: 304,
+        body: '',
+      })
+      const other = await call({ method: 'GET', path: '/tasks', headers: { 'if-none-match': 'W/"other"' } })
+      expect({ status: other.status, body: other.body }).toEqual({ status: 200, body })
+    })
+
     test('creates a task and rejects a second one with the same name', async () => {
       const input = { name: 'whole', ...later, interval_seconds: null, params: { duration: 1 } }
       const { status, headers, body } = await write('POST', '/tasks', input)

@@ -38,6 +38,15 @@ test('the docs function serves the page and its assets', async () => {
     expect({ path, status: (await send(deployed.url, { path })).status }).toEqual({ path, status: 200 })
 })
 
+test('the dashboard function serves the page and its assets', async () => {
+  const page = await send(deployed.url, { path: '/', headers: { accept: 'text/html' } })
+  expect(page.status).toBe(200)
+  const assets = [...String(page.body).matchAll(/"(dashboard\/[^"]+)"/g)].map(([, url]) => `/${url}`)
+  expect(assets).toHaveLength(3)
+  for (const path of assets)
+    expect({ path, status: (await send(deployed.url, { path })).status }).toEqual({ path, status: 200 })
+})
+
 test('the execute function logs the JSON line that the lateness metric filter matches', async () => {
   const { Resources } = await readTemplate(ROOT)
   const filter = Resources.Lateness?.Properties

@@ -6,9 +6,9 @@ import { handler as createKey } from '../../functions/keys/create.ts'
 import { handler as deleteKey } from '../../functions/keys/delete.ts'
 import { handler as listKeys } from '../../functions/keys/list.ts'
 import { handler as previewSchedule } from '../../functions/schedules/preview.ts'
+import { handler as dashboard } from '../../functions/system/dashboard.ts'
 import { handler as docs } from '../../functions/system/docs.ts'
 import { handler as health } from '../../functions/system/health.ts'
-import { handler as home } from '../../functions/system/home.ts'
 import { handler as notFound } from '../../functions/system/not-found.ts'
 import { handler as openapi } from '../../functions/system/openapi.ts'
 import { handler as createTask } from '../../functions/tasks/create.ts'
@@ -74,7 +74,7 @@ export const guarded = [
 export const open = [
   { handler: health, request: { method: 'GET', path: '/healthz' }, status: 200 },
   { handler: openapi, request: { method: 'GET', path: '/openapi.json' }, status: 200 },
-  { handler: home, request: { method: 'GET', path: '/' }, status: 302 },
+  { handler: dashboard, request: { method: 'GET', path: '/' }, status: 302 },
   { handler: docs, request: { method: 'GET', path: '/docs' }, status: 200 },
   { handler: notFound, request: { method: 'GET', path: '/nothing' }, status: 404 },
 ]

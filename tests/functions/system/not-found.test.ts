@@ -19,6 +19,7 @@ test.for([
   ['GET', '/schedules/preview', 'POST'],
   ['POST', '/healthz', 'GET'],
   ['PUT', '/docs/swagger-ui.css', 'GET'],
+  ['DELETE', '/dashboard/app.js', 'GET'],
   ['OPTIONS', '/openapi.json', 'GET'],
 ] as const)('lists the allowed methods in response to %s %s', async ([method, path, allow]) => {
   expect(await anything(method, path)).toEqual(

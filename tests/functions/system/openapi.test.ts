@@ -57,6 +57,7 @@ test('lists every route and whether it requires an API key', async () => {
     'get /readyz': [],
     'get /openapi.json': [],
     'get /': [],
+    'get /dashboard/{asset}': [],
     'get /docs': [],
     'get /docs/{asset}': [],
   })

@@ -159,5 +159,5 @@ export const known: Record<string, fc.Arbitrary<unknown>> = {
   dry_run: fc.constantFrom('true', 'false'),
   ids: fc.constantFrom('true', 'false'),
   tag: fc.constantFrom('reports', 'a', '"', '{}', '\\'),
-  asset: fc.constantFrom('swagger-ui.css', 'swagger-ui-bundle.js', 'nope.js', '..', 'constructor'),
+  asset: fc.constantFrom('swagger-ui.css', 'swagger-ui-bundle.js', 'app.js', 'nope.js', '..', 'constructor'),
 }

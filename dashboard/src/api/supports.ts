@@ -1,0 +1,24 @@
+declare const API_PARAMETERS: Record<string, string[]>
+declare const TASK_TYPES: Record<string, TaskType>
+
+/** The JSON schema of a task type's params, as far as the form needs it. */
+export type ParamSchema = {
+  type?: string
+  description?: string
+  default?: unknown
+  enum?: string[]
+  format?: string
+  minimum?: number
+  maximum?: number
+  maxLength?: number
+}
+
+export type TaskType = { description: string; params: { properties?: Record<string, ParamSchema> } }
+
+/** What each task type does, and its params, from openapi.json. */
+export const taskTypes = TASK_TYPES
+
+/** Whether the API of this version has a path, and a parameter there. */
+export const supports = (path: string, parameter?: string): boolean =>
+  Object.hasOwn(API_PARAMETERS, path) &&
+  (parameter === undefined || API_PARAMETERS[path]?.includes(parameter) === true)

@@ -1,0 +1,222 @@
+import { useQuery } from '@tanstack/react-query'
+import type { ReactNode } from 'react'
+import { cancelExecution, rerunExecution, useDo } from '../api/actions.ts'
+import { live } from '../api/live.ts'
+import type { Execution } from '../api/model.ts'
+import { getExecution, getTask, listExecutions } from '../api/requests.ts'
+import { go, to } from '../router.tsx'
+import { useRefusal } from '../session.tsx'
+import { duration, utcTime } from '../text/time.ts'
+import { isFailure, lateWords, skipWords } from '../text/words.ts'
+import { StatusBadge } from '../ui/badge.tsx'
+import { Button } from '../ui/button.tsx'
+import { Copy, CopyBlock } from '../ui/copy.tsx'
+import { Head } from '../ui/head.tsx'
+import { At, Elapsed } from '../ui/now.tsx'
+import type { Page } from '../ui/pages.ts'
+import { Failure, Panel, Skeleton } from '../ui/states.tsx'
+import { tookMs } from './execution-table.tsx'
+import { Timeline } from './timeline.tsx'
+
+const isOpen = ({ status }: Execution): boolean => status === 'running' || status === 'queued'
+
+export function ExecutionScreen({ id }: { id: number }) {
+  const { data, error, refetch } = useQuery({
+    queryKey: ['execution', id],
+    queryFn: () => getExecution(id),
+    refetchInterval: live<Execution>(isOpen),
+  })
+  if (error && !data) return <Failure error={error} retry={refetch} />
+  if (!data) return <Skeleton rows={8} />
+  return <Loaded execution={data} />
+}
+
+function Loaded({ execution }: { execution: Execution }) {
+  const perform = useDo()
+  const refusal = useRefusal()
+  const { id, task_id, status } = execution
+  const task = useQuery({ queryKey: ['task', task_id], queryFn: () => getTask(task_id) })
+  const name = execution.task_name ?? task.data?.name ?? `Task ${task_id}`
+  const rerun = async () => {
+    const started = await perform(() => rerunExecution(id), 'It runs again')
+    if (started) go(to(`/executions/${started.id}`))
+  }
+  return (
+    <>
+      <Head
+        title={`Execution ${id}`}
+        above={
+          <>
+            <a href={to('/tasks')}>Tasks</a> <span aria-hidden="true">/</span>{' '}
+            <a href={to(`/tasks/${task_id}`)}>{name}</a>
+          </>
+        }
+        actions={
+          isOpen(execution) ? (
+            <Button
+              icon="stop"
+              kind="danger"
+              refused={refusal('run')}
+              disabled={execution.cancel_requested_at !== null}
+              onClick={() => perform(() => cancelExecution(id), 'It is asked to stop')}
+            >
+              {execution.cancel_requested_at ? 'Asked to stop' : 'Cancel'}
+            </Button>
+          ) : (
+            <Button icon="rerun" kind="primary" refused={refusal('run')} onClick={rerun}>
+              Rerun
+            </Button>
+          )
+        }
+      >
+        <p className="head-line">
+          <StatusBadge status={status} />
+          {status === 'running' && execution.started_at ? (
+            <span>
+              for <Elapsed since={execution.started_at} />
+            </span>
+          ) : (
+            tookMs(execution) !== null && <span className="num">in {duration(tookMs(execution))}</span>
+          )}
+          {execution.attempt > 1 && <span className="quiet">attempt {execution.attempt}</span>}
+          <span className="quiet">{TRIGGERS[execution.trigger]}</span>
+        </p>
+      </Head>
+      <Why execution={execution} />
+      <Attempts execution={execution} />
+      <div className="columns">
+        {execution.result !== null && (
+          <Panel title="Result">
+            <CopyBlock text={JSON.stringify(execution.result, null, 2)} label="Copy the result" />
+          </Panel>
+        )}
+        <Panel title="Details">
+          <Details execution={execution} name={name} />
+        </Panel>
+      </div>
+    </>
+  )
+}
+
+const TRIGGERS: Record<string, string> = {
+  schedule: 'by its schedule',
+  manual: 'by hand',
+  rerun: 'as a rerun',
+}
+
+/** Says in words what is worth knowing about how it went. */
+function Why({ execution }: { execution: Execution }) {
+  const { status, detail, error_code } = execution
+  const late = lateWords(execution)
+  return (
+    <>
+      {isFailure(status) && (
+        <div className="note bad">
+          <p className="note-title">
+            Why it {status === 'timeout' ? 'timed out' : status === 'lost' ? 'was lost' : 'failed'}
+          </p>
+          <pre className="detail">{detail ?? 'The runner gave no reason.'}</pre>
+          <p className="quiet">
+            {error_code && <code>{error_code}</code>} {ADVICE[status]}
+          </p>
+        </div>
+      )}
+      {status === 'skipped' && (
+        <div className="note">
+          <p className="note-title">Why it did not run</p>
+          <p>{skipWords(execution)}</p>
+          {(execution.skipped_count ?? 1) > 1 && execution.skipped_until && (
+            <p className="quiet">
+              This row stands for {execution.skipped_count?.toLocaleString()} occurrences, the last one due{' '}
+              <At at={execution.skipped_until} />.
+            </p>
+          )}
+        </div>
+      )}
+      {!isFailure(status) && status !== 'skipped' && detail && (
+        <div className="note">
+          <p>{detail}</p>
+        </div>
+      )}
+      {late && (
+        <div className="note warn-note">
+          <p>{late}</p>
+        </div>
+      )}
+    </>
+  )
+}
+
+const ADVICE: Record<string, string> = {
+  failed: 'Mend the cause, or edit the task, and then rerun it.',
+  timeout: 'It ran longer than its timeout. Raise timeout_seconds, or make it faster.',
+  lost: 'Its worker went silent: it crashed, was cut off, or stood still for longer than the lease. Another attempt follows by itself.',
+}
+
+/** All attempts at the same occurrence. */
+function Attempts({ execution }: { execution: Execution }) {
+  const { task_id, scheduled_for, id } = execution
+  const { data } = useQuery({
+    queryKey: ['executions', 'attempts', task_id, scheduled_for],
+    queryFn: () =>
+      listExecutions({ task_id, scheduled_from: scheduled_for, scheduled_to: scheduled_for }, null, 100),
+    refetchInterval: live<Page<Execution>>(({ rows }) => rows.some(isOpen)),
+    enabled: execution.status !== 'skipped',
+  })
+  if (execution.status === 'skipped') return null
+  const found = data?.rows ?? []
+  const rows = (
+    found.some((row) => row.id === id) ? found.map((row) => (row.id === id ? execution : row)) : [execution]
+  ).toSorted((a, b) => a.attempt - b.attempt || a.id - b.id)
+  return (
+    <Panel title={rows.length > 1 ? `Timeline of ${rows.length} attempts` : 'Timeline'}>
+      <Timeline rows={rows} current={id} />
+    </Panel>
+  )
+}
+
+function Details({ execution, name }: { execution: Execution; name: string }) {
+  const { id, task_id, scheduled_for, due_at, started_at, finished_at, rerun_of } = execution
+  return (
+    <dl className="settings">
+      <Detail name="Task">
+        <a href={to(`/tasks/${task_id}`)}>{name}</a>
+      </Detail>
+      <Detail name="Execution id">
+        <Id value={id} what="execution" />
+      </Detail>
+      <Detail name="Task id">
+        <Id value={task_id} what="task" />
+      </Detail>
+      <Instant name="Scheduled for" at={scheduled_for} />
+      {due_at !== scheduled_for && <Instant name="Due" at={due_at} />}
+      {started_at && <Instant name="Started" at={started_at} />}
+      {finished_at && <Instant name="Ended" at={finished_at} />}
+      {rerun_of !== null && (
+        <Detail name="Rerun of">
+          <a href={to(`/executions/${rerun_of}`)}>Execution {rerun_of}</a>
+        </Detail>
+      )}
+    </dl>
+  )
+}
+
+const Detail = ({ name, children }: { name: string; children: ReactNode }) => (
+  <div>
+    <dt>{name}</dt>
+    <dd>{children}</dd>
+  </div>
+)
+
+/** A time on both clocks. */
+const Instant = ({ name, at }: { name: string; at: string }) => (
+  <Detail name={name}>
+    <At at={at} /> <span className="quiet num">{utcTime(at)}</span>
+  </Detail>
+)
+
+const Id = ({ value, what }: { value: number; what: string }) => (
+  <span className="num">
+    {value} <Copy text={String(value)} label={`Copy the ${what}'s id`} />
+  </span>
+)

@@ -1,0 +1,135 @@
+import { useEffect, useRef } from 'react'
+import uPlot from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+
+export type Series = {
+  label: string
+  values: (number | null)[]
+  color: string
+  bars?: boolean
+  dots?: boolean
+}
+
+type Props = {
+  /** What the chart shows, for screen readers. */
+  summary: string
+  /** Seconds since 1970, ascending. */
+  at: number[]
+  series: Series[]
+  /** Adds the series up, the first one at the bottom. */
+  stacked?: boolean
+  format: (value: number) => string
+  height?: number
+}
+
+const BARS = uPlot.paths.bars?.({ size: [0.7, 40] })
+
+const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+
+/** Draws series over time. Redraws when the size of its place, the theme or the data changes. */
+export function Chart({ summary, at, series, stacked = false, format, height = 180 }: Props) {
+  const place = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot>(null)
+  const shape = series.map(({ label, color, bars, dots }) => [label, color, bars, dots].join()).join(';')
+  const data = toData(at, series, stacked)
+  const latest = useRef({ data, series, format, stacked })
+  latest.current = { data, series, format, stacked }
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` stands for the series; their values go in below
+  useEffect(() => {
+    const element = place.current
+    if (!element) return
+    const draw = () => {
+      plot.current?.destroy()
+      plot.current = new uPlot(optionsOf(element, height, latest), latest.current.data, element)
+    }
+    draw()
+    const sizes = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }))
+    sizes.observe(element)
+    const theme = matchMedia('(prefers-color-scheme: dark)')
+    theme.addEventListener('change', draw)
+    return () => {
+      sizes.disconnect()
+      theme.removeEventListener('change', draw)
+      plot.current?.destroy()
+      plot.current = null
+    }
+  }, [shape, height])
+
+  useEffect(() => {
+    plot.current?.setData(data)
+  }, [data])
+
+  return <div ref={place} className="chart" role="img" aria-label={summary} />
+}
+
+/** uPlot draws stacks as overlapping series, the whole first. */
+function toData(at: number[], series: Series[], stacked: boolean): uPlot.AlignedData {
+  if (!stacked) return [at, ...series.map(({ values }) => values)]
+  const sums = new Array<number>(at.length).fill(0)
+  const stacks = series.map(({ values }) =>
+    values.map((value, index) => (sums[index] = (sums[index] ?? 0) + (value ?? 0))),
+  )
+  return [at, ...stacks.reverse()]
+}
+
+type Latest = {
+  current: { data: uPlot.AlignedData; series: Series[]; format: (value: number) => string; stacked: boolean }
+}
+
+function optionsOf(element: HTMLElement, height: number, latest: Latest): uPlot.Options {
+  const { series, stacked } = latest.current
+  const font = `11px ${css('--font')}`
+  const axis = {
+    stroke: css('--text-2'),
+    font,
+    grid: { stroke: css('--line'), width: 1 },
+    ticks: { show: false },
+  }
+  const drawn = stacked ? series.toReversed() : series
+  return {
+    width: element.clientWidth,
+    height,
+    cursor: { y: false, points: { size: 6 }, drag: { setScale: false, x: false } },
+    legend: { show: series.length > 1 || series[0]?.dots === true },
+    scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
+    axes: [
+      { ...axis, space: 70, values: (_plot, at) => labels(at) },
+      { ...axis, size: 62, values: (_plot, values) => values.map((value) => latest.current.format(value)) },
+    ],
+    series: [
+      { value: (_plot, at) => (at ? new Date(at * 1000).toLocaleString() : '–') },
+      ...drawn.map(({ label, color, bars, dots }, index): uPlot.Series => {
+        const tone = css(color)
+        return {
+          label,
+          stroke: tone,
+          width: bars ? 0 : 1.5,
+          ...(bars && BARS && { fill: tone, paths: BARS, points: { show: false } }),
+          ...(dots && { paths: () => null, points: { show: true, size: 5, fill: tone } }),
+          ...(!bars && !dots && { points: { show: false }, spanGaps: true }),
+          value: (_plot, _value, _series, at) => {
+            const own =
+              at === null
+                ? null
+                : latest.current.series.find((it) => it.label === drawn[index]?.label)?.values[at]
+            return own === null || own === undefined ? '–' : latest.current.format(own)
+          },
+        }
+      }),
+    ],
+  }
+}
+
+/** Local times, with the date where it changes. */
+function labels(at: number[]): string[] {
+  let before = ''
+  return at.map((seconds) => {
+    const date = new Date(seconds * 1000)
+    const day = date.toLocaleDateString(undefined, { day: 'numeric', month: 'short' })
+    const time = date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+    const text = day === before || before === '' ? time : `${day}\n${time}`
+    before = day
+    return text
+  })
+}

@@ -1,0 +1,121 @@
+import { type ColumnDef, tableFeatures, useTable } from '@tanstack/react-table'
+import { useWindowVirtualizer } from '@tanstack/react-virtual'
+import { type ReactNode, useEffect, useState } from 'react'
+import type { Pages } from './pages.ts'
+import { Failure, Skeleton } from './states.tsx'
+
+const features = tableFeatures({})
+
+/** `className` sets the width, and at which widths of the window the column is shown. */
+export type Column<T> = { id: string; title: ReactNode; className?: string; cell: (row: T) => ReactNode }
+
+type Props<T> = {
+  label: string
+  columns: Column<T>[]
+  pages: Pages<T>
+  idOf: (row: T) => number
+  /** What is shown if there are no rows. */
+  empty: ReactNode
+  isSelected?: (row: T) => boolean
+}
+
+const ROW_PX = 48
+
+/** A table of any length: only the rows in sight are in the document. The window scrolls, not the table. */
+export function DataTable<T extends object>({ label, columns, pages, idOf, empty, isSelected }: Props<T>) {
+  const [top, setTop] = useState(0)
+  // Measured at each render, since what is above the table comes and goes.
+  const measure = (place: HTMLDivElement | null) => {
+    if (place) setTop(place.offsetTop)
+  }
+  const virtualizer = useWindowVirtualizer({
+    count: pages.count,
+    estimateSize: () => ROW_PX,
+    overscan: 12,
+    scrollMargin: top,
+  })
+  const items = virtualizer.getVirtualItems()
+  const first = items[0]?.index ?? 0
+  const last = items.at(-1)?.index ?? 0
+  const { show } = pages
+  useEffect(() => show(first, last), [show, first, last])
+
+  const data = items.map(({ index }) => pages.rowAt(index)).filter((row) => row !== undefined)
+  const table = useTable<typeof features, T>({
+    features,
+    data,
+    columns: columns.map(
+      ({ id, title, cell }): ColumnDef<typeof features, T> => ({
+        id,
+        header: () => title,
+        cell: ({ row }) => cell(row.original),
+      }),
+    ),
+    getRowId: (row) => String(idOf(row)),
+  })
+  const rows = new Map(table.getRowModel().rows.map((row) => [row.id, row]))
+
+  if (pages.isLoading) return <Skeleton rows={8} />
+  if (pages.error && pages.loaded === 0) return <Failure error={pages.error} retry={pages.retry} />
+  if (pages.count === 0) return empty
+  const classOf = (id: string) => columns.find((column) => column.id === id)?.className
+  const before = (items[0]?.start ?? top) - top
+  const after = virtualizer.getTotalSize() - ((items.at(-1)?.end ?? top) - top)
+  return (
+    <div ref={measure} className="table-place">
+      <table className="table" aria-label={label} aria-rowcount={pages.isComplete ? pages.count + 1 : -1}>
+        <thead>
+          {table.getHeaderGroups().map((group) => (
+            <tr key={group.id} aria-rowindex={1}>
+              {group.headers.map((header) => (
+                <th key={header.id} scope="col" className={classOf(header.column.id)}>
+                  <table.FlexRender header={header} />
+                </th>
+              ))}
+            </tr>
+          ))}
+        </thead>
+        <tbody>
+          {before > 0 && <Gap px={before} columns={columns.length} />}
+          {items.map(({ index }) => {
+            const value = pages.rowAt(index)
+            const row = value && rows.get(String(idOf(value)))
+            if (!row) return <Blank key={`blank-${index}`} columns={columns} />
+            return (
+              <tr
+                key={row.id}
+                aria-rowindex={index + 2}
+                className={isSelected?.(row.original) ? 'selected' : undefined}
+              >
+                {row.getAllCells().map((cell) => (
+                  <td key={cell.id} className={classOf(cell.column.id)}>
+                    <table.FlexRender cell={cell} />
+                  </td>
+                ))}
+              </tr>
+            )
+          })}
+          {after > 0 && <Gap px={after} columns={columns.length} />}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+const Gap = ({ px, columns }: { px: number; columns: number }) => (
+  // biome-ignore lint/a11y/noAriaHiddenOnFocusable: a row takes no focus
+  <tr aria-hidden="true" className="gap">
+    <td colSpan={columns} style={{ height: px }} />
+  </tr>
+)
+
+const Blank = <T,>({ columns }: { columns: Column<T>[] }) => (
+  // biome-ignore lint/a11y/noAriaHiddenOnFocusable: a row takes no focus
+  <tr aria-hidden="true" className="blank">
+    {columns.map(({ id, className }) => (
+      <td key={id} className={className}>
+        <i />
+      </td>
+    ))}
+  </tr>
+)

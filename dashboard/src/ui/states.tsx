@@ -1,0 +1,89 @@
+import type { ReactNode } from 'react'
+import { ApiError } from '../api/client.ts'
+import { Button } from './button.tsx'
+
+type MessageProps = { title: string; children?: ReactNode; tone?: 'error'; actions?: ReactNode }
+
+/** What is shown instead of data: what is the case, and what to do. */
+export const Message = ({ title, children, tone, actions }: MessageProps) => (
+  <div className={`message ${tone ?? ''}`} {...(tone === 'error' && { role: 'alert' })}>
+    <p className="message-title">{title}</p>
+    {children && <div className="message-text">{children}</div>}
+    {actions && <div className="actions">{actions}</div>}
+  </div>
+)
+
+/** Says why something can't be shown, and what to do about it. */
+export function Failure({ error, retry }: { error: Error; retry?: () => void }) {
+  const { title, advice } = explain(error)
+  const id = error instanceof ApiError ? error.problem.request_id : undefined
+  return (
+    <Message
+      tone="error"
+      title={title}
+      actions={
+        retry && (
+          <Button icon="rerun" onClick={retry}>
+            Try again
+          </Button>
+        )
+      }
+    >
+      <p>{advice}</p>
+      {id && (
+        <p className="quiet">
+          Request <code>{id}</code>
+        </p>
+      )}
+    </Message>
+  )
+}
+
+function explain(error: Error): { title: string; advice: string } {
+  if (!(error instanceof ApiError)) return { title: 'This page failed', advice: error.message }
+  const { status, message, problem } = error
+  if (status === 0)
+    return {
+      title: 'The server does not respond',
+      advice: 'It may be restarting. This page tries again by itself; nothing is lost.',
+    }
+  if (status === 401)
+    return { title: 'Log in to see this', advice: 'Your session has ended, or your key was deleted.' }
+  if (status === 403)
+    return { title: 'Your key does not allow this', advice: `${message}. Ask for a key with that scope.` }
+  if (status === 404)
+    return { title: 'There is no such thing here', advice: `${message}. It may have been deleted.` }
+  if (status === 503 && /database/.test(message))
+    return {
+      title: 'The database cannot be reached',
+      advice:
+        'Tasks run on once it is back. Check PostgreSQL and DATABASE_URL; this page tries again by itself.',
+    }
+  if (status === 429)
+    return { title: 'Too many requests', advice: `${message}. This page tries again by itself.` }
+  if (status >= 500)
+    return { title: 'The server failed', advice: problem.detail ?? 'Search its log for the request below.' }
+  return { title: 'The server refused this', advice: message }
+}
+
+/** Stands in for rows that are being loaded. */
+export const Skeleton = ({ rows = 3 }: { rows?: number }) => (
+  <div className="skeleton" role="status" aria-label="Loading">
+    {Array.from({ length: rows }, (_, index) => (
+      // biome-ignore lint/suspicious/noArrayIndexKey: the lines have no other identity
+      <i key={index} />
+    ))}
+  </div>
+)
+
+type PanelProps = { title: string; children: ReactNode; aside?: ReactNode; className?: string }
+
+export const Panel = ({ title, children, aside, className = '' }: PanelProps) => (
+  <section className={`panel ${className}`} aria-label={title}>
+    <header className="panel-head">
+      <h2>{title}</h2>
+      {aside}
+    </header>
+    {children}
+  </section>
+)

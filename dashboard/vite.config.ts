@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs'
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+const { paths, 'x-task-types': taskTypes } = JSON.parse(
+  readFileSync(new URL('../openapi.json', import.meta.url), 'utf8'),
+)
+
+/** Each path's query parameters, so that a screen asks for no more than this version of the API knows. */
+const parameters = Object.fromEntries(
+  Object.entries(paths).map(([path, methods]) => [
+    path,
+    Object.values(methods).flatMap((it) => it.parameters.map(({ name }) => name)),
+  ]),
+)
+
+const API = /^\/(?!@|src\/|node_modules\/|index\.html|\?|$)/
+
+/**
+ * One script and one style sheet, under fixed names: functions/system/dashboard.ts adds the hashes of their contents.
+ * During a deployment, a page from one version can so load the assets from another.
+ */
+export default defineConfig({
+  base: './',
+  plugins: [react()],
+  define: { TASK_TYPES: JSON.stringify(taskTypes), API_PARAMETERS: JSON.stringify(parameters) },
+  build: {
+    target: 'es2023',
+    assetsDir: '',
+    modulePreload: { polyfill: false },
+    cssCodeSplit: false,
+    // Keeps the icon a file of its own.
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1000,
+    rollupOptions: {
+      output: {
+        entryFileNames: 'app.js',
+        assetFileNames: ({ names }) => (names[0]?.endsWith('.css') ? 'app.css' : '[name][extname]'),
+      },
+    },
+  },
+  server: { proxy: { [API.source]: process.env.API_URL ?? 'http://localhost:8000' } },
+})
