@@ -1,6 +1,6 @@
 import { Component, type ReactNode, useEffect, useRef, useState } from 'react'
 import { urlOf } from './api/client.ts'
-import { go, type Location, to, useLocation } from './router.tsx'
+import { go, type Location, to, useLocation } from './router.ts'
 import { ExecutionScreen } from './screens/execution.tsx'
 import { Executions } from './screens/executions.tsx'
 import { Help } from './screens/help.tsx'

@@ -1,5 +1,5 @@
 import { QueryCache, QueryClient, useQuery, useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, useState, useSyncExternalStore } from 'react'
+import { type FormEvent, useEffect, useState, useSyncExternalStore } from 'react'
 import { ApiError, urlOf } from './api/client.ts'
 import { forgetResponses } from './api/conditional.ts'
 import { SCOPES, type Session } from './api/model.ts'
@@ -52,6 +52,7 @@ export const queries = new QueryClient({
 
 const ANYONE: Session = { name: 'anyone', scope: 'admin', expires_at: null, login: 'none' }
 
+/** Returns who is logged in. If nobody is, but somebody must be, asks for a login. */
 export function useSession(): Session {
   const { data } = useQuery({
     queryKey: ['session'],
@@ -59,6 +60,10 @@ export function useSession(): Session {
     enabled: supports('/session'),
     staleTime: 60_000,
   })
+  const isStranger = data !== undefined && data.login !== 'none' && data.name === null
+  useEffect(() => {
+    if (isStranger) note({ needsLogin: true })
+  }, [isStranger])
   return data ?? ANYONE
 }
 
@@ -66,9 +71,9 @@ export function useSession(): Session {
 export function useRefusal(): (scope: string) => string | null {
   const session = useSession()
   return (scope) =>
-    SCOPES.indexOf(session.scope) >= SCOPES.indexOf(scope)
+    SCOPES.indexOf(session.scope ?? '') >= SCOPES.indexOf(scope)
       ? null
-      : `This needs a key with the scope ${scope}; yours has ${session.scope}.`
+      : `This needs a key with the scope ${scope}; yours has ${session.scope ?? 'none'}.`
 }
 
 export function useLogOut(): () => Promise<void> {
@@ -81,11 +86,19 @@ export function useLogOut(): () => Promise<void> {
   }
 }
 
+/** The login has a single field. */
+const focus = (field: HTMLInputElement | null): void => field?.focus()
+
 export function Login() {
   const [key, setKey] = useState('')
   const [problem, setProblem] = useState<string | null>(null)
   const [isBusy, setBusy] = useState(false)
   const client = useQueryClient()
+  const { data: session } = useQuery({
+    queryKey: ['session'],
+    queryFn: getSession,
+    enabled: supports('/session'),
+  })
   const submit = async (event: FormEvent) => {
     event.preventDefault()
     setBusy(true)
@@ -113,7 +126,7 @@ export function Login() {
           <input
             type="password"
             autoComplete="current-password"
-            ref={(field) => field?.focus()}
+            ref={focus}
             required
             value={key}
             onChange={(event) => setKey(event.target.value)}
@@ -127,6 +140,14 @@ export function Login() {
         <Button type="submit" kind="primary" disabled={isBusy}>
           Log in
         </Button>
+        {session?.login === 'oidc' && (
+          <a
+            className="button"
+            href={urlOf(`session/oidc?return_to=${encodeURIComponent(`/${location.hash}`)}`)}
+          >
+            Log in with your organization
+          </a>
+        )}
         <p className="quiet small">
           The key is exchanged for a cookie that scripts can't read.{' '}
           <a href={urlOf('docs')}>API documentation</a>

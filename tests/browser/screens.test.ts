@@ -7,31 +7,20 @@ let screens: Record<string, string>
 
 beforeAll(async () => {
   dashboard = await openDashboard()
-  const create = (name: string, more: object) =>
-    dashboard.call('POST', '/tasks', {
-      name,
-      type: 'sleep',
-      schedule_type: 'interval',
-      interval_seconds: 3600,
-      ...more,
-    })
-  const cron = {
+  // Due once a year, so that nothing but this test runs them.
+  const yearly = {
+    type: 'sleep',
     schedule_type: 'cron',
-    interval_seconds: undefined,
-    cron_expression: '30 2 * * *',
+    cron_expression: '0 0 1 1 *',
     timezone: 'Europe/Berlin',
   }
-  const { id } = await create('works', {
-    params: { duration: 0 },
-    tags: ['billing', 'critical'],
-    description: 'Does nothing, on time.',
-  })
-  const failing = await create('fails', {
-    type: 'http',
-    params: { url: 'http://127.0.0.1:9' },
-    pause_after_failures: 1,
-  })
-  await create('nightly-with-a-name-that-is-much-longer-than-any-column-of-the-table-could-ever-be', cron)
+  const create = (name: string, more: object = {}) =>
+    dashboard.call('POST', '/tasks', { name, ...yearly, ...more })
+  const about = { tags: ['billing', 'critical'], description: 'Does nothing, on time.' }
+  const { id } = await create('works', { params: { duration: 0 }, ...about })
+  const refused = { type: 'http', params: { url: 'http://127.0.0.1:9' }, pause_after_failures: 1 }
+  const failing = await create('fails', refused)
+  await create('nightly-with-a-name-that-is-much-longer-than-any-column-of-the-table-could-ever-be')
   const run = await dashboard.call('POST', `/tasks/${id}/run`)
   const failed = await dashboard.call('POST', `/tasks/${failing.id}/run`)
   await eventually(async () => {
@@ -102,10 +91,11 @@ test('everything can be reached by keyboard', async () => {
   await page.keyboard.press('g')
   await page.keyboard.press('t')
   await page.getByRole('heading', { name: 'Tasks', level: 1 }).waitFor()
+  await page.getByRole('row').filter({ hasText: 'fails' }).waitFor()
   await page.keyboard.press('/')
   await page.keyboard.type('work')
   await page.getByRole('row').filter({ hasText: 'fails' }).waitFor({ state: 'detached' })
-  expect(page.url()).toContain('search=work')
+  await expect.poll(() => page.url()).toContain('search=work')
   await page.keyboard.press('Tab')
   expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('BUTTON')
   await page.keyboard.press('n')

@@ -8,7 +8,7 @@ export type Execution = components['schemas']['Execution'] & {
 
 export type Outcome = { id: number; status: string; finished_at: string | null; duration_ms: number | null }
 
-export type LastExecution = Outcome & {
+type LastExecution = Outcome & {
   scheduled_for: string
   started_at: string | null
   detail: string | null
@@ -23,9 +23,9 @@ export type Task = components['schemas']['Task'] & {
 
 export type TaskCreate = components['schemas']['TaskCreate']
 
-export type Percentiles = { p50: number | null; p95: number | null; p99: number | null }
+type Percentiles = { p50: number | null; p95: number | null; p99: number | null }
 
-export type Bucket = {
+type Bucket = {
   start: string
   runs: Record<string, number>
   skipped: Record<string, number>
@@ -54,9 +54,10 @@ export type Worker = {
   executions: { id: number; task_id: number; task_name: string; started_at: string }[]
 }
 
+/** `name` and `scope` are null if nobody is logged in. */
 export type Session = {
-  name: string
-  scope: string
+  name: string | null
+  scope: string | null
   expires_at: string | null
   login: 'none' | 'key' | 'oidc'
 }

@@ -48,7 +48,7 @@ export const logIn = (key: string): Promise<unknown> =>
 
 export const logOut = (): Promise<unknown> => bodyOf(client.DELETE('/session' as never, {} as never) as never)
 
-export type Bulk = { matched: number; changed: number; remaining: number; next: string | null }
+type Bulk = { matched: number; changed: number; remaining: number; next: string | null }
 
 const BULK_PATHS = {
   pause: '/tasks/pause',

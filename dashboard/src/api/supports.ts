@@ -13,7 +13,7 @@ export type ParamSchema = {
   maxLength?: number
 }
 
-export type TaskType = { description: string; params: { properties?: Record<string, ParamSchema> } }
+type TaskType = { description: string; params: { properties?: Record<string, ParamSchema> } }
 
 /** What each task type does, and its params, from openapi.json. */
 export const taskTypes = TASK_TYPES

@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react'
 import type { Execution } from '../api/model.ts'
 import { listExecutions, type Query } from '../api/requests.ts'
-import { to } from '../router.tsx'
+import { to } from '../router.ts'
 import { duration } from '../text/time.ts'
 import { skipWords } from '../text/words.ts'
 import { StatusBadge } from '../ui/badge.tsx'
@@ -24,11 +24,9 @@ const COLUMNS: Column<Execution>[] = [
     title: 'Status',
     className: 'w-state',
     cell: (execution) => (
-      <a
-        href={to(`/executions/${execution.id}`)}
-        aria-label={`Execution ${execution.id}: ${execution.status}`}
-      >
+      <a href={to(`/executions/${execution.id}`)}>
         <StatusBadge status={execution.status} />
+        <span className="unseen">, execution {execution.id}</span>
       </a>
     ),
   },

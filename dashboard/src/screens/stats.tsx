@@ -3,7 +3,7 @@ import { live } from '../api/live.ts'
 import type { Stats } from '../api/model.ts'
 import { getStats, type Query } from '../api/requests.ts'
 import { supports } from '../api/supports.ts'
-import { useFilters } from '../router.tsx'
+import { useFilters } from '../router.ts'
 import { duration } from '../text/time.ts'
 import { statusWord } from '../text/words.ts'
 import { Chart, type Series } from '../ui/chart.tsx'
@@ -136,7 +136,7 @@ function Numbers({ stats: { totals, buckets } }: { stats: Stats }) {
 const floor = (percent: number): string =>
   percent === 100 ? '100' : (Math.floor(percent * 100) / 100).toFixed(percent >= 99 ? 2 : 1)
 
-export const Fact = ({ name, value, note }: { name: string; value: string; note?: string }) => (
+const Fact = ({ name, value, note }: { name: string; value: string; note?: string }) => (
   <div>
     <dt>{name}</dt>
     <dd className="num">

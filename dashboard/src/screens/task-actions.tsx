@@ -1,7 +1,7 @@
 import { useState } from 'react'
 import { deleteTask, type PauseUntil, pauseTask, resumeTask, runTask, useDo } from '../api/actions.ts'
 import type { Task } from '../api/model.ts'
-import { go, to } from '../router.tsx'
+import { go, to } from '../router.ts'
 import { useRefusal } from '../session.tsx'
 import { Confirm } from '../ui/confirm.tsx'
 import type { MenuItem } from '../ui/menu.tsx'
@@ -78,7 +78,7 @@ export function useTaskActions(task: Task, afterDelete?: () => void) {
 
 type PauseProps = { what: string; onClose: () => void; onPause: (body: PauseUntil) => Promise<unknown> }
 
-export function PauseDialog({ what, onClose, onPause }: PauseProps) {
+function PauseDialog({ what, onClose, onPause }: PauseProps) {
   const [reason, setReason] = useState('')
   const [until, setUntil] = useState('')
   const body = { ...(reason && { reason }), ...(until && { until: new Date(until).toISOString() }) }

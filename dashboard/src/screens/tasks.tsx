@@ -2,14 +2,14 @@ import { useEffect, useState } from 'react'
 import type { Task } from '../api/model.ts'
 import { listTasks, type Query } from '../api/requests.ts'
 import { supports, taskTypes } from '../api/supports.ts'
-import { to, useFilters } from '../router.tsx'
+import { to, useFilters } from '../router.ts'
 import { duration } from '../text/time.ts'
 import { scheduleWords, stateOf, stateWord, TASK_STATES } from '../text/words.ts'
 import { StateBadge, StatusBadge } from '../ui/badge.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { Active, Chips, Search } from '../ui/filters.tsx'
 import { Head } from '../ui/head.tsx'
-import { Menu } from '../ui/menu.tsx'
+import { Menu, MenuOnDemand } from '../ui/menu.tsx'
 import { Ago } from '../ui/now.tsx'
 import { Outcomes } from '../ui/outcomes.tsx'
 import { usePages } from '../ui/pages.ts'
@@ -239,10 +239,15 @@ function LastRun({ task: { last_execution } }: { task: Task }) {
 }
 
 function RowMenu({ task }: { task: Task }) {
+  const label = `Actions for ${task.name}`
+  return <MenuOnDemand label={label}>{() => <OpenRowMenu task={task} label={label} />}</MenuOnDemand>
+}
+
+function OpenRowMenu({ task, label }: { task: Task; label: string }) {
   const { items, dialogs } = useTaskActions(task)
   return (
     <>
-      <Menu label={`Actions for ${task.name}`} items={items} />
+      <Menu label={label} items={items} defaultOpen />
       {dialogs}
     </>
   )

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
 import type { Execution } from '../api/model.ts'
-import { to } from '../router.tsx'
+import { to } from '../router.ts'
 import { duration } from '../text/time.ts'
 import { StatusBadge } from '../ui/badge.tsx'
 import { At, Elapsed, useNow } from '../ui/now.tsx'

@@ -33,6 +33,8 @@ export function DataTable<T extends object>({ label, columns, pages, idOf, empty
     estimateSize: () => ROW_PX,
     overscan: 12,
     scrollMargin: top,
+    // A scroll may be painted before its rows are, which the rows beyond the window make up for.
+    useFlushSync: false,
   })
   const items = virtualizer.getVirtualItems()
   const first = items[0]?.index ?? 0

@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useRef, useState } from 'react'
-import type { Query } from '../router.tsx'
+import type { Query } from '../router.ts'
 import { Button } from './button.tsx'
 import { Icon } from './icon.tsx'
 

@@ -1,4 +1,5 @@
 import { Menu as Base } from '@base-ui/react/menu'
+import { type ReactNode, useState } from 'react'
 import { Icon, type IconName } from './icon.tsx'
 
 export type MenuItem = {
@@ -10,8 +11,10 @@ export type MenuItem = {
 }
 
 /** A button that opens a list of actions. */
-export const Menu = ({ label, items, text }: { label: string; items: MenuItem[]; text?: string }) => (
-  <Base.Root modal={false}>
+type Props = { label: string; items: MenuItem[]; text?: string; defaultOpen?: boolean }
+
+export const Menu = ({ label, items, text, defaultOpen = false }: Props) => (
+  <Base.Root modal={false} defaultOpen={defaultOpen}>
     <Base.Trigger
       className={text ? 'button' : 'button plain only-icon'}
       aria-label={text ? undefined : label}
@@ -19,7 +22,8 @@ export const Menu = ({ label, items, text }: { label: string; items: MenuItem[];
       {text ?? <Icon name="more" />}
       {text && <Icon name="down" />}
     </Base.Trigger>
-    <Base.Portal>
+    {/* Within the landmark, so that screen readers find it there. */}
+    <Base.Portal container={document.getElementById('main')}>
       <Base.Positioner sideOffset={4} align="end" className="above">
         <Base.Popup className="menu">
           {items.map(({ label: name, icon, onSelect, refused, danger }) => (
@@ -39,3 +43,23 @@ export const Menu = ({ label, items, text }: { label: string; items: MenuItem[];
     </Base.Portal>
   </Base.Root>
 )
+
+/**
+ * A menu that is only made once its button is pressed, for rows of long tables: it costs a hundred times as much as the
+ * button.
+ */
+export function MenuOnDemand({ label, children }: { label: string; children: () => ReactNode }) {
+  const [isUsed, setUsed] = useState(false)
+  if (isUsed) return children()
+  return (
+    <button
+      type="button"
+      className="button plain only-icon"
+      aria-label={label}
+      aria-haspopup="menu"
+      onClick={() => setUsed(true)}
+    >
+      <Icon name="more" />
+    </button>
+  )
+}

@@ -14,7 +14,7 @@ export function ZoneField({ value, onChange, problem }: Props) {
       <label htmlFor={id}>Time zone</label>
       <Combobox.Root items={ZONES} value={value} onValueChange={(zone) => zone && onChange(zone)} limit={50}>
         <Combobox.Input id={id} aria-describedby={`${id}-hint`} aria-invalid={problem ? true : undefined} />
-        <Combobox.Portal>
+        <Combobox.Portal container={document.getElementById('main')}>
           <Combobox.Positioner sideOffset={4} className="above">
             <Combobox.Popup className="menu zones">
               <Combobox.Empty className="nothing">No such zone</Combobox.Empty>

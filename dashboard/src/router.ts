@@ -1,4 +1,4 @@
-import { type AnchorHTMLAttributes, type ReactNode, useSyncExternalStore } from 'react'
+import { useSyncExternalStore } from 'react'
 
 /**
  * Addresses are in the fragment (`#/tasks?state=failing`), since the server's own paths are the API's, and since the
@@ -11,7 +11,7 @@ const subscribe = (changed: () => void): (() => void) => {
   return () => removeEventListener('hashchange', changed)
 }
 
-export function parse(hash: string): Location {
+function parse(hash: string): Location {
   const [path = '', query = ''] = hash.replace(/^#?\/?/, '').split(/\?(.*)/s)
   return { path: path.split('/').filter(Boolean).map(decode), query: new URLSearchParams(query) }
 }
@@ -57,7 +57,3 @@ export function useFilters(): [URLSearchParams, (change: Query) => void] {
     })
   return [query, set]
 }
-
-type LinkProps = Omit<AnchorHTMLAttributes<HTMLAnchorElement>, 'href'> & { href: string; children: ReactNode }
-
-export const Link = ({ children, ...rest }: LinkProps) => <a {...rest}>{children}</a>
