@@ -18,7 +18,7 @@ import {
 const MOST_TIMEOUT_SECONDS = 86_400
 
 type Setting = {
-  /** Including the default. */
+  /** Includes the default. */
   schema: z.ZodType
   /** The description in the documentation. */
   about: string

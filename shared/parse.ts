@@ -94,7 +94,7 @@ type Unstorable = { path: PropertyKey[]; detail: string }
 
 /**
  * Finds a value that JSON can express but PostgreSQL can't store: a NUL character, half of a surrogate pair, or a
- * number too large for a double. `limitJson` has limited the depth.
+ * number too large for a double. It is recursive, but `limitJson` has already limited the depth.
  */
 function findUnstorable(value: unknown, path: PropertyKey[] = []): Unstorable | undefined {
   const wrong = (detail: string): Unstorable => ({ path, detail })

@@ -106,8 +106,8 @@ const serveWith = (
 }
 
 /**
- * Returns when a handler takes a body: never, late (once it has let the request in) or first (with the event, as on
- * Lambda). A handler without an operation doesn't say, so it gets the body first.
+ * Returns at which point a handler takes a body: never, late (once it has let the request in) or first (with the event,
+ * as on Lambda). A handler without an operation doesn't say, so it gets the body first.
  */
 const takingOf = (handler: LambdaHandler): 'never' | 'late' | 'first' => {
   const operation: unknown = Reflect.get(handler, 'operation')
@@ -119,7 +119,7 @@ const takingOf = (handler: LambdaHandler): 'never' | 'late' | 'first' => {
 const answerError =
   ({ onError }: AdapterOptions) =>
   (error: unknown, _req: Request, res: Response, _next: NextFunction): void => {
-    // What follows a malformed request on its connection can't be trusted.
+    // Anything that follows a malformed request on the same connection can't be trusted.
     res.shouldKeepAlive = false
     if (error instanceof AppError) sendProblem(res, error)
     else if (error instanceof URIError) sendProblem(res, badPath())

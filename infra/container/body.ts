@@ -7,7 +7,7 @@ import { connectionOf } from './connections.ts'
 import { free } from './discard.ts'
 
 /**
- * Milliseconds without progress after which a body is abandoned, and milliseconds after which any unfinished body is.
+ * Maximum time for a body, in milliseconds: without progress, and in total.
  */
 const PROGRESS_MS = 10_000
 /** Less than the server's `requestTimeout`, so that the client gets a response. */

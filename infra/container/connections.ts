@@ -23,8 +23,8 @@ const UNREAD_BYTES = 32 * 1024 * 1024
 const SLOW_MS = 1000
 
 /**
- * Maximum number of unanswered requests on one connection. Hardly any client sends a second request before it has the
- * first answer.
+ * Maximum number of unanswered requests on one connection. Hardly any client sends a second request before the first
+ * has been answered.
  */
 const PIPELINED = 16
 
@@ -94,14 +94,14 @@ export const noteAnswer = (res: ServerResponse): void => {
 /**
  * Limits a server's connections, in total and for each client, and how much memory their unread answers take. When a
  * limit is reached, the slowest connection is cut: the one that has been idle longest or, if none is idle, the one that
- * has made no progress for longest. A connection that waits for a handler isn't slow. If no connection is slow, the new
- * one is refused.
+ * has gone longest without progress. A connection that is waiting for a handler doesn't count as slow. If no connection
+ * is slow, the new one is refused.
  */
 export class Connections {
   readonly #limits: ConnectionLimits
   readonly #all = new Set<Connection>()
   readonly #clients = new Map<string, Client>()
-  /** The connections with unread answers, ordered by the oldest such answer of each. */
+  /** The connections with unread answers. The one that has had such an answer for longest comes first. */
   readonly #unread = new Set<Connection>()
   readonly #cuts = new CutLog()
   #unreadBytes = 0
@@ -185,8 +185,8 @@ export class Connections {
     if (connections.size >= maxConnectionsPerAddress && !this.#cutSlowest(connections)) return false
     if (this.#all.size < maxConnections) return true
     const busiest = this.#busiest()
-    // A client with few connections takes the place of a connection from a client with many, even if that connection
-    // isn't slow.
+    // A client with few connections may displace a connection from a client with many, even if that connection isn't
+    // slow.
     const isFew = connections.size * 2 < busiest.connections.size
     if (this.#cutSlowest(busiest.connections, isFew ? 0 : SLOW_MS)) return true
     return busiest !== client && this.#cutSlowest(this.#all)

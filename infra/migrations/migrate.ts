@@ -88,8 +88,8 @@ async function applyTogether(sql: Database, files: File[]): Promise<Step> {
 }
 
 /**
- * Returns the names of the applied migrations. Adds the checksums of migrations that were applied by versions without
- * checksums.
+ * Returns the names of the applied migrations. Adds the missing checksums of migrations that were applied before
+ * checksums were introduced.
  */
 async function readKnown(tx: Queryable, files: File[]): Promise<Set<string>> {
   const rows = await tx<{ name: string; sha256: string | null }[]>`select name, sha256 from schema_migrations`

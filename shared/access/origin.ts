@@ -4,7 +4,7 @@ import { isLoopback } from '../listen-host.ts'
 
 type Headers = Readonly<Record<string, string | undefined>>
 
-/** A name or an IPv4 address, or an IPv6 address in brackets, and a port. Not user@host, nor host/path. */
+/** A name or an IPv4 address, or an IPv6 address in brackets, and optionally a port. Not user@host or host/path. */
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
@@ -40,8 +40,8 @@ const hostOf = (host: string | undefined, protocol: string): string | undefined 
   HOST.test(host ?? '') ? URL.parse(`${protocol}//${host}`)?.host : undefined
 
 /**
- * Throws `forbidden` if an API without keys is called under a name that isn't this machine's. Otherwise any page could
- * let its own host name resolve to 127.0.0.1, and then read and change everything (DNS rebinding).
+ * Throws `forbidden` if a request to an API without keys is addressed to a name that isn't this machine's. Otherwise
+ * any page could let its own host name resolve to 127.0.0.1, and then read and change everything (DNS rebinding).
  */
 export function checkHost(host: string | undefined, allowed: readonly string[]): void {
   const name = (HOST.test(host ?? '') && URL.parse(`http://${host}`)?.hostname) || ''

@@ -24,7 +24,7 @@ const USED_MS = 60_000
 export const MAX_KEYS = 1000
 
 /**
- * The keys of the table, as this process last read them. There are at most `MAX_KEYS`, so they are read all at once.
+ * The keys in the table, as this process last read them. There are at most `MAX_KEYS`, so they are read all at once.
  * Made-up keys therefore cause at most one query a second, however many there are.
  */
 export class StoredKeys {
@@ -60,7 +60,7 @@ export class StoredKeys {
    * again, even if someone empties the table. Throws `unavailable` if the database can't be reached.
    */
   async hasKeys(): Promise<boolean> {
-    // Anyone may call the API until the first key is known, so this process asks more often.
+    // Anyone may call the API until the first key is known, so this process checks the table more often.
     if (!this.#hasSeenKeys) await this.#read(NEW_KEY_MS)
     return this.#hasSeenKeys
   }

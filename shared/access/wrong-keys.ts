@@ -31,7 +31,7 @@ export class WrongKeys {
 
 /** Returns the `too_many_requests` error for a limiter's rejection. */
 export function tooMany(message: string, limit: unknown): AppError {
-  // The in-memory limiter only ever rejects with its state.
+  // The in-memory limiter always rejects with its state, never with an Error.
   const { msBeforeNext } = limit as { msBeforeNext: number }
   return new AppError('too_many_requests', message, { retryAfterSeconds: Math.ceil(msBeforeNext / 1000) })
 }

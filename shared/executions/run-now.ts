@@ -15,9 +15,9 @@ export type Starting = { sql: Database; dispatcher: Dispatcher; memory: ClaimMem
 export type Asked = { execution: Execution } | { queued: true }
 
 /**
- * Starts a manual run of a task, regardless of its schedule and even while the task is paused. If an execution is open,
- * queues a run if `overlap` is `queue`, and throws `conflict` otherwise. A tick opens that run once the open execution
- * has ended. Only one run is queued, no matter how many are requested. Throws `not_found`.
+ * Starts a manual run of a task, regardless of its schedule and even while the task is paused. If an execution is
+ * already open, either queues a run (with `overlap: queue`) or throws `conflict`. A tick opens that run once the open
+ * execution has ended. Only one run is queued, no matter how many are requested. Throws `not_found`.
  */
 export async function runNow(
   sql: Database,

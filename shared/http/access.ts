@@ -42,8 +42,8 @@ export const isOpen = (): Promise<boolean> => ownGate().authenticator.isOpen()
 export const storedKeys = (): StoredKeys => ownGate().stored
 
 /**
- * Lets a request pass if it doesn't come from a foreign web page, its caller has the scope that the route requires, and
- * the caller's limits aren't exceeded.
+ * Lets a request pass if it doesn't come from another site's web page, if its caller has the scope that the route
+ * requires, and if the caller's limits aren't exceeded.
  */
 export function requireAccess(
   access: Access,

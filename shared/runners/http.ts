@@ -14,7 +14,7 @@ const headers = z.record(
 )
 
 const URL_CHARACTERS = 8192
-/** Limits for new params. There are only 500 statuses. */
+/** Limits for new params. No more than 500 different statuses exist. */
 const HEADERS = 100
 const HEADER_NAME_CHARACTERS = 256
 const HEADER_VALUE_CHARACTERS = 8192

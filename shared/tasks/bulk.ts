@@ -120,7 +120,7 @@ async function applyFrom(
 
 /**
  * Filters by id in both tables. PostgreSQL doesn't infer one condition from the other, and would otherwise read one of
- * the tables from its start.
+ * the tables from the beginning.
  */
 const idsAfter = async (sql: Database, filters: Filters, after: number, limit: number): Promise<number[]> => {
   const rows = await sql<{ id: number }[]>`
@@ -145,8 +145,8 @@ async function countAfter(sql: Database, filters: Filters, after: number): Promi
 }
 
 /**
- * Changes one batch. Returns the ids of the tasks that existed. Returns null if the batch was too large, its tasks
- * stayed locked, for example by another bulk call, or time ran out. The batch's tasks must then be handled again.
+ * Changes one batch. Returns the ids of the tasks that existed. Returns null if the batch was too large, if its tasks
+ * stayed locked (for example by another bulk call), or if time ran out. The batch's tasks must then be handled again.
  */
 async function apply(
   { sql, batch }: Context,

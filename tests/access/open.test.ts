@@ -66,7 +66,7 @@ test('the first key must be an admin’s; from then on a key is required, even i
       headers,
     })
   expect(await remove()).toEqual(
-    problem('conflict', 'no other key with the scope admin would last as long as this one'),
+    problem('conflict', 'no other key with the scope admin is valid for as long as this one'),
   )
   await db()`delete from api_keys`
   expect((await list({ host: 'localhost' })).statusCode).toBe(401)

@@ -100,7 +100,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect({ status, body }).toMatchObject({ status: 401, body: { status: 401, code: 'unauthorized' } })
     })
 
-    test('serves the documentation with the security policy for pages, compressed and cacheable', async () => {
+    test('serves the documentation compressed and cacheable, with the security policy for pages', async () => {
       const page = await send(runtime.url, { path: '/docs' })
       expect(page.headers).toMatchObject({ ...PAGE_SECURITY, 'cache-control': 'no-cache' })
       const linked = [...String(page.body).matchAll(/(?:href|src)="(docs\/[^"]+)"/g)].map(
@@ -172,7 +172,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(again).toMatchObject({ status: 409, body: { code: 'conflict', detail: anyText } })
     })
 
-    test('respects a limit that a setting lowers', async () => {
+    test('enforces a limit that a setting has lowered', async () => {
       const { id } = await create({ name: 'limited', ...later, timeout_seconds: 3600 })
       expect(await write('PATCH', `/tasks/${id}`, { timeout_seconds: 3601 })).toMatchObject({
         status: 422,
@@ -359,7 +359,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(found).toEqual([created.slice(0, 2), created.slice(2)])
     })
 
-    test('sends a whole response to a client that asks for a part', async () => {
+    test('sends the whole response to a client that asks for only part of it', async () => {
       const { status, body } = await call({ path: '/healthz', headers: { range: 'bytes=0-3' } })
       expect({ status, body }).toEqual({ status: 200, body: { status: 'ok' } })
     })

@@ -138,8 +138,8 @@ test('a retry that is due soon requests a tick', async () => {
 })
 
 /**
- * Starts runs of `count` tasks. Returns functions to end a run and to wait until its ending is written, by a settler
- * that gathers endings for an hour.
+ * Starts runs of `count` tasks. Returns functions to end a run and to wait until its ending is written. The settler
+ * gathers endings for up to an hour.
  */
 async function gathering(count: number) {
   for (let number = 1; number <= count; number += 1)

@@ -18,7 +18,7 @@ const BROWSER = {
   'cross-origin-resource-policy': 'same-origin',
 }
 
-/** The security headers of every response except pages. */
+/** The security headers of all responses other than pages. */
 export const SECURITY = {
   ...BROWSER,
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",

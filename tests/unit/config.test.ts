@@ -252,7 +252,7 @@ describe('listens', () => {
   })
 })
 
-test('rejects the same key twice, and names both entries', () => {
+test('rejects a key that is given twice, and names both entries', () => {
   const twice = { API_KEY: 'the-same-key', API_KEYS: 'ci:read:another-key,ops:read:the-same-key' }
   expect(() => readConfig(twice)).toThrow(
     'invalid configuration: API_KEYS: API_KEY and ops have the same key',
@@ -294,7 +294,7 @@ test('rejects an API key that cannot be sent in a header', () => {
   )
 })
 
-test('ignores variables of other programs, but reports settings that are written in lower case', () => {
+test('ignores variables that belong to other programs, but reports settings that are written in lower case', () => {
   expect(misspelledSettings({ PGHOST: 'x', POST: '1', lease_seconds: '4' })).toEqual([
     { name: 'lease_seconds', meant: 'LEASE_SECONDS' },
   ])

@@ -5,16 +5,18 @@ import { freeNeverRun } from '../state/free.ts'
 import { isUnrun, withdrawn } from '../state/withdraw.ts'
 import { reopenSchedules } from './reopen-schedule.ts'
 
-/** An execution whose start was written, but which hasn't begun. `definition`: the version of its task that would run. */
+/**
+ * An execution whose start was written, but which hasn't begun. `definition`: the version of its task that would run.
+ */
 type Unbegun = Held & { task: { definition: number } }
 
 /*
- * Each change that may stop an execution takes a number: a new version of a task has one anyway, and pauses, cancellations
- * and deletions call `noteChange`. They do so after they have locked the task's state. If the number is still what it was
- * before a start was written, nothing has stopped that execution since.
+ * Each change that may stop an execution gets a number. A new version of a task has one anyway; pauses, cancellations
+ * and deletions call `noteChange`, after they have locked the task's state. So if the number of the last change is
+ * still what it was before a start was written, nothing has stopped that execution since.
  */
 
-/** Takes a number for a change. The rows that it concerns must be locked. */
+/** Takes the next number for a change. The rows that the change affects must be locked. */
 export async function noteChange(tx: Queryable): Promise<void> {
   await tx`select nextval('definitions')`
 }
@@ -28,8 +30,8 @@ export async function lastChange(sql: Queryable): Promise<number> {
 /**
  * Stops executions that should no longer begin. If an execution was cancelled, it ends. If its task was paused, the
  * occurrence is withdrawn. If its task was changed, the execution is freed, and will be claimed with the new version.
- * The caller must not begin an execution before this returns. Returns the executions that may begin. The others were
- * stopped, or are no longer held.
+ * The caller must not begin any of the executions before this function has returned. Returns the executions that may
+ * begin. The others were stopped, or are no longer held.
  */
 export async function stopUnwanted<T extends Unbegun>(sql: Database, executions: T[]): Promise<Set<T>> {
   return await retryDeadlock(() =>
@@ -78,8 +80,8 @@ async function lockHeld<T extends Unbegun>(
 }
 
 /**
- * Withdraws the queued occurrences of tasks that were paused at `pausedAt`, if they weren't due then, and cancels the
- * others. Occurrences of `once` tasks are always withdrawn. The rows must be locked.
+ * For tasks that were paused at `pausedAt`, withdraws the queued occurrences that weren't due at that time, and cancels
+ * the others. Occurrences of `once` tasks are always withdrawn. The rows must be locked.
  */
 export async function withdrawPaused(tx: Queryable, taskIds: number[], pausedAt: Fragment): Promise<void> {
   await tx`

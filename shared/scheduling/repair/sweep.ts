@@ -2,8 +2,7 @@ import type { Database, Queryable } from '../../db.ts'
 import { warnOfEach } from '../../warn-of-each.ts'
 
 /**
- * A pass over all tasks takes up to `PASS_SECONDS`. One pass starts at least `REST_SECONDS` after the previous one
- * started.
+ * A pass over all tasks takes up to `PASS_SECONDS`. Passes start at least `REST_SECONDS` apart.
  */
 const PASS_SECONDS = 900
 const REST_SECONDS = 30

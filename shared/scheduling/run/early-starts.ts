@@ -5,15 +5,16 @@ import { lastChange, stopUnwanted } from '../control/stop-early.ts'
 import { DueTimer } from './due-timer.ts'
 import type { HeldExecution } from './held.ts'
 
-/** How long before an execution is due it is checked for the last time, in milliseconds. */
+/** How many milliseconds before its due time an execution is checked for the last time. */
 const CHECK_MS = 40
 
-/** Maximum number of executions that one statement checks. */
-const BATCH = 1000
 const RETRY_MS = 250
 
-/** An execution, and the number of the last change to a task before its start was written. */
-type Early = { at: number; item: HeldExecution; change: number }
+/**
+ * Executions whose starts were written together. `at`: when the first is due. `change`: the number of the last change
+ * to any task, read before that.
+ */
+type Group = { at: number; items: HeldExecution[]; change: number }
 
 /** Callbacks that report what happened to executions. */
 type Listener = {
@@ -31,7 +32,7 @@ type Listener = {
 export class EarlyStarts {
   readonly #sql: Database
   readonly #tell: Listener
-  readonly #timer = new DueTimer<Early>((due) => void this.#check(due), {
+  readonly #timer = new DueTimer<Group>((due) => void this.#check(due), {
     leadMs: () => CHECK_MS,
     along: () => ({ most: 0, withinMs: 0 }),
   })
@@ -41,27 +42,29 @@ export class EarlyStarts {
     this.#tell = tell
   }
 
-  /** Adds executions whose start was written after `change` was the number of the last change. */
+  /** Adds executions. `change`: the number of the last change, read before their starts were written. */
   add(items: HeldExecution[], change: number): void {
-    this.#timer.add(items.map((item) => ({ at: item.at, item, change })))
+    if (items.length === 0) return
+    const at = items.reduce((first, item) => Math.min(first, item.at), Number.POSITIVE_INFINITY)
+    this.#timer.add([{ at, items, change }])
   }
 
   /** Removes and returns the executions that haven't been checked. */
   clear(): HeldExecution[] {
-    return this.#timer.clear().map(({ item }) => item)
+    return this.#timer.clear().flatMap(({ items }) => items)
   }
 
-  async #check(due: Early[]): Promise<void> {
-    const change = await this.#changeBy(Math.min(...due.map(({ at }) => at)))
-    const isDoubtful = (it: Early) => change !== undefined && it.change !== change
-    const doubtful = due.filter(isDoubtful).map(({ item }) => item)
-    this.#tell.confirmed(due.filter((it) => !isDoubtful(it)).map(({ item }) => item))
-    for (let from = 0; from < doubtful.length; from += BATCH) {
-      await this.#stopUnwanted(doubtful.slice(from, from + BATCH))
-    }
+  async #check(due: Group[]): Promise<void> {
+    const change = await this.#changeBy((due[0] as Group).at)
+    const isDoubtful = (it: Group) => change !== undefined && it.change !== change
+    this.#tell.confirmed(due.flatMap((it) => (isDoubtful(it) ? [] : it.items)))
+    for (const { items } of due.filter(isDoubtful)) await this.#stopUnwanted(items)
   }
 
-  /** Returns the number of the last change, or undefined if there is no response by `at`. A change is then too late. */
+  /**
+   * Returns the number of the last change, or undefined if there is no response by `at`. By then, it is too late for a
+   * change to stop the executions.
+   */
   async #changeBy(at: number): Promise<number | undefined> {
     try {
       const tooLate = wait(Math.max(0, at - performance.now()), undefined)
@@ -73,8 +76,8 @@ export class EarlyStarts {
   }
 
   /**
-   * Checks each execution. If that fails, it may have been stopped, so it doesn't begin before a retry succeeds. Retries
-   * end when the leases expire.
+   * Checks each execution. If the check fails, any of them may have been stopped, so none of them begins until a retry
+   * succeeds. Retries end when the leases expire.
    */
   async #stopUnwanted(items: HeldExecution[]): Promise<void> {
     const held = items.filter(({ claim }) => !claim.lost)

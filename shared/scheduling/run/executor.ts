@@ -309,8 +309,8 @@ export class Executor {
   }
 
   /**
-   * Returns the names of up to `count` tasks that have held slots of a share the longest, and for how many milliseconds
-   * the first of them has held its slot.
+   * Returns the names of the tasks that have held slots of a share the longest, up to `count` of them, and how long the
+   * first of them has held its slot, in milliseconds.
    */
   longest(share: Share, count: number): { names: string[]; ms: number } {
     return this.#slots.longest(share, count)

@@ -15,8 +15,8 @@ import type { Slots } from './slots.ts'
 import { StartLead } from './start-lead.ts'
 
 /**
- * Maximum number of executions per start statement, and of statements in flight. Further executions wait here, so that
- * they don't delay a heartbeat.
+ * Maximum number of executions per start statement, and maximum number of such statements in flight. Further executions
+ * wait here, so that they don't delay a heartbeat.
  */
 const BATCH = 1000
 const MAX_IN_FLIGHT = 3
@@ -45,8 +45,7 @@ type Listener = {
 }
 
 /**
- * Number of manual and quick runs that may be claimed per slot that is kept for them. Such runs are expected to be
- * short.
+ * How many manual and quick runs may be claimed for each kept slot. Such runs are expected to be short.
  */
 const CLAIMS_PER_KEPT_SLOT = 16
 
@@ -211,7 +210,7 @@ export class Starter {
     }
   }
 
-  /** Keeps executions whose start is written until they are due. */
+  /** Holds executions until they are due. Their start has been written. */
   #hold(items: HeldExecution[], change: number): void {
     const early = items.filter(isEarly)
     this.#started.add(items.filter((item) => !isEarly(item)))

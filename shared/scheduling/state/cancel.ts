@@ -33,7 +33,7 @@ export async function cancel(
 
 /**
  * Cancels the queued scheduled executions of tasks that are being paused. The rows must be locked. Returns the ids of
- * their tasks.
+ * the tasks whose executions were cancelled.
  */
 export async function cancelPaused(tx: Queryable, taskIds: number[]): Promise<number[]> {
   const rows = await tx<{ task_id: number }[]>`
