@@ -112,7 +112,9 @@ test('executions begin if nothing has changed', async () => {
   expect(await confirmed(executions, await lastChange(db()))).toEqual(executions)
 })
 
-/** Returns the executions that may begin, if their starts were written after `change`, and they are due soon. */
+/**
+ * Returns which of the executions may begin, given that they are due soon and their starts were written after `change`.
+ */
 async function confirmed(executions: ClaimedExecution[], change: number): Promise<ClaimedExecution[]> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const may: ClaimedExecution[] = []

@@ -13,7 +13,7 @@ export const pausedItself = (sql: Queryable, when: Fragment, reason: Fragment): 
 export const lossReason = (sql: Queryable): Fragment => sql`
   'one occurrence was lost ' || (t.crash_limit + 1) || ' times: more than its crash_limit'`
 
-/** Returns the guard for undoing a pause that losses caused. */
+/** Returns the guard for undoing a pause that was caused by losses. */
 export const pausedByLoss = (sql: Queryable): Fragment => sql`
   s.status is null and s.paused_at is not null and coalesce(starts_with(s.pause_reason, 'one occurrence was lost '), false)`
 
