@@ -348,6 +348,11 @@ export function wasLockedOut(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === '55P03'
 }
 
+/** Returns whether a row couldn't be written because the row that it refers to doesn't exist. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === '23503'
+}
+
 const DEADLOCK = '40P01'
 const DEADLOCK_TRIES = 5
 

@@ -79,14 +79,14 @@ const serveWith = (
   routeKey: string,
   { onError, bodies }: AdapterOptions & { bodies: BodyBudget },
 ) => {
-  const taking = takingOf(handler)
+  const { taking, limit: most } = takingOf(handler)
   return async (req: Request, res: Response): Promise<void> => {
     const requestId = randomUUID()
     const event = toEvent(req, routeKey, requestId)
     let provide: ((limit: TimeLimit) => void) | undefined
     if (announcesBody(event.headers)) {
       const read = async (): Promise<void> => {
-        const body = await readBody(req, res, event, bodies)
+        const body = await readBody(req, res, event, bodies, most)
         setBody(event, body)
         free(body)
       }
@@ -106,13 +106,15 @@ const serveWith = (
 }
 
 /**
- * Returns at which point a handler takes a body: never, late (once it has let the request in) or first (with the event,
- * as on Lambda). A handler without an operation doesn't say, so it gets the body first.
+ * Returns when a handler takes a body: never, late (once it has let the request in) or first (with the event, as on
+ * Lambda), and how many bytes at most. A handler without an operation doesn't say, so it gets the body first.
  */
-const takingOf = (handler: LambdaHandler): 'never' | 'late' | 'first' => {
+const takingOf = (handler: LambdaHandler): { taking: 'never' | 'late' | 'first'; limit?: number } => {
   const operation: unknown = Reflect.get(handler, 'operation')
-  if (typeof operation !== 'object' || operation === null) return 'first'
-  return 'body' in operation && operation.body !== undefined ? 'late' : 'never'
+  if (typeof operation !== 'object' || operation === null) return { taking: 'first' }
+  if (!('body' in operation) || operation.body === undefined) return { taking: 'never' }
+  const limit = 'bodyLimit' in operation ? operation.bodyLimit : undefined
+  return { taking: 'late', ...(typeof limit === 'number' && { limit }) }
 }
 
 // Express recognizes an error handler by its four parameters.

@@ -13,6 +13,7 @@ const TAGS = {
   Executions: 'Finished, open and skipped executions.',
   Schedules: 'Upcoming runs, and previews of schedules.',
   Keys: 'API keys.',
+  Session: "The dashboard's login. Programs send a key instead.",
   System: 'Health checks and documentation. No API key is required.',
 } satisfies Record<Operation['tag'], string>
 

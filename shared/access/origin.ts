@@ -28,6 +28,33 @@ export function checkOrigin(method: string, headers: Headers, rules: OriginRules
   throw new AppError('forbidden', 'pages from other sites may not change anything here')
 }
 
+/**
+ * Throws `forbidden` unless a request with a session's cookie may do what it asks for. Browsers add the cookie by
+ * themselves, so a change needs a browser's word that a page of this API asks for it. Pages from CORS_ORIGINS must send
+ * a key.
+ */
+export function checkSessionOrigin(method: string, headers: Headers, rules: OriginRules): void {
+  const { origin, 'sec-fetch-site': site } = headers
+  if (SAFE_METHODS.includes(method) || ((origin ?? site) !== undefined && isOwnPage(headers, rules))) return
+  throw new AppError(
+    'forbidden',
+    'with a session, only pages of this API may change anything (by Origin or Sec-Fetch-Site); others must send a key',
+  )
+}
+
+/** Throws `forbidden` if a page that isn't this API's tries to log in. A client that isn't a browser may. */
+export function checkLoginOrigin(headers: Headers, rules: OriginRules): void {
+  if (isOwnPage(headers, rules)) return
+  throw new AppError('forbidden', 'only pages of this API may log in')
+}
+
+/** Returns whether nothing that a browser says about the page speaks against its being this API's. */
+function isOwnPage(headers: Headers, rules: OriginRules): boolean {
+  const { origin, 'sec-fetch-site': site } = headers
+  if (origin !== undefined && !isOwnOrigin(origin, headers, rules)) return false
+  return site === undefined || site === 'same-origin'
+}
+
 /** Returns whether a page's origin is the API's own: PUBLIC_URL's, or the one that the request was sent to. */
 function isOwnOrigin(origin: string, headers: Headers, { publicUrl }: OriginRules): boolean {
   if (publicUrl !== undefined) return origin === new URL(publicUrl).origin

@@ -6,6 +6,8 @@ import { logger } from '../logger.ts'
 import type { Principal, Scope } from '../scope.ts'
 import { hashOf, idOf } from './api-key.ts'
 
+export type StoredKey = { principal: Principal; id: number; hash: Buffer; expiresAt: Date | null }
+
 type Row = { id: number; name: string; scope: Scope; hash: Buffer; expires_at: Date | null }
 
 /** A key's row is read again after this many milliseconds, so a deleted key stops working within this time. */
@@ -40,19 +42,24 @@ export class StoredKeys {
     this.#sql = sql
   }
 
-  /**
-   * Returns the caller that a key belongs to; null if the key doesn't exist or has expired. Throws `unavailable` if the
-   * database can't be reached.
-   */
-  async find(key: string): Promise<Principal | null> {
+  /** Returns what is known of a key; null if the key doesn't exist or has expired. Throws as `use` does. */
+  async find(key: string): Promise<StoredKey | null> {
     const id = idOf(key)
-    if (id === null) return null
+    return id === null ? null : await this.use(id, (hash) => timingSafeEqual(hash, hashOf(key)))
+  }
+
+  /**
+   * Returns what is known of the key with this id, if its hash is right; null if it isn't, or the key doesn't exist or
+   * has expired. Throws `unavailable` if the database can't be reached.
+   */
+  async use(id: number, isRight: (hash: Buffer) => boolean): Promise<StoredKey | null> {
     await (this.#rows.has(id) ? this.#read(FRESH_MS) : this.#reread())
     const row = this.#rows.get(id)
-    if (!row || !timingSafeEqual(row.hash, hashOf(key))) return null
-    if (row.expires_at !== null && row.expires_at.getTime() <= Date.now()) return null
+    if (!row || !isRight(row.hash)) return null
+    const { name, scope, hash, expires_at: expiresAt } = row
+    if (expiresAt !== null && expiresAt.getTime() <= Date.now()) return null
     await this.#markUsed(id)
-    return { id: `key:${id}`, name: row.name, scope: row.scope }
+    return { principal: { id: `key:${id}`, name, scope }, id, hash, expiresAt }
   }
 
   /**

@@ -83,6 +83,29 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       await eventually(async () => expect((await use('GET', '/tasks?limit=1')).status).toBe(401), 10)
     })
 
+    test('a key becomes a session, whose cookie works for pages of this API only', async () => {
+      const json = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' }
+      const body = JSON.stringify({ key: API_KEY })
+      const started = await send(runtime.url, { method: 'POST', path: '/session', headers: json, body })
+      expect(started).toMatchObject({ status: 201, body: { name: 'API_KEY', scope: 'admin' } })
+      const [set = ''] = started.headers['set-cookie'] ?? []
+      expect(set).toMatch(/^tsk_session=[\w-]{43};/)
+      expect(set).toMatch(/; *HttpOnly/i)
+      expect(set).toMatch(/; *SameSite=Strict/i)
+      expect(set).toMatch(/; *Path=\/(;|$)/i)
+      const cookie = `a=b; ${set.split(';')[0]}; c=d`
+      const use = (method: string, path: string, headers = {}) =>
+        send(runtime.url, { method, path, headers: { cookie, ...headers } })
+      expect((await use('GET', '/tasks?limit=1')).status).toBe(200)
+      expect((await use('GET', '/session')).body).toMatchObject({ login: 'key', name: 'API_KEY' })
+      expect((await use('DELETE', '/tasks/424242')).status).toBe(403)
+      expect((await use('DELETE', '/tasks/424242', { 'sec-fetch-site': 'same-origin' })).status).toBe(404)
+      expect((await use('GET', '/tasks?limit=1', { 'x-api-key': 'wrong' })).status).toBe(401)
+      const ended = await use('DELETE', '/session', { origin: runtime.url })
+      expect(ended.headers['set-cookie']?.[0]).toMatch(/^tsk_session=;.*Max-Age=0/i)
+      await eventually(async () => expect((await use('GET', '/tasks?limit=1')).status).toBe(401), 10)
+    })
+
     test('pages from other origins cannot change anything', async () => {
       const origin = 'https://evil.example'
       const answer = await call({ method: 'POST', path: '/tasks/pause?all=true', headers: { origin } })
