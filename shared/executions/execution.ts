@@ -93,7 +93,7 @@ const taskName = (sql: Queryable, taskId: Fragment) => sql`
 
 /** How long a row `e` of the ledger ran, in milliseconds. */
 export const durationMs = (sql: Queryable) => sql`
-  (extract(epoch from e.finished_at - e.started_at) * 1000)::bigint`
+  round(date_part('epoch', e.finished_at - e.started_at) * 1000)::bigint`
 
 /** The columns of an `Execution`, for a statement that aliases `executions` as `e`. */
 export const executionColumns = (sql: Queryable) => sql`

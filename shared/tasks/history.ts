@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { epochMs } from '../columns.ts'
+import { cell, epochMs } from '../columns.ts'
 import { type Queryable, reusable } from '../db.ts'
 import { durationMs, executionOut } from '../executions/execution.ts'
 import { instantOut } from '../instant.ts'
@@ -33,8 +33,8 @@ type RecentOut = z.output<typeof historyOut.recent>[number]
 export type HistoryRow = {
   last_run_at: Date | null
   last_execution: (Omit<LastOut, LastInstants> & Times<number>) | null
-  /** Newest first: the id, the status, when it ended, and how long it ran. */
-  recent: [number, RecentOut['status'], number, number | null][] | null
+  /** Ids, statuses, when they ended, and how long they ran, newest first. Building an array for each row took longer. */
+  recent: [number[] | null, RecentOut['status'][], number[], (number | null)[]] | null
 }
 
 export type History = {
@@ -62,7 +62,7 @@ export const historyColumns = reusable(
     limit 1
   ) as last_execution,
   (
-    select json_agg(json_build_array(r.id, r.status, r.ended, r.duration_ms))
+    select json_build_array(json_agg(r.id), json_agg(r.status), json_agg(r.ended), json_agg(r.duration_ms))
     from (
       select e.id, e.status, ${ms(sql, 'e.finished_at')} as ended, ${durationMs(sql)} as duration_ms
       from executions e
@@ -90,8 +90,17 @@ export function toHistory({ last_run_at, last_execution: last, recent }: History
       started_at: last.started_at === null ? null : new Date(last.started_at),
       finished_at: new Date(last.finished_at),
     },
-    recent: (recent ?? [])
-      .map(([id, status, ended, duration_ms]) => ({ id, status, finished_at: new Date(ended), duration_ms }))
-      .reverse(),
+    recent: toRecent(recent),
   }
+}
+
+function toRecent(recent: HistoryRow['recent']): History['recent'] {
+  const [ids, statuses, ended, durations] = recent ?? [null, [], [], []]
+  const outcomes = (ids ?? []).map((id, index) => ({
+    id,
+    status: cell(statuses, index),
+    finished_at: new Date(cell(ended, index)),
+    duration_ms: cell(durations, index),
+  }))
+  return outcomes.reverse()
 }
