@@ -86,6 +86,16 @@ describe('never reads a whole table:', () => {
   })
 })
 
+test('a tick with nothing to do runs one statement and reads few pages, however many tasks exist', async () => {
+  await using watched = await watchPlans(process.env.DATABASE_URL ?? '')
+  for (let call = 0; call < 3; call += 1)
+    await tick(watched.sql, nobody, memory, { leaseSeconds: 15, aheadMs: 1000 })
+  const plans = watched.plans()
+  expect(plans).toHaveLength(3)
+  const pages = /^\s*Buffers: shared hit=(\d+)$/m.exec(plans.at(-1) ?? '')?.[1]
+  expect(Number(pages)).toBeLessThanOrEqual(14)
+})
+
 test('failures of a time are read through their own index, and no others', async () => {
   await using watched = await watchPlans(process.env.DATABASE_URL ?? '')
   await executions({ status: 'failed,lost', ...NIGHT })(watched.sql)
@@ -99,14 +109,4 @@ test('a page of tasks reads only the history that it shows', async () => {
   await tasks({ sort: 'last_run', order: 'desc' })(watched.sql)
   const [plan] = watched.plans()
   expect(plan).toMatch(/using occurrence_once on executions .*rows=6(\.00)? loops=20\)/)
-})
-
-test('a tick with nothing to do runs one statement and reads few pages, however many tasks exist', async () => {
-  await using watched = await watchPlans(process.env.DATABASE_URL ?? '')
-  for (let call = 0; call < 3; call += 1)
-    await tick(watched.sql, nobody, memory, { leaseSeconds: 15, aheadMs: 1000 })
-  const plans = watched.plans()
-  expect(plans).toHaveLength(3)
-  const pages = /^\s*Buffers: shared hit=(\d+)$/m.exec(plans.at(-1) ?? '')?.[1]
-  expect(Number(pages)).toBeLessThanOrEqual(14)
 })
