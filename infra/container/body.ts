@@ -21,8 +21,9 @@ export const announcesBody = (headers: Readonly<Record<string, unknown>>): boole
 
 /**
  * Returns the whole body. Its bytes count toward the budget until the response has been sent. Throws an AppError as
- * soon as possible, without waiting for the rest of the upload: `payload_too_large` above `limit` bytes, `unsupported_media_type`,
- * `unavailable` if there is no room, `request_timeout`, or `bad_request` if the client has disconnected.
+ * soon as possible, without waiting for the rest of the upload: `payload_too_large` above `limit` bytes,
+ * `unsupported_media_type`, `unavailable` if there is no room, `request_timeout`, or `bad_request` if the client has
+ * disconnected.
  */
 export const readBody = async (
   req: IncomingMessage,

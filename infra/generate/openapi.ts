@@ -134,7 +134,16 @@ function parametersOf(place: 'path' | 'query', schema: z.ZodObject | undefined, 
   return Object.entries(schema?.shape ?? {}).map(([name, field]) => {
     const { description, ...json } = schemas.of(field as z.ZodType, 'input')
     const required = place === 'path'
-    return { name, in: place, required, ...(description !== undefined && { description }), schema: json }
+    // The values of a list are separated by commas.
+    const style = json.type === 'array' ? { style: 'form', explode: false } : {}
+    return {
+      name,
+      in: place,
+      required,
+      ...(description !== undefined && { description }),
+      ...style,
+      schema: json,
+    }
   })
 }
 

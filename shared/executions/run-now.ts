@@ -52,7 +52,7 @@ type Run = { taskId: number; trigger: ManualTrigger; rerunOf: number | null }
 async function openRun(sql: Queryable, { taskId, trigger, rerunOf }: Run): Promise<Execution | undefined> {
   const [execution] = await sql<[Execution?]>`
     update task_state s
-    set ${openedManually(sql, trigger, rerunOf)}
+    set ${openedManually(sql, trigger, sql`${rerunOf}::bigint`)}
     where s.task_id = ${taskId}::bigint and ${nothingOpen(sql)}
     returning ${openColumns(sql)}`
   if (execution) return execution

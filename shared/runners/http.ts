@@ -111,7 +111,7 @@ export const http: Runner<Params> = {
       elapsed_seconds: Math.round(performance.now() - from) / 1000,
     }
     if (isExpected(response.statusCode, given.expected_status)) return success(result)
-    return failed(`the target responded with status ${response.statusCode}`, {
+    return failed('http_status', `the target responded with status ${response.statusCode}`, {
       result,
       retryable: isRetryable(response.statusCode, given.retry_status),
       notBeforeSeconds: retryAfterSeconds(response.headers),

@@ -10,6 +10,7 @@ import {
   shift,
 } from '../scheduling/schedule/schedule.ts'
 import { FIELDS, type ScheduleValues } from './fields.ts'
+import { noHistory } from './history.ts'
 import { checkParams, type TaskCreate } from './input.ts'
 import { requireWithinLimits } from './limits.ts'
 import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
@@ -57,7 +58,7 @@ async function insertTask(sql: Queryable, input: TaskCreate, most?: number): Pro
       insert into task_state (task_id, definition, next_run_at) select id, definition, ${firstRunAt} from t
       returning *
     )
-    select ${taskColumns(sql)} from t join s on s.task_id = t.id`
+    select ${taskColumns(sql, noHistory(sql))} from t join s on s.task_id = t.id`
   if (!task) throw taken()
   return toTask(task)
 }

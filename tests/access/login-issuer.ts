@@ -38,8 +38,8 @@ function memory() {
 }
 
 /**
- * Starts an issuer at which `person` is always signed in: it asks nothing. `eve` may only read. `denies`: the person says no instead. Its
- * client `dashboard` must use PKCE.
+ * Starts an issuer at which `person` is always signed in: it asks nothing. `eve` may only read. `denies`: the person
+ * says no instead. Its client `dashboard` must use PKCE.
  */
 export async function startLoginIssuer(key: SigningKey, redirectUri: string) {
   const state = { person: 'ann', denies: false, tokenRequests: 0, isDown: false }

@@ -2,6 +2,7 @@ import { handler as cancelExecution } from '../../functions/executions/cancel.ts
 import { handler as getExecution } from '../../functions/executions/get.ts'
 import { handler as listExecutions } from '../../functions/executions/list.ts'
 import { handler as rerunExecution } from '../../functions/executions/rerun.ts'
+import { handler as rerunExecutions } from '../../functions/executions/rerun-all.ts'
 import { handler as createKey } from '../../functions/keys/create.ts'
 import { handler as deleteKey } from '../../functions/keys/delete.ts'
 import { handler as listKeys } from '../../functions/keys/list.ts'
@@ -58,6 +59,10 @@ export const guarded = [
     request: { method: 'POST', path: '/executions/{id}/cancel', pathParameters },
   },
   { handler: rerunExecution, request: { method: 'POST', path: '/executions/{id}/rerun', pathParameters } },
+  {
+    handler: rerunExecutions,
+    request: { method: 'POST', path: '/executions/rerun', query: 'status=failed' },
+  },
   { handler: runTask, request: { method: 'POST', path: '/tasks/{id}/run', pathParameters } },
   {
     handler: previewSchedule,

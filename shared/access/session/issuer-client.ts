@@ -76,7 +76,9 @@ async function discover({ issuer, clientId, clientSecret }: Client): Promise<cli
   return await client.discovery(new URL(issuer), clientId, {}, authenticate, options)
 }
 
-/** Returns how the client proves its identity: by HTTP Basic, which is OpenID Connect's default, if the issuer has it. */
+/**
+ * Returns how the client proves its identity: by HTTP Basic, which is OpenID Connect's default, if the issuer has it.
+ */
 function authenticationOf(
   { token_endpoint_auth_methods_supported: methods }: client.ServerMetadata,
   secret: string | undefined,

@@ -16,7 +16,9 @@ export type Holder = {
   isPerson: boolean
 }
 
-/** Maximum number of sessions, in all and with one key or of one person. Another login ends the one used least lately. */
+/**
+ * Maximum number of sessions, in all and with one key or of one person. Another login ends the one used least lately.
+ */
 const MOST = 10_000
 const MOST_EACH = 100
 

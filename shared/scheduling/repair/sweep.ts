@@ -45,7 +45,10 @@ export async function sweep(
     const repaired = await giveRowsBack(tx, slice, leaseSeconds)
     return { repaired, askInMs: await finishSlice(tx, slice, repaired.length === REPAIRED) }
   })
-  warnOfEach('execution had no claim: restored the claim, with a new lease', repaired)
+  warnOfEach(
+    'execution had no claim: restored the claim, with a new lease',
+    repaired.map(({ id, task_id }) => ({ execution_id: id, task_id })),
+  )
   return askInMs
 }
 

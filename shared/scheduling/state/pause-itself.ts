@@ -1,4 +1,5 @@
 import type { Fragment, Queryable } from '../../db.ts'
+import { logger } from '../../logger.ts'
 
 /**
  * Returns the SET clause that makes a task pause itself if `when` is true. If a person has already paused the task,
@@ -8,6 +9,14 @@ export const pausedItself = (sql: Queryable, when: Fragment, reason: Fragment): 
   paused_until = case when ${when} then null else s.paused_until end,
   pause_reason = case when ${when} then coalesce(s.pause_reason, ${reason}) else s.pause_reason end,
   paused_at = case when ${when} then coalesce(s.paused_at, now()) else s.paused_at end`
+
+/** A task that has paused itself. */
+export type PausedItself = { task_id: number; task_name: string; reason: string | null }
+
+/** Logs an ERROR for each task. Call it once the pause is committed. */
+export function reportPaused(tasks: PausedItself[]): void {
+  for (const task of tasks) logger.error('task paused itself', task)
+}
 
 /** Returns the pause reason of a task `t` whose occurrence was lost more times than its `crash_limit` allows. */
 export const lossReason = (sql: Queryable): Fragment => sql`

@@ -46,6 +46,7 @@ test('lists every route and whether it requires an API key', async () => {
     'delete /tasks': key,
     'get /executions': key,
     'get /executions/{id}': key,
+    'post /executions/rerun': key,
     'post /executions/{id}/cancel': key,
     'post /executions/{id}/rerun': key,
     'post /schedules/preview': key,
