@@ -8,7 +8,7 @@ export default defineConfig({
     testTimeout: 5_400_000,
     hookTimeout: 60_000,
     fileParallelism: false,
-    // The front of the Lambda functions runs in the test's process. All runtimes get their own settings.
+    // The HTTP API in front of the Lambda functions runs in the test's process. All runtimes get their own settings.
     env: { LOG_LEVEL: 'SILENT' },
   },
 })

@@ -34,7 +34,7 @@ export async function interleave(row: Row, cases: Case[], plan: Plan): Promise<R
   return results
 }
 
-/** Runs one trial. A failure is also returned as an outcome, so that the other trials continue. */
+/** Runs one trial. A failure is returned as an outcome, not thrown, so that the other trials continue. */
 async function attempt(of: Case, trial: { server: Server; system: SystemEntry }): Promise<Outcome> {
   try {
     return await of.run(trial)

@@ -13,8 +13,8 @@ export class Unreachable extends Error {
 export type Api = {
   /** Returns the response's JSON body. Rejects with an ApiError or with Unreachable. */
   call<T>(method: string, path: string, body?: object): Promise<T>
-  /** Fetches a list page by page and returns all its rows. */
-  list<T>(path: string): Promise<T[]>
+  /** Fetches a list page by page. Returns its rows, at most `most` of them. */
+  list<T>(path: string, most?: number): Promise<T[]>
 }
 
 /** Returns a client for the API at a base URL. Every request includes the API key, if one is given. */
@@ -40,16 +40,16 @@ export function connectTo(baseUrl: string, apiKey: string | undefined): Api {
     async call<T>(method: string, path: string, body?: object) {
       return await readJson<T>(await send(method, path, body), base)
     },
-    async list<T>(path: string) {
+    async list<T>(path: string, most = Number.POSITIVE_INFINITY) {
       const rows: T[] = []
-      for (let next: string | undefined = path; next !== undefined; ) {
+      for (let next: string | undefined = path; next !== undefined && rows.length < most; ) {
         const response = await send('GET', next)
         rows.push(...(await readJson<T[]>(response, base)))
         const link = /<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1]
         // Behind a proxy, the link starts with the public URL, which may differ from `base`.
         next = link && path.replace(/\?.*/, '') + new URL(link, base).search
       }
-      return rows
+      return rows.slice(0, most)
     },
   }
 }

@@ -1,9 +1,12 @@
 import type * as z from 'zod'
 import type { executionOut } from '../shared/executions/execution.ts'
-import { type AddCommands, wholeNumber } from './options.ts'
+import type { rerunOut } from '../shared/executions/rerun-all.ts'
+import type { Api } from './api.ts'
+import { type AddCommands, toQuery, wholeNumber, withFilters, withTaskFilters } from './options.ts'
 import { shortInstant } from './output.ts'
 
 type Execution = z.output<typeof executionOut>
+type Reruns = z.output<typeof rerunOut>
 
 const columns = [
   { title: 'ID', right: true, cell: (it: Execution) => String(it.id) },
@@ -14,9 +17,11 @@ const columns = [
   { title: 'RESULT', flexible: true, cell: outcomeOf },
 ] as const
 
-function secondsOf({ started_at, finished_at }: Execution): string {
-  if (started_at === null || finished_at === null) return '-'
-  return ((Date.parse(finished_at) - Date.parse(started_at)) / 1000).toFixed(3)
+const taskColumn = { title: 'TASK', flexible: true, cell: (it: Execution) => it.task_name } as const
+const columnsOfAll = [columns[0], taskColumn, ...columns.slice(1)]
+
+function secondsOf({ duration_ms: ms }: Execution): string {
+  return ms === null ? '-' : (ms / 1000).toFixed(3)
 }
 
 function outcomeOf({ detail, result, skip_reason, skipped_count }: Execution): string {
@@ -27,15 +32,66 @@ function outcomeOf({ detail, result, skip_reason, skipped_count }: Execution): s
     .join(' ')
 }
 
+type Filters = Record<string, string | number>
+
+/** How many executions of all tasks are listed by default, and how many a page has at most. */
+const LISTED = 100
+const PAGE = 1000
+
+/** Reruns call by call, until no tasks remain. Returns the sums. */
+async function rerunMatching(api: Api, options: Record<string, unknown>): Promise<Reruns> {
+  const all: Reruns = { matched: 0, changed: 0, open: 0, remaining: 0, next: null, dry_run: false }
+  let cursor: string | undefined
+  do {
+    const some = await api.call<Reruns>('POST', `/executions/rerun${toQuery({ ...options, cursor })}`)
+    all.matched += some.matched
+    all.changed += some.changed
+    all.open += some.open
+    all.dry_run = some.dry_run
+    cursor = some.next ?? undefined
+  } while (cursor !== undefined)
+  return all
+}
+
 export const addExecutionCommands: AddCommands = (program, session) => {
-  program
-    .command('executions')
-    .description("list a task's executions, oldest first")
-    .argument('<id>', 'task id', wholeNumber)
-    .action(async (id: number) => {
+  withTaskFilters(withFilters(program.command('executions')))
+    .description("list executions: a task's, oldest first, or those of all tasks, newest first")
+    .argument('[id]', 'task id', wholeNumber)
+    .option('--order <asc|desc>', 'oldest first or newest first')
+    .option('--limit <n>', `number of executions to list (default ${LISTED}; all of a task)`, wholeNumber)
+    .action(async (id: number | undefined, { limit, ...filters }: Filters & { limit?: number }) => {
       const { api, output } = session()
-      const executions = await api.list<Execution>(`/tasks/${id}/executions`)
-      output.table([...columns], executions, `task ${id} has not run yet`)
+      const none = 'no executions match'
+      if (id === undefined) {
+        const most = limit ?? LISTED
+        const query = toQuery({ ...filters, limit: Math.min(most, PAGE) })
+        output.table(columnsOfAll, await api.list<Execution>(`/executions${query}`, most), none)
+      } else {
+        const isPlain = Object.keys(filters).length === 0
+        const executions = await api.list<Execution>(`/tasks/${id}/executions${toQuery(filters)}`, limit)
+        output.table([...columns], executions, isPlain ? `task ${id} has not run yet` : none)
+      }
+    })
+
+  withTaskFilters(withFilters(program.command('rerun')))
+    .description('run an execution again or, with filters, the tasks of all executions that match')
+    .argument('[execution-id]', 'execution id', wholeNumber)
+    .option('--task-id <id>', 'only executions of this task', wholeNumber)
+    .option('--dry-run', 'only say how many tasks would run')
+    .action(async (id: number | undefined, { dryRun, ...filters }: Filters & { dryRun?: true }) => {
+      const { api, output } = session()
+      if (id === undefined) {
+        const reruns = await rerunMatching(api, { ...filters, dryRun })
+        const kept = reruns.open > 0 ? `; ${reruns.open} have an open execution, and were left alone` : ''
+        const said = dryRun
+          ? `${reruns.matched} tasks would run again`
+          : `${reruns.changed} tasks run again${kept}`
+        return output.say(said, reruns)
+      }
+      if (dryRun || Object.keys(filters).length > 0)
+        program.error('error: pass an execution id or filters, not both')
+      const execution = await api.call<Execution>('POST', `/executions/${id}/rerun`)
+      output.say(`execution ${execution.id} of task ${execution.task_id} is queued`, execution)
     })
 
   program

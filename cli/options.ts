@@ -18,6 +18,37 @@ export function decimal(text: string): number {
   throw new InvalidArgumentError('It must be a number.')
 }
 
+/** Returns a query string for the given options, such as `?task_id=1`, with the API's names. */
+export function toQuery(options: Record<string, unknown>): string {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(options)) {
+    const apiName = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    if (value !== undefined) query.set(apiName, String(value))
+  }
+  return query.size > 0 ? `?${query}` : ''
+}
+
+/** Adds the filters for executions, with the API's names. */
+export const withFilters = (command: Command): Command =>
+  command
+    .option('--status <statuses>', 'only these statuses, such as failed,timeout,lost')
+    .option('--error-code <codes>', 'only these error codes, such as http_status,dns')
+    .option('--trigger <schedule|manual|rerun>', 'only executions that this created')
+    .option('--scheduled-from <time>', 'only occurrences at or after this time')
+    .option('--scheduled-to <time>', 'only occurrences before this time')
+    .option('--started-from <time>', 'only executions that started at or after this time')
+    .option('--started-to <time>', 'only executions that started before this time')
+    .option('--finished-from <time>', 'only executions that ended at or after this time')
+    .option('--finished-to <time>', 'only executions that ended before this time')
+    .option('--min-late-ms <n>', 'only executions that started at least this late', wholeNumber)
+    .option('--min-duration-ms <n>', 'only executions that took at least this long', wholeNumber)
+
+/** Adds the filters for executions by their task. */
+export const withTaskFilters = (command: Command): Command =>
+  command
+    .option('--task-name-prefix <text>', 'only executions of tasks whose names start with this')
+    .option('--tag <tag>', 'only executions of tasks with this tag')
+
 /** Adds the schedule options, with the same names as in the original client. */
 export const withSchedule = (command: Command): Command =>
   command

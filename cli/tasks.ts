@@ -4,6 +4,7 @@ import {
   type AddCommands,
   decimal,
   type ScheduleOptions,
+  toQuery,
   toSchedule,
   wholeNumber,
   withSchedule,
@@ -26,7 +27,8 @@ const columns = [
   { title: 'TYPE', cell: (task: Task) => task.type },
   { title: 'SCHEDULE', flexible: true, cell: describeSchedule },
   { title: 'NEXT RUN (UTC)', cell: (task: Task) => shortInstant(task.next_run_at) },
-  { title: 'STATE', cell: describeState },
+  { title: 'STATE', cell: (task: Task) => task.state },
+  { title: 'LAST', cell: (task: Task) => task.last_execution?.status ?? '-' },
 ] as const
 
 function describeSchedule(task: Task): string {
@@ -35,19 +37,19 @@ function describeSchedule(task: Task): string {
   return task.timezone === 'UTC' ? `${task.cron_expression}` : `${task.cron_expression} ${task.timezone}`
 }
 
-function describeState(task: Task): string {
-  if (task.running) return 'running'
-  if (task.paused_at !== null) return 'paused'
-  return task.next_run_at === null ? 'ended' : 'waiting'
-}
-
 export const addTaskCommands: AddCommands = (program, session) => {
   program
     .command('list-tasks')
-    .description('list all tasks, oldest first')
-    .action(async () => {
+    .description('list tasks, oldest first')
+    .option('--state <states>', 'only tasks in these states, such as failing,late')
+    .option('--search <text>', 'only tasks whose names contain this')
+    .option('--tag <tag>', 'only tasks with this tag')
+    .option('--sort <id|name|next_run_at|last_run>', 'what to sort by')
+    .option('--order <asc|desc>', 'direction of the sort')
+    .action(async (filters: Record<string, string>) => {
       const { api, output } = session()
-      output.table([...columns], await api.list<Task>('/tasks'), 'there are no tasks')
+      const tasks = await api.list<Task>(`/tasks${toQuery(filters)}`)
+      output.table([...columns], tasks, 'there are no tasks')
     })
 
   withSchedule(program.command('create'))

@@ -75,6 +75,9 @@ export function wakeTick({ next_run_at, updated_at }: { next_run_at: Date | null
   if (next_run_at.getTime() - updated_at.getTime() <= config().claimAheadMs) provided?.nudge?.()
 }
 
+/** Requests an early tick, since executions were queued. */
+export const nudgeTick = (): void => provided?.nudge?.()
+
 /** Returns this process's executor. There is only one, since its heartbeat renews all of the process's claims. */
 export function executor(): Executor {
   const { leaseSeconds, defaultTaskTimeoutSeconds, maxConcurrentExecutions } = config()

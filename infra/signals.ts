@@ -11,7 +11,7 @@ export type StopSignals = {
  */
 const ECHO_MS = 1000
 
-/** Listens for SIGINT, SIGTERM and the end of stdout. These signals then no longer end this process by themselves. */
+/** Listens for SIGINT, SIGTERM and the end of stdout. After that, none of them ends this process by itself. */
 export function listenForSignals(): StopSignals {
   const second = new AbortController()
   const first = new Promise<void>((resolve) => {

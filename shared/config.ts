@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { keyList, refuseRepeated, refuseWeak, singleKey } from './configured-keys.ts'
 import { isLoopback } from './listen-host.ts'
 import { nearest } from './nearest.ts'
-import { ALGORITHMS, readOidc, scopeOfValue } from './oidc-settings.ts'
+import { ALGORITHMS, loginParameters, readOidc, scopeOfValue } from './oidc-settings.ts'
 import { isSecureUrl } from './secure-url.ts'
 import {
   flag,
@@ -18,7 +18,7 @@ import {
 const MOST_TIMEOUT_SECONDS = 86_400
 
 type Setting = {
-  /** Including the default. */
+  /** Includes the default. */
   schema: z.ZodType
   /** The description in the documentation. */
   about: string
@@ -77,7 +77,7 @@ export const SETTINGS = {
     isSecret: true,
     readBy: 'functions',
     about:
-      'If set, every route except /, /healthz, /readyz, /docs and /openapi.json requires a key, in the header x-api-key or as a bearer token. This key has the scope admin. A key is weak if it is changeme or has fewer than 16 characters.',
+      'If set, every route except /, /healthz, /readyz, /docs, /openapi.json and /session requires a key, in the header x-api-key or as a bearer token. This key has the scope admin. A key is weak if it is changeme or has fewer than 16 characters.',
   },
   API_KEYS: {
     schema: keyList.optional(),
@@ -156,6 +156,24 @@ export const SETTINGS = {
     schema: z.enum(ALGORITHMS).default('RS256'),
     readBy: 'functions',
     about: `The algorithm that the access tokens must be signed with: ${ALGORITHMS.join(', ')}.`,
+  },
+  OIDC_CLIENT_ID: {
+    schema: z.string().optional(),
+    readBy: 'functions',
+    about:
+      'The client that people log in to the dashboard with, as registered with the issuer. Its redirect URI is PUBLIC_URL followed by /session/oidc/callback. If unset, people log in with an API key. Needs OIDC_ISSUER and PUBLIC_URL.',
+  },
+  OIDC_CLIENT_SECRET: {
+    schema: z.string().optional(),
+    isSecret: true,
+    readBy: 'functions',
+    about: "The client's secret. If unset, the client is public, and only PKCE protects the code.",
+  },
+  OIDC_LOGIN_PARAMS: {
+    schema: loginParameters.default('scope=openid+profile+email'),
+    readBy: 'functions',
+    about:
+      'Parameters of the sign-in request, as in a query. Some issuers need more, such as audience=… (Auth0) or resource=….',
   },
   SCHEDULER_ENABLE: {
     schema: flag.default(true),

@@ -192,9 +192,9 @@ export function connect(url: string, options: PoolOptions): Database {
     max: options.max,
     idle_timeout: options.sets ? SCHEDULER_IDLE_SECONDS : IDLE_SECONDS,
     connect_timeout: Math.min(10, limits.silenceMs / 1000),
-    // By default, the driver's delay before a connection is reopened grows to 20 s. That is longer than a lease, and
-    // longer than a request may take. After an idle connection has been closed, there is no delay: a frozen Lambda
-    // function only notices the closed connection when it wakes up, and by then its caller is waiting.
+    // By default, the driver waits longer and longer before it reopens a connection, up to 20 s. That is longer than a
+    // lease, and longer than a request may take. After an idle connection has been closed, there is no delay: a frozen
+    // Lambda function only notices the closed connection when it wakes up, and by then its caller is waiting.
     backoff: (failures) => (failures === 0 ? 0 : RECONNECT_SECONDS),
     fetch_types: false,
     types: { bigint, ...arrays },
@@ -249,7 +249,7 @@ export const schedulerDb = (): Database =>
 
 /**
  * Returns the pool for statements on small sets of rows (`SMALL_SET`). On Lambda and under serverless offline, it
- * returns the scheduler's pool instead, since every concurrent invocation would add connections.
+ * returns the scheduler's pool instead, since otherwise every concurrent invocation would open more connections.
  */
 export const smallSetsDb = (): Database =>
   config().executeFunctionName
@@ -258,8 +258,8 @@ export const smallSetsDb = (): Database =>
 
 /**
  * Returns the heartbeat's own connection, so that a heartbeat never waits behind another statement. On Lambda and under
- * serverless offline, it returns the scheduler's pool instead, since every concurrent invocation would add a
- * connection.
+ * serverless offline, it returns the scheduler's pool instead, since otherwise every concurrent invocation would open
+ * one more connection.
  */
 export const heartbeatDb = (): Database =>
   config().executeFunctionName ? schedulerDb() : poolOf('heartbeat', { max: 1, sets: 'any' })
@@ -346,6 +346,11 @@ export function wasTooSlow(error: unknown): boolean {
 /** Returns whether the server cancelled a statement because another transaction held a lock for too long. */
 export function wasLockedOut(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === '55P03'
+}
+
+/** Returns whether a row couldn't be written because the row that it refers to doesn't exist. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && error.code === '23503'
 }
 
 const DEADLOCK = '40P01'

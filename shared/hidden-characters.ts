@@ -18,7 +18,7 @@ const HIDDEN = String.raw`(?!${NEEDED})[\p{Default_Ignorable_Code_Point}\ufff9-\
 
 const ONE_HIDDEN = new RegExp(HIDDEN, 'u')
 
-/** Embeddings, overrides and isolates. If it isn't closed, each of them also reorders the text that follows. */
+/** Embeddings, overrides and isolates. One that isn't closed also reorders the text that follows. */
 const REORDERING = /[\u202a-\u202e\u2066-\u2069]/
 
 const UNPRINTABLE = new RegExp(String.raw`${HIDDEN}|(?!\n)\p{Cc}`, 'gu')

@@ -39,7 +39,7 @@ class Formatter extends LogFormatter {
 const output = new Console({ stdout: process.stdout, stderr: process.stderr })
 
 /**
- * Prints JSON like Powertools, to the same streams. Escapes characters that would change how a line looks on a
+ * Prints JSON as Powertools does, and to the same streams. Escapes characters that would change how a line looks on a
  * terminal.
  */
 class JsonLogger extends Logger {

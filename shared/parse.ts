@@ -39,6 +39,17 @@ function parse<Schema extends z.ZodType>(
 export const digits = (range: z.ZodInt) =>
   z.preprocess((text) => (typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text), range)
 
+/**
+ * Returns a schema for a list in a query, such as `a,b`. The parameter may also be repeated. A value counts only once.
+ */
+export const listOf = <Value extends z.core.util.EnumLike>(value: z.ZodEnum<Value>) =>
+  z.preprocess(
+    (given) => (given === undefined ? given : [...new Set([given].flat().flatMap(splitList))]),
+    z.array(value),
+  )
+
+const splitList = (text: unknown): unknown[] => (typeof text === 'string' ? text.split(',') : [text])
+
 /** Parses a query string into an object. A repeated name becomes an array. */
 export function readQuery(rawQueryString: string): Record<string, string | string[]> {
   const values = new Map<string, string[]>()
@@ -94,7 +105,7 @@ type Unstorable = { path: PropertyKey[]; detail: string }
 
 /**
  * Finds a value that JSON can express but PostgreSQL can't store: a NUL character, half of a surrogate pair, or a
- * number too large for a double. `limitJson` has limited the depth.
+ * number too large for a double. It is recursive, but `limitJson` has already limited the depth.
  */
 function findUnstorable(value: unknown, path: PropertyKey[] = []): Unstorable | undefined {
   const wrong = (detail: string): Unstorable => ({ path, detail })

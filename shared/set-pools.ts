@@ -23,7 +23,7 @@ export class SetPools {
   }
 
   /**
-   * For a while, uses the pool for sets of any size for small sets too. That pool's connections may still be open when
+   * For a while, uses the `any` pool for small sets too. That pool's connections may still be open when
    * the server rejects new ones because all of its connections are taken.
    */
   failed(): void {

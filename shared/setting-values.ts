@@ -22,7 +22,7 @@ export const isPlainUrl = (text: string): boolean => {
   return username + password + search + hash === ''
 }
 
-/** Returns whether each % starts an escape. The driver fails on any other %, without naming the setting. */
+/** Returns whether every % starts an escape. The driver fails on any other %, without naming the setting. */
 export const isDecodable = (text: string): boolean => !/%(?![\da-f]{2})/i.test(text)
 
 /** A list, separated by commas. */

@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres'
 import { machineCpuUs, postmasterOf, serverCpuUs } from './proc.ts'
 
-/** The resources that had been used by a point in time. */
+/** The resources used up to a point in time. */
 export type Usage = {
   atMs: number
   walBytes: number
@@ -29,7 +29,7 @@ export async function readUsage(sql: Sql): Promise<Usage> {
 }
 
 /**
- * Returns the costs per run between two readings. `clientCpuUs` is the CPU time that the workers used between them.
+ * Returns the costs per run between two readings. `clientCpuUs` is the workers' CPU time over the same period.
  * Values that can't be measured on this machine are left out.
  */
 export function costs(from: Usage, to: Usage, runs: number, clientCpuUs: number): Record<string, number> {

@@ -20,7 +20,7 @@ const body =
   '{"name":"load-[<id>]","type":"sleep","schedule_type":"interval","interval_seconds":86400,"next_run_at":"2099-01-01T00:00:00Z"}'
 
 /**
- * The main routes. 7 is a task's id. A page has twenty rows, like a list on a screen. The last route
+ * The main routes. The 7 is a task id. A page has twenty rows, as a list on a screen would. The last route
  * doesn't use the database.
  */
 const routes: Pick<Load, 'method' | 'url' | 'body'>[] = [

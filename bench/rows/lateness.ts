@@ -45,7 +45,8 @@ const metrics: [Metric, ...Metric[]] = [
 ]
 
 /**
- * At 50 runs per second, ten seconds would be only 500 runs, and most of the CPU time would be the process warming up.
+ * At 50 runs per second, ten seconds would be only 500 runs, and most of the CPU time would be spent warming up the
+ * process.
  */
 const rates = [50, 200, 1_000].map((perSecond) => ({
   perSecond,

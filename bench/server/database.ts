@@ -27,7 +27,7 @@ export async function createDatabase(url: string, system: string): Promise<Datab
 }
 
 /**
- * Makes the server count the statements of sessions that connect to this database later. Does nothing if the
+ * Makes the server count the statements of sessions that connect to this database from now on. Does nothing if the
  * server hasn't loaded pg_stat_statements, or the role isn't a superuser.
  */
 export async function countStatements({ name, url }: Database): Promise<void> {

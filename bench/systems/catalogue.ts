@@ -10,7 +10,7 @@ export type SystemEntry = {
   done(sql: Sql, seeded: number): Promise<number>
   /** Returns the number of runs of recurring jobs. Null if the tables don't keep runs; the handlers then count them. */
   runs: ((sql: Sql) => Promise<number>) | null
-  /** How far in the past the first due time of recurring jobs is, in milliseconds. This keeps them always due. */
+  /** How far in the past recurring jobs are first due, in milliseconds, so that they are always due. */
   alwaysDueSinceMs: number
   /** A description of the settings, for the report. */
   settings: string

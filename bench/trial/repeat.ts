@@ -15,7 +15,7 @@ export type Repeat = {
 
 const LIMIT_SECONDS = 20
 
-/** A higher rate, in runs per second, than any system reaches. pgbench needs to know the number of runs in advance. */
+/** A rate that no system reaches, in runs per second. pgbench needs to know the number of runs in advance. */
 const MOST_PER_SECOND = 60_000
 
 type Mark = Usage & { runs: number; cpuUs: number; commits: number }

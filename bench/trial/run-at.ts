@@ -30,7 +30,7 @@ export type RunAt = {
 }
 
 /**
- * Makes a system run jobs that aren't due yet. Returns how late they started. If the system wasn't ready in
+ * Gives a system jobs that aren't due yet, and returns how late they started. If the system wasn't ready in
  * time, because the machine was busy, tries again with twice the lead.
  */
 export async function runAt(trial: Trial, options: RunAt): Promise<Outcome> {

@@ -1,7 +1,7 @@
 import { asAdmin } from '../server/database.ts'
 import type { Values } from './trial.ts'
 
-/** Returns the total size in bytes of all tables in a database, and that of all their indexes. */
+/** Returns the total size of a database's tables and the total size of their indexes, in bytes. */
 export async function readSizes(url: string): Promise<{ tables: number; indexes: number }> {
   return await asAdmin(url, async (admin) => {
     const [row] = await admin<[{ tables: number; indexes: number }]>`

@@ -21,8 +21,8 @@ const QUIET_PROGRESS_MS = 100
 const SAMPLE_MS = 5
 
 /**
- * Records when runs start. Its own work is part of every system's measured cost: a few hundred nanoseconds per call of
- * `started`, plus reports and the sampling.
+ * Records when runs start. Its own work is part of every system's measured cost: a few hundred nanoseconds per call to
+ * `started`, plus the reports and the sampling.
  */
 export class Recorder {
   readonly #lateness: number[] = []

@@ -26,7 +26,7 @@ export const handler = httpHandler(
     const preflight = answerPreflight(event.headers)
     if (method === 'OPTIONS' && preflight) return preflight
     const allow = routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => route.allow)
-    // The path is decoded: `/tasks%2F7` isn't a task, though it looks like one.
+    // The path is already decoded, so `/tasks%2F7` looks like a task here, though it isn't one.
     if (allow.length === 0 || allow.includes(method))
       throw new AppError('not_found', `${path} does not exist`)
     throw new MethodNotAllowed(`${path} does not support ${method}`, allow)

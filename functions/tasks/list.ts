@@ -2,14 +2,16 @@ import * as z from 'zod'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { nextLink } from '../../shared/http/next-link.ts'
 import { listTasks, taskQuery } from '../../shared/tasks/list.ts'
+import { positionOf } from '../../shared/tasks/sort.ts'
 import { taskOut } from '../../shared/tasks/task.ts'
 
 export const handler = httpHandler(
   {
     tag: 'Tasks',
     access: 'read',
-    summary: 'List tasks, oldest first',
-    description: 'Returns tasks. Filters can be combined.',
+    summary: 'List tasks',
+    description:
+      'Returns tasks, oldest first unless `sort` and `order` say otherwise. Filters can be combined.',
     query: taskQuery,
     responses: {
       200: {
@@ -21,6 +23,6 @@ export const handler = httpHandler(
   },
   async ({ query }, { sql, event }) => {
     const page = await listTasks(sql, query)
-    return { status: 200, body: page.rows, headers: nextLink(event, page, (task) => task.id) }
+    return { status: 200, body: page.rows, headers: nextLink(event, page, (task) => positionOf(query, task)) }
   },
 )

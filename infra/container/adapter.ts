@@ -79,14 +79,14 @@ const serveWith = (
   routeKey: string,
   { onError, bodies }: AdapterOptions & { bodies: BodyBudget },
 ) => {
-  const taking = takingOf(handler)
+  const { taking, limit: most } = takingOf(handler)
   return async (req: Request, res: Response): Promise<void> => {
     const requestId = randomUUID()
     const event = toEvent(req, routeKey, requestId)
     let provide: ((limit: TimeLimit) => void) | undefined
     if (announcesBody(event.headers)) {
       const read = async (): Promise<void> => {
-        const body = await readBody(req, res, event, bodies)
+        const body = await readBody(req, res, event, bodies, most)
         setBody(event, body)
         free(body)
       }
@@ -107,19 +107,21 @@ const serveWith = (
 
 /**
  * Returns when a handler takes a body: never, late (once it has let the request in) or first (with the event, as on
- * Lambda). A handler without an operation doesn't say, so it gets the body first.
+ * Lambda), and how many bytes at most. A handler without an operation doesn't say, so it gets the body first.
  */
-const takingOf = (handler: LambdaHandler): 'never' | 'late' | 'first' => {
+const takingOf = (handler: LambdaHandler): { taking: 'never' | 'late' | 'first'; limit?: number } => {
   const operation: unknown = Reflect.get(handler, 'operation')
-  if (typeof operation !== 'object' || operation === null) return 'first'
-  return 'body' in operation && operation.body !== undefined ? 'late' : 'never'
+  if (typeof operation !== 'object' || operation === null) return { taking: 'first' }
+  if (!('body' in operation) || operation.body === undefined) return { taking: 'never' }
+  const limit = 'bodyLimit' in operation ? operation.bodyLimit : undefined
+  return { taking: 'late', ...(typeof limit === 'number' && { limit }) }
 }
 
 // Express recognizes an error handler by its four parameters.
 const answerError =
   ({ onError }: AdapterOptions) =>
   (error: unknown, _req: Request, res: Response, _next: NextFunction): void => {
-    // What follows a malformed request on its connection can't be trusted.
+    // Anything that follows a malformed request on the same connection can't be trusted.
     res.shouldKeepAlive = false
     if (error instanceof AppError) sendProblem(res, error)
     else if (error instanceof URIError) sendProblem(res, badPath())

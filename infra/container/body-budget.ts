@@ -17,7 +17,7 @@ export class BodyBudget {
     this.#total = totalBytes
   }
 
-  /** Returns an account for one request's body. Nothing has been taken yet. */
+  /** Returns an account for one request's body, with nothing taken yet. */
   open(address: string): BodyAccount {
     const client = clientOf(address)
     return new BodyAccount((bytes) => this.#change(client, bytes))

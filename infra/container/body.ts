@@ -7,7 +7,7 @@ import { connectionOf } from './connections.ts'
 import { free } from './discard.ts'
 
 /**
- * Milliseconds without progress after which a body is abandoned, and milliseconds after which any unfinished body is.
+ * Maximum time for a body, in milliseconds: without progress, and in total.
  */
 const PROGRESS_MS = 10_000
 /** Less than the server's `requestTimeout`, so that the client gets a response. */
@@ -21,16 +21,18 @@ export const announcesBody = (headers: Readonly<Record<string, unknown>>): boole
 
 /**
  * Returns the whole body. Its bytes count toward the budget until the response has been sent. Throws an AppError as
- * soon as possible, without waiting for the rest of the upload: `payload_too_large`, `unsupported_media_type`,
- * `unavailable` if there is no room, `request_timeout`, or `bad_request` if the client has disconnected.
+ * soon as possible, without waiting for the rest of the upload: `payload_too_large` above `limit` bytes,
+ * `unsupported_media_type`, `unavailable` if there is no room, `request_timeout`, or `bad_request` if the client has
+ * disconnected.
  */
 export const readBody = async (
   req: IncomingMessage,
   res: ServerResponse,
   { headers, requestContext }: APIGatewayProxyEventV2,
   budget: BodyBudget,
+  limit = BODY_LIMIT,
 ): Promise<Buffer> => {
-  refuseByHeaders(headers)
+  refuseByHeaders(headers, limit)
   // Most bodies arrive in the same packet as the headers, which Node's parser hasn't finished yet.
   await undefined
   if (res.destroyed) throw cutShort()
@@ -39,7 +41,7 @@ export const readBody = async (
   try {
     if (req.readableLength === Number(headers['content-length'])) return takeArrived(req, account)
     if (waitsForContinue(req, headers)) res.writeContinue()
-    return await collect(req, new Pieces(account, lengthOf(headers)))
+    return await collect(req, new Pieces(account, lengthOf(headers, limit)))
   } catch (error) {
     account.close()
     throw error
@@ -47,11 +49,11 @@ export const readBody = async (
 }
 
 /** Returns the announced length of a body, or the largest possible one. */
-const lengthOf = ({ 'content-length': length }: Fields): number => Number(length ?? BODY_LIMIT)
+const lengthOf = ({ 'content-length': length }: Fields, limit: number): number => Number(length ?? limit)
 
-const refuseByHeaders = (headers: Fields): void => {
+const refuseByHeaders = (headers: Fields, limit: number): void => {
   const { 'content-encoding': encoding = 'identity' } = headers
-  if (lengthOf(headers) > BODY_LIMIT) throw tooLarge()
+  if (lengthOf(headers, limit) > limit) throw tooLarge(limit)
   // API Gateway passes compressed bodies on unchanged, and no handler here decompresses them. Decompressing a
   // stranger's body is a classic way to run out of memory.
   if (encoding.toLowerCase() === 'identity') return
@@ -119,7 +121,7 @@ class Pieces {
 
   add(piece: Buffer): void {
     const size = this.#size + piece.length
-    if (size > this.#most) throw tooLarge()
+    if (size > this.#most) throw tooLarge(this.#most)
     if (size > this.#buffer.length) this.#growTo(Math.max(size, 2 * this.#buffer.length))
     piece.copy(this.#buffer, this.#size)
     this.#size = size
@@ -136,7 +138,8 @@ class Pieces {
   }
 }
 
-const tooLarge = () => new AppError('payload_too_large', `the body is larger than ${BODY_LIMIT} bytes`)
+const tooLarge = (limit: number) =>
+  new AppError('payload_too_large', `the body is larger than ${limit} bytes`)
 
 const tooSlow = () => new AppError('request_timeout', 'the body took too long to arrive')
 

@@ -1,7 +1,6 @@
 /**
- * Returns whom an address belongs to: an IPv4 address is a client, and so is an IPv6 network of 64 bits, since
- * providers give each customer a network of this size. A socket that also listens on IPv6 reports IPv4 addresses as
- * ::ffff:127.0.0.1.
+ * Returns the client that an address belongs to: an IPv4 address, or an IPv6 network of 64 bits, since providers give
+ * each customer a network of this size. A socket that also listens on IPv6 reports IPv4 addresses as ::ffff:127.0.0.1.
  */
 export const clientOf = (address: string): string => {
   if (!address.includes(':')) return address

@@ -23,13 +23,13 @@ const UNREAD_BYTES = 32 * 1024 * 1024
 const SLOW_MS = 1000
 
 /**
- * Maximum number of unanswered requests on one connection. Hardly any client sends a second request before it has the
- * first answer.
+ * Maximum number of unanswered requests on one connection. Hardly any client sends a second request before the first
+ * has been answered.
  */
 const PIPELINED = 16
 
 /**
- * What a connection is waiting for: a request or its body, the handler, a client that reads its answer, or the next
+ * What a connection is waiting for: a request or its body, the handler, a client that reads its response, or the next
  * request.
  */
 type State = 'sending' | 'waiting' | 'reading' | 'idle'
@@ -46,7 +46,7 @@ class Connection {
    * connection is slow.
    */
   since = performance.now()
-  /** The number of requests without a complete answer, and the answer to the latest one. */
+  /** The number of requests without a complete response, and the response to the latest one. */
   requests = 0
   response: ServerResponse | undefined
   unreadBytes = 0
@@ -84,7 +84,7 @@ type KnownSocket = Socket & { [CONNECTION]?: Connection }
 /** Returns what is known about a socket. A socket that was refused, or belongs to another server, isn't known. */
 export const connectionOf = (socket: KnownSocket): Connection | undefined => socket[CONNECTION]
 
-/** Notes that an answer has been handed to Node, and how much of it the client still has to read. */
+/** Notes that a response has been handed to Node, and how much of it the client still has to read. */
 export const noteAnswer = (res: ServerResponse): void => {
   if (res.writableLength === 0) return
   const connection = connectionOf(res.req.socket)
@@ -92,16 +92,16 @@ export const noteAnswer = (res: ServerResponse): void => {
 }
 
 /**
- * Limits a server's connections, in total and for each client, and how much memory their unread answers take. When a
+ * Limits a server's connections, in total and for each client, and how much memory their unread responses take. When a
  * limit is reached, the slowest connection is cut: the one that has been idle longest or, if none is idle, the one that
- * has made no progress for longest. A connection that waits for a handler isn't slow. If no connection is slow, the new
- * one is refused.
+ * has gone longest without progress. A connection that is waiting for a handler doesn't count as slow. If no connection
+ * is slow, the new one is refused.
  */
 export class Connections {
   readonly #limits: ConnectionLimits
   readonly #all = new Set<Connection>()
   readonly #clients = new Map<string, Client>()
-  /** The connections with unread answers, ordered by the oldest such answer of each. */
+  /** The connections with unread responses. The one that has had such a response for longest comes first. */
   readonly #unread = new Set<Connection>()
   readonly #cuts = new CutLog()
   #unreadBytes = 0
@@ -151,12 +151,12 @@ export class Connections {
     connection.client.unreadBytes += bytes
     this.#unreadBytes += bytes
     this.#unread.add(connection)
-    // Node sets another timeout when the answer has been read.
+    // Node sets another timeout when the response has been read.
     connection.socket.setTimeout(this.#limits.unreadMs)
     while (this.#unreadBytes > UNREAD_BYTES) this.#cutUnread()
   }
 
-  /** Notes that an answer has been read, or never will be. */
+  /** Notes that a response has been read, or never will be. */
   end({ req }: ServerResponse): void {
     const connection = connectionOf(req.socket)
     if (connection === undefined) return
@@ -185,8 +185,8 @@ export class Connections {
     if (connections.size >= maxConnectionsPerAddress && !this.#cutSlowest(connections)) return false
     if (this.#all.size < maxConnections) return true
     const busiest = this.#busiest()
-    // A client with few connections takes the place of a connection from a client with many, even if that connection
-    // isn't slow.
+    // A client with few connections may displace a connection from a client with many, even if that connection isn't
+    // slow.
     const isFew = connections.size * 2 < busiest.connections.size
     if (this.#cutSlowest(busiest.connections, isFew ? 0 : SLOW_MS)) return true
     return busiest !== client && this.#cutSlowest(this.#all)
@@ -212,7 +212,7 @@ export class Connections {
     return slowest !== undefined
   }
 
-  /** Cuts the connection with the oldest unread answer among those of the client with the most unread bytes. */
+  /** Cuts the connection with the oldest unread response among those of the client with the most unread bytes. */
   #cutUnread(): void {
     let worst: Connection | undefined
     for (const one of this.#unread) {

@@ -7,7 +7,7 @@ const FIRST_MS = 1000
 /** Maximum number of clients that are counted separately. */
 const CLIENTS = 1000
 
-/** Logs how many connections were cut, many in one line, since an attack must not fill the log. */
+/** Logs how many connections were cut. One line covers many cuts, so that an attack can't fill the log. */
 export class CutLog {
   #reasons: Record<string, number> = {}
   #clients = new Map<string, number>()

@@ -6,8 +6,8 @@ const decoded = new Map<string, Buffer>()
 let kept = 0
 
 /**
- * Decodes a body. The latest large ones are kept, because files such as Swagger UI's are the same each time: a thousand
- * answers that clients are slow to read then share one buffer.
+ * Decodes a body. The most recent large ones are kept, because files such as Swagger UI's are the same each time. A
+ * thousand answers to slow clients then share one buffer.
  */
 export const decodeBase64 = (text: string): Buffer => {
   if (text.length < LARGE || text.length > KEPT) return Buffer.from(text, 'base64')

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connectionOf } from './connections.ts'
 
-/** Maximum number of bytes that are read of an unwanted body. API Gateway accepts bodies of this size. */
+/** Maximum number of bytes that are read from an unwanted body. API Gateway accepts bodies of this size. */
 const DISCARDED_BYTES = 10 * 1024 * 1024
 
 /** Milliseconds without any such bytes after which the connection is closed. */
@@ -25,8 +25,9 @@ export const discard = (req: IncomingMessage): void => {
 }
 
 /**
- * Ends a response that was sent before the request's body was complete, and closes the connection, as soon as the body
- * is complete or stops arriving. If the server closed it earlier, the client might lose the response (RFC 9112, 9.6).
+ * For a response that was sent before the request's body was complete: ends the response and closes the connection as
+ * soon as the body is complete or stops arriving. If the server closed it earlier, the client might lose the response
+ * (RFC 9112, 9.6).
  */
 export const endAfterBody = (req: IncomingMessage, res: ServerResponse): void => {
   const connection = connectionOf(req.socket)

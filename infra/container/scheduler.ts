@@ -20,7 +20,7 @@ export type Scheduler = {
   stop(graceSeconds: number, hurry: AbortSignal): Promise<void>
 }
 
-/** About the longest delay that a timer supports, in seconds. */
+/** Slightly less than the longest delay that a timer supports, in seconds. */
 const NO_LIMIT_SECONDS = 2_000_000
 
 /**

@@ -10,9 +10,9 @@ import { toReply } from './reply.ts'
 const LINGER_MS = 1000
 
 /**
- * If Node's parser can't read a request, or if it takes too long to arrive, answers with a problem, as for any other
- * error, and closes the connection. If a request is already being handled (the unreadable part may be its body), its
- * handler answers.
+ * If Node's parser can't read a request, or if the request takes too long to arrive, answers with a problem, as for any
+ * other error, and closes the connection. If a request is already being handled (the unreadable part may be its body),
+ * its handler answers.
  */
 export const refuseUnreadable = (error: NodeJS.ErrnoException, socket: Socket): void => {
   // Anything that arrives after the answer is reported as unreadable again.

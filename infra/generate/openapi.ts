@@ -14,6 +14,7 @@ const TAGS = {
   Executions: 'Finished, open and skipped executions.',
   Schedules: 'Upcoming runs, and previews of schedules.',
   Keys: 'API keys.',
+  Session: "The dashboard's login. Programs send a key instead.",
   System: 'Health checks and documentation. No API key is required.',
 } satisfies Record<Operation['tag'], string>
 
@@ -140,7 +141,16 @@ function parametersOf(place: 'path' | 'query', schema: z.ZodObject | undefined, 
   return Object.entries(schema?.shape ?? {}).map(([name, field]) => {
     const { description, ...json } = schemas.of(field as z.ZodType, 'input')
     const required = place === 'path'
-    return { name, in: place, required, ...(description !== undefined && { description }), schema: json }
+    // The values of a list are separated by commas.
+    const style = json.type === 'array' ? { style: 'form', explode: false } : {}
+    return {
+      name,
+      in: place,
+      required,
+      ...(description !== undefined && { description }),
+      ...style,
+      schema: json,
+    }
   })
 }
 

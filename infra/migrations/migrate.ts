@@ -16,6 +16,24 @@ const LOCK = 7_220_531
  */
 const ALONE = '-- no transaction\n'
 
+/**
+ * Milliseconds between two attempts to get the lock, and until this gives up. A process must not wait for it in a
+ * statement: `create index concurrently` in the process that has the lock waits for all statements of others.
+ */
+const RETRY_MS = 200
+const LOCK_PATIENCE_MS = 600_000
+
+/** Repeats `attempt` until it returns something. Rejects if another process has held the lock for too long. */
+async function untilLocked<Done>(attempt: () => Promise<Done | undefined>): Promise<Done> {
+  const deadline = performance.now() + LOCK_PATIENCE_MS
+  for (;;) {
+    const done = await attempt()
+    if (done !== undefined) return done
+    if (performance.now() > deadline) throw new Error('another process has been migrating for 10 minutes')
+    await wait(RETRY_MS)
+  }
+}
+
 export type Migration = { name: string; sha256: string }
 
 type File = Migration & { text: string }
@@ -44,10 +62,10 @@ export async function migrate(sql: Database, folder = FOLDER): Promise<string[]>
   const files = await readMigrations(folder)
   const applied: string[] = []
   for (;;) {
-    const { done, next } = await applyTogether(sql, files)
+    const { done, next } = await untilLocked(() => applyTogether(sql, files))
     applied.push(...done)
     if (next === undefined) return applied
-    if (await applyAlone(sql, next)) applied.push(next.name)
+    if (await untilLocked(() => applyAlone(sql, next))) applied.push(next.name)
   }
 }
 
@@ -64,11 +82,12 @@ type Step = { done: string[]; next: File | undefined }
 
 /**
  * Applies, in one transaction, all files before the first file that can't run in a transaction. Returns that file as
- * `next`.
+ * `next`. Returns undefined if another process has the lock.
  */
-async function applyTogether(sql: Database, files: File[]): Promise<Step> {
+async function applyTogether(sql: Database, files: File[]): Promise<Step | undefined> {
   return await sql.begin(async (tx) => {
-    await tx`select pg_advisory_xact_lock(${LOCK})`
+    const [{ locked }] = await tx<[{ locked: boolean }]>`select pg_try_advisory_xact_lock(${LOCK}) as locked`
+    if (!locked) return undefined
     await tx`
       create table if not exists schema_migrations (
         name text primary key,
@@ -88,8 +107,8 @@ async function applyTogether(sql: Database, files: File[]): Promise<Step> {
 }
 
 /**
- * Returns the names of the applied migrations. Adds the checksums of migrations that were applied by versions without
- * checksums.
+ * Returns the names of the applied migrations. Adds the missing checksums of migrations that were applied before
+ * checksums were introduced.
  */
 async function readKnown(tx: Queryable, files: File[]): Promise<Set<string>> {
   const rows = await tx<{ name: string; sha256: string | null }[]>`select name, sha256 from schema_migrations`
@@ -106,20 +125,39 @@ async function readKnown(tx: Queryable, files: File[]): Promise<Set<string>> {
 }
 
 /**
- * Applies a file outside of a transaction. Returns whether this process applied it. The pool must have only one
- * connection, since the lock belongs to the connection that took it.
+ * Applies a file outside of a transaction. Returns whether this process applied it, or undefined if another process has
+ * the lock. Uses a connection of its own, since the lock belongs to the connection that took it.
  */
-async function applyAlone(sql: Database, { name, text, sha256 }: File): Promise<boolean> {
-  await sql`select pg_advisory_lock(${LOCK})`
+async function applyAlone(sql: Database, file: File): Promise<boolean | undefined> {
+  const own = await sql.reserve()
   try {
-    const [known] = await sql`select from schema_migrations where name = ${name}`
-    if (known) return false
-    await apply(sql, name, text)
-    await sql`insert into schema_migrations (name, sha256) values (${name}, ${sha256})`
-    return true
+    const [{ locked }] = await own<[{ locked: boolean }]>`select pg_try_advisory_lock(${LOCK}) as locked`
+    if (!locked) return undefined
+    try {
+      return await applyLocked(own, file)
+    } finally {
+      await own`select pg_advisory_unlock(${LOCK})`
+    }
   } finally {
-    await sql`select pg_advisory_unlock(${LOCK})`
+    own.release()
   }
+}
+
+async function applyLocked(sql: Queryable, { name, text, sha256 }: File): Promise<boolean> {
+  const [known] = await sql`select from schema_migrations where name = ${name}`
+  if (known) return false
+  await dropInvalid(sql, text)
+  await apply(sql, name, text)
+  await sql`insert into schema_migrations (name, sha256) values (${name}, ${sha256})`
+  return true
+}
+
+/** Drops the index that a file creates, if an earlier attempt was interrupted and left it unusable. */
+async function dropInvalid(sql: Queryable, text: string): Promise<void> {
+  const [, name] = /create index concurrently if not exists (\w+)/.exec(text) ?? []
+  if (name === undefined) return
+  const [invalid] = await sql`select from pg_index where indexrelid = to_regclass(${name}) and not indisvalid`
+  if (invalid) await sql`drop index concurrently ${sql(name)}`
 }
 
 /** Seconds to wait for a database that is starting at the same time as this process. */

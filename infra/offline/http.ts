@@ -28,9 +28,9 @@ type HapiReply = {
 const SECURITY = Object.entries(securityHeaders({ isTls: false }).data)
 
 /**
- * Headers that hapi must not act on. Handlers read the raw headers, so they still see them. With an origin,
+ * Headers that hapi must not act on. Handlers read the raw headers, so they still see them. Given an origin,
  * serverless-offline would let every website read from and write to this API: it reflects the origin, allows
- * credentials, and accepts every preflight. With the other headers, hapi would send partial responses, 304s or 416s.
+ * credentials, and accepts every preflight. Given the other headers, hapi would send partial responses, 304s or 416s.
  */
 const ONLY_FOR_HANDLERS = ['origin', 'range', 'if-range', 'if-none-match', 'if-modified-since']
 

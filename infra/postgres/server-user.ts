@@ -8,8 +8,8 @@ export const isRoot = process.getuid?.() === 0
 
 /**
  * The folder for root's data and a copy of the binaries, wherever the checkout is. PostgreSQL refuses to run as root,
- * and the user that it runs as instead can't reach a checkout in a folder that only root can read. A temporary folder
- * isn't suitable, since it is emptied at boot, and other users may write to it.
+ * and the other user that it then runs as can't reach a checkout in a folder that only root can read. A temporary
+ * folder isn't suitable, since it is emptied at boot, and other users may write to it.
  */
 export const rootFolder = '/var/lib/task-scheduler'
 

@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib'
 
 /**
  * An API key from the table: the prefix, the key's id, 192 random bits and a checksum, in hexadecimal. Secret scanners
- * find keys by this pattern. The id tells which row to compare with, and the checksum (CRC-32, as in GitHub's tokens)
+ * find keys by this pattern. The id says which row to compare with, and the checksum (CRC-32, as in GitHub's tokens)
  * rejects mistyped keys without a query.
  */
 const PATTERN = /^tsk_([1-9]\d{0,14})_[0-9a-f]{48}([0-9a-f]{8})$/

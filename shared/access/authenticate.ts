@@ -3,6 +3,8 @@ import { AppError } from '../errors.ts'
 import { ANYONE, type Principal } from '../scope.ts'
 import { hashOf, idOf } from './api-key.ts'
 import type { OidcVerifier } from './oidc.ts'
+import { configuredPrincipal } from './session/sessions.ts'
+import type { Holder } from './session/start.ts'
 import type { StoredKeys } from './stored-keys.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
@@ -23,10 +25,7 @@ export class Authenticator {
 
   constructor({ keys, stored, issuer }: Credentials) {
     this.#configured = new Map(
-      keys.map(({ name, scope, key }) => [
-        hashOf(key).toString('base64'),
-        { id: `env:${name}`, name, scope },
-      ]),
+      keys.map((key) => [hashOf(key.key).toString('base64'), configuredPrincipal(key)]),
     )
     this.#stored = stored
     this.#issuer = issuer
@@ -42,8 +41,8 @@ export class Authenticator {
    * `too_many_requests` if an address has sent too many wrong keys, and `unavailable` if the key can't be checked now.
    */
   async authenticate(headers: Headers, address: string): Promise<Principal> {
-    const given = headers['x-api-key'] || (bearerOf(headers) ?? headers['x-api-key'])
-    if (given === undefined || given === null) {
+    const given = credentialIn(headers)
+    if (given === undefined) {
       if (await this.isOpen()) return ANYONE
       throw new AppError('unauthorized', 'missing API key: send it as x-api-key, or as Authorization: Bearer')
     }
@@ -52,18 +51,44 @@ export class Authenticator {
     if (await this.isOpen()) return ANYONE
     const found = await this.#find(given, address)
     if (found) return found
+    throw await this.#refusal(address)
+  }
+
+  /**
+   * Returns who logs in with a key, and when the key expires. Wrong keys are counted together with those in headers. A
+   * token of the issuer isn't a key here, since a session would outlive it. Throws as `authenticate` does, and
+   * `conflict` if no login is needed.
+   */
+  async logIn(key: string, address: string): Promise<{ holder: Holder; expiresAt: Date | null }> {
+    const known = this.#configured.get(hashOf(key).toString('base64'))
+    if (known)
+      return { holder: { principal: known, basis: key, keyId: null, isPerson: false }, expiresAt: null }
+    if (await this.isOpen()) throw new AppError('conflict', 'this API has no keys, so no login is needed')
+    const stored = await this.#stored.find(key)
+    if (!stored) throw await this.#refusal(address)
+    const { principal, id, hash, expiresAt } = stored
+    return { holder: { principal, basis: hash, keyId: id, isPerson: false }, expiresAt }
+  }
+
+  async #refusal(address: string): Promise<AppError> {
     await this.#wrong.count(address)
-    throw new AppError('unauthorized', 'invalid API key')
+    return new AppError('unauthorized', 'invalid API key')
   }
 
   async #find(given: string, address: string): Promise<Principal | null> {
-    if (idOf(given) !== null) return await this.#stored.find(given)
+    if (idOf(given) !== null) return (await this.#stored.find(given))?.principal ?? null
     if (!this.#issuer || !isToken(given)) return null
     return await this.#issuer.verify(given).catch(async (error: unknown) => {
       if (error instanceof AppError && error.code === 'unauthorized') await this.#wrong.count(address)
       throw error
     })
   }
+}
+
+/** Returns the key or token in a request's headers. An empty `x-api-key` counts if there is no bearer token. */
+export function credentialIn(headers: Headers): string | undefined {
+  const key = headers['x-api-key'] ?? undefined
+  return key || (bearerOf(headers) ?? key)
 }
 
 const bearerOf = (headers: Headers): string | undefined =>

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { AppError } from '../errors.ts'
 import { logger } from '../logger.ts'
 import { isSecureUrl } from '../secure-url.ts'
+import { readAtMost } from './read-at-most.ts'
 
 type KeySet = ReturnType<typeof createLocalJWKSet>
 
@@ -128,12 +129,5 @@ async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
     await response.body?.cancel()
     throw new Error(`${url} responded with status ${response.status}`)
   }
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength
-    if (size > LIMIT_BYTES) throw new Error(`${url} sent more than ${LIMIT_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return JSON.parse(Buffer.concat(chunks).toString())
+  return JSON.parse((await readAtMost(response, LIMIT_BYTES)).toString())
 }

@@ -60,7 +60,7 @@ type Key = {
 
 /**
  * Creates a key, and returns it with its text. Throws `conflict` if there are too many keys, or if the API is still
- * open to anyone and the key isn't an admin's, since nobody could then create another key.
+ * open to anyone and the key doesn't have the scope `admin`: nobody could then create another key.
  */
 export async function createKey(
   sql: Database,
@@ -125,7 +125,7 @@ export async function deleteKey(sql: Database, id: number, hasOtherAdmin: boolea
         and coalesce(expires_at, 'infinity') >= coalesce(${deleted.expires_at}::timestamptz, 'infinity')
       limit 1`
     if (!admin)
-      throw new AppError('conflict', 'no other key with the scope admin would last as long as this one')
+      throw new AppError('conflict', 'no other key with the scope admin is valid for as long as this one')
   })
 }
 

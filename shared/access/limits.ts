@@ -24,7 +24,8 @@ export class CallerLimits {
   }
 
   /**
-   * Counts a request. Throws `too_many_requests` instead if it exceeds a limit. `leave` must be called once it ends.
+   * Counts a request, or throws `too_many_requests` if it exceeds a limit. `leave` must be called once the request
+   * ends.
    */
   async enter({ id, name }: Principal): Promise<void> {
     const running = this.#running.get(id) ?? 0

@@ -6,7 +6,7 @@ import { includes, type Principal, type Scope } from '../scope.ts'
 import { claimValues } from './claim.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 
-type Options = NonNullable<Config['oidc']> & {
+type Options = Omit<NonNullable<Config['oidc']>, 'login'> & {
   /** A monotonic clock, in milliseconds. Default: `performance.now`. */
   now?: () => number
 }

@@ -4,7 +4,7 @@ import { isLoopback } from '../listen-host.ts'
 
 type Headers = Readonly<Record<string, string | undefined>>
 
-/** A name or an IPv4 address, or an IPv6 address in brackets, and a port. Not user@host, nor host/path. */
+/** A name or an IPv4 address, or an IPv6 address in brackets, and optionally a port. Not user@host or host/path. */
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i
 
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS']
@@ -28,6 +28,33 @@ export function checkOrigin(method: string, headers: Headers, rules: OriginRules
   throw new AppError('forbidden', 'pages from other sites may not change anything here')
 }
 
+/**
+ * Throws `forbidden` unless a request with a session's cookie may do what it asks for. Browsers add the cookie by
+ * themselves, so a change needs a browser's word that a page of this API asks for it. Pages from CORS_ORIGINS must send
+ * a key.
+ */
+export function checkSessionOrigin(method: string, headers: Headers, rules: OriginRules): void {
+  const { origin, 'sec-fetch-site': site } = headers
+  if (SAFE_METHODS.includes(method) || ((origin ?? site) !== undefined && isOwnPage(headers, rules))) return
+  throw new AppError(
+    'forbidden',
+    'with a session, only pages of this API may change anything (by Origin or Sec-Fetch-Site); others must send a key',
+  )
+}
+
+/** Throws `forbidden` if a page that isn't this API's tries to log in. A client that isn't a browser may. */
+export function checkLoginOrigin(headers: Headers, rules: OriginRules): void {
+  if (isOwnPage(headers, rules)) return
+  throw new AppError('forbidden', 'only pages of this API may log in')
+}
+
+/** Returns whether nothing that a browser says about the page speaks against its being this API's. */
+function isOwnPage(headers: Headers, rules: OriginRules): boolean {
+  const { origin, 'sec-fetch-site': site } = headers
+  if (origin !== undefined && !isOwnOrigin(origin, headers, rules)) return false
+  return site === undefined || site === 'same-origin'
+}
+
 /** Returns whether a page's origin is the API's own: PUBLIC_URL's, or the one that the request was sent to. */
 function isOwnOrigin(origin: string, headers: Headers, { publicUrl }: OriginRules): boolean {
   if (publicUrl !== undefined) return origin === new URL(publicUrl).origin
@@ -40,8 +67,8 @@ const hostOf = (host: string | undefined, protocol: string): string | undefined 
   HOST.test(host ?? '') ? URL.parse(`${protocol}//${host}`)?.host : undefined
 
 /**
- * Throws `forbidden` if an API without keys is called under a name that isn't this machine's. Otherwise any page could
- * let its own host name resolve to 127.0.0.1, and then read and change everything (DNS rebinding).
+ * Throws `forbidden` if a request to an API without keys is addressed to a name that isn't this machine's. Otherwise
+ * any page could let its own host name resolve to 127.0.0.1, and then read and change everything (DNS rebinding).
  */
 export function checkHost(host: string | undefined, allowed: readonly string[]): void {
   const name = (HOST.test(host ?? '') && URL.parse(`http://${host}`)?.hostname) || ''

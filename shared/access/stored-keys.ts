@@ -6,6 +6,8 @@ import { logger } from '../logger.ts'
 import type { Principal, Scope } from '../scope.ts'
 import { hashOf, idOf } from './api-key.ts'
 
+export type StoredKey = { principal: Principal; id: number; hash: Buffer; expiresAt: Date | null }
+
 type Row = { id: number; name: string; scope: Scope; hash: Buffer; expires_at: Date | null }
 
 /** A key's row is read again after this many milliseconds, so a deleted key stops working within this time. */
@@ -24,7 +26,7 @@ const USED_MS = 60_000
 export const MAX_KEYS = 1000
 
 /**
- * The keys of the table, as this process last read them. There are at most `MAX_KEYS`, so they are read all at once.
+ * The keys in the table, as this process last read them. There are at most `MAX_KEYS`, so they are read all at once.
  * Made-up keys therefore cause at most one query a second, however many there are.
  */
 export class StoredKeys {
@@ -40,19 +42,24 @@ export class StoredKeys {
     this.#sql = sql
   }
 
-  /**
-   * Returns the caller that a key belongs to; null if the key doesn't exist or has expired. Throws `unavailable` if the
-   * database can't be reached.
-   */
-  async find(key: string): Promise<Principal | null> {
+  /** Returns what is known of a key; null if the key doesn't exist or has expired. Throws as `use` does. */
+  async find(key: string): Promise<StoredKey | null> {
     const id = idOf(key)
-    if (id === null) return null
+    return id === null ? null : await this.use(id, (hash) => timingSafeEqual(hash, hashOf(key)))
+  }
+
+  /**
+   * Returns what is known of the key with this id, if its hash is right; null if it isn't, or the key doesn't exist or
+   * has expired. Throws `unavailable` if the database can't be reached.
+   */
+  async use(id: number, isRight: (hash: Buffer) => boolean): Promise<StoredKey | null> {
     await (this.#rows.has(id) ? this.#read(FRESH_MS) : this.#reread())
     const row = this.#rows.get(id)
-    if (!row || !timingSafeEqual(row.hash, hashOf(key))) return null
-    if (row.expires_at !== null && row.expires_at.getTime() <= Date.now()) return null
+    if (!row || !isRight(row.hash)) return null
+    const { name, scope, hash, expires_at: expiresAt } = row
+    if (expiresAt !== null && expiresAt.getTime() <= Date.now()) return null
     await this.#markUsed(id)
-    return { id: `key:${id}`, name: row.name, scope: row.scope }
+    return { principal: { id: `key:${id}`, name, scope }, id, hash, expiresAt }
   }
 
   /**
@@ -60,7 +67,7 @@ export class StoredKeys {
    * again, even if someone empties the table. Throws `unavailable` if the database can't be reached.
    */
   async hasKeys(): Promise<boolean> {
-    // Anyone may call the API until the first key is known, so this process asks more often.
+    // Anyone may call the API until the first key is known, so this process checks the table more often.
     if (!this.#hasSeenKeys) await this.#read(NEW_KEY_MS)
     return this.#hasSeenKeys
   }

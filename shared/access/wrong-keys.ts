@@ -18,20 +18,35 @@ export class WrongKeys {
   readonly #limiter = new RateLimiterMemory({ points: POINTS, duration: SECONDS })
   // A random seed, so that nobody can choose an address that shares a victim's bucket.
   readonly #seed = Math.floor(Math.random() * 2 ** 32)
+  readonly #message: string
+
+  constructor(message = 'too many wrong keys from this address') {
+    this.#message = message
+  }
 
   /** Counts a wrong key. Throws `too_many_requests` if this client has sent too many. */
   async count(address: string): Promise<void> {
     try {
-      await this.#limiter.consume(String(crc32(networkOf(address), this.#seed) % BUCKETS))
+      await this.#limiter.consume(this.#bucketOf(address))
     } catch (limit) {
-      throw tooMany('too many wrong keys from this address', limit)
+      throw tooMany(this.#message, limit)
     }
+  }
+
+  /** Throws `too_many_requests` if this client has sent as many as it may. For checks that are themselves costly. */
+  async refuse(address: string): Promise<void> {
+    const state = await this.#limiter.get(this.#bucketOf(address))
+    if (state && state.consumedPoints >= POINTS) throw tooMany(this.#message, state)
+  }
+
+  #bucketOf(address: string): string {
+    return String(crc32(networkOf(address), this.#seed) % BUCKETS)
   }
 }
 
 /** Returns the `too_many_requests` error for a limiter's rejection. */
 export function tooMany(message: string, limit: unknown): AppError {
-  // The in-memory limiter only ever rejects with its state.
+  // The in-memory limiter always rejects with its state, never with an Error.
   const { msBeforeNext } = limit as { msBeforeNext: number }
   return new AppError('too_many_requests', message, { retryAfterSeconds: Math.ceil(msBeforeNext / 1000) })
 }

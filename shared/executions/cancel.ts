@@ -1,6 +1,7 @@
 import { type Database, retryDeadlock } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { reopenSchedules } from '../scheduling/control/reopen-schedule.ts'
+import { noteChange } from '../scheduling/control/stop-early.ts'
 import { cancel } from '../scheduling/state/cancel.ts'
 import type { Execution } from './execution.ts'
 import { getExecution } from './get.ts'
@@ -24,6 +25,7 @@ async function cancelOpen(sql: Database, id: number, taskId: number): Promise<bo
     sql.begin(async (tx) => {
       const done = await cancel(tx, { id, taskId })
       if (done === 'ended') await reopenSchedules(tx, [taskId])
+      if (done === 'asked') await noteChange(tx)
       return done !== undefined
     }),
   )

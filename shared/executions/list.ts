@@ -1,61 +1,75 @@
 import * as z from 'zod'
 import { allOf, type Fragment, type Queryable, textBytes } from '../db.ts'
 import { notFound } from '../errors.ts'
-import { BEFORE_ALL, instantIn } from '../instant.ts'
-import { type Page, pageLimit, pageQuery, readCursor, readPage } from '../page.ts'
-import { digits } from '../parse.ts'
+import { instantIn } from '../instant.ts'
+import { ORDERS, type Order, type Page, pageLimit, pageQuery, readCursor, readPage } from '../page.ts'
 import { maybeOpen } from '../scheduling/state/ledger.ts'
-import { EXECUTION_STATUSES, type Execution, executionColumns, openColumns, openStatus } from './execution.ts'
+import { type Execution, executionColumns, openColumns } from './execution.ts'
+import {
+  type ExecutionFilters,
+  endedRows,
+  executionFilters,
+  isWindow,
+  matchingEnded,
+  matchingOpen,
+  narrow,
+  ofTasks,
+} from './filter.ts'
 
-const filters = {
-  ...pageQuery,
-  status: z.enum(EXECUTION_STATUSES).optional().describe('Only executions with this status.'),
-  scheduled_from: instantIn.optional().describe('Only occurrences at or after this time.'),
-  scheduled_to: instantIn.optional().describe('Only occurrences before this time.'),
-}
+const order = z.enum(ORDERS)
 
 export const executionQuery = z.strictObject({
-  ...filters,
-  task_id: digits(z.int().min(1)).optional().describe('Only executions of this task.'),
+  ...pageQuery,
+  ...executionFilters,
+  ...ofTasks,
+  order: order.default('desc').describe('`desc` lists the newest first, `asc` the oldest.'),
 })
 
-/** Returns a page of executions of all tasks, newest first. Throws `invalid` for a cursor from another list. */
-export async function listExecutions(
-  sql: Queryable,
-  query: z.output<typeof executionQuery>,
-): Promise<Page<Execution>> {
-  const before = readCursor(z.int(), query.cursor)
-  const { task_id: taskId } = query
+type ExecutionQuery = z.output<typeof executionQuery>
+
+/** Returns a page of executions of all tasks, by id. Throws `invalid` for a cursor from another list. */
+export async function listExecutions(sql: Queryable, query: ExecutionQuery): Promise<Page<Execution>> {
+  const after = readCursor(z.int(), query.cursor)
   const limit = pageLimit(sql, query)
-  const ended = allOf(sql, [
-    before !== null && sql`e.id < ${before}`,
-    taskId !== undefined && sql`e.task_id = ${taskId}::bigint`,
-    matches(sql, query, [sql`e.status`, sql`e.scheduled_for`]),
-  ])
-  const open = allOf(sql, [
-    before !== null && sql`s.execution_id < ${before}`,
-    taskId !== undefined && sql`s.task_id = ${taskId}::bigint`,
-    matches(sql, query, [openStatus(sql), sql`s.scheduled_for`]),
-  ])
+  const filters = await narrow(sql, query)
+  const by = inOrder(sql, query.order)
+  const isNext = (id: Fragment): Fragment | false => after !== null && sql`${id} ${by.beyond} ${after}`
   const select = sql`
-    (
+    ${branches(filters).reduce(
+      (all, some) => sql`${all} (
       select ${executionColumns(sql)}
-      from executions e
-      where ${ended}
-      order by e.id desc
+      from ${endedRows(sql, some)}
+      where ${allOf(sql, [isNext(sql`e.id`), matchingEnded(sql, some)])}
+      order by e.id ${by.direction}
       limit ${limit}
     )
-    union all
+    union all`,
+      sql``,
+    )}
     (
       select ${openColumns(sql)}
-      from ${taskId === undefined ? maybeOpen(sql) : sql`task_state s`}
-      where s.status is not null and ${open}
-      order by s.execution_id desc
+      from ${query.task_id === undefined ? maybeOpen(sql) : sql`task_state s`}
+      where s.status is not null and ${allOf(sql, [isNext(sql`s.execution_id`), matchingOpen(sql, filters)])}
+      order by s.execution_id ${by.direction}
       limit ${limit}
     )
-    order by id desc
+    order by id ${by.direction}
     limit ${limit}`
   return await readExecutions(sql, select, query.limit)
+}
+
+const inOrder = (sql: Queryable, order: Order): { direction: Fragment; beyond: Fragment } =>
+  order === 'desc' ? { direction: sql`desc`, beyond: sql`<` } : { direction: sql`asc`, beyond: sql`>` }
+
+/**
+ * Divides the filters by status, unless a success may match, or only a few tasks' executions. The index of everything
+ * else is in the order of ids within one status, so each part of the page is read without a sort.
+ */
+function branches(filters: ExecutionFilters): ExecutionFilters[] {
+  const { status, task_id, task_ids, ...rest } = filters
+  const isFew = task_id !== undefined || task_ids !== undefined
+  if (status === undefined || status.includes('success') || isFew || isWindow(filters)) return [filters]
+  return status.map((one) => ({ ...rest, status: [one] }))
 }
 
 async function readExecutions(sql: Queryable, select: Fragment, limit: number): Promise<Page<Execution>> {
@@ -63,12 +77,16 @@ async function readExecutions(sql: Queryable, select: Fragment, limit: number): 
   return await readPage(sql, { select, bytes, limit }, (row: Execution) => row)
 }
 
-export const historyQuery = z.strictObject(filters)
+export const historyQuery = z.strictObject({
+  ...pageQuery,
+  ...executionFilters,
+  order: order.default('asc').describe('`asc` lists the earliest occurrence first, `desc` the latest.'),
+})
 
 const historyCursor = z.tuple([instantIn, z.int()])
 
 /**
- * Returns a page of a task's executions, oldest first. Throws `not_found`, and `invalid` for a cursor from another
+ * Returns a page of a task's executions, by occurrence. Throws `not_found`, and `invalid` for a cursor from another
  * list.
  */
 export async function listHistory(
@@ -76,14 +94,17 @@ export async function listHistory(
   taskId: number,
   query: z.output<typeof historyQuery>,
 ): Promise<Page<Execution>> {
-  const [at, id] = readCursor(historyCursor, query.cursor) ?? [BEFORE_ALL, 0]
+  const after = readCursor(historyCursor, query.cursor)
+  const by = inOrder(sql, query.order)
+  const isNext = (at: Fragment, id: Fragment): Fragment | false =>
+    after !== null && sql`(${at}, ${id}) ${by.beyond} (${after[0]}::timestamptz, ${after[1]}::bigint)`
   const select = sql`
     (
       select ${executionColumns(sql)}
       from executions e
-      where e.task_id = ${taskId}::bigint and (e.scheduled_for, e.id) > (${at}::timestamptz, ${id}::bigint)
-        and ${matches(sql, query, [sql`e.status`, sql`e.scheduled_for`])}
-      order by e.scheduled_for, e.id
+      where e.task_id = ${taskId}::bigint
+        and ${allOf(sql, [isNext(sql`e.scheduled_for`, sql`e.id`), matchingEnded(sql, query)])}
+      order by e.scheduled_for ${by.direction}, e.id ${by.direction}
       limit ${query.limit}
     )
     union all
@@ -91,28 +112,13 @@ export async function listHistory(
       select ${openColumns(sql)}
       from task_state s
       where s.task_id = ${taskId}::bigint and s.status is not null
-        and (s.scheduled_for, s.execution_id) > (${at}::timestamptz, ${id}::bigint)
-        and ${matches(sql, query, [openStatus(sql), sql`s.scheduled_for`])}
+        and ${allOf(sql, [isNext(sql`s.scheduled_for`, sql`s.execution_id`), matchingOpen(sql, query)])}
     )
-    order by scheduled_for, id
+    order by scheduled_for ${by.direction}, id ${by.direction}
     limit ${query.limit}`
   const page = await readExecutions(sql, select, query.limit)
   if (page.rows.length === 0) await requireTask(sql, taskId)
   return page
-}
-
-function matches(
-  sql: Queryable,
-  { status, scheduled_from: from, scheduled_to: to }: z.output<typeof historyQuery>,
-  [statusColumn, occurrence]: [Fragment, Fragment],
-): Fragment {
-  return allOf(sql, [
-    status !== undefined && sql`${statusColumn} = ${status}`,
-    // Repeats the partial index's predicate literally; the planner can't infer it from a parameter.
-    status !== undefined && status !== 'success' && sql`${statusColumn} <> 'success'`,
-    from !== undefined && sql`${occurrence} >= ${from}`,
-    to !== undefined && sql`${occurrence} < ${to}`,
-  ])
 }
 
 async function requireTask(sql: Queryable, id: number): Promise<void> {

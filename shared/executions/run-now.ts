@@ -15,9 +15,9 @@ export type Starting = { sql: Database; dispatcher: Dispatcher; memory: ClaimMem
 export type Asked = { execution: Execution } | { queued: true }
 
 /**
- * Starts a manual run of a task, regardless of its schedule and even while the task is paused. If an execution is open,
- * queues a run if `overlap` is `queue`, and throws `conflict` otherwise. A tick opens that run once the open execution
- * has ended. Only one run is queued, no matter how many are requested. Throws `not_found`.
+ * Starts a manual run of a task, regardless of its schedule and even while the task is paused. If an execution is
+ * already open, either queues a run (with `overlap: queue`) or throws `conflict`. A tick opens that run once the open
+ * execution has ended. Only one run is queued, no matter how many are requested. Throws `not_found`.
  */
 export async function runNow(
   sql: Database,
@@ -52,7 +52,7 @@ type Run = { taskId: number; trigger: ManualTrigger; rerunOf: number | null }
 async function openRun(sql: Queryable, { taskId, trigger, rerunOf }: Run): Promise<Execution | undefined> {
   const [execution] = await sql<[Execution?]>`
     update task_state s
-    set ${openedManually(sql, trigger, rerunOf)}
+    set ${openedManually(sql, trigger, sql`${rerunOf}::bigint`)}
     where s.task_id = ${taskId}::bigint and ${nothingOpen(sql)}
     returning ${openColumns(sql)}`
   if (execution) return execution

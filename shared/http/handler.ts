@@ -51,7 +51,7 @@ export function httpHandler<const Op extends Operation>(
   })
     .use(respond())
     .use(requireAccess(operation.access))
-  if (operation.body) stack.use(takeBody())
+  if (operation.body) stack.use(takeBody(operation.bodyLimit))
   if (operation.bodyOptional) stack.use(fillBody())
   if (operation.body) stack.use(limitJson()).use(httpJsonBodyParser())
   stack.handler(async (event: APIGatewayProxyEventV2, context: Context) => {
@@ -80,8 +80,8 @@ function toRequest(event: APIGatewayProxyEventV2, context: Context): HttpRequest
 }
 
 /**
- * The cast is safe because the schemas of `Op` have produced these values. Under serverless-offline, the event has null
- * for absent values.
+ * The cast is safe because these values have been parsed with the schemas of `Op`. Under serverless-offline, the event
+ * has null for absent values.
  */
 function readInput<Op extends Operation>(operation: Op, event: APIGatewayProxyEventV2): Input<Op> {
   const { path, query, body, immutable } = operation
@@ -103,13 +103,13 @@ function fillBody(): MiddlewareObj<APIGatewayProxyEventV2> {
   }
 }
 
-function takeBody(): MiddlewareObj<APIGatewayProxyEventV2> {
+function takeBody(limit = BODY_LIMIT): MiddlewareObj<APIGatewayProxyEventV2> {
   return {
     async before({ event }) {
       await receiveBody(event)
-      // serverless-offline passes on the values of the JSON bodies false and 0 rather than their text.
-      if (Buffer.byteLength(event.body || '', event.isBase64Encoded ? 'base64' : 'utf8') <= BODY_LIMIT) return
-      throw new AppError('payload_too_large', `the body is larger than ${BODY_LIMIT} bytes`)
+      // serverless-offline passes the JSON bodies false and 0 on as values, not as text.
+      if (Buffer.byteLength(event.body || '', event.isBase64Encoded ? 'base64' : 'utf8') <= limit) return
+      throw new AppError('payload_too_large', `the body is larger than ${limit} bytes`)
     },
   }
 }

@@ -51,7 +51,7 @@ function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let before = end - 1
     while (text.charCodeAt(before) === BACKSLASH) before -= 1
-    // In an even number of backslashes, each pair is an escaped backslash, so the quote isn't escaped.
+    // If the number of backslashes is even, each pair is an escaped backslash, so the quote isn't escaped.
     if ((end - 1 - before) % 2 === 0) return end
   }
   return text.length

@@ -6,8 +6,8 @@ export const BODY_LIMIT = 262_144
 const late = new WeakMap<APIGatewayProxyEventV2, () => Promise<void>>()
 
 /**
- * Registers a function that reads an event's body and adds it to the event. A runtime that receives requests itself can
- * thus keep bodies out of memory until their requests have been let in. Lambda's events already have their bodies.
+ * Registers a function that reads an event's body and adds it to the event. This lets a runtime that receives requests
+ * itself keep each body out of memory until its request has been admitted. Lambda's events already have their bodies.
  */
 export function provideBody(event: APIGatewayProxyEventV2, read: () => Promise<void>): void {
   late.set(event, read)

@@ -5,7 +5,7 @@ import type { Access, Principal } from '../scope.ts'
 
 /** Describes a route's input and output. The documentation is generated from it. */
 export type Operation = {
-  tag: 'Tasks' | 'Executions' | 'Schedules' | 'Keys' | 'System'
+  tag: 'Tasks' | 'Executions' | 'Schedules' | 'Keys' | 'Session' | 'System'
   summary: string
   description: string
   /** The scope that a caller needs. `public`: no key is required. */
@@ -15,6 +15,8 @@ export type Operation = {
   path?: z.ZodObject
   query?: z.ZodObject
   body?: z.ZodType
+  /** Maximum size of the body, in bytes, if it is less than for other operations. */
+  bodyLimit?: number
   /** A valid body. */
   example?: unknown
   /** Fields that can only be set on creation. */
@@ -33,6 +35,8 @@ export type Reply = {
   status: number
   body: unknown
   headers?: Record<string, string>
+  /** Values of `Set-Cookie`. */
+  cookies?: string[]
   isBase64Encoded?: true
 }
 

@@ -36,12 +36,19 @@ export function respond(): MiddlewareObj<APIGatewayProxyEventV2, unknown, Error,
   }
 }
 
-function replyResponse({ status, body, headers, isBase64Encoded }: Reply): APIGatewayProxyStructuredResultV2 {
+function replyResponse({
+  status,
+  body,
+  headers,
+  cookies,
+  isBase64Encoded,
+}: Reply): APIGatewayProxyStructuredResultV2 {
   const text = typeof body === 'string'
   return {
     statusCode: status,
     headers: { ...(!text && { 'content-type': 'application/json' }), ...headers },
     body: text ? body : JSON.stringify(body),
+    ...(cookies && { cookies }),
     ...(isBase64Encoded && { isBase64Encoded }),
   }
 }

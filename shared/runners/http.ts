@@ -14,7 +14,7 @@ const headers = z.record(
 )
 
 const URL_CHARACTERS = 8192
-/** Limits for new params. There are only 500 statuses. */
+/** Limits for new params. No more than 500 different statuses exist. */
 const HEADERS = 100
 const HEADER_NAME_CHARACTERS = 256
 const HEADER_VALUE_CHARACTERS = 8192
@@ -111,7 +111,7 @@ export const http: Runner<Params> = {
       elapsed_seconds: Math.round(performance.now() - from) / 1000,
     }
     if (isExpected(response.statusCode, given.expected_status)) return success(result)
-    return failed(`the target responded with status ${response.statusCode}`, {
+    return failed('http_status', `the target responded with status ${response.statusCode}`, {
       result,
       retryable: isRetryable(response.statusCode, given.retry_status),
       notBeforeSeconds: retryAfterSeconds(response.headers),

@@ -13,7 +13,7 @@ export type RunInfo = {
    */
   idempotencyKey: string
   /**
-   * Aborts when the run times out or is cancelled, when the worker shuts down, and when the claim is lost. The runner
+   * Aborts when the run times out or is cancelled, when the worker shuts down, or when the claim is lost. The runner
    * must then stop.
    */
   signal: AbortSignal

@@ -8,8 +8,8 @@ import { deleteTasks } from './delete.ts'
 import { matching, taskFilters } from './list.ts'
 
 /** The most ids that a call returns, and the most tasks that it counts. */
-const IDS = 10_000
-const COUNTED = 1_000_000
+export const IDS = 10_000
+export const COUNTED = 1_000_000
 
 export const bulkQuery = z.strictObject({
   ...taskFilters,
@@ -55,10 +55,10 @@ export const BULK_BATCH = 1000
  * `batch` is shared by all calls of a process. On a slow database, a call may end after one batch, and the next call
  * then starts with the reduced size.
  */
-type Context = { sql: Database; batch: BatchSize }
+export type BulkContext = { sql: Database; batch: BatchSize }
 
 /** Milliseconds after which a call doesn't start another batch. The next call handles the remaining tasks. */
-const ENOUGH_MS = 4000
+export const ENOUGH_MS = 4000
 
 type Filters = Pick<BulkQuery, keyof typeof taskFilters>
 
@@ -66,12 +66,13 @@ type Filters = Pick<BulkQuery, keyof typeof taskFilters>
  * Applies an action to the tasks that match the filters, in id order, until the call's time is up. Throws `bad_request`
  * if there is neither a filter nor `all`, and `invalid` for a bad cursor.
  */
-export async function applyToAll({ sql, batch }: Context, query: BulkQuery, verb: BulkVerb): Promise<Bulk> {
+export async function applyToAll(
+  { sql, batch }: BulkContext,
+  query: BulkQuery,
+  verb: BulkVerb,
+): Promise<Bulk> {
   const { all, dry_run, ids: named, cursor, ...filters } = query
-  // An empty prefix usually comes from a variable that wasn't set, and would match everything.
-  if (!all && Object.values(filters).every((value) => value === undefined || value === '')) {
-    throw new AppError('bad_request', 'pass a filter or all=true')
-  }
+  if (!all && !hasFilter(filters)) throw new AppError('bad_request', 'pass a filter or all=true')
   const from = readCursor(z.int(), cursor) ?? 0
   const most = named ? IDS : Number.POSITIVE_INFINITY
   const done = dry_run
@@ -88,6 +89,10 @@ export async function applyToAll({ sql, batch }: Context, query: BulkQuery, verb
   }
 }
 
+/** An empty prefix usually comes from a variable that wasn't set, and would match everything. */
+export const hasFilter = (filters: object): boolean =>
+  Object.values(filters).some((value) => value !== undefined && value !== '')
+
 /** `last`: the id of the last task that was handled; null if no tasks remain. */
 type Done = { matched: number; changed: number[]; ids: number[]; last: number | null }
 
@@ -98,7 +103,7 @@ async function count(sql: Database, filters: Filters, from: number, named: boole
 }
 
 async function applyFrom(
-  { sql, batch }: Context,
+  { sql, batch }: BulkContext,
   filters: Filters,
   from: number,
   most: number,
@@ -109,10 +114,10 @@ async function applyFrom(
   while (done.last !== null && done.matched < most && performance.now() < until) {
     const limit = Math.min(batch.size, most - done.matched)
     const ids = await idsAfter(sql, filters, done.last, limit)
-    const changed = await apply({ sql, batch }, ids, verb, until)
+    const changed = await inBatch(batch, ids.length, () => applyOnce(sql, ids, verb, until))
     if (changed === null) continue
     done.matched += ids.length
-    done.changed.push(...changed)
+    done.changed.push(...changed.sort((a, b) => a - b))
     done.last = ids.length < limit ? null : (ids.at(-1) ?? null)
   }
   return done
@@ -120,7 +125,7 @@ async function applyFrom(
 
 /**
  * Filters by id in both tables. PostgreSQL doesn't infer one condition from the other, and would otherwise read one of
- * the tables from its start.
+ * the tables from the beginning.
  */
 const idsAfter = async (sql: Database, filters: Filters, after: number, limit: number): Promise<number[]> => {
   const rows = await sql<{ id: number }[]>`
@@ -145,26 +150,26 @@ async function countAfter(sql: Database, filters: Filters, after: number): Promi
 }
 
 /**
- * Changes one batch. Returns the ids of the tasks that existed. Returns null if the batch was too large, its tasks
- * stayed locked, for example by another bulk call, or time ran out. The batch's tasks must then be handled again.
+ * Changes a batch of `size` tasks. Returns what `change` returns. Returns null if the batch was too large, or its tasks
+ * stayed locked, for example by another bulk call. The batch's tasks must then be handled again.
  */
-async function apply(
-  { sql, batch }: Context,
-  ids: number[],
-  verb: BulkVerb,
-  until: number,
-): Promise<number[] | null> {
+export async function inBatch<Done>(
+  batch: BatchSize,
+  size: number,
+  change: () => Promise<Done>,
+): Promise<Done | null> {
   try {
-    const changed = await applyOnce(sql, ids, verb, until)
+    const done = await change()
     batch.worked()
-    return changed?.sort((a, b) => a - b) ?? null
+    return done
   } catch (error) {
-    if (!wasLockedOut(error) && (!wasTooSlow(error) || ids.length <= 1)) throw error
+    if (!wasLockedOut(error) && (!wasTooSlow(error) || size <= 1)) throw error
     batch.tooSlow()
     return null
   }
 }
 
+/** Returns the ids of the tasks that existed, or null if time ran out. */
 async function applyOnce(
   sql: Database,
   ids: number[],

@@ -10,6 +10,7 @@ import {
   shift,
 } from '../scheduling/schedule/schedule.ts'
 import { FIELDS, type ScheduleValues } from './fields.ts'
+import { noHistory } from './history.ts'
 import { checkParams, type TaskCreate } from './input.ts'
 import { requireWithinLimits } from './limits.ts'
 import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
@@ -18,14 +19,14 @@ import { type Task, type TaskRow, taskColumns, toTask } from './task.ts'
 const LOCK = 7_220_532
 
 /**
- * Creates a task. Throws `invalid` for an invalid schedule, invalid params, values beyond a limit, and if there are
- * MAX_TASKS tasks. Throws `conflict` if the name is already taken.
+ * Creates a task. Throws `invalid` for an invalid schedule, invalid params or values beyond a limit, or if there are
+ * already MAX_TASKS tasks. Throws `conflict` if the name is already taken.
  */
 export async function createTask(sql: Database, input: TaskCreate): Promise<Task> {
   const { maxTasks } = config()
   if (maxTasks === undefined) return await insertTask(sql, input)
   return await sql.begin(async (tx) => {
-    // One at a time, so that two of them can't both take the last place.
+    // Tasks are created one at a time, so that two requests can't both take the last place.
     await tx`select pg_advisory_xact_lock(${LOCK})`
     return await insertTask(tx, input, maxTasks)
   })
@@ -57,14 +58,14 @@ async function insertTask(sql: Queryable, input: TaskCreate, most?: number): Pro
       insert into task_state (task_id, definition, next_run_at) select id, definition, ${firstRunAt} from t
       returning *
     )
-    select ${taskColumns(sql)} from t join s on s.task_id = t.id`
+    select ${taskColumns(sql, noHistory(sql))} from t join s on s.task_id = t.id`
   if (!task) throw taken()
   return toTask(task)
 }
 
 /**
- * Returns a condition: whether there are `most` tasks. Counts them only if the range of their ids has room for as many,
- * since counting 100,000 tasks takes 30 ms or more.
+ * Returns a condition that is true if there are `most` tasks or more. Counts them only if the range of their ids has
+ * room for that many, since counting 100,000 tasks takes 30 ms or more.
  */
 const isFull = (sql: Queryable, most: number | undefined): Fragment =>
   most === undefined

@@ -1,4 +1,5 @@
 import { type Database, retryDeadlock } from '../db.ts'
+import { noteChange } from '../scheduling/control/stop-early.ts'
 
 /** Maximum number of ledger rows that one transaction deletes. */
 const SLICE = 5000
@@ -34,6 +35,7 @@ async function deleteSlice(sql: Database, ids: number[]): Promise<number[] | nul
         select ctid from executions where task_id = any(${taskIds}::int[]) limit ${SLICE}
       ))`
     if (count === SLICE) return null
+    await noteChange(tx)
     await tx`delete from task_state where task_id = any(${taskIds}::int[])`
     await tx`delete from tasks where id = any(${taskIds}::int[])`
     return taskIds

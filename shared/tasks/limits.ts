@@ -4,12 +4,12 @@ import { invalid, type Problem } from '../errors.ts'
 import { type ScheduleFields, shortestGapSeconds, tryReadSchedule } from '../scheduling/schedule/schedule.ts'
 import type { TaskPatch } from './input.ts'
 
-/** What is stored of a task that is changed. */
+/** The stored values of a task that is being changed. */
 type Stored = { id: number; timeout_seconds: number | null } & ScheduleFields
 
 /**
- * Throws `invalid` for values beyond the limits that settings can lower. A value that is stored already is accepted:
- * after a limit has been lowered, a task can still be changed, and declared again, with the value that it has.
+ * Throws `invalid` for values beyond the limits that settings can lower. A value that is already stored is accepted:
+ * after a limit has been lowered, a task that exceeds it can still be changed, or declared again with the same value.
  */
 export async function requireWithinLimits(
   sql: Queryable,

@@ -1,9 +1,12 @@
 import * as z from 'zod'
 import { allOf, type Fragment, type Queryable } from '../db.ts'
 import { instantIn } from '../instant.ts'
-import { type Page, pageLimit, pageQuery, readCursor } from '../page.ts'
+import { ORDERS, type Page, pageLimit, pageQuery } from '../page.ts'
+import { listOf } from '../parse.ts'
 import { TASK_TYPES } from '../runners/index.ts'
 import { SCHEDULE_TYPES } from '../scheduling/schedule/schedule.ts'
+import { isAfter, readPosition, SORTS, sortedBy } from './sort.ts'
+import { FILTERED_STATES, isInState } from './state.ts'
 import { readTasks, type Task, taskColumns } from './task.ts'
 
 /** Filters for tasks. All given filters must match. */
@@ -14,12 +17,28 @@ export const taskFilters = {
     .stringbool()
     .optional()
     .describe('Only paused tasks if true; only tasks that are not paused if false.'),
+  state: listOf(z.enum(FILTERED_STATES))
+    .optional()
+    .describe('Only tasks in at least one of these states, separated by commas.'),
   name_prefix: z.string().max(200).optional().describe('Only tasks whose names start with this.'),
+  search: z
+    .string()
+    .max(200)
+    .optional()
+    .describe('Only tasks whose names contain this, in upper or lower case.'),
   tag: z.string().max(64).optional().describe('Only tasks with this tag.'),
   due_before: instantIn.optional().describe('Only tasks whose next run is due before this time.'),
 }
 
-export const taskQuery = z.strictObject({ ...pageQuery, ...taskFilters })
+export const taskQuery = z.strictObject({
+  ...pageQuery,
+  ...taskFilters,
+  sort: z
+    .enum(SORTS)
+    .default('id')
+    .describe('What to sort by. Tasks without a next run, or that never ran, come last in either order.'),
+  order: z.enum(ORDERS).default('asc').describe('The direction of the sort.'),
+})
 
 export type TaskFilters = {
   [Key in keyof typeof taskFilters]?: z.output<(typeof taskFilters)[Key]>
@@ -27,13 +46,15 @@ export type TaskFilters = {
 
 /** Returns the filters as a condition, for a statement that aliases `tasks` as `t` and `task_state` as `s`. */
 export function matching(sql: Queryable, filters: TaskFilters): Fragment {
-  const { type, schedule_type, paused, name_prefix, tag, due_before } = filters
+  const { type, schedule_type, paused, state, name_prefix, search, tag, due_before } = filters
   const conditions = [
     type !== undefined && sql`t.type = ${type}`,
     schedule_type !== undefined && sql`t.schedule_type = ${schedule_type}`,
     paused === true && sql`s.paused_at is not null`,
     paused === false && sql`s.paused_at is null`,
+    state !== undefined && isInState(sql, state),
     name_prefix !== undefined && startsWith(sql, name_prefix),
+    search !== undefined && sql`t.name ilike ${`%${search.replaceAll(/[\\%_]/g, '\\$&')}%`}`,
     tag !== undefined && sql`t.tags @> array[${tag}]`,
     due_before !== undefined && sql`s.next_run_at < ${due_before}`,
   ]
@@ -49,15 +70,14 @@ const LAST = '\u{10FFFF}'
 const startsWith = (sql: Queryable, prefix: string): Fragment => sql`
   t.name collate "C" >= ${prefix} and t.name collate "C" <= ${prefix + LAST} and starts_with(t.name, ${prefix})`
 
-/** Returns a page of tasks, oldest first. Throws `invalid` for a cursor from another list. */
+/** Returns a page of tasks. Throws `invalid` for a cursor from another list, or from another order. */
 export async function listTasks(sql: Queryable, query: z.output<typeof taskQuery>): Promise<Page<Task>> {
-  const after = readCursor(z.int(), query.cursor) ?? 0
   const select = sql`
     select ${taskColumns(sql)}
     from tasks t
     join task_state s on s.task_id = t.id
-    where t.id > ${after}::bigint and s.task_id > ${after}::bigint and ${matching(sql, query)}
-    order by t.id
+    where ${isAfter(sql, query, readPosition(query))} and ${matching(sql, query)}
+    order by ${sortedBy(sql, query)}
     limit ${pageLimit(sql, query)}`
   return await readTasks(sql, select, query.limit)
 }

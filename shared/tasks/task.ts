@@ -12,6 +12,8 @@ import {
   tryReadSchedule,
 } from '../scheduling/schedule/schedule.ts'
 import { FIELD_COLUMNS, FIELDS_OUT, type FieldName, type FieldValues } from './fields.ts'
+import { type History, type HistoryRow, historyColumns, historyOut, toHistory } from './history.ts'
+import { stateColumn, TASK_STATES } from './state.ts'
 
 export const taskPath = z.strictObject({ id: digits(z.int().min(1)) })
 
@@ -29,6 +31,11 @@ export const taskOut = z
     next_runs: z
       .array(instantOut)
       .describe('The next three runs, as far as they are known. Empty while the task is paused.'),
+    state: z
+      .enum(TASK_STATES)
+      .describe(
+        'The first of these that the task is in. A filter by state also finds tasks that show another one.',
+      ),
     running: z.boolean().describe('Whether an execution is running now.'),
     runs: z.int().describe('Number of occurrences that have run or are running.'),
     consecutive_failures: z
@@ -37,6 +44,7 @@ export const taskOut = z
     paused_at: instantOut.nullable().describe('When the task was paused. Null if it is not paused.'),
     paused_until: instantOut.nullable().describe('When the pause ends automatically.'),
     pause_reason: z.string().nullable().describe('Why the task is paused.'),
+    ...historyOut,
     version: z.int().describe('Increases with every change. The `ETag` header has the same value.'),
     created_at: instantOut,
     updated_at: instantOut,
@@ -44,20 +52,23 @@ export const taskOut = z
   .meta({ id: 'Task' })
 
 /** What the API adds to the fields that users set. Timestamps are Dates, which become ISO 8601 with `Z` in JSON. */
-type Rest = Omit<z.output<typeof taskOut>, FieldName | Instants | 'next_runs' | 'created_at' | 'updated_at'> &
+type Rest = Omit<
+  z.output<typeof taskOut>,
+  FieldName | Instants | keyof History | 'next_runs' | 'created_at' | 'updated_at'
+> &
   Record<Instants, Date | null> & { created_at: Date; updated_at: Date }
 type Instants = 'next_run_at' | 'paused_at' | 'paused_until'
 
 /** A row of `tasks` joined with its row of `task_state`, as selected by `taskColumns`. */
-export type TaskRow = FieldValues & Rest
+export type TaskRow = FieldValues & Rest & HistoryRow
 
-export type Task = TaskRow & { next_runs: Date[] }
+export type Task = Omit<TaskRow, keyof History> & History & { next_runs: Date[] }
 
 /** The columns of a `TaskRow`, for a statement that aliases `tasks` as `t` and `task_state` as `s`. */
-export const taskColumns = (sql: Queryable) => sql`
-  t.id, t.name, t.type, t.schedule_type, ${sql.unsafe(FIELD_COLUMNS)}, s.next_run_at,
+export const taskColumns = (sql: Queryable, history = historyColumns(sql)) => sql`
+  t.id, t.name, t.type, t.schedule_type, ${sql.unsafe(FIELD_COLUMNS)}, s.next_run_at, ${stateColumn(sql)},
   coalesce(s.status = 'running' and s.started_at <= now(), false) as running, s.runs, s.consecutive_failures, s.paused_at,
-  s.paused_until, s.pause_reason, t.version, t.created_at, t.updated_at`
+  s.paused_until, s.pause_reason, ${history}, t.version, t.created_at, t.updated_at`
 
 const NEXT_RUNS = 3
 
@@ -65,13 +76,14 @@ const NEXT_RUNS = 3
 export async function readTasks(sql: Queryable, select: Fragment, limit: number): Promise<Page<Task>> {
   const bytes = sql`
     ${textBytes(sql, sql`params`)} + ${textBytes(sql, sql`tags`)}
+    + coalesce(octet_length(last_execution::text), 0)
     + coalesce(${jsonBytes(sql, sql`description`)}, 0) + coalesce(${jsonBytes(sql, sql`pause_reason`)}, 0)`
   return await readPage(sql, { select, bytes, limit }, toTask)
 }
 
 /** Converts a row to the form that the API returns, with its next runs. */
 export function toTask(row: TaskRow): Task {
-  return { ...row, next_runs: nextRuns(row) }
+  return { ...row, ...toHistory(row), next_runs: nextRuns(row) }
 }
 
 /**

@@ -6,6 +6,8 @@ process.env.ALLOWED_HOSTS = 'scheduler.internal'
 const { call } = await import('../setup/http-event.ts')
 const { handler: createKey } = await import('../../functions/keys/create.ts')
 const { handler: deleteKey } = await import('../../functions/keys/delete.ts')
+const { handler: logIn } = await import('../../functions/session/create.ts')
+const { handler: getSession } = await import('../../functions/session/get.ts')
 const { handler: listTasks } = await import('../../functions/tasks/list.ts')
 const { db } = await import('../../shared/db.ts')
 const { problem, unauthorized } = await import('../setup/expected.ts')
@@ -38,6 +40,24 @@ test.for([
   expect((await list({ host })).statusCode).toBe(403)
 })
 
+test('without a key, no login is needed, and none is possible', async () => {
+  const own = { 'sec-fetch-site': 'same-origin', 'x-api-key': undefined }
+  const stale = [`__Host-tsk_session=${'x'.repeat(43)}`]
+  const show = (host: string, cookies: string[] = []) =>
+    call(getSession, { method: 'GET', path: '/session', headers: { host }, cookies })
+  const anyone = { login: 'none', name: 'anyone', scope: 'admin', expires_at: null }
+  expect((await show('localhost')).body).toEqual(anyone)
+  expect((await show('localhost', stale)).body).toEqual(anyone)
+  expect((await show('rebound.example')).statusCode).toBe(403)
+  const answer = await call(logIn, {
+    method: 'POST',
+    path: '/session',
+    headers: own,
+    body: { key: 'any-key' },
+  })
+  expect(answer).toEqual(problem('conflict', 'this API has no keys, so no login is needed'))
+})
+
 const create = (scope: string) =>
   call(createKey, {
     method: 'POST',
@@ -66,7 +86,7 @@ test('the first key must be an admin’s; from then on a key is required, even i
       headers,
     })
   expect(await remove()).toEqual(
-    problem('conflict', 'no other key with the scope admin would last as long as this one'),
+    problem('conflict', 'no other key with the scope admin is valid for as long as this one'),
   )
   await db()`delete from api_keys`
   expect((await list({ host: 'localhost' })).statusCode).toBe(401)

@@ -71,8 +71,8 @@ test('creates, lists and deletes a task', async () => {
   expect(await client(['list-tasks'])).toEqual(
     succeeded(
       [
-        'ID  NAME  TYPE     SCHEDULE  NEXT RUN (UTC)       STATE',
-        ' 1  demo  counter  once      2100-01-01 00:00:00  waiting',
+        'ID  NAME  TYPE     SCHEDULE  NEXT RUN (UTC)       STATE    LAST',
+        ' 1  demo  counter  once      2100-01-01 00:00:00  waiting  -',
         '',
       ].join('\n'),
     ),
@@ -120,12 +120,41 @@ test('cancels an execution', async () => {
   expect(await client(['cancel', '1'])).toEqual(succeeded('execution 1 was asked to stop\n'))
 })
 
+test('lists the failures of all tasks, and runs them again', async () => {
+  const refused = ['--task-type', 'http', '--url', 'http://127.0.0.1:1/', ...later]
+  for (const name of ['a', 'b']) await client(['create', name, ...refused])
+  for (const id of ['1', '2']) await client(['run', id])
+  const failures = ['--status', 'failed,timeout', '--error-code', 'refused']
+  await eventually(async () => {
+    const { out } = await client(['executions', ...failures, '--finished-from', '2020-01-01'])
+    const lines = out.split('\n').map((line) => line.split(/ +/).slice(0, 4))
+    expect(lines.slice(0, 3)).toEqual([
+      ['ID', 'TASK', 'STATUS', 'STARTED'],
+      ['', '2', 'b', 'failed'],
+      ['', '1', 'a', 'failed'],
+    ])
+  })
+  expect((await client(['executions', '--limit', '1', '--json'])).out).toMatch(
+    /^\[\n {2}\{\n {4}"id": 2,[^[]*\]\n$/,
+  )
+  expect(await client(['executions', '1', '--status', 'lost'])).toEqual(succeeded('no executions match\n'))
+  expect(await client(['rerun', ...failures, '--dry-run'])).toEqual(succeeded('2 tasks would run again\n'))
+  expect(await client(['rerun', ...failures, '--task-id', '1'])).toEqual(succeeded('1 tasks run again\n'))
+  expect(await client(['rerun', '2'])).toEqual(succeeded(matching('execution \\d+ of task 2 is queued')))
+  expect(await client(['rerun'])).toEqual({ code: 1, out: '', err: 'error: 400: pass a filter\n' })
+  expect(await client(['rerun', '1', '--dry-run'])).toMatchObject({
+    code: 2,
+    err: 'error: pass an execution id or filters, not both\n',
+  })
+})
+
 test('pauses and resumes a task', async () => {
   await client(['create', 'demo', ...later])
   expect(await client(['pause', '1', '--until', '2099-01-01T00:00:00'])).toEqual(
     succeeded('paused task 1 until 2099-01-01 00:00:00 UTC\n'),
   )
-  expect((await client(['list-tasks'])).out).toMatch(/paused$/m)
+  expect((await client(['list-tasks', '--state', 'paused', '--search', 'DEM'])).out).toMatch(/paused {2}-$/m)
+  expect(await client(['list-tasks', '--state', 'late,failing'])).toEqual(succeeded('there are no tasks\n'))
   expect(await client(['resume', '1'])).toEqual(
     succeeded('resumed task 1, next run 2100-01-01 00:00:00 UTC\n'),
   )

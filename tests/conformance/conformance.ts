@@ -83,6 +83,29 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       await eventually(async () => expect((await use('GET', '/tasks?limit=1')).status).toBe(401), 10)
     })
 
+    test('a key becomes a session, whose cookie works for pages of this API only', async () => {
+      const json = { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' }
+      const body = JSON.stringify({ key: API_KEY })
+      const started = await send(runtime.url, { method: 'POST', path: '/session', headers: json, body })
+      expect(started).toMatchObject({ status: 201, body: { name: 'API_KEY', scope: 'admin' } })
+      const [set = ''] = started.headers['set-cookie'] ?? []
+      expect(set).toMatch(/^tsk_session=[\w-]{43};/)
+      expect(set).toMatch(/; *HttpOnly/i)
+      expect(set).toMatch(/; *SameSite=Strict/i)
+      expect(set).toMatch(/; *Path=\/(;|$)/i)
+      const cookie = `a=b; ${set.split(';')[0]}; c=d`
+      const use = (method: string, path: string, headers = {}) =>
+        send(runtime.url, { method, path, headers: { cookie, ...headers } })
+      expect((await use('GET', '/tasks?limit=1')).status).toBe(200)
+      expect((await use('GET', '/session')).body).toMatchObject({ login: 'key', name: 'API_KEY' })
+      expect((await use('DELETE', '/tasks/424242')).status).toBe(403)
+      expect((await use('DELETE', '/tasks/424242', { 'sec-fetch-site': 'same-origin' })).status).toBe(404)
+      expect((await use('GET', '/tasks?limit=1', { 'x-api-key': 'wrong' })).status).toBe(401)
+      const ended = await use('DELETE', '/session', { origin: runtime.url })
+      expect(ended.headers['set-cookie']?.[0]).toMatch(/^tsk_session=;.*Max-Age=0/i)
+      await eventually(async () => expect((await use('GET', '/tasks?limit=1')).status).toBe(401), 10)
+    })
+
     test('pages from other origins cannot change anything', async () => {
       const origin = 'https://evil.example'
       const answer = await call({ method: 'POST', path: '/tasks/pause?all=true', headers: { origin } })
@@ -100,7 +123,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect({ status, body }).toMatchObject({ status: 401, body: { status: 401, code: 'unauthorized' } })
     })
 
-    test('serves the documentation with the security policy for pages, compressed and cacheable', async () => {
+    test('serves the documentation compressed and cacheable, with the security policy for pages', async () => {
       const page = await send(runtime.url, { path: '/docs' })
       expect(page.headers).toMatchObject({ ...PAGE_SECURITY, 'cache-control': 'no-cache' })
       const linked = [...String(page.body).matchAll(/(?:href|src)="(docs\/[^"]+)"/g)].map(
@@ -205,7 +228,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(again).toMatchObject({ status: 409, body: { code: 'conflict', detail: anyText } })
     })
 
-    test('respects a limit that a setting lowers', async () => {
+    test('enforces a limit that a setting has lowered', async () => {
       const { id } = await create({ name: 'limited', ...later, timeout_seconds: 3600 })
       expect(await write('PATCH', `/tasks/${id}`, { timeout_seconds: 3601 })).toMatchObject({
         status: 422,
@@ -392,7 +415,7 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(found).toEqual([created.slice(0, 2), created.slice(2)])
     })
 
-    test('sends a whole response to a client that asks for a part', async () => {
+    test('sends the whole response to a client that asks for only part of it', async () => {
       const { status, body } = await call({ path: '/healthz', headers: { range: 'bytes=0-3' } })
       expect({ status, body }).toEqual({ status: 200, body: { status: 'ok' } })
     })

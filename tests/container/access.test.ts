@@ -59,7 +59,7 @@ test('refuses to start with a weak key if other machines could reach it', async 
   await expect(run).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('weak key: API_KEY') })
 })
 
-test('with a weak key, as in the original, listens only on this machine and warns', async () => {
+test('with a weak key such as changeme, listens only on this machine and warns', async () => {
   const runtime = await start({ API_KEY: 'changeme' })
   expect(new URL(runtime.url).hostname).toBe('127.0.0.1')
   expect(runtime.log()).toContain('weak key: only this machine can reach the API')

@@ -171,7 +171,7 @@ test('responds with 408 if a body makes no progress for 10 s', { timeout: 20_000
   expect(await client.closed).toMatch(/^HTTP\/1\.1 408 .*Connection: close.*"code":"request_timeout"/s)
 })
 
-test('responds with 400 if the body is malformed, whether that shows at once or later', async () => {
+test('responds with 400 if the body is malformed, whether that is clear at once or only later', async () => {
   const chunked = post('/keep', 0).replace(/Content-Length: 0/, 'Transfer-Encoding: chunked')
   for (const [first, second] of [
     ['1\r\n{\r\nzz\r\n', ''],

@@ -69,7 +69,7 @@ afterEach(async () => {
   await server.close(0)
 })
 
-test('replaces the connection that has been idle longest when there are too many', async () => {
+test('when there are too many connections, replaces the one that has been idle longest', async () => {
   await start({ maxConnections: 3 })
   const slow = await client('GET / HTTP/1.1\r\n')
   const [first, second] = [await idle(), await idle()]
@@ -79,7 +79,7 @@ test('replaces the connection that has been idle longest when there are too many
   expect([slow, second].map(isOpen)).toEqual([true, true])
 })
 
-test('if none is idle, replaces a connection without progress, but never one that waits for a handler', async () => {
+test('if none is idle, replaces a connection that makes no progress, but never one that waits for a handler', async () => {
   await start({ maxConnections: 2 })
   const running = await client(get('/wait'))
   await waitFor(1)
@@ -148,7 +148,7 @@ linux('cuts the oldest answers of the address that leaves most unread', async ()
   const isWhole = ({ text }: Client) => text().length > large.length
   await eventually(() => expect([mine, ...theirs].every((it) => isWhole(it) || !isOpen(it))).toBe(true))
   expect(isWhole(mine)).toBe(true)
-  // The last three of them and the first client's answer add up to 28 MiB.
+  // The last three of these answers and the first client's add up to 28 MiB.
   expect(theirs.map(isWhole)).toEqual([false, false, false, false, false, true, true, true])
 })
 

@@ -35,7 +35,7 @@ test.for(cases)(
   },
 )
 
-// Allows all connections from one address, as if they came from several.
+// Lets one address open all the connections, as if they came from several addresses.
 const FULL = { MAX_CONNECTIONS: String(CONNECTIONS), MAX_CONNECTIONS_PER_ADDRESS: String(CONNECTIONS) }
 
 test.for(Object.entries(ATTACKS))(

@@ -54,7 +54,8 @@ async function statusesOf(text: string, hangsUp: boolean): Promise<number[]> {
 
 /**
  * Returns every list of statuses that is as acceptable as this one. A server may always close the connection after its
- * response. If it must, it may also find what follows unreadable before it has responded.
+ * response. If it must close it, a 400 is acceptable too, since the server may find that what follows is unreadable
+ * before it has responded.
  */
 function rightStatuses(statuses: number[]): number[][] {
   const [first] = statuses

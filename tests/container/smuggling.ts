@@ -1,7 +1,7 @@
 /**
  * A request that servers read in different ways. `text` puts another request where some of them would expect one.
- * `statuses` are those of the right responses, with a 200 for a request that follows. Where there is no such 200, the
- * connection must be closed, since nobody can tell where the next request starts.
+ * `statuses`: the statuses of the right responses, including a 200 for a request that follows. If there is no such 200,
+ * the connection must be closed, since nobody can tell where the next request starts.
  */
 export type Shape = [title: string, statuses: number[], text: (hidden: string) => string]
 

@@ -4,7 +4,7 @@ import { environment, SETTINGS } from '../../shared/config.ts'
 
 const PAGE = new URL('../../docs/reference/limits.md', import.meta.url)
 
-/** Limits what a process takes on by itself. No client can ask for it. */
+/** Limits what a process takes on by itself, not what a client can ask for. */
 const NOT_ASKED_FOR = ['MAX_CLAIMED_EXECUTIONS']
 
 const rows = (await readFile(PAGE, 'utf8'))

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Replica, startReplica } from '../chaos/replica.ts'
+import { eventually } from '../setup/eventually.ts'
 import { emptyTables } from '../setup/rows.ts'
 
 let replica: Replica
@@ -52,6 +53,26 @@ test("the README's first task runs", { timeout: 30_000 }, async () => {
   const output = await run(await linesOf('README.md', '## The first task'))
   expect(output).toContain('"status":"success"')
   expect(output).toContain('"changed":1')
+})
+
+test('each question is answered by the lines below it', { timeout: 60_000 }, async () => {
+  const refused =
+    '{"type":"http","schedule_type":"interval","interval_seconds":3600,"params":{"url":"http://127.0.0.1:1/"}}'
+  const hello = '{"type":"counter","schedule_type":"interval","interval_seconds":3600}'
+  for (const [name, task] of Object.entries({ refused, hello })) {
+    await run(`curl -sf -X PUT http://localhost:8000/tasks/by-name/${name} -H 'content-type: application/json' \
+      -H 'x-api-key: changeme' -d '${task}'`)
+  }
+  const lines = await linesOf('docs/questions.md')
+  await eventually(async () => {
+    const output = await run(lines)
+    expect(output).toMatch(/"task_name":"refused".*"error_code":"refused"/)
+    expect(output).toMatch(/ refused +failed /)
+    expect(output).toContain('"matched":1,"changed":0,"open":0')
+    expect(output).toMatch(/"name":"refused".*"state":"failing"/)
+    expect(output).toMatch(/"name":"hello".*"last_execution":\{"id":\d+,"status":"success"/)
+    expect(output).not.toContain('"code":')
+  })
 })
 
 test('the TypeScript API example runs', { timeout: 30_000 }, async () => {

@@ -62,7 +62,9 @@ test('repeating a run or rerun request starts only one execution', async () => {
       headers: { 'idempotency-key': 'rerun' },
     })
   const again = await rerun()
-  expect(again).toEqual(json(201, aQueued({ id: 3, task_id: 2, trigger: 'rerun', rerun_of: 2 })))
+  expect(again).toEqual(
+    json(201, aQueued({ id: 3, task_id: 2, task_name: 'b', trigger: 'rerun', rerun_of: 2 })),
+  )
   expect(await rerun()).toEqual({ ...again, headers: { ...again.headers, ...REPLAYED } })
 })
 

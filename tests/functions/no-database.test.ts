@@ -7,6 +7,7 @@ import { call } from '../setup/http-event.ts'
 process.env.DATABASE_POOL_SIZE = '1'
 process.env.DATABASE_URL = `postgres://127.0.0.1:${await closedPort()}/nothing`
 const { guarded, open } = await import('../setup/routes.ts')
+const { handler: logIn } = await import('../../functions/session/create.ts')
 const { handler: listTasks } = await import('../../functions/tasks/list.ts')
 const { generateKey } = await import('../../shared/access/api-key.ts')
 
@@ -41,6 +42,20 @@ test('keys from the environment can be checked without a database, but keys from
   expect(await list('wrong')).toEqual(unauthorized('invalid API key'))
   expect(await list(generateKey(1))).toEqual(
     problem('unavailable', 'the database cannot be reached, so API keys cannot be checked', {
+      headers: { 'retry-after': '5' },
+    }),
+  )
+})
+
+test('a login and a session get 503 without a database, but a key from the environment still works', async () => {
+  const headers = { 'x-api-key': undefined }
+  const login = { method: 'POST', path: '/session', body: { key: 'test-key' }, headers }
+  expect(await call(logIn, login)).toEqual(
+    problem('unavailable', 'the database cannot be reached', { headers: { 'retry-after': '5' } }),
+  )
+  const cookies = [`__Host-tsk_session=${'x'.repeat(43)}`]
+  expect(await call(listTasks, { method: 'GET', path: '/tasks', headers, cookies })).toEqual(
+    problem('unavailable', 'the database cannot be reached, so sessions cannot be checked', {
       headers: { 'retry-after': '5' },
     }),
   )

@@ -5,7 +5,10 @@ import { deleteAll, startContainer, tablesWith, type Usage } from './target.ts'
 
 const LANES = 8
 const PARTS = 20
-/** Requests until the process has compiled its code, and V8 has grown its heap to the size that it needs. */
+/**
+ * Number of requests after which the process has compiled its code, and V8 has grown its heap to the size that it
+ * needs.
+ */
 const WARM_UP = 20_000
 
 /** How much the process may grow after that: MiB of memory, and connections that a pool hadn't opened before. */
@@ -40,7 +43,7 @@ test(`the container's process gives a documented answer to ${REQUESTS} random re
   expect(target.log().wrong).toEqual([])
   expect(await tablesWith(target)).toEqual([])
   const warm = used[Math.ceil((PARTS * WARM_UP) / REQUESTS) - 1]
-  // A short run ends before that.
+  // A short run ends before the warm-up is over.
   if (warm === undefined) return
   await eventually(async () => {
     const last = await target.usage()

@@ -1,6 +1,6 @@
 const SHOWN = 20
 
-/** An error of our logger or of serverless-offline, or part of a stack trace that was printed without a logger. */
+/** An error from our logger or from serverless-offline, or part of a stack trace that was printed without a logger. */
 const ERROR = /"level":"(ERROR|CRITICAL)"|unexpected error|^\s*×|^\s+at .+:\d+:\d+/
 
 /** Checks log lines as they arrive. */

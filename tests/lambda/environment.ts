@@ -55,8 +55,8 @@ export class Environment {
   }
 
   /**
-   * Returns the handler's result. Rejects if the handler fails, with its error, or if the function times out. As on
-   * Lambda, a timeout also kills the process.
+   * Returns the handler's result. Rejects with the handler's error if the handler fails. Also rejects if the function
+   * times out. As on Lambda, a timeout also kills the process.
    */
   invoke(id: string, event: string): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()

@@ -13,8 +13,8 @@ export class Lambda {
   readonly #asynchronous = new Set<Promise<void>>()
   readonly #chunks: string[] = []
   /**
-   * Errors of failed asynchronous invocations. On AWS, an on-failure destination would receive them. Failed invocations
-   * aren't retried, because the template disables retries.
+   * Errors from failed asynchronous invocations. On AWS, an on-failure destination would receive them. Failed
+   * invocations aren't retried, because the template disables retries.
    */
   readonly failures: string[] = []
   readonly initMs: number[] = []

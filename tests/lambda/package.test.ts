@@ -55,6 +55,16 @@ test('the zips are within their size limits', () => {
   expect(zips.get('health')?.length).toBeLessThan(120_000)
 })
 
+test('only the login with an issuer contains openid-client', () => {
+  const having = [...zips].filter(([, zip]) =>
+    Object.entries(unzipSync(zip)).some(
+      ([path, content]) =>
+        path.endsWith('.mjs') && Buffer.from(content).includes('authorizationCodeGrantRequest'),
+    ),
+  )
+  expect(having.map(([name]) => name)).toEqual(['finishOidcLogin', 'startOidcLogin'])
+})
+
 test('packaging the service twice produces identical zips', async () => {
   await packageService()
   const again = await readZips()

@@ -74,6 +74,6 @@ const isIntrinsic = (value: unknown): boolean => {
   return others.length === 0 && (key === 'Ref' || key.startsWith('Fn::'))
 }
 
-/** Returns the errors of the alternative with the fewest. */
+/** Returns the errors of the alternative that has the fewest errors. */
 const fewest = (alternatives: string[][]): string[] =>
   alternatives.toSorted((a, b) => a.length - b.length)[0] ?? []

@@ -57,8 +57,8 @@ export async function startLambda(env: Record<string, string>): Promise<Runtime>
     url,
     finishes: true,
     log: () => lambda.log(),
-    // Has the effect of removing a stack: the schedule stops, and running invocations finish, since Lambda can't stop
-    // them.
+    // Has the same effect as removing a stack: the schedule stops, and running invocations finish, since Lambda can't
+    // stop them.
     async stop() {
       await schedule.stop()
       await lambda.idle()
@@ -95,7 +95,7 @@ async function createFront(lambda: Lambda) {
   return createApp(service, Object.fromEntries(handlers), { onError })
 }
 
-/** Invokes the tick once per period, one invocation at a time. On AWS, a second invocation also has to wait. */
+/** Invokes the tick once per period, one invocation at a time. On AWS, too, a second invocation has to wait. */
 function startSchedule(template: Template, lambda: Lambda): { stop(): Promise<void> } {
   const { Target } = only(resourcesOf(template, 'AWS::Scheduler::Schedule'))
   const [target] = Target.Arn['Fn::GetAtt']

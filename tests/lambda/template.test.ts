@@ -86,7 +86,7 @@ test('functions get references to the secrets that they need', () => {
   }
 })
 
-test('the API logs every request, and has one rate limit for all clients together', () => {
+test('the API logs every request, and has a single rate limit that all clients share', () => {
   const [stage] = resourcesOf(template, 'AWS::ApiGatewayV2::Stage')
   expect(stage?.[1]).toMatchObject({
     AccessLogSettings: {
@@ -106,7 +106,7 @@ test('CloudFormation would accept the example firewall', async () => {
   expect(circle(firewall)).toEqual([])
 })
 
-/** The variables that have a value if no parameter is given. */
+/** The variables that have a value even if no parameter is given. */
 const DEPLOYED = [
   ...['EXECUTE_FUNCTION_NAME', 'DATABASE_URL', 'API_KEY', 'DATABASE_POOL_SIZE', 'MAX_CONCURRENT_EXECUTIONS'],
   ...['NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS'],

@@ -62,6 +62,26 @@ test('runs each file in its own transaction, except for files marked "no transac
   expect(await sql`select from pg_indexes where indexname = 'a_b'`).toHaveLength(1)
 })
 
+test('processes that start together apply a file marked "no transaction" once, and none of them fails', async () => {
+  await write('0001_a.sql', 'create table a (b integer)')
+  await write('0002_b.sql', '-- no transaction\ncreate index concurrently if not exists a_b on a (b)')
+  const applied = await Promise.all([run(), run(), run()])
+  expect(applied.flat().toSorted()).toEqual(['0001_a.sql', '0002_b.sql'])
+})
+
+test('replaces an index that an interrupted migration left unusable', async () => {
+  await write('0001_a.sql', 'create table a (b integer); insert into a values (1), (1)')
+  await run()
+  await expect(sql`create unique index concurrently a_b on a (b)`).rejects.toThrow(
+    'could not create unique index',
+  )
+  await write('0002_b.sql', '-- no transaction\ncreate index concurrently if not exists a_b on a (b)')
+  expect(await run()).toEqual(['0002_b.sql'])
+  expect(await sql`select indisvalid from pg_index where indexrelid = 'a_b'::regclass`).toEqual([
+    { indisvalid: true },
+  ])
+})
+
 test('rolls back a file that fails', async () => {
   await write('0001_a.sql', 'create table a (); create table a ()')
   await expect(run()).rejects.toThrow('relation "a" already exists')

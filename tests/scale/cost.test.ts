@@ -25,8 +25,8 @@ async function insertDue(): Promise<void> {
 const dueAgain = () => db()`
   update task_state set next_run_at = now() - interval '1 s', busy_from = null, busy_until = null`
 
-// Counts only this connection's WAL, since other connections write to the same server, and counts records, since the
-// number of bytes depends on checkpoints. The benchmark measures bytes.
+// Counts only this connection's WAL, since other connections write to the same server. Counts records rather than
+// bytes, since the number of bytes depends on checkpoints. The benchmark measures bytes.
 test('claiming, starting and settling a run writes fewer than twelve WAL records', async () => {
   await using pool = onlyConnection()
   const { sql } = pool

@@ -24,11 +24,11 @@ async function insertKeys(prefix: string, count: number): Promise<void> {
   await db()`analyze idempotency_keys`
 }
 
-test('more than 10,000 kept keys are estimated', async () => {
+test('the number of kept keys is estimated if there are more than 10,000', async () => {
   await insertKeys('a', 12_000)
   expect(await post('first')).toMatchObject({ statusCode: 200 })
   await insertKeys('b', 4000)
-  // Not enough requests to fill the limit with keys of their own.
+  // These requests are too few to fill the limit with keys of their own.
   let requests = 0
   await eventually(async () => {
     requests += 1

@@ -39,6 +39,11 @@ const executions = (query: object) => (sql: Database) =>
   listExecutions(sql, executionQuery.parse({ limit: '20', ...query }))
 const history = (query: object) => (sql: Database) =>
   listHistory(sql, 777, historyQuery.parse({ limit: '20', ...query }))
+const NIGHT = {
+  finished_from: new Date(Date.now() - 14_400_000).toISOString(),
+  finished_to: new Date(Date.now() - 7_200_000).toISOString(),
+}
+
 const nobody = { capacity: async () => ({ now: 500, ahead: 500 }), send: async () => {} }
 
 const asked: [string, (sql: Database) => Promise<unknown>][] = [
@@ -49,11 +54,20 @@ const asked: [string, (sql: Database) => Promise<unknown>][] = [
   ['tasks by tag', tasks({ tag: 'rare' })],
   ['tasks by name', tasks({ name_prefix: 'task 4999' })],
   ['paused tasks', tasks({ paused: 'true' })],
+  ['running tasks', tasks({ state: 'running' })],
+  ['late tasks', tasks({ state: 'late' })],
+  ['tasks sorted by name', tasks({ sort: 'name', order: 'desc' })],
   ['upcoming runs', (sql) => listUpcoming(sql, upcomingQuery.parse({ limit: '20' }))],
   ['an execution', (sql) => getExecution(sql, 777)],
   ['executions', executions({})],
   ['executions by task', executions({ task_id: '777' })],
   ['failed executions', executions({ status: 'failed' })],
+  ['executions of three statuses', executions({ status: 'failed,timeout,lost' })],
+  ['executions by error code', executions({ error_code: 'dns' })],
+  ['failures of a night', executions({ status: 'failed,lost', ...NIGHT })],
+  ['failures of a night by tag', executions({ status: 'failed', ...NIGHT, tag: 'rare' })],
+  ['executions by tag', executions({ tag: 'rare' })],
+  ['executions by the name of their task', executions({ task_name_prefix: 'task 4999' })],
   ['successful executions', executions({ status: 'success' })],
   ['executions by time', executions({ scheduled_from: new Date(Date.now() - 7_200_000).toISOString() })],
   ["a task's history", history({})],
@@ -80,4 +94,19 @@ test('a tick with nothing to do runs one statement and reads few pages, however 
   expect(plans).toHaveLength(3)
   const pages = /^\s*Buffers: shared hit=(\d+)$/m.exec(plans.at(-1) ?? '')?.[1]
   expect(Number(pages)).toBeLessThanOrEqual(14)
+})
+
+test('failures of a time are read through their own index, and no others', async () => {
+  await using watched = await watchPlans(process.env.DATABASE_URL ?? '')
+  await executions({ status: 'failed,lost', ...NIGHT })(watched.sql)
+  const [plan] = watched.plans()
+  expect(plan).toMatch(/using executions_failures/)
+  expect(plan).not.toMatch(/executions_pkey/)
+})
+
+test('a page of tasks reads only the history that it shows', async () => {
+  await using watched = await watchPlans(process.env.DATABASE_URL ?? '')
+  await tasks({ sort: 'last_run', order: 'desc' })(watched.sql)
+  const [plan] = watched.plans()
+  expect(plan).toMatch(/using occurrence_once on executions .*rows=6(\.00)? loops=20\)/)
 })

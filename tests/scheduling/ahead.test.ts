@@ -40,7 +40,7 @@ async function claimAhead(aheadMs: number): Promise<Claim> {
   )
 }
 
-test('claims ahead only tasks that become due within the given time', async () => {
+test('when claiming ahead, claims only tasks that become due within the given time', async () => {
   await insertDueIn(900)
   expect((await claimAhead(500)).executions).toEqual([])
   const claim = await claimAhead(1000)
@@ -95,7 +95,7 @@ test('a shutdown immediately frees executions that are not due yet', async () =>
   ])
 })
 
-test('the due timer releases items in order of due time, and releases items with the same due time together', async () => {
+test('the due timer releases items in order of due time, and those with the same due time together', async () => {
   const since = performance.now()
   const released: { id: number; after: number }[][] = []
   const { promise: all, resolve } = Promise.withResolvers<void>()
@@ -123,7 +123,7 @@ test('a `once` task that was paused after being claimed ahead runs when it is re
   expect(await historyOf(1)).toMatchObject([{ status: 'success' }])
 })
 
-test('an execution that an update freed and the same process claimed again runs only once', async () => {
+test('an execution that was freed by an update and claimed again by the same process runs only once', async () => {
   await using target = await startTarget((response) => response.end())
   const once = { schedule_type: 'once', interval_seconds: null, next_run_at: null }
   await insertTask({ type: 'http', params: { url: target.url }, ...once })

@@ -63,6 +63,14 @@ test('retries get half of the capacity while other tasks are due, and all of it 
   expect((await claimedWith({ now: 0, ahead: 4 })).flat()).toHaveLength(4)
 })
 
+test('manual runs get half of the capacity while scheduled tasks are due', async () => {
+  for (const name of ['m1', 'm2', 'm3', 'm4', 'm5', 'm6']) await queue(await due(name, 60), 'rerun', 1)
+  for (const name of ['d1', 'd2']) await due(name, 20)
+  const first = (await claimedWith({ now: 0, ahead: 4 })).flat()
+  expect(first.filter((name) => name.startsWith('d')).length).toBeGreaterThanOrEqual(1)
+  expect(first.filter((name) => name.startsWith('m')).length).toBeGreaterThanOrEqual(2)
+})
+
 test('a single free slot alternates between retries and other due tasks', async () => {
   for (const name of ['r1', 'r2']) await queue(await due(name, 60), 'schedule', 2)
   for (const name of ['d1', 'd2']) await due(name, 20)

@@ -82,7 +82,13 @@ test('a fixed delay is counted from the end of the run', async () => {
 
 test('the backoff before a retry is counted from the end of the failed run', async () => {
   const execution = await startedAMinuteAgo()
-  const outcome = { status: 'failed', detail: 'no', retryable: true, retryInSeconds: 100 } as const
+  const outcome = {
+    status: 'failed',
+    errorCode: 'error',
+    detail: 'no',
+    retryable: true,
+    retryInSeconds: 100,
+  } as const
   await settle(db(), [{ execution, outcome, endedAt: performance.now() - 20_000 }])
   const [retry] = await db()`
     select extract(epoch from s.due_at - e.finished_at)::float8 as backoff
@@ -95,7 +101,13 @@ test('the recorded end of a run is never too early, even if the transaction that
   await insertTask({ name: 'retries', next_run_at: new Date() })
   const { executions } = await startedClaim()
   await db()`update task_state set started_at = now() - interval '1 minute'`
-  const failed = { status: 'failed', detail: 'no', retryable: true, retryInSeconds: 100 } as const
+  const failed = {
+    status: 'failed',
+    errorCode: 'error',
+    detail: 'no',
+    retryable: true,
+    retryInSeconds: 100,
+  } as const
   const [ended] = await db()<[{ at: Date }]>`select clock_timestamp() as at`
   const endedAt = performance.now()
   let settling: Promise<unknown> = Promise.resolve()
@@ -138,8 +150,8 @@ test('a retry that is due soon requests a tick', async () => {
 })
 
 /**
- * Starts runs of `count` tasks. Returns functions to end a run and to wait until its ending is written, by a settler
- * that gathers endings for an hour.
+ * Starts runs of `count` tasks. Returns functions to end a run and to wait until its ending is written. The settler
+ * gathers endings for up to an hour.
  */
 async function gathering(count: number) {
   for (let number = 1; number <= count; number += 1)

@@ -45,7 +45,7 @@ test('replaces only NUL characters and unpaired surrogates', async () => {
 
 test('replaces invalid characters in a detail, and truncates it', async () => {
   const detail = `a\0\udc00${'😀'.repeat(5_000_000)}`
-  const kept = await settled({ status: 'failed', detail, retryable: false })
+  const kept = await settled({ status: 'failed', errorCode: 'error', detail, retryable: false })
   expect(kept).toMatchObject({
     status: 'failed',
     detail: expect.stringMatching(/^a\ufffd\ufffd(😀)+\ufffd?…$/u),
@@ -70,7 +70,13 @@ test.each([
 })
 
 test('the detail of a failure is stored even if its result cannot be stored', async () => {
-  const outcome: Outcome = { status: 'failed', detail: 'no', result: circular, retryable: false }
+  const outcome: Outcome = {
+    status: 'failed',
+    errorCode: 'error',
+    detail: 'no',
+    result: circular,
+    retryable: false,
+  }
   expect(await settled(outcome)).toMatchObject({
     detail: expect.stringMatching(/^no; its result could not be kept: /),
   })

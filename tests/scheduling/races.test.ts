@@ -90,7 +90,7 @@ test('deleting tasks while they are running leaves no rows behind, and no run wa
   expect(executor.load).toBe(0)
 })
 
-test('a manual run requested during a claim of its task waits, does not deadlock, and is then refused', async () => {
+test('a manual run requested while its task is being claimed waits, does not deadlock, and is then refused', async () => {
   await insertTask()
   let asked: Promise<unknown> = Promise.resolve()
   await db().begin(async (tx) => {

@@ -37,7 +37,7 @@ test('does not run a queued execution of an unknown type', async () => {
   expect(await historyOf(id)).toMatchObject([{ status: 'queued', attempt: 2 }])
 })
 
-test('warns, at most once a minute, of tasks that do not run and are more than misfire_grace_seconds late', () => {
+test('warns, at most once a minute, about tasks that do not run and are more than misfire_grace_seconds late', () => {
   vi.useFakeTimers({ now: 0, toFake: ['performance'] })
   const warnings = vi.spyOn(logger, 'warn')
   const unknownTypes = new UnknownTypes()

@@ -66,11 +66,11 @@ async function createViews(sql: Database) {
   await sql`
     create view all_executions as
     select id, task_id, scheduled_for, attempt, trigger, status, due_at, null::uuid as claim_id, started_at, finished_at,
-      cancel_requested_at, rerun_of, detail, result, late_reason, skip_reason, skipped_until, skipped_count
+      cancel_requested_at, rerun_of, detail, error_code, result, late_reason, skip_reason, skipped_until, skipped_count
     from executions
     union all
     select execution_id, task_id, scheduled_for, attempt, trigger, status, due_at, claim_id, case status when 'running' then started_at end, null,
-      cancel_requested_at, rerun_of, null, null, null, null, null, null
+      cancel_requested_at, rerun_of, null, null, null, null, null, null, null
     from task_state where status is not null`
 }
 

@@ -18,7 +18,7 @@ const BROWSER = {
   'cross-origin-resource-policy': 'same-origin',
 }
 
-/** The security headers of every response except pages. */
+/** The security headers of all responses other than pages. */
 export const SECURITY = {
   ...BROWSER,
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -94,6 +94,9 @@ export const invalidFields = (...fields: [pointer: string, detail: string][]) =>
 export const invalidParameter = (parameter: string, detail: string) =>
   problem('invalid', `${parameter}: ${detail}`, { errors: [{ parameter, detail }] })
 
+/** Matches null too. What a task's history contains is tested with the list of tasks. */
+const ANYTHING = expect.toSatisfy(() => true)
+
 /** Returns a task as the API shows it: a minimal interval task, overridden by `given`. */
 export const aTask = (given: object = {}) => {
   const task = {
@@ -128,12 +131,15 @@ export const aTask = (given: object = {}) => {
     paused_at: null,
     paused_until: null,
     pause_reason: null,
+    last_run_at: ANYTHING,
+    last_execution: ANYTHING,
+    recent: expect.any(Array),
     version: 1,
     created_at: INSTANT,
     updated_at: INSTANT,
     ...given,
   }
-  return { next_runs: nextThree(task), ...task }
+  return { next_runs: nextThree(task), state: stateOf(task), ...task }
 }
 
 type Shown = {
@@ -141,6 +147,16 @@ type Shown = {
   next_run_at: unknown
   paused_at: unknown
   interval_seconds: number | null
+}
+
+/** Returns the state of a task without a queued execution. */
+function stateOf(task: { running: boolean; consecutive_failures: number } & Shown): string {
+  const { next_run_at: next } = task
+  if (task.running) return 'running'
+  if (task.paused_at !== null) return 'paused'
+  if (typeof next === 'string' && Date.parse(next) < Date.now() - 5000) return 'late'
+  if (task.consecutive_failures > 0) return 'failing'
+  return next === null ? 'ended' : 'waiting'
 }
 
 /** Returns the `next_runs` of a task that never ends. They are exact for an interval whose `next_run_at` is known. */
@@ -152,27 +168,38 @@ function nextThree({ schedule_type, next_run_at: first, paused_at, interval_seco
 }
 
 /** Returns an execution as the API shows it: a success of task 1, overridden by `given`. */
-export const anExecution = (given: object = {}) => ({
-  id: 1,
-  task_id: 1,
-  status: 'success',
-  scheduled_for: '2027-03-10T00:00:00.000Z',
-  due_at: '2027-03-10T00:00:00.000Z',
-  attempt: 1,
-  trigger: 'schedule',
-  rerun_of: null,
-  started_at: '2027-03-10T00:00:00.000Z',
-  cancel_requested_at: null,
-  finished_at: '2027-03-10T00:00:00.000Z',
-  detail: null,
-  result: { slept_seconds: 2 },
-  late_ms: null,
-  late_reason: null,
-  skip_reason: null,
-  skipped_until: null,
-  skipped_count: null,
-  ...given,
-})
+export const anExecution = (given: object = {}) => {
+  const execution = {
+    id: 1,
+    task_id: 1,
+    task_name: 'a',
+    status: 'success',
+    scheduled_for: '2027-03-10T00:00:00.000Z',
+    due_at: '2027-03-10T00:00:00.000Z',
+    attempt: 1,
+    trigger: 'schedule',
+    rerun_of: null,
+    started_at: '2027-03-10T00:00:00.000Z',
+    cancel_requested_at: null,
+    finished_at: '2027-03-10T00:00:00.000Z',
+    detail: null,
+    error_code: null,
+    result: { slept_seconds: 2 },
+    late_ms: null,
+    late_reason: null,
+    skip_reason: null,
+    skipped_until: null,
+    skipped_count: null,
+    ...given,
+  }
+  return { duration_ms: durationOf(execution), ...execution }
+}
+
+function durationOf({ started_at, finished_at }: { started_at: unknown; finished_at: unknown }): unknown {
+  if (started_at === null || finished_at === null) return null
+  if (typeof started_at !== 'string' || typeof finished_at !== 'string') return expect.any(Number)
+  return Date.parse(finished_at) - Date.parse(started_at)
+}
 
 /** Returns a queued manual run of task 1, overridden by `given`. */
 export const aQueued = (given: object = {}) =>

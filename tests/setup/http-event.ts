@@ -15,6 +15,8 @@ export type HttpCall = {
   query?: Record<string, string> | string
   /** Sent along with the API key and, if there is a body, the JSON content type. `undefined` removes a header. */
   headers?: Record<string, string | undefined>
+  /** The request's cookies, each as name=value. */
+  cookies?: string[]
   /** A string is sent as is, anything else as JSON. */
   body?: unknown
   base64?: boolean
@@ -71,6 +73,7 @@ function toEvent(request: HttpCall): APIGatewayProxyEventV2 {
     pathParameters = {},
     query = '',
     body,
+    cookies,
     base64 = false,
     sourceIp = '203.0.113.7',
   } = request
@@ -83,6 +86,7 @@ function toEvent(request: HttpCall): APIGatewayProxyEventV2 {
     rawPath,
     rawQueryString: typeof query === 'string' ? query : rawQueryString,
     headers: toHeaders(request),
+    ...(cookies && { cookies }),
     ...(rawQueryString && { queryStringParameters: Object.fromEntries(new URLSearchParams(query)) }),
     ...(Object.keys(pathParameters).length > 0 && { pathParameters }),
     ...(body !== undefined && { body: toBody(body, base64) }),

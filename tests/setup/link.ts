@@ -15,7 +15,7 @@ export type Link = {
   /** The URL of the same database through this link. */
   url: string
   /**
-   * Makes the open connections that `which` selects half-open: no more data passes through them, and neither side is
+   * Makes connections half-open, if `which` selects them: no more data passes through them, and neither side is
    * notified.
    */
   vanish(which?: (wire: Wire) => boolean): void

@@ -2,10 +2,15 @@ import { handler as cancelExecution } from '../../functions/executions/cancel.ts
 import { handler as getExecution } from '../../functions/executions/get.ts'
 import { handler as listExecutions } from '../../functions/executions/list.ts'
 import { handler as rerunExecution } from '../../functions/executions/rerun.ts'
+import { handler as rerunExecutions } from '../../functions/executions/rerun-all.ts'
 import { handler as createKey } from '../../functions/keys/create.ts'
 import { handler as deleteKey } from '../../functions/keys/delete.ts'
 import { handler as listKeys } from '../../functions/keys/list.ts'
 import { handler as previewSchedule } from '../../functions/schedules/preview.ts'
+import { handler as logOut } from '../../functions/session/delete.ts'
+import { handler as getSession } from '../../functions/session/get.ts'
+import { handler as startOidcLogin } from '../../functions/session/oidc.ts'
+import { handler as finishOidcLogin } from '../../functions/session/oidc-callback.ts'
 import { handler as dashboard } from '../../functions/system/dashboard.ts'
 import { handler as docs } from '../../functions/system/docs.ts'
 import { handler as health } from '../../functions/system/health.ts'
@@ -54,6 +59,10 @@ export const guarded = [
     request: { method: 'POST', path: '/executions/{id}/cancel', pathParameters },
   },
   { handler: rerunExecution, request: { method: 'POST', path: '/executions/{id}/rerun', pathParameters } },
+  {
+    handler: rerunExecutions,
+    request: { method: 'POST', path: '/executions/rerun', query: 'status=failed' },
+  },
   { handler: runTask, request: { method: 'POST', path: '/tasks/{id}/run', pathParameters } },
   {
     handler: previewSchedule,
@@ -76,5 +85,9 @@ export const open = [
   { handler: openapi, request: { method: 'GET', path: '/openapi.json' }, status: 200 },
   { handler: dashboard, request: { method: 'GET', path: '/' }, status: 302 },
   { handler: docs, request: { method: 'GET', path: '/docs' }, status: 200 },
+  { handler: getSession, request: { method: 'GET', path: '/session' }, status: 200 },
+  { handler: logOut, request: { method: 'DELETE', path: '/session' }, status: 200 },
+  { handler: startOidcLogin, request: { method: 'GET', path: '/session/oidc' }, status: 404 },
+  { handler: finishOidcLogin, request: { method: 'GET', path: '/session/oidc/callback' }, status: 404 },
   { handler: notFound, request: { method: 'GET', path: '/nothing' }, status: 404 },
 ]

@@ -189,6 +189,11 @@ test.for([
   ['OIDC_SCOPES', 'owner=team'],
   ['OIDC_SCOPES', 'toString=team'],
   ['OIDC_SCOPES', 'read=team,admin=team'],
+  ['OIDC_LOGIN_PARAMS', 'scope=profile'],
+  ['OIDC_LOGIN_PARAMS', 'audience=tasks'],
+  ['OIDC_LOGIN_PARAMS', 'scope=openid&redirect_uri=https://evil.example'],
+  ['OIDC_LOGIN_PARAMS', 'scope=openid&response_mode=fragment'],
+  ['OIDC_LOGIN_PARAMS', 'scope=openid&audience=a&audience=b'],
   ['LOG_LEVEL', 'LOUD'],
   ['LOG_JSON', '2'],
   ['SQL_ECHO', 'please'],
@@ -252,7 +257,7 @@ describe('listens', () => {
   })
 })
 
-test('rejects the same key twice, and names both entries', () => {
+test('rejects a key that is given twice, and names both entries', () => {
   const twice = { API_KEY: 'the-same-key', API_KEYS: 'ci:read:another-key,ops:read:the-same-key' }
   expect(() => readConfig(twice)).toThrow(
     'invalid configuration: API_KEYS: API_KEY and ops have the same key',
@@ -294,7 +299,7 @@ test('rejects an API key that cannot be sent in a header', () => {
   )
 })
 
-test('ignores variables of other programs, but reports settings that are written in lower case', () => {
+test('ignores variables that belong to other programs, but reports settings that are written in lower case', () => {
   expect(misspelledSettings({ PGHOST: 'x', POST: '1', lease_seconds: '4' })).toEqual([
     { name: 'lease_seconds', meant: 'LEASE_SECONDS' },
   ])
@@ -342,5 +347,32 @@ describe('an OpenID Connect issuer', () => {
     expect(() => readConfig({ OIDC_ISSUER: issuer })).toThrow(
       'invalid configuration: OIDC_AUDIENCE: is required with OIDC_ISSUER; OIDC_SCOPES: is required with OIDC_ISSUER',
     )
+  })
+
+  const login = { OIDC_CLIENT_ID: 'dashboard', PUBLIC_URL: 'https://tasks.example' }
+
+  test('may be what people log in with', () => {
+    const asked = {
+      OIDC_LOGIN_PARAMS: 'scope=openid&resource=https%3A%2F%2Ftasks.example',
+      OIDC_CLIENT_SECRET: 's',
+    }
+    expect(readConfig({ ...env, ...login }).oidc?.login).toEqual({
+      clientId: 'dashboard',
+      clientSecret: undefined,
+      parameters: { scope: 'openid profile email' },
+    })
+    expect(readConfig({ ...env, ...login, ...asked }).oidc?.login).toEqual({
+      clientId: 'dashboard',
+      clientSecret: 's',
+      parameters: { scope: 'openid', resource: 'https://tasks.example' },
+    })
+  })
+
+  test.for([
+    [{ ...env, OIDC_CLIENT_ID: 'dashboard' }, 'PUBLIC_URL: is required with OIDC_CLIENT_ID'],
+    [{ ...env, OIDC_CLIENT_SECRET: 's' }, 'OIDC_CLIENT_ID: is required with OIDC_CLIENT_SECRET'],
+    [login, 'OIDC_ISSUER: is required with OIDC_CLIENT_ID'],
+  ])('cannot be logged in with, given %j', ([given, problem]) => {
+    expect(() => readConfig(given as Record<string, string>)).toThrow(`invalid configuration: ${problem}`)
   })
 })

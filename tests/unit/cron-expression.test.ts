@@ -87,7 +87,7 @@ describe('parseCron', () => {
     expect(nextDays(expression, '2025-12-31T12:00:00Z')).toEqual(days)
   })
 
-  test('never throws anything but InvalidCron, whatever the text, and is quick about it', () => {
+  test('never throws anything but InvalidCron, whatever the text, and never takes long', () => {
     const alphabet = [
       ...'0123456789*,-/#LWHlw? @?\t\n%~()[]{}"\'\\.+_$^&|<>:;=!٣０①é\u0000\u200b',
       'MON',

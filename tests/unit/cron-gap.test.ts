@@ -53,7 +53,8 @@ function calendarOrSkip(expression: string) {
 }
 
 /**
- * Walks over the matching times of up to 28 years, until a gap as short as `wanted` is found. Returns the shortest gap.
+ * Walks through the matching times of up to 28 years, until a gap as short as `wanted` is found. Returns the shortest
+ * gap found.
  */
 function shortestFound(calendar: Parameters<typeof nextWall>[0], wanted: number): number {
   const until = FROM + 28 * 366 * DAY * 1000

@@ -11,6 +11,7 @@ const BREACHES: [file: string, imported: string][] = [
   ['shared/http/handler.ts', '../tasks/task.ts'],
   ['shared/http/etag.ts', '../../infra/openapi.ts'],
   ['shared/access/keys.ts', '../http/etag.ts'],
+  ['shared/access/session/rows.ts', '../../http/etag.ts'],
   ['shared/runners/sleep.ts', '../scheduling/run/run.ts'],
   ['shared/runners/http.ts', '../../functions/program.ts'],
   ['shared/tasks/task.ts', '../http/etag.ts'],

@@ -10,7 +10,7 @@ const OF_FUNCTIONS = settingsReadBy('functions').toSorted()
 
 test('every setting that functions read can be set on AWS, and no other', async () => {
   const text = await readFile(new URL('serverless.yml', ROOT), 'utf8')
-  // The cast is safe, since serverless.yml has been tried.
+  // The cast is safe, since serverless.yml is known to work.
   const { provider } = parse(text, { logLevel: 'silent' }) as { provider: { environment: object } }
   const named = Object.keys(provider.environment).filter((name) => NAMES.includes(name))
   expect(named.toSorted()).toEqual(OF_FUNCTIONS)
@@ -25,7 +25,7 @@ test("serverless offline passes every setting that functions read on to its work
   for (const [name, value] of settings) if (!own.includes(name)) expect(value).toBe(`my ${name}`)
 })
 
-/** `SCHEDULER_ENABLE` becomes `schedulerEnable`, which starts the name of its property in the configuration. */
+/** `SCHEDULER_ENABLE` becomes `schedulerEnable`, with which the name of its property in the configuration begins. */
 const toCamel = (name: string) =>
   name.toLowerCase().replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 

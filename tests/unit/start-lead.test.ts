@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { StartLead } from '../../shared/scheduling/run/start-lead.ts'
 
-test('how long before its due time a start is written depends on how long the slowest recent start took', () => {
+test('the lead with which starts are written depends on how long the slowest recent start took', () => {
   const lead = new StartLead()
   expect(lead.before(0)).toBe(15)
   lead.record(1, 20.03)

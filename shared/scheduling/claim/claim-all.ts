@@ -59,7 +59,7 @@ export async function claimAll(
   { isDueNow, isDueSoon, hasQueued, hasScheduled }: Findings,
 ): Promise<{ claimed: number; claimIds: string[] }> {
   const claimer = new Claimer(sql, dispatcher, memory, options)
-  if (hasQueued) await claimer.manual()
+  if (hasQueued) await claimer.manual(hasScheduled)
   for (const startsDue of [true, false]) {
     if (!isDueNow && (startsDue || !isDueSoon)) continue
     // Queued executions, such as retries, get only half of the capacity here. Scheduled executions come next.
@@ -95,10 +95,15 @@ class Claimer {
     return performance.now() > this.#until
   }
 
-  /** Claims manual runs, even if only kept slots are free. */
-  async manual(): Promise<void> {
-    const { now, ahead, quick } = await this.#dispatcher.capacity()
-    const limit = Math.min(this.#memory.batch.size, Math.max(now, ahead, quick ?? 0))
+  /**
+   * Claims manual runs, even if only kept slots are free. While scheduled executions are due, manual runs get the kept
+   * slots and half of the others, since a single call can rerun thousands of tasks.
+   */
+  async manual(hasScheduled: boolean): Promise<void> {
+    const { now, ahead, quick = 0 } = await this.#dispatcher.capacity()
+    const common = Math.max(0, now, ahead)
+    const share = hasScheduled ? this.#memory.manualShare.of(common) : common
+    const limit = Math.min(this.#memory.batch.size, Math.max(0, quick - common) + share)
     if (limit <= 0) return
     const options = this.#claimOptions(limit, false)
     await this.#finish(options, { claimed: claimManual(this.#sql, this.#memory, options) })

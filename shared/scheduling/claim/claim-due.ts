@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Database, isUnreachable, type Queryable } from '../../db.ts'
-import { logger } from '../../logger.ts'
-import { pausedItself, touch } from '../state/pause-itself.ts'
+import { type PausedItself, pausedItself, reportPaused, touch } from '../state/pause-itself.ts'
 import { type Claimed, type ClaimedExecution, type ClaimOptions, lastRunOf, toClaims } from './claim.ts'
 import type { ClaimMemory } from './claim-memory.ts'
 import { type DueOptions, type DueRow, lockDue, type Position } from './lock-due.ts'
@@ -27,14 +26,16 @@ export function claimDue(
   const since = performance.now()
   const { promise: locked, resolve, reject } = Promise.withResolvers<Locked>()
   const claimIds: string[] = []
+  const paused: PausedItself[] = []
   const claimed = sql.begin(async (tx) => {
     const { rows, last } = await lockDue(tx, { ...options, except: memory.unknownTypes.taskIds() })
     resolve({ count: rows.length, last })
     const { planned, unreadable, seen } = await planAll(tx, memory, rows, options.clock.now)
-    for (const [taskId, error] of unreadable) await pauseUnreadable(tx, taskId, error)
+    for (const [taskId, error] of unreadable) paused.push(...(await pauseUnreadable(tx, taskId, error)))
     const executions = await open(tx, planned, options, claimIds)
     return { claims: toClaims(executions, options.clock, since), more: seen < rows.length }
   })
+  claimed.then(() => reportPaused(paused)).catch(() => {})
   claimed.catch((error: unknown) => {
     // The transaction may have been committed anyway.
     if (isUnreachable(error)) memory.unreceived.add(claimIds, since)
@@ -77,9 +78,14 @@ const tookMs = ({ busy_until: until, busy_from: from }: DueRow): number | null =
   until === null || from === null ? null : until - from
 
 /** Pauses a task whose schedule can't be read. Otherwise planning it would fail again on every tick. */
-async function pauseUnreadable(tx: Queryable, taskId: number, error: Error): Promise<void> {
-  logger.error('task paused: its schedule cannot be read', { task_id: taskId, detail: error.message })
+async function pauseUnreadable(tx: Queryable, taskId: number, error: Error): Promise<PausedItself[]> {
   const reason = tx`${`unreadable schedule: ${error.message}`}`
-  await tx`update task_state s set ${pausedItself(tx, tx`true`, reason)} where s.task_id = ${taskId}`
+  const paused = await tx<PausedItself[]>`
+    update task_state s
+    set ${pausedItself(tx, tx`true`, reason)}
+    from tasks t
+    where s.task_id = ${taskId} and t.id = s.task_id
+    returning s.task_id, t.name as task_name, s.pause_reason as reason`
   await touch(tx, [taskId])
+  return paused
 }

@@ -19,4 +19,5 @@ export class ClaimMemory {
   readonly unreceived = new UnreceivedClaims()
   readonly batch = new BatchSize(BATCH)
   readonly queuedShare = new FairHalf()
+  readonly manualShare = new FairHalf()
 }

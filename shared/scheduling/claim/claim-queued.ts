@@ -46,8 +46,8 @@ export async function claimManual(
 }
 
 /**
- * Claims first attempts of quick and new tasks, among the latest queued executions. These attempts had already been
- * claimed once, and were then freed, for example by a full worker.
+ * Claims those of the latest queued executions that are first attempts of quick or new tasks. They have been claimed
+ * before and then freed, for example by a full worker.
  */
 export async function claimQueuedQuick(
   sql: Database,

@@ -22,7 +22,7 @@ export type Dispatcher = {
 
 /**
  * Sends claims to their workers. If some claims can't be sent, frees the executions of these claims and of all claims
- * that haven't been sent yet, so that no execution has to wait until a lease expires. Then rejects.
+ * that haven't been sent yet, so that no execution has to wait for a lease to expire, and then rejects.
  */
 export async function dispatch(sql: Queryable, dispatcher: Dispatcher, claims: Claim[]): Promise<void> {
   for (let from = 0; from < claims.length; from += SENT_AT_ONCE) {

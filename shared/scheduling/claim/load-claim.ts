@@ -30,8 +30,8 @@ export async function loadClaimed(
 }
 
 /**
- * Loads the claim that an invocation's event names, and renews its lease, since the invocation may have taken a long
- * time to arrive. Returns the executions that haven't started, or none if the claim is gone. The same claim may be
+ * Loads the claim that is named in an invocation's event, and renews its lease, since the invocation may have taken a
+ * long time to arrive. Returns the executions that haven't started, or none if the claim is gone. The same claim may be
  * delivered twice.
  */
 export async function loadClaim(

@@ -2,7 +2,7 @@ import { type Columns, cell, columns, epochMs, mapRows } from '../../columns.ts'
 import type { Fragment, Queryable } from '../../db.ts'
 import { type ClaimOptions, horizon, QUICK_MS } from './claim.ts'
 
-/** The row of a due task in `task_state`. Times are in milliseconds since 1970. */
+/** A due task's row in `task_state`. Times are in milliseconds since 1970. */
 export type DueRow = {
   task_id: number
   definition: number
@@ -44,9 +44,9 @@ const DUE = {
 const LATEST = 1000
 
 /**
- * Locks due tasks. Returns their rows, and where the next claim continues. Skips rows that another claim has locked.
- * Each query reads the partial index of due tasks from one end, so its cost depends on the limit, not on the number of
- * tasks. Locking 2,000 of 100,000 due tasks takes about 4.6 ms.
+ * Locks due tasks. Returns their rows, and the position from which the next claim continues. Skips rows that another
+ * claim has locked. Each query reads the partial index of due tasks from one end, so its cost depends on the limit, not
+ * on the number of tasks. Locking 2,000 of 100,000 due tasks takes about 4.6 ms.
  */
 export async function lockDue(
   tx: Queryable,
@@ -95,7 +95,7 @@ const quick = (tx: Queryable, options: DueOptions) => tx`
   order by next_run_at desc, task_id desc
   limit ${options.limit}`
 
-/** Alternates between the two halves. Planning may run out of time, so each half should get its share of that time. */
+/** Alternates between the two halves. Planning may run out of time, and this gives each half its share of that time. */
 function alternately<T>(some: T[], others: T[]): T[] {
   return some.flatMap((it, index) => [it, ...others.slice(index, index + 1)])
 }

@@ -8,7 +8,7 @@ import type { Definition } from './definition.ts'
 import type { DueRow } from './lock-due.ts'
 
 /**
- * How long one claim may plan, in milliseconds. Counting the occurrences in a cron schedule's long backlog takes time.
+ * How long one claim may plan, in milliseconds. Counting the occurrences in a long cron backlog takes time.
  * The next claim handles the rows that aren't planned in time.
  */
 const PLANNING_MS = 500

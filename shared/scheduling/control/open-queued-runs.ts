@@ -15,7 +15,7 @@ export async function openQueuedRuns(sql: Queryable): Promise<void> {
       for no key update skip locked
     )
     update task_state s
-    set ${openedManually(sql, 'manual', null)}, ${noRunQueued(sql)}
+    set ${openedManually(sql, 'manual', sql`null`)}, ${noRunQueued(sql)}
     from ready
     where s.task_id = ready.task_id`
 }

@@ -2,15 +2,13 @@ import { type Database, type Queryable, retryDeadlock } from '../../db.ts'
 import { Turn } from '../../turn.ts'
 import { type Skip, skipAll } from '../schedule/plan.ts'
 import { jitterMs, type Schedule, type ScheduleFields, shift, tryReadSchedule } from '../schedule/schedule.ts'
-import { cancelPaused } from '../state/cancel.ts'
 import { cursorAt } from '../state/cursor.ts'
 import { insertSkips } from '../state/ledger.ts'
 import { paused, resumed } from '../state/pause.ts'
 import { touch } from '../state/pause-itself.ts'
 import { requeueCutShort } from '../state/requeue.ts'
 import { scheduleColumns } from '../state/schedule-columns.ts'
-import { isUnrun, withdrawn } from '../state/withdraw.ts'
-import { reopenSchedules } from './reopen-schedule.ts'
+import { noteChange, withdrawPaused } from './stop-early.ts'
 
 /**
  * Pauses tasks. Their occurrences are no longer claimed, and their queued scheduled executions are cancelled.
@@ -26,13 +24,8 @@ export async function pauseTasks(
   return await retryDeadlock(() =>
     sql.begin(async (tx) => {
       const locked = await lockStates(tx, ids)
-      await tx`
-        update task_state s
-        set ${withdrawn(tx)}
-        from tasks t
-        where s.task_id = any(${locked}::int[]) and t.id = s.task_id and ${isUnrun(tx)}
-          and (s.due_at > now() or (t.schedule_type = 'once' and s.next_run_at is null))`
-      await reopenSchedules(tx, await cancelPaused(tx, locked))
+      await withdrawPaused(tx, locked, tx`now()`)
+      await noteChange(tx)
       await tx`update task_state s set ${paused(tx, until, reason)} where s.task_id = any(${locked}::int[])`
       await touch(tx, locked)
       return locked

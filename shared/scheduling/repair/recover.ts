@@ -1,10 +1,9 @@
 import type { BatchSize } from '../../batch-size.ts'
 import { type Database, type Queryable, retryDeadlock, wasTooSlow } from '../../db.ts'
-import { logger } from '../../logger.ts'
 import { warnOfEach } from '../../warn-of-each.ts'
 import { freeUnstarted } from '../state/free.ts'
-import { type Losable, type Lost, lose } from '../state/lose.ts'
-import { lossReason, pausedItself, touch } from '../state/pause-itself.ts'
+import { type Losable, type Lost, lose, SILENT } from '../state/lose.ts'
+import { lossReason, type PausedItself, pausedItself, reportPaused, touch } from '../state/pause-itself.ts'
 import { requeue } from '../state/requeue.ts'
 
 export type Recovered = {
@@ -39,8 +38,8 @@ export async function recover(sql: Database, executions: BatchSize): Promise<Rec
     const batch = await recoverBatch(sql, executions)
     all.freed += batch.freed
     all.lost += batch.lost.length
-    all.paused += batch.lost.filter((it) => it.gives_up).length
-    warnOf(batch.lost)
+    all.paused += batch.paused.length
+    report(batch)
     more = batch.more
   }
   return all
@@ -57,11 +56,11 @@ async function recoverBatch(sql: Database, executions: BatchSize): Promise<Batch
   }
 }
 
-type Batch = { lost: Lost[]; freed: number; more: boolean }
+type Batch = { lost: Lost[]; freed: number; paused: PausedItself[]; more: boolean }
 
 async function recoverSome(tx: Queryable, most: number): Promise<Batch> {
   const { ids, more } = await lockExpired(tx, most)
-  if (ids.length === 0) return { lost: [], freed: 0, more: false }
+  if (ids.length === 0) return { lost: [], freed: 0, paused: [], more: false }
   const open = await lockOpen(tx, ids)
   await tx`delete from claims where id = any(${ids}::uuid[])`
   const freed = await freeUnstarted(
@@ -72,7 +71,7 @@ async function recoverSome(tx: Queryable, most: number): Promise<Batch> {
     tx,
     open.filter(({ status }) => status === 'running'),
   )
-  await pauseOverLimit(
+  const paused = await pauseOverLimit(
     tx,
     lost.filter((it) => it.gives_up),
   )
@@ -80,7 +79,7 @@ async function recoverSome(tx: Queryable, most: number): Promise<Batch> {
     tx,
     lost.filter((it) => !it.gives_up).map((it) => ({ ...it, inSeconds: 0, failed: false })),
   )
-  return { lost, freed, more }
+  return { lost, freed, paused, more }
 }
 
 /**
@@ -120,20 +119,31 @@ async function lockOpen(
 }
 
 /** Pauses tasks that probably crash their workers. */
-async function pauseOverLimit(tx: Queryable, overLimit: Lost[]): Promise<void> {
-  if (overLimit.length === 0) return
+async function pauseOverLimit(tx: Queryable, overLimit: Lost[]): Promise<PausedItself[]> {
+  if (overLimit.length === 0) return []
   const taskIds = overLimit.map((it) => it.task_id)
-  await tx`
+  const paused = await tx<PausedItself[]>`
     update task_state s
     set ${pausedItself(tx, tx`true`, lossReason(tx))}
     from tasks t
-    where s.task_id = any(${taskIds}::int[]) and t.id = s.task_id`
+    where s.task_id = any(${taskIds}::int[]) and t.id = s.task_id
+    returning s.task_id, t.name as task_name, s.pause_reason as reason`
   await touch(tx, taskIds)
+  return paused
 }
 
-function warnOf(lost: Lost[]): void {
-  warnOfEach('execution lost: its worker went silent, and its lease ran out', lost)
-  for (const { task_id } of lost.filter((it) => it.gives_up)) {
-    logger.warn('task paused: one occurrence was lost more times than its crash_limit allows', { task_id })
-  }
+function report({ lost, paused }: Batch): void {
+  warnOfEach(
+    'execution lost',
+    lost.map(({ id, task_id, task_name, attempt }) => ({
+      execution_id: id,
+      task_id,
+      task_name,
+      attempt,
+      status: 'lost',
+      detail: SILENT,
+      error_code: 'lost',
+    })),
+  )
+  reportPaused(paused)
 }

@@ -2,8 +2,7 @@ import type { Database, Queryable } from '../../db.ts'
 import { warnOfEach } from '../../warn-of-each.ts'
 
 /**
- * A pass over all tasks takes up to `PASS_SECONDS`. One pass starts at least `REST_SECONDS` after the previous one
- * started.
+ * A pass over all tasks takes up to `PASS_SECONDS`. Passes start at least `REST_SECONDS` apart.
  */
 const PASS_SECONDS = 900
 const REST_SECONDS = 30
@@ -46,7 +45,10 @@ export async function sweep(
     const repaired = await giveRowsBack(tx, slice, leaseSeconds)
     return { repaired, askInMs: await finishSlice(tx, slice, repaired.length === REPAIRED) }
   })
-  warnOfEach('execution had no claim: restored the claim, with a new lease', repaired)
+  warnOfEach(
+    'execution had no claim: restored the claim, with a new lease',
+    repaired.map(({ id, task_id }) => ({ execution_id: id, task_id })),
+  )
   return askInMs
 }
 

@@ -40,7 +40,7 @@ export async function undoLosses(sql: Database, { claimIds, executionIds }: Give
 
 /**
  * Removes losses from their tasks' counts, and ends the pauses that these losses caused. A loss that no longer counts
- * gets a different `detail`, so it is safe to repeat this. Returns the executions whose tasks were resumed.
+ * gets a different `detail`, so repeating this is safe. Returns the executions whose tasks were resumed.
  */
 async function uncount(tx: Queryable, executionIds: number[]): Promise<{ id: number; task_id: number }[]> {
   return await tx<{ id: number; task_id: number }[]>`

@@ -8,7 +8,7 @@ const TOGETHER_MS = 1
 
 /**
  * If a timer fires early by less than this many milliseconds, the remaining time is waited out with `setImmediate`.
- * With a lead, a millisecond doesn't matter, so another timer is set instead.
+ * If there is a lead, a millisecond doesn't matter, so another timer is set instead.
  */
 const SPIN_MS = 0.5
 

@@ -221,7 +221,7 @@ export class Executor {
 
   #settled({ item, outcome, bytes, endedAt }: Ending, isWritten: boolean): void {
     this.#bytes -= bytes
-    if (logsInfo && isWritten) report(item.execution, outcome, endedAt - item.beganAt)
+    if (isWritten) report(item.execution, outcome, endedAt - item.beganAt)
     this.#done(item)
     const retryIn = 'retryInSeconds' in outcome ? outcome.retryInSeconds : undefined
     if (isWritten && retryIn !== undefined) this.#tellDueSoon(endedAt + retryIn * 1000)
@@ -309,8 +309,8 @@ export class Executor {
   }
 
   /**
-   * Returns the names of up to `count` tasks that have held slots of a share the longest, and for how many milliseconds
-   * the first of them has held its slot.
+   * Returns the names of the tasks that have held slots of a share the longest, up to `count` of them, and how long the
+   * first of them has held its slot, in milliseconds.
    */
   longest(share: Share, count: number): { names: string[]; ms: number } {
     return this.#slots.longest(share, count)
@@ -346,11 +346,17 @@ const keys = (execution: ClaimedExecution) => ({
   attempt: execution.attempt,
 })
 
+/** Logs how a run ended: a WARN if it failed, and otherwise an INFO. `retry_in`: seconds until the next attempt. */
 function report(execution: ClaimedExecution, outcome: Outcome, durationMs: number): void {
-  logger.info('execution ended', {
+  const hasFailed = outcome.status === 'failed' || outcome.status === 'timeout'
+  if (!hasFailed && !logsInfo) return
+  const line = {
     ...keys(execution),
     duration_ms: Math.round(durationMs),
     status: outcome.status,
-    ...('detail' in outcome && { detail: cleanText(outcome.detail) }),
-  })
+    ...('detail' in outcome && { detail: cleanText(outcome.detail), error_code: outcome.errorCode }),
+  }
+  if (!hasFailed) logger.info('execution ended', line)
+  else if (outcome.retryInSeconds === undefined) logger.warn('execution failed', line)
+  else logger.warn('execution failed', { ...line, retry_in: outcome.retryInSeconds })
 }

@@ -20,7 +20,7 @@ export type HeldClaim = {
   /** The time by which its runs must stop, because the invocation ends then. On the monotonic clock. */
   deadline: number
   readonly runs: Set<Stoppable>
-  /** Number of its executions that this process isn't done with yet. */
+  /** How many of its executions this process isn't done with yet. */
   left: number
   /** Number of its executions that have ended, as confirmed by the database. */
   ended: number

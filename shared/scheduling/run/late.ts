@@ -16,9 +16,9 @@ type Late = {
 }
 
 /**
- * Returns why a run began late, or null if this process can't know. The run waited for the database or for a slot. If
- * it waited for neither, it was already overdue when a scheduler first saw it. A retry may wait while first attempts
- * start, since retries get only a share of the slots.
+ * Returns why a run began late, or null if this process can't tell. The run may have waited for the database or for a
+ * slot. If it waited for neither, it was already overdue when a scheduler first saw it. A retry may wait while first
+ * attempts start, since retries get only a share of the slots.
  */
 export function whyLate(
   { dueAt, slotSince, attempt, isOwn }: Late,

@@ -1,4 +1,5 @@
 import { messageOf } from '../../errors.ts'
+import { runErrorOf } from '../../runners/error-code.ts'
 import { cancelled, failed, handedBack, type Outcome, timedOut } from '../../runners/outcome.ts'
 import type { RunInfo } from '../../runners/runner.ts'
 import type { ClaimedExecution } from '../claim/claim.ts'
@@ -89,14 +90,15 @@ export class Run implements RunInfo {
     try {
       outcome = await this.#attempt()
     } catch (error) {
-      outcome = failed(messageOf(error))
+      outcome = failed(runErrorOf(error), messageOf(error))
     }
     this.#end(outcome)
   }
 
   #attempt(): Promise<Outcome> | Outcome {
     const { work } = this.execution.task
-    return 'problem' in work ? failed(work.problem) : work.runner.run(work.params, this)
+    if ('runner' in work) return work.runner.run(work.params, this)
+    return failed(work.unknownType === undefined ? 'bad_params' : 'unknown_type', work.problem)
   }
 
   #end(outcome: Outcome | null): void {

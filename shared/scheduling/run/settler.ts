@@ -222,7 +222,8 @@ export class Settler {
   async #refused(ending: Ending, error: unknown): Promise<void> {
     const { id: execution_id, task_id } = ending.execution
     logger.error('execution could not be settled', { execution_id, task_id, error: error as Error })
-    const outcome = failed(`its outcome could not be written: ${messageOf(error)}`, { retryable: false })
+    const detail = `its outcome could not be written: ${messageOf(error)}`
+    const outcome = failed('unwritable', detail, { retryable: false })
     const settled = await settle(
       this.#pools.any,
       [{ ...ending, outcome, entry: toLedgerEntry(outcome) }],

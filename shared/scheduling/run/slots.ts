@@ -91,7 +91,7 @@ export class Slots {
     return this.#commonTotal - this.#taken.common.size - this.#reserved
   }
 
-  /** Number of taken slots in both shares together. */
+  /** Number of slots taken in both shares together. */
   get taken(): number {
     return this.#taken.common.size + this.#taken.kept.size
   }
@@ -170,8 +170,8 @@ export class Slots {
   }
 
   /**
-   * Returns the targets that hang or may hang: the targets of slow runs, and the targets of running new tasks, which
-   * may turn out to be slow.
+   * Returns the targets that are or may be hanging: the targets of slow runs, and the targets of running new tasks,
+   * which may turn out to be slow.
    */
   hanging(): Set<string> {
     const before = performance.now() - SLOW_MS
@@ -191,8 +191,8 @@ export class Slots {
   }
 
   /**
-   * Records when the last free common slot is taken, and when one is free again. Reserved slots don't count as taken,
-   * since they may stay unused.
+   * Records when the last free common slot is taken, and when a common slot becomes free again. Reserved slots don't
+   * count as taken, since they may stay unused.
    */
   #noteFull(): void {
     const isFull = this.#taken.common.size >= this.#commonTotal
@@ -207,8 +207,8 @@ export class Slots {
   }
 
   /**
-   * Returns the names of up to `count` tasks that have held slots of a share the longest, and for how many milliseconds
-   * the first of them has held its slot.
+   * Returns the names of the tasks that have held slots of a share the longest, up to `count` of them, and how long the
+   * first of them has held its slot, in milliseconds.
    */
   longest(share: Share, count: number): { names: string[]; ms: number } {
     const { oldest } = this.#taken[share]

@@ -3,18 +3,20 @@ import { BatchSize } from '../../batch-size.ts'
 import { isUnreachable, wasTooSlow } from '../../db.ts'
 import { logger } from '../../logger.ts'
 import type { SetPools } from '../../set-pools.ts'
+import { lastChange } from '../control/stop-early.ts'
 import type { Held } from '../state/fence.ts'
-import { freeUnstarted } from '../state/free.ts'
+import { freeNeverRun, freeUnstarted } from '../state/free.ts'
 import { start } from '../state/start.ts'
 import { DueTimer } from './due-timer.ts'
+import { EarlyStarts } from './early-starts.ts'
 import type { HeldExecution } from './held.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import type { Slots } from './slots.ts'
 import { StartLead } from './start-lead.ts'
 
 /**
- * Maximum number of executions per start statement, and of statements in flight. Further executions wait here, so that
- * they don't delay a heartbeat.
+ * Maximum number of executions per start statement, and maximum number of such statements in flight. Further executions
+ * wait here, so that they don't delay a heartbeat.
  */
 const BATCH = 1000
 const MAX_IN_FLIGHT = 3
@@ -28,7 +30,8 @@ const RETRY_MS = 250
 /**
  * A start statement also writes starts that are due a little later, up to `ALONG` in all, and up to `EARLY_MS` before
  * they are due. This saves a statement for each of them. Once its start is written, an execution counts as running, so
- * a pause or a change to its task comes too late.
+ * a pause or a change to its task comes too late. If many executions are due at the same time, their starts are written
+ * even earlier, and `EarlyStarts` checks them again.
  */
 const ALONG = 20
 const EARLY_MS = 50
@@ -42,8 +45,7 @@ type Listener = {
 }
 
 /**
- * Number of manual and quick runs that may be claimed per slot that is kept for them. Such runs are expected to be
- * short.
+ * How many manual and quick runs may be claimed for each kept slot. Such runs are expected to be short.
  */
 const CLAIMS_PER_KEPT_SLOT = 16
 
@@ -66,6 +68,8 @@ export class Starter {
   })
   /** Executions whose start was written a little ahead of time, and that wait for their exact due time. */
   readonly #started = new DueTimer<HeldExecution>((due) => this.#tell.started(due))
+  /** Executions whose start was written more than `EARLY_MS` ahead of time. */
+  readonly #early: EarlyStarts
   /** Due executions that wait for a slot or a statement. */
   readonly #ready = new ReadyQueue()
   #impatience: NodeJS.Timeout | undefined
@@ -78,6 +82,10 @@ export class Starter {
     this.#pools = pools
     this.#slots = slots
     this.#tell = tell
+    this.#early = new EarlyStarts(pools.any, {
+      confirmed: (items) => this.#started.add(items),
+      stopped: (item) => this.#drop(item),
+    })
   }
 
   /** Registers a callback for when slots have become free. */
@@ -126,6 +134,7 @@ export class Starter {
   stop(): void {
     this.#isStopped = true
     this.#free([...this.#toStart.clear(), ...this.#ready.remove(() => true)])
+    this.#free(this.#early.clear(), freeNeverRun)
   }
 
   /**
@@ -183,14 +192,14 @@ export class Starter {
   async #start(batch: HeldExecution[]): Promise<void> {
     const held = batch.filter(({ claim }) => !claim.lost)
     try {
+      const change = held.some(isEarly) ? await lastChange(this.#pools.any) : 0
       const started = await this.#write(held)
       this.#batch.worked()
-      this.#started.add(held.filter(({ execution }) => started.has(execution)))
-      for (const item of batch) {
-        if (started.has(item.execution)) continue
-        this.leave(item)
-        this.#tell.dropped(item)
-      }
+      this.#hold(
+        held.filter(({ execution }) => started.has(execution)),
+        change,
+      )
+      for (const item of batch) if (!started.has(item.execution)) this.#drop(item)
     } catch (error) {
       this.#noteFailure(held, error)
       logger.warn('executions could not be started', { count: held.length, error: error as Error })
@@ -199,6 +208,19 @@ export class Starter {
       if (this.#isStopped) this.#free(batch)
       else this.#enqueue(batch)
     }
+  }
+
+  /** Holds executions until they are due. Their start has been written. */
+  #hold(items: HeldExecution[], change: number): void {
+    const early = items.filter(isEarly)
+    this.#started.add(items.filter((item) => !isEarly(item)))
+    if (this.#isStopped) this.#free(early, freeNeverRun)
+    else this.#early.add(early, change)
+  }
+
+  #drop(item: HeldExecution): void {
+    this.leave(item)
+    this.#tell.dropped(item)
   }
 
   #noteFailure(held: HeldExecution[], error: unknown): void {
@@ -223,21 +245,25 @@ export class Starter {
     return started
   }
 
-  #free(items: HeldExecution[]): void {
-    if (items.length > 0) void this.#freeUntilDone(items)
+  #free(items: HeldExecution[], free: Free = freeUnstarted): void {
+    if (items.length > 0) void this.#freeUntilDone(items, free)
   }
 
   /** Frees executions. If that fails, retries until their leases expire; `recover` then frees them. */
-  async #freeUntilDone(items: HeldExecution[]): Promise<void> {
+  async #freeUntilDone(items: HeldExecution[], free: Free): Promise<void> {
     const held = items.filter(({ claim }) => !claim.lost)
     try {
       const executions = held.map(({ execution }) => execution)
-      if (held.length > 0) await freeUnstarted(this.#pools.any, executions)
-      for (const item of items) this.#tell.dropped(item)
+      if (held.length > 0) await free(this.#pools.any, executions)
+      for (const item of items) this.#drop(item)
     } catch (error) {
       logger.warn('executions could not be freed', { count: held.length, error: error as Error })
       await wait(RETRY_MS)
-      await this.#freeUntilDone(items)
+      await this.#freeUntilDone(items, free)
     }
   }
 }
+
+type Free = typeof freeUnstarted
+
+const isEarly = ({ at }: HeldExecution): boolean => at - performance.now() > EARLY_MS

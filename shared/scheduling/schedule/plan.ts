@@ -56,7 +56,8 @@ export function plan(task: DueTask, now: Date): Plan {
 }
 
 /**
- * Skips everything that is due. With a fixed delay, only one occurrence is due, since the next one depends on its run.
+ * Skips everything that is due. With a fixed delay, only one occurrence is due, since the next one depends on when its
+ * run ends.
  */
 export function skipAll(schedule: Schedule, cursor: Date, now: Date, reason: Skip['reason']): Plan {
   const isDelayed = schedule.kind === 'interval' && schedule.mode === 'fixed_delay'
@@ -139,7 +140,8 @@ function planOverlapped(
 }
 
 /**
- * Plans the next run under `fire_all`. The cursor moves to the occurrence right after it, so the rest is planned later.
+ * Plans the next run under `fire_all`. The cursor moves to the occurrence right after it, so the rest are planned
+ * later.
  */
 function fireFirst(task: DueTask, due: Occurrences, next: Date | null): Plan {
   const { overlapped, before, after } = split(task, due)

@@ -158,8 +158,8 @@ function readCron(expression: string): Cron {
 }
 
 /**
- * Returns the shortest time between two occurrences, in seconds, as if clocks were never changed. Returns Infinity for
- * a cron schedule with more than a day between them, and if there is only one occurrence.
+ * Returns the shortest time between two occurrences, in seconds, ignoring clock changes. Returns Infinity if a cron
+ * schedule's occurrences are always more than a day apart, or if there is only one occurrence.
  */
 export function shortestGapSeconds(schedule: Schedule): number {
   if (schedule.kind === 'interval') return schedule.milliseconds / 1000
@@ -213,7 +213,7 @@ function unbounded(schedule: Exclude<Rule, { kind: 'once' }>, anchor: Date, afte
 }
 
 /**
- * Returns the milliseconds by which each occurrence of a task is delayed. The delay is derived from a hash of the name,
+ * Returns how many milliseconds each occurrence of a task is delayed by. The delay is derived from a hash of the name,
  * so it is always the same. It spreads tasks with the same schedule over `jitterSeconds`, so that they do not all start
  * at once.
  */

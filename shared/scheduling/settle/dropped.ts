@@ -50,7 +50,14 @@ function report(dropped: ClaimedExecution[], found: Map<number, Found> | null): 
     logger.info('outcomes discarded: their tasks were deleted', { count: deleted.length })
   warnOfEach(
     'outcome discarded: its worker no longer holds the claim',
-    dropped.filter((it) => !isDeleted(it)),
+    dropped
+      .filter((it) => !isDeleted(it))
+      .map(({ id, task_id, task, attempt }) => ({
+        execution_id: id,
+        task_id,
+        task_name: task.name,
+        attempt,
+      })),
   )
 }
 

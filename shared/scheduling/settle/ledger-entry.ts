@@ -1,4 +1,5 @@
 import { messageOf } from '../../errors.ts'
+import type { RunError } from '../../runners/error-code.ts'
 import type { Outcome } from '../../runners/outcome.ts'
 
 /**
@@ -9,7 +10,7 @@ const DETAIL_LIMIT = 10_000
 const RESULT_LIMIT = 100_000
 
 /** The part of an outcome that the ledger stores. */
-export type LedgerEntry = { detail: string | null; result: string | null }
+export type LedgerEntry = { detail: string | null; errorCode: RunError | null; result: string | null }
 
 /**
  * Converts an outcome to a form that PostgreSQL accepts. If PostgreSQL rejected it, the execution would not be recorded
@@ -17,13 +18,19 @@ export type LedgerEntry = { detail: string | null; result: string | null }
  */
 export function toLedgerEntry(outcome: Outcome, committed?: unknown): LedgerEntry {
   const detail = 'detail' in outcome ? cleanText(outcome.detail) : null
+  const errorCode = 'errorCode' in outcome ? outcome.errorCode : null
   try {
-    return { detail, result: toJson(committed ?? ('result' in outcome ? outcome.result : undefined)) }
+    return {
+      detail,
+      errorCode,
+      result: toJson(committed ?? ('result' in outcome ? outcome.result : undefined)),
+    }
   } catch (error) {
     return {
       detail: cleanText(
         [detail, `its result could not be kept: ${messageOf(error)}`].filter(Boolean).join('; '),
       ),
+      errorCode,
       result: null,
     }
   }

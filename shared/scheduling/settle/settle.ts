@@ -8,7 +8,7 @@ import { byKey, fenced, held } from '../state/fence.ts'
 import { handBack } from '../state/hand-back.ts'
 import { LATE_REASONS, type LateReason } from '../state/late-reason.ts'
 import { intoLedger, ledgerColumns } from '../state/ledger.ts'
-import { pausedItself } from '../state/pause-itself.ts'
+import { type PausedItself, pausedItself, reportPaused } from '../state/pause-itself.ts'
 import { type Again, requeue } from '../state/requeue.ts'
 import { type LedgerEntry, toLedgerEntry } from './ledger-entry.ts'
 
@@ -42,6 +42,8 @@ export type Settled = {
   gone: Set<string>
 }
 
+type Written = Settled & { paused: PausedItself[] }
+
 /**
  * Writes how executions ended: ledger rows, retries, and the effects of the runners' `commit` hooks, all in one
  * transaction that is fenced by their claims. Removes the `doneClaims` that have no open execution left. `pools` has
@@ -54,24 +56,33 @@ export async function settle(
   doneClaims: DoneClaim[] = [],
   pools?: SetPools,
 ): Promise<Settled> {
+  const { paused, ...settled } = await retryDeadlock(() => settleOnce(sql, settlements, doneClaims, pools))
+  reportPaused(paused)
+  return settled
+}
+
+async function settleOnce(
+  sql: Database,
+  settlements: Settlement[],
+  doneClaims: DoneClaim[],
+  pools: SetPools | undefined,
+): Promise<Written> {
   const byTask = settlements.toSorted((a, b) => a.execution.task_id - b.execution.task_id)
   const handed = byTask.filter(({ outcome }) => outcome.status === 'handed_back')
   const over = byTask.filter(({ outcome }) => outcome.status !== 'handed_back')
   if (handed.length === 0 && !over.some(takesMore)) {
     const isPlain = pools && !over.some(mayPause)
     const pool = isPlain ? pools.for(Math.max(over.length, doneClaims.length)) : sql
-    return await retryDeadlock(() => write(pool, over, new Map(), doneClaims))
+    return await write(pool, over, new Map(), doneClaims)
   }
-  return await retryDeadlock(() =>
-    sql.begin(async (tx) => {
-      const given = await handBackAll(tx, handed)
-      const held = await lockHeld(tx, over)
-      const still = over.filter(({ execution }) => held.has(execution.id))
-      const written = await write(tx, still, await commitEffects(tx, still.filter(hasCommit)), doneClaims)
-      await requeue(tx, still.flatMap(nextAttempt))
-      return { ids: new Set([...given, ...written.ids]), gone: written.gone }
-    }),
-  )
+  return await sql.begin(async (tx) => {
+    const given = await handBackAll(tx, handed)
+    const held = await lockHeld(tx, over)
+    const still = over.filter(({ execution }) => held.has(execution.id))
+    const written = await write(tx, still, await commitEffects(tx, still.filter(hasCommit)), doneClaims)
+    await requeue(tx, still.flatMap(nextAttempt))
+    return { ...written, ids: new Set([...given, ...written.ids]) }
+  })
 }
 
 async function handBackAll(tx: Queryable, handed: Settlement[]): Promise<number[]> {
@@ -131,18 +142,22 @@ async function write(
   settlements: Settlement[],
   committed: Map<number, Result>,
   doneClaims: DoneClaim[],
-): Promise<Settled> {
-  if (settlements.length === 0 && doneClaims.length === 0) return { ids: new Set(), gone: new Set() }
+): Promise<Written> {
+  if (settlements.length === 0 && doneClaims.length === 0)
+    return { ids: new Set(), gone: new Set(), paused: [] }
   // Most settlements don't need these parts, and planning them would take much of the server's time.
   const mayRemove = doneClaims.length > 0
-  const [{ ids, gone }] = await sql<[{ ids: number[] | null; gone: string[] | null }]>`
+  const mayChange = settlements.some(mayPause)
+  type Row = { ids: number[] | null; gone: string[] | null; paused: PausedItself[] | null }
+  const [{ ids, gone, paused }] = await sql<[Row]>`
     with ended as (${endAll(sql, settlements, committed)}),
     recorded as (${recorded(sql)})
-    ${settlements.some(mayPause) ? changed(sql) : nothing(sql)}
+    ${mayChange ? changed(sql) : nothing(sql)}
     ${mayRemove ? removeDone(sql, doneClaims, settlements.length) : nothing(sql)}
-    select json_agg(execution_id) as ids, ${mayRemove ? goneIds(sql) : noIds(sql)} as gone
+    select json_agg(execution_id) as ids, ${mayRemove ? goneIds(sql) : noIds(sql)} as gone,
+      ${mayChange ? pausedTasks(sql) : noIds(sql)} as paused
     from ended`
-  return { ids: new Set(ids), gone: new Set(gone) }
+  return { ids: new Set(ids), gone: new Set(gone), paused: paused ?? [] }
 }
 
 /**
@@ -167,12 +182,13 @@ function endAll(sql: Queryable, settlements: Settlement[], committed: Map<number
       ${settlements.map(({ execution }) => numbers.get(execution.claim_id) ?? null)}::int[],
       ${settlements.map(({ outcome }) => outcome.status)}::text[],
       ${sparse(entries.map(({ detail }) => detail))}::text[],
+      ${sparse(entries.map(({ errorCode }) => errorCode))}::text[],
       ${entries.map(({ result }) => result)}::text[],
       ${sparse(settlements.map(({ sinceStartMs }) => sinceStartMs || null))}::float8[],
       ${sparse(settlements.map((it) => sinceEndMs(it) || null))}::int[],
       ${sparse(settlements.map(({ lateReason }) => (lateReason ? LATE_REASONS.indexOf(lateReason) + 1 : null)))}::int[],
       ${sparse(settlements.map(pauseAt))}::int[]
-    ) as c (task_id, execution_id, claim, outcome, detail, result, since_start_ms, since_end_ms, late_reason, pause_at)
+    ) as c (task_id, execution_id, claim, outcome, detail, error_code, result, since_start_ms, since_end_ms, late_reason, pause_at)
     where ${fenced(sql, 'running', sql`(${claimIds}::uuid[])[c.claim]`)} ${byKey(sql, taskIds)}
     returning ${endedRow(sql)}`
 }
@@ -186,11 +202,13 @@ const changed = reusable(
   (sql) => sql`
   , changed as (
     update tasks t set version = t.version + 1, updated_at = now() from ended where over_limit and t.id = ended.task_id
+    returning t.id as task_id, t.name as task_name, ended.pause_reason as reason
   )`,
 )
 
 const nothing = reusable((sql) => sql``)
 const goneIds = reusable((sql) => sql`(select json_agg(id) from gone)`)
+const pausedTasks = reusable((sql) => sql`(select json_agg(c) from changed c)`)
 const noIds = reusable((sql) => sql`null`)
 
 const endedOrPaused = reusable((sql) => {
@@ -208,8 +226,9 @@ const endedOrPaused = reusable((sql) => {
 
 const endedRow = reusable(
   (sql) => sql`
-  ${ledgerColumns(sql)}, c.outcome, c.detail, c.result, c.late_reason, s.busy_until as ended_at,
-  s.started_at + coalesce(c.since_start_ms, 0) * interval '1 ms' as began_at, s.consecutive_failures >= c.pause_at as over_limit`,
+  ${ledgerColumns(sql)}, c.outcome, c.detail, c.error_code, c.result, c.late_reason, s.busy_until as ended_at,
+  s.started_at + coalesce(c.since_start_ms, 0) * interval '1 ms' as began_at, s.consecutive_failures >= c.pause_at as over_limit,
+  s.pause_reason`,
 )
 
 /**

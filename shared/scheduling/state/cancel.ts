@@ -16,7 +16,8 @@ export async function cancel(
       update task_state s
       set ${ended(sql)}, cancel_requested_at = now(), runs = ${runsWithoutUnrun(sql)}
       where s.task_id = ${taskId}::bigint and s.execution_id = ${id}::bigint and s.status = 'queued'
-      returning ${ledgerColumns(sql)}, 'cancelled' as outcome, 'cancelled before it started' as detail, null as result
+      returning ${ledgerColumns(sql)}, 'cancelled' as outcome, 'cancelled before it started' as detail,
+        'cancelled' as error_code, null as result
     ),
     recorded as (
       ${intoLedger(sql)}
@@ -33,7 +34,7 @@ export async function cancel(
 
 /**
  * Cancels the queued scheduled executions of tasks that are being paused. The rows must be locked. Returns the ids of
- * their tasks.
+ * the tasks whose executions were cancelled.
  */
 export async function cancelPaused(tx: Queryable, taskIds: number[]): Promise<number[]> {
   const rows = await tx<{ task_id: number }[]>`
@@ -41,7 +42,8 @@ export async function cancelPaused(tx: Queryable, taskIds: number[]): Promise<nu
       update task_state s
       set ${ended(tx)}, runs = ${runsWithoutUnrun(tx)}
       where s.task_id = any(${taskIds}::int[]) and s.status = 'queued' and s.trigger = 'schedule'
-      returning ${ledgerColumns(tx)}, 'cancelled' as outcome, ${PAUSED} as detail, null as result
+      returning ${ledgerColumns(tx)}, 'cancelled' as outcome, ${PAUSED} as detail, 'paused' as error_code,
+        null as result
     ),
     recorded as (
       ${intoLedger(tx)}

@@ -28,8 +28,8 @@ export const fenced = (
   )`
 
 /**
- * Returns an additional condition for a fenced write of at most `SMALL_SET` rows, which makes the server find the rows
- * by key, whatever the plan. Larger writes are planned anew for each call, so they don't need it.
+ * Returns an additional condition for a fenced write of at most `SMALL_SET` rows. It makes the server find the rows by
+ * key, whichever plan it uses. Larger writes are planned anew for each call, so they don't need it.
  */
 export const byKey = (sql: Queryable, taskIds: number[]): Fragment =>
   taskIds.length > SMALL_SET ? sql`` : sql`and s.task_id = any(${taskIds}::int[])`

@@ -19,7 +19,8 @@ export async function handBack(sql: Queryable, executions: Held[]): Promise<numb
       from ${held(sql, executions)}
       where ${fenced(sql, 'running')}
       returning ${ledgerColumns(sql)}, 'cancelled' as outcome,
-        case when s.cancel_requested_at is null then ${PAUSED} end as detail, null as result
+        case when s.cancel_requested_at is null then ${PAUSED} end as detail,
+        case when s.cancel_requested_at is null then 'paused' else 'cancelled' end as error_code, null as result
     ),
     stopped as (
       ${intoLedger(sql, { which: sql`where status is null` })}

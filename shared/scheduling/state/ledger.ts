@@ -8,8 +8,8 @@ export const ledgerColumns = (sql: Queryable) => sql`
 
 /**
  * Returns the insert that copies ended executions into the ledger, for a statement whose CTE `ended` has
- * `ledgerColumns`, `outcome`, `detail` and `result`. `startedAt`, `endedAt` and `lateReason` replace the default
- * expressions for these columns; `which` is a WHERE clause that selects some of the rows.
+ * `ledgerColumns`, `outcome`, `detail`, `error_code` and `result`. `startedAt`, `endedAt` and `lateReason` replace the
+ * default expressions for these columns; `which` is a WHERE clause that selects some of the rows.
  */
 export const intoLedger = (
   sql: Queryable,
@@ -17,10 +17,10 @@ export const intoLedger = (
 ) => sql`
   insert into executions (
     id, task_id, scheduled_for, attempt, trigger, status, due_at, started_at, finished_at, cancel_requested_at, rerun_of,
-    detail, result, late_reason
+    detail, error_code, result, late_reason
   )
   select execution_id, task_id, scheduled_for, attempt, trigger, outcome, due_at, ${startedAt}, greatest(${endedAt}, ${startedAt}),
-    cancel_requested_at, rerun_of, detail, result::jsonb, ${lateReason}
+    cancel_requested_at, rerun_of, detail, error_code, result::jsonb, ${lateReason}
   from ended
   ${which}`
 

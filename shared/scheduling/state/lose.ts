@@ -12,6 +12,8 @@ export type Losable = Held & { blameless: boolean }
 export type Lost = {
   id: number
   task_id: number
+  task_name: string
+  attempt: number
   /** Whether its occurrence was lost more times than its task's `crash_limit` allows. */
   gives_up: boolean
 }
@@ -26,12 +28,13 @@ export async function lose(tx: Queryable, executions: Losable[]): Promise<Lost[]
       set ${ended(tx)}, ${ranUntil(tx)}, losses = s.losses + (s.execution_id <> all(${blameless}::bigint[]))::int
       from ${held(tx, executions)}
       where ${fenced(tx, 'running')}
-      returning ${ledgerColumns(tx)}, s.losses, 'lost' as outcome, ${SILENT} as detail, null as result
+      returning ${ledgerColumns(tx)}, s.losses, 'lost' as outcome, ${SILENT} as detail, 'lost' as error_code,
+        null as result
     ),
     recorded as (
       ${intoLedger(tx)} on conflict do nothing
     )
-    select execution_id as id, task_id,
+    select execution_id as id, task_id, t.name as task_name, ended.attempt,
       execution_id <> all(${blameless}::bigint[]) and losses > t.crash_limit as gives_up
     from ended
     join tasks t on t.id = task_id`

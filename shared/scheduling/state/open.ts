@@ -27,13 +27,9 @@ export type ManualTrigger = 'manual' | 'rerun'
  * Returns the SET clause that opens a manual run, which any worker can claim. Even two runs within the same millisecond
  * get different values of `scheduled_for`.
  */
-export const openedManually = (
-  sql: Queryable,
-  trigger: ManualTrigger,
-  rerunOf: number | null,
-): Fragment => sql`
+export const openedManually = (sql: Queryable, trigger: ManualTrigger, rerunOf: Fragment): Fragment => sql`
   status = 'queued', execution_id = nextval('execution_ids'), attempt = 1, trigger = ${trigger},
-  rerun_of = ${rerunOf}::bigint, claim_id = null, started_at = null, cancel_requested_at = null, failures = 0, losses = 0,
+  rerun_of = ${rerunOf}, claim_id = null, started_at = null, cancel_requested_at = null, failures = 0, losses = 0,
   due_at = now(), unheld_due_at = now(),
   scheduled_for = case
     when s.trigger = ${trigger} and s.scheduled_for <= now() then greatest(now(), s.scheduled_for + interval '1 ms')

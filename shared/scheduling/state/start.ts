@@ -17,7 +17,8 @@ const fence = reusable((sql) => fenced(sql, 'queued', sql`c.claim_id`, sql`c.als
 /**
  * Starts claimed executions. The write is fenced. Returns the executions that started. The others had lost their
  * claims: they were cancelled or withdrawn, their lease had expired, or the claim was delivered twice. Returns the
- * objects instead of ids, since an execution that was freed and claimed again may be in `starting` under both claims.
+ * objects rather than their ids, since an execution that was freed and claimed again may be in `starting` under both
+ * claims.
  */
 export async function start(sql: Queryable, starting: Starting[]): Promise<Set<Held>> {
   const taskIds = starting.map(({ execution }) => execution.task_id)

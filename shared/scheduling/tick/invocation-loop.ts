@@ -7,7 +7,7 @@ import { startTickTimer } from './tick-timer.ts'
 export type Looped = { ticks: number; worked: number; claimed: number }
 
 /**
- * How much further ahead the last tick claims than the earlier ticks, in milliseconds. The next loop may start this
+ * How many milliseconds further ahead the last tick claims than the ticks before it. The next loop may start this
  * much later without delaying executions.
  */
 const HANDOVER_MS = 3000

@@ -31,9 +31,9 @@ export type TickOptions = {
 }
 
 /**
- * Runs one tick: recovers what silent workers held, then claims what is due now or soon, in batches, until nothing is
- * left or the workers are full. Dispatches the claims, but doesn't wait for their runs. Safe to run anywhere, at any
- * rate, and concurrently. Returns what it did.
+ * Runs one tick: recovers what silent workers were holding, then claims what is due now or soon, in batches, until
+ * nothing is left or the workers are full. Dispatches the claims, but doesn't wait for their runs. Safe to run
+ * anywhere, as often as you like, and concurrently. Returns what it did.
  */
 export async function tick(
   sql: Database,

@@ -28,6 +28,7 @@ const cancelled = opened({
   status: 'cancelled',
   finished_at: INSTANT,
   detail: 'cancelled before it started',
+  error_code: 'cancelled',
 })
 
 beforeEach(emptyTables)
@@ -64,7 +65,12 @@ test('stops a running execution at the next heartbeat and does not retry it', as
   }
   expect(await cancel()).toEqual(json(200, opened({ ...running, status: 'running' })))
   await Promise.all(work)
-  const stopped = { status: 'cancelled', finished_at: INSTANT, detail: 'stopped on request' }
+  const stopped = {
+    status: 'cancelled',
+    finished_at: INSTANT,
+    detail: 'stopped on request',
+    error_code: 'cancelled',
+  }
   expect(await shownHistory()).toEqual([opened({ ...running, ...stopped })])
   expect(await db()`select consecutive_failures, paused_at from whole_tasks`).toEqual([
     { consecutive_failures: 0, paused_at: null },

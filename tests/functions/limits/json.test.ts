@@ -17,7 +17,7 @@ const withBody = (body: string) => JSON.stringify({ ...minimal, params: { body: 
 const created = (body: unknown) =>
   json(201, aTask({ type: 'http', params: { body } }), { location: '/tasks/1', ...etag(1) })
 
-/** Lists inside each other. In a task's params.body, the first is at level 3. */
+/** Nested lists. In a task's params.body, the outermost is at level 3. */
 const lists = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
 
 const tooDeep = invalidFields(['#', 'is nested deeper than 32 levels'])
@@ -58,12 +58,12 @@ describe('the number of values in a body', () => {
   })
 })
 
-test('the last of two fields with the same name counts', async () => {
+test('if two fields have the same name, the last one counts', async () => {
   const { body } = await post(`{"name":"b","type":"sleep",${JSON.stringify(minimal).slice(1)}`)
   expect(body).toMatchObject({ name: 'a', type: 'http' })
 })
 
-test('an unknown field with a name of 200,000 characters does not come back in full', async () => {
+test('the name of an unknown field is not repeated in full if it is very long', async () => {
   const name = 'ü'.repeat(100_000)
   const { statusCode, body } = await post({ ...minimal, [name]: 1 })
   expect([statusCode, body.errors.length]).toEqual([422, 1])
@@ -71,7 +71,7 @@ test('an unknown field with a name of 200,000 characters does not come back in f
   expect(JSON.stringify(body).length).toBeLessThan(3000)
 })
 
-test('a query with a thousand unknown parameters gets twenty of them back', async () => {
+test('the response to a query with a thousand unknown parameters lists only twenty of them', async () => {
   const query = Array.from({ length: 1000 }, (_, index) => `a${index}`).join('&')
   const { statusCode, body } = await call(listTasks, { method: 'GET', path: '/tasks', query })
   expect([statusCode, body.errors.length, body.detail.endsWith('; and 995 more')]).toEqual([422, 20, true])

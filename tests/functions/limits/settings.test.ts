@@ -84,7 +84,7 @@ const limits: Limit[] = [
 describe.for(limits)('%s', ([, allowed, refused, pointer, detail]) => {
   const wrong = invalidFields([pointer, detail])
 
-  test('is limited when a task is created, declared and changed', async () => {
+  test('is limited whenever a task is created, declared or changed', async () => {
     expect([await post(refused), await put(refused)]).toEqual([wrong, wrong])
     expect(await count()).toBe(0)
     expect(await post(allowed)).toMatchObject({ statusCode: 201, body: allowed })
@@ -102,7 +102,7 @@ describe.for(limits)('%s', ([, allowed, refused, pointer, detail]) => {
   })
 })
 
-/** Returns fields as columns. */
+/** Returns a task's fields as values for its columns. */
 const stored = (fields: { params?: Record<string, string> }) =>
   fields.params ? { ...fields, params: db().json(fields.params) } : fields
 
@@ -139,7 +139,7 @@ describe('the number of tasks', () => {
     expect(await count()).toBe(3)
   })
 
-  test('does not matter to existing tasks', async () => {
+  test('does not affect existing tasks', async () => {
     expect(await post({})).toEqual(problem('conflict', 'a task named "a" already exists'))
     expect(await put({ tags: ['x'] })).toMatchObject({ statusCode: 200, body: { tags: ['x'] } })
     expect(await patch({ tags: [] })).toMatchObject({ statusCode: 200 })
@@ -148,12 +148,12 @@ describe('the number of tasks', () => {
     })
   })
 
-  test('leaves room for another task once one is deleted', async () => {
+  test('allows another task once one is deleted', async () => {
     await db()`delete from tasks where name = 'b'`
     expect(await post({ name: 'd' })).toMatchObject({ statusCode: 201 })
   })
 
-  test('is exact for concurrent requests', async () => {
+  test('is limited exactly, even if requests are concurrent', async () => {
     await emptyTables()
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
@@ -165,7 +165,7 @@ describe('the number of tasks', () => {
     expect(await count()).toBe(3)
   })
 
-  test('does not fail concurrent requests that declare the same last task', async () => {
+  test('does not prevent concurrent requests from declaring the same last task', async () => {
     await db()`delete from tasks where name = 'c'`
     const answers = await Promise.all(Array.from({ length: 10 }, () => put({}, 'same')))
     expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([...Array(9).fill(200), 201])

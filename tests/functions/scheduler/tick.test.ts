@@ -37,7 +37,7 @@ function workersThat(answer: (question: number) => number): void {
   })
 }
 
-/** Returns how many milliseconds before its first execution is due a claim was made. */
+/** Returns how long before its first execution's due time a claim was made, in milliseconds. */
 const waitOf = (claim?: Claim): number =>
   claim?.executions[0] ? claim.executions[0].due_at.getTime() - claim.clock.now.getTime() : Number.NaN
 

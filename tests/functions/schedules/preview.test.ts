@@ -60,7 +60,7 @@ describe('a cron schedule', () => {
     )
   })
 
-  test('says that a half-hourly schedule has no runs for the hour that the clock skips', async () => {
+  test('says that a half-hourly schedule has no runs in the hour that the clock skips', async () => {
     expect(await preview(cron('*/30 * * * *', 'America/New_York', '2027-03-14T06:00:00Z'))).toEqual(
       shown(
         'Every 30 minutes (America/New_York)',

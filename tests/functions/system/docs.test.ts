@@ -20,7 +20,7 @@ const getAsset = (asset: string, more: Partial<HttpCall> = {}) =>
 const inPackage = (name: string) =>
   readFile(new URL(`../../../node_modules/swagger-ui-dist/${name}`, import.meta.url), 'utf8')
 
-/** Returns the version that the page's link to each asset contains, keyed by asset. */
+/** Returns the version in the page's link to each asset, keyed by asset. */
 async function linked(): Promise<Record<string, string>> {
   const links = [...(await getPage()).body.matchAll(/"docs\/([^"]+)\?v=(\w+)"/g)]
   return Object.fromEntries(links.map(([, name, version]) => [name, version]))

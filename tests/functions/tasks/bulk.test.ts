@@ -55,6 +55,12 @@ describe('filters', () => {
     ['paused=false', [1, 2, 3, 5]],
     ['name_prefix=a', [1, 3]],
     ['name_prefix=a%25_', [1]],
+    ['state=paused', [4]],
+    ['state=failing', []],
+    ['state=paused,ended', [4]],
+    ['search=%25', [1, 3]],
+    ['search=EARL', [5]],
+    ['search=_&state=paused', []],
     ['tag=x', [1]],
     ['tag=xy', [2]],
     ['tag=none', []],
@@ -209,31 +215,34 @@ test('concurrent requests that pause and resume all tasks do not deadlock', asyn
   expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200])
 })
 
-test.for(verbs)('%s waits for a task that stays locked for longer than a statement waits', async (verb) => {
-  for (const name of ['a', 'b', 'c']) await insertTask({ name })
-  const locked = Promise.withResolvers<void>()
-  const release = Promise.withResolvers<void>()
-  const holding = db().begin(async (tx) => {
-    await tx`select from task_state where task_id = 2 for update`
-    locked.resolve()
-    await release.promise
-  })
-  await locked.promise
-  const answer = apply(verb, 'all=true')
-  try {
-    const first = await eventually(waitingSince)
-    await eventually(async () => expect(await waitingSince()).not.toEqual(first))
-  } finally {
-    release.resolve()
-    await holding
-  }
-  expect(await answer).toEqual(done([1, 2, 3]))
-})
+test.for(verbs)(
+  '%s waits for a task that stays locked for longer than one statement may wait',
+  async (verb) => {
+    for (const name of ['a', 'b', 'c']) await insertTask({ name })
+    const locked = Promise.withResolvers<void>()
+    const release = Promise.withResolvers<void>()
+    const holding = db().begin(async (tx) => {
+      await tx`select from task_state where task_id = 2 for update`
+      locked.resolve()
+      await release.promise
+    })
+    await locked.promise
+    const answer = apply(verb, 'all=true')
+    try {
+      const first = await eventually(waitingSince)
+      await eventually(async () => expect(await waitingSince()).not.toEqual(first))
+    } finally {
+      release.resolve()
+      await holding
+    }
+    expect(await answer).toEqual(done([1, 2, 3]))
+  },
+)
 
-/** Returns when the statement that waits for a lock started. Throws if none waits. */
+/** Returns the start time of the statement that is waiting for a lock. Throws if none is waiting. */
 async function waitingSince(): Promise<Date> {
   const [row] = await db()<[{ query_start: Date }?]>`
     select query_start from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-  if (!row) throw new Error('no statement waits for a lock')
+  if (!row) throw new Error('no statement is waiting for a lock')
   return row.query_start
 }

@@ -31,7 +31,7 @@ test('shows whether a task is running', async () => {
   await insertOpen('queued', { task_id: 2 })
   await insertExecution('2027-03-10T00:00:00Z', { task_id: 3 })
   expect(await get('1')).toEqual(got({ id: 1, name: 'running', running: true }))
-  expect(await get('2')).toEqual(got({ id: 2, name: 'queued', running: false }))
+  expect(await get('2')).toEqual(got({ id: 2, name: 'queued', running: false, state: 'late' }))
   expect(await get('3')).toEqual(got({ id: 3, name: 'done', running: false }))
 })
 

@@ -4,7 +4,7 @@ import { db } from '../../../shared/db.ts'
 import { aTask, invalidParameter, json, NOT_A_TYPE } from '../../setup/expected.ts'
 import { call, callOffline } from '../../setup/http-event.ts'
 import { cursorOf, walk } from '../../setup/pages.ts'
-import { emptyTables, insertTask } from '../../setup/rows.ts'
+import { emptyTables, insertExecution, insertOpen, insertTask } from '../../setup/rows.ts'
 
 const list = (query = '') => call(handler, { method: 'GET', path: '/tasks', query })
 
@@ -92,6 +92,140 @@ describe('filters', () => {
   })
 })
 
+describe('state', () => {
+  beforeEach(async () => {
+    await insertTask({ name: 'waiting' })
+    await insertTask({ name: 'late', next_run_at: '2020-01-01T00:00:00Z' })
+    await insertTask({ name: 'running', next_run_at: '2020-01-01T00:00:00Z', consecutive_failures: 1 })
+    await insertOpen('running', { task_id: 3 })
+    await insertTask({ name: 'queued' })
+    await insertOpen('queued', { task_id: 4 })
+    await insertTask({ name: 'failing', consecutive_failures: 2 })
+    await insertTask({ name: 'ended', next_run_at: null })
+    await insertTask({
+      name: 'paused',
+      next_run_at: '2020-01-01T00:00:00Z',
+      paused_at: '2027-01-01T00:00:00Z',
+    })
+    await insertTask({ name: 'retrying' })
+    await insertOpen('queued', {
+      task_id: 8,
+      unheld_due_at: '2999-01-01T00:00:00Z',
+      due_at: '2999-01-01T00:00:00Z',
+    })
+  })
+
+  test('is the first that applies', async () => {
+    const { body } = await list()
+    expect(body.map(({ name, state }: { name: string; state: string }) => [name, state])).toEqual([
+      ['waiting', 'waiting'],
+      ['late', 'late'],
+      ['running', 'running'],
+      ['queued', 'late'],
+      ['failing', 'failing'],
+      ['ended', 'ended'],
+      ['paused', 'paused'],
+      ['retrying', 'waiting'],
+    ])
+  })
+
+  test.for<[query: string, names: string[]]>([
+    ['state=running', ['running']],
+    ['state=late', ['late', 'queued']],
+    ['state=failing', ['running', 'failing']],
+    ['state=ended', ['ended']],
+    ['state=paused', ['paused']],
+    ['state=late,ended', ['late', 'queued', 'ended']],
+    ['state=late,running,paused&order=desc', ['paused', 'queued', 'running', 'late']],
+    ['search=AI', ['waiting', 'failing']],
+    ['search=ing&state=failing', ['running', 'failing']],
+  ])('%s', async ([query, names]) => {
+    const { statusCode, body } = await list(query)
+    expect({ statusCode, body }).toEqual({ statusCode: 200, body: named(...names) })
+  })
+})
+
+test('a queued manual run keeps a task from having ended', async () => {
+  await insertTask({ name: 'asked', next_run_at: null, run_queued_at: '2027-01-01T00:00:00Z' })
+  expect((await list('state=ended')).body).toEqual([])
+})
+
+describe('sort', () => {
+  beforeEach(async () => {
+    await insertTask({ name: 'b', next_run_at: '2027-03-12T00:00:00Z' })
+    await insertTask({ name: 'ä', next_run_at: null })
+    await insertTask({ name: 'B', next_run_at: '2027-03-11T00:00:00Z' })
+    await insertTask({ name: 'a', next_run_at: '2027-03-12T00:00:00Z' })
+    await insertTask({ name: 'a b', next_run_at: null })
+    await db()`
+      update task_state set busy_from = '2027-01-01'::timestamptz + task_id % 3 * interval '1 s' where task_id <> 1`
+  })
+
+  test.for<[sorting: string, names: string[]]>([
+    ['sort=id&order=desc', ['a b', 'a', 'B', 'ä', 'b']],
+    ['sort=name', ['B', 'a', 'a b', 'b', 'ä']],
+    ['sort=name&order=desc', ['ä', 'b', 'a b', 'a', 'B']],
+    ['sort=next_run_at', ['B', 'b', 'a', 'ä', 'a b']],
+    ['sort=next_run_at&order=desc', ['a', 'b', 'B', 'a b', 'ä']],
+    ['sort=last_run', ['B', 'a', 'ä', 'a b', 'b']],
+    ['sort=last_run&order=desc', ['a b', 'ä', 'a', 'B', 'b']],
+  ])('?%s lists every task exactly once across all pages', async ([sorting, names]) => {
+    for (const limit of [1, 2, 10]) {
+      const query = `${sorting}&limit=${limit}`
+      const pages = await walk(handler, { method: 'GET', path: '/tasks', query })
+      expect(pages.flat()).toEqual(named(...names))
+    }
+  })
+})
+
+describe('history', () => {
+  test('shows how the last execution ended, and the last twenty, oldest first', async () => {
+    await insertTask()
+    for (let minute = 10; minute < 35; minute += 1) await insertExecution(`2027-03-10T00:${minute}:00Z`)
+    await insertExecution('2027-03-10T00:40:00Z', {
+      status: 'failed',
+      started_at: '2027-03-10T00:40:01.250Z',
+      finished_at: '2027-03-10T00:40:03Z',
+      result: null,
+      detail: 'no',
+      error_code: 'refused',
+    })
+    await insertExecution('2027-03-10T00:41:00Z', {
+      status: 'skipped',
+      started_at: null,
+      skip_reason: 'overlap',
+      skipped_until: '2027-03-10T00:41:00Z',
+      skipped_count: 1,
+    })
+    const [task] = (await list()).body
+    expect(task.last_execution).toEqual({
+      id: 26,
+      status: 'failed',
+      scheduled_for: '2027-03-10T00:40:00.000Z',
+      started_at: '2027-03-10T00:40:01.250Z',
+      finished_at: '2027-03-10T00:40:03.000Z',
+      duration_ms: 1750,
+      detail: 'no',
+      error_code: 'refused',
+    })
+    expect(task.recent.map(({ id }: { id: number }) => id)).toEqual([...Array(20).keys()].map((it) => it + 8))
+    expect(task.recent.slice(-2)).toEqual([
+      { id: 26, status: 'failed', finished_at: '2027-03-10T00:40:03.000Z', duration_ms: 1750 },
+      { id: 27, status: 'skipped', finished_at: '2027-03-10T00:41:00.000Z', duration_ms: null },
+    ])
+  })
+
+  test('of one task does not contain executions of another', async () => {
+    await insertTask({ name: 'a' })
+    await insertTask({ name: 'b' })
+    await insertExecution('2027-03-10T00:00:00Z', { task_id: 2 })
+    expect((await list()).body).toMatchObject([
+      { last_execution: null, recent: [] },
+      { last_execution: { id: 1 }, recent: [{ id: 1 }] },
+    ])
+  })
+})
+
 const notDigits = 'Invalid input: expected number, received string'
 const notACursor = 'is not a cursor for this list'
 
@@ -110,13 +244,18 @@ test.for([
   [`cursor=${cursorOf(1.5)}`, 'cursor', notACursor],
   [`cursor=${cursorOf(2 ** 53)}`, 'cursor', notACursor],
   [`cursor=${cursorOf(['2027-03-10T00:00:00Z', 1])}`, 'cursor', notACursor],
-  [`cursor=${'A'.repeat(201)}`, 'cursor', 'Too big: expected string to have <=200 characters'],
+  [`cursor=${'A'.repeat(2001)}`, 'cursor', 'Too big: expected string to have <=2000 characters'],
+  [`sort=name&cursor=${cursorOf(1)}`, 'cursor', notACursor],
+  [`sort=name&order=desc&cursor=${cursorOf(['name asc', 'a', 1])}`, 'cursor', notACursor],
+  [`sort=last_run&cursor=${cursorOf(['last_run asc', 'a', 1])}`, 'cursor', notACursor],
+  ['sort=size', 'sort', expect.stringMatching(/^Invalid option/)],
+  ['state=idle', 'state', expect.stringMatching(/^Invalid option/)],
   ['type=shell', 'type', NOT_A_TYPE],
   ['schedule_type=', 'schedule_type', 'Invalid option: expected one of "interval"|"once"|"cron"'],
   ['paused=maybe', 'paused', expect.stringMatching(/^Invalid option: expected one of "true"\|/)],
   ['name_prefix=%00', 'name_prefix', 'contains a NUL character'],
   [`name_prefix=${'x'.repeat(201)}`, 'name_prefix', 'Too big: expected string to have <=200 characters'],
-  ['status=running', 'status', 'is unknown'],
+  ['status=running', 'status', 'is unknown; did you mean state?'],
   ['__proto__=1', '__proto__', 'is unknown'],
   ['constructor=1', 'constructor', 'is unknown'],
   ['%zz', '%zz', 'is unknown'],

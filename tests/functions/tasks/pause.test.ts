@@ -61,7 +61,13 @@ test('cancels a queued execution and records why', async () => {
   await insertTask(due)
   await insertOpen('queued', { attempt: 2 })
   await pause()
-  const cancelled = { status: 'cancelled', attempt: 2, finished_at: INSTANT, detail: 'the task was paused' }
+  const cancelled = {
+    status: 'cancelled',
+    attempt: 2,
+    finished_at: INSTANT,
+    detail: 'the task was paused',
+    error_code: 'paused',
+  }
   expect(await shownHistory()).toEqual([left(cancelled)])
 })
 

@@ -117,7 +117,7 @@ describe('next_run_at', () => {
     )
   })
 
-  test('schedules a finished task again if it has not yet run at that time', async () => {
+  test('schedules a finished task again if it has not yet run at the given time', async () => {
     await insertTask({ schedule_type: 'once', interval_seconds: null, next_run_at: null })
     await insertExecution('2019-01-01T00:00:00Z')
     expect(await put(once_)).toEqual(replaced({ ...once_, interval_seconds: null }))

@@ -182,7 +182,7 @@ describe('changing the schedule', () => {
     expect(await db()`select next_run_at <= now() as due from whole_tasks`).toEqual([{ due: true }])
   })
 
-  test('when a task switches to once, reads a next_run_at without an offset as UTC', async () => {
+  test('reads a next_run_at without an offset as UTC when a task switches to `once`', async () => {
     await insertTask()
     expect(await patch({ schedule_type: 'once', next_run_at: '2027-04-01T00:00:00' })).toEqual(
       changed({ ...once, next_run_at: '2027-04-01T00:00:00.000Z' }),

@@ -62,8 +62,8 @@ export function nextWall(calendar: Calendar, after: number, until: number): numb
 }
 
 /**
- * Returns the number of wall times in [from, until) that match the calendar. Both bounds must be whole seconds. They
- * are given as in `nextWall`.
+ * Returns the number of wall times in [from, until) that match the calendar. Both bounds are wall times, in the form
+ * that `nextWall` uses, and must be whole seconds.
  */
 export function countWalls(calendar: Calendar, from: number, until: number): number {
   if (from >= until) return 0

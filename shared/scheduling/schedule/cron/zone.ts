@@ -84,8 +84,8 @@ export function gapAround(zone: string, wall: number): Gap {
 }
 
 /**
- * Returns the instant at which the clock is set back, if that happens within a day after `instant`, or null. No clock
- * is set back by more than a day.
+ * Returns the instant at which the clock is set back, or null if that doesn't happen within a day after `instant`. No
+ * clock is set back by more than a day.
  */
 export function nextSetBack(zone: string, instant: number): number | null {
   const offset = offsetAt(zone, instant)
