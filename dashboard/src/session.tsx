@@ -4,7 +4,6 @@ import { ApiError, urlOf } from './api/client.ts'
 import { forgetResponses } from './api/conditional.ts'
 import { SCOPES, type Session } from './api/model.ts'
 import { getSession, logIn, logOut } from './api/requests.ts'
-import { supports } from './api/supports.ts'
 import { Button } from './ui/button.tsx'
 
 /** Two things that every screen shows: whether the server wants a login, and whether it responds. */
@@ -57,7 +56,6 @@ export function useSession(): Session {
   const { data } = useQuery({
     queryKey: ['session'],
     queryFn: getSession,
-    enabled: supports('/session'),
     staleTime: 60_000,
   })
   const isStranger = data !== undefined && data.login !== 'none' && data.name === null
@@ -97,7 +95,6 @@ export function Login() {
   const { data: session } = useQuery({
     queryKey: ['session'],
     queryFn: getSession,
-    enabled: supports('/session'),
   })
   const submit = async (event: FormEvent) => {
     event.preventDefault()

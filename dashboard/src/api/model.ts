@@ -1,27 +1,17 @@
 import type { components } from './schema.d.ts'
 
-export type Execution = components['schemas']['Execution'] & {
-  task_name?: string
-  duration_ms?: number | null
-  error_code?: string | null
-}
+type Schemas = components['schemas']
 
-export type Outcome = { id: number; status: string; finished_at: string | null; duration_ms: number | null }
+export type Execution = Schemas['Execution']
 
-type LastExecution = Outcome & {
-  scheduled_for: string
-  started_at: string | null
-  detail: string | null
-  error_code?: string | null
-}
+export type Task = Schemas['Task']
 
-export type Task = components['schemas']['Task'] & {
-  state?: string
-  last_execution?: LastExecution | null
-  recent?: Outcome[]
-}
+export type Outcome = Task['recent'][number]
 
-export type TaskCreate = components['schemas']['TaskCreate']
+/** `name` and `scope` are null if nobody is logged in. */
+export type Session = Schemas['Session']
+
+export type TaskCreate = Schemas['TaskCreate']
 
 type Percentiles = { p50: number | null; p95: number | null; p99: number | null }
 
@@ -52,14 +42,6 @@ export type Worker = {
   slots: number
   running: number
   executions: { id: number; task_id: number; task_name: string; started_at: string }[]
-}
-
-/** `name` and `scope` are null if nobody is logged in. */
-export type Session = {
-  name: string | null
-  scope: string | null
-  expires_at: string | null
-  login: 'none' | 'key' | 'oidc'
 }
 
 export const SCOPES = ['read', 'run', 'write', 'admin']

@@ -37,16 +37,15 @@ export const getStats = (query: Query): Promise<Stats> => getAny('/stats', query
 
 export const listWorkers = (): Promise<Worker[]> => getAny('/workers')
 
-export const getSession = (): Promise<Session> => getAny('/session')
+export const getSession = (): Promise<Session> => bodyOf(client.GET('/session'))
 
 /** For paths that `paths` may not have yet. */
 const getAny = <T>(path: string, query: Query = {}): Promise<T> =>
   bodyOf(client.GET(path as never, { params: { query: given(query) } } as never) as never)
 
-export const logIn = (key: string): Promise<unknown> =>
-  bodyOf(client.POST('/session' as never, { body: { key } } as never) as never)
+export const logIn = (key: string): Promise<Session> => bodyOf(client.POST('/session', { body: { key } }))
 
-export const logOut = (): Promise<unknown> => bodyOf(client.DELETE('/session' as never, {} as never) as never)
+export const logOut = (): Promise<Session> => bodyOf(client.DELETE('/session'))
 
 type Bulk = { matched: number; changed: number; remaining: number; next: string | null }
 

@@ -3,10 +3,9 @@ import { resumeTask, useDo } from '../api/actions.ts'
 import { live } from '../api/live.ts'
 import type { Task } from '../api/model.ts'
 import { listTasks } from '../api/requests.ts'
-import { supports } from '../api/supports.ts'
 import { to } from '../router.ts'
 import { useRefusal } from '../session.tsx'
-import { pausedItself, plural, stateOf } from '../text/words.ts'
+import { pausedItself, plural } from '../text/words.ts'
 import { StateBadge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { Icon } from '../ui/icon.tsx'
@@ -18,18 +17,17 @@ import { Failure, Panel, Skeleton } from '../ui/states.tsx'
 const SHOWN = 6
 const ASKED = 100
 
-/** Tasks that fail or are late, and those that the scheduler has paused. */
+/** Tasks that the scheduler has paused, and then those that fail or are late. */
 async function listTroubled(): Promise<Page<Task>> {
-  const [failing, paused] = await Promise.all([
-    supports('/tasks', 'state')
-      ? listTasks({ state: 'failing,late' }, null, ASKED)
-      : listTasks({ paused: false }, null, ASKED),
-    listTasks({ paused: true }, null, ASKED),
+  const [troubled, paused] = await Promise.all([
+    listTasks({ state: 'failing,late' }, null, ASKED),
+    listTasks({ state: 'paused' }, null, ASKED),
   ])
-  const troubled = failing.rows.filter(
-    (task) => ['failing', 'late'].includes(stateOf(task)) || task.consecutive_failures > 0,
-  )
-  return { rows: [...paused.rows.filter(pausedItself), ...troubled], next: failing.next }
+  const all = [
+    ...paused.rows.filter(pausedItself),
+    ...troubled.rows.filter(({ paused_at }) => paused_at === null),
+  ]
+  return { rows: all, next: troubled.next }
 }
 
 export function Attention() {
@@ -78,7 +76,7 @@ function Trouble({ task }: { task: Task }) {
   const { last_execution: last } = task
   return (
     <li className="trouble">
-      <StateBadge state={stateOf(task)} />
+      <StateBadge state={task.state} />
       <div className="two-lines grow">
         <a className="strong clip" href={to(`/tasks/${task.id}`)}>
           {task.name}
@@ -89,11 +87,9 @@ function Trouble({ task }: { task: Task }) {
             : (last?.detail ?? `${plural(task.consecutive_failures, 'failure')} in a row`)}
         </span>
       </div>
-      {task.recent && (
-        <span className="from-m">
-          <Outcomes recent={task.recent} />
-        </span>
-      )}
+      <span className="from-m">
+        <Outcomes recent={task.recent} />
+      </span>
       <span className="line-end quiet">
         {task.paused_at ? <Ago at={task.paused_at} /> : last?.finished_at && <Ago at={last.finished_at} />}
       </span>

@@ -12,12 +12,6 @@ import { Message } from '../ui/states.tsx'
 
 const isOpen = ({ status }: Execution): boolean => status === 'running' || status === 'queued'
 
-/** How long a run took, in milliseconds, or null if it hasn't ended or never started. */
-export function tookMs({ duration_ms, started_at, finished_at }: Execution): number | null {
-  if (duration_ms !== undefined) return duration_ms
-  return started_at && finished_at ? Date.parse(finished_at) - Date.parse(started_at) : null
-}
-
 const COLUMNS: Column<Execution>[] = [
   {
     id: 'status',
@@ -37,7 +31,7 @@ const COLUMNS: Column<Execution>[] = [
     cell: (execution) => (
       <div className="two-lines">
         <a className="strong" href={to(`/executions/${execution.id}`)}>
-          {execution.task_name ?? `Task ${execution.task_id}`}
+          {execution.task_name}
         </a>
         <span className="quiet">{noteOf(execution)}</span>
       </div>
@@ -62,7 +56,7 @@ const COLUMNS: Column<Execution>[] = [
       execution.status === 'running' && execution.started_at ? (
         <Elapsed since={execution.started_at} />
       ) : (
-        <span className="num">{duration(tookMs(execution))}</span>
+        <span className="num">{duration(execution.duration_ms)}</span>
       ),
   },
   {

@@ -3,7 +3,7 @@ import type { ReactNode } from 'react'
 import { cancelExecution, rerunExecution, useDo } from '../api/actions.ts'
 import { live } from '../api/live.ts'
 import type { Execution } from '../api/model.ts'
-import { getExecution, getTask, listExecutions } from '../api/requests.ts'
+import { getExecution, listExecutions } from '../api/requests.ts'
 import { go, to } from '../router.ts'
 import { useRefusal } from '../session.tsx'
 import { duration, utcTime } from '../text/time.ts'
@@ -15,7 +15,6 @@ import { Head } from '../ui/head.tsx'
 import { At, Elapsed } from '../ui/now.tsx'
 import type { Page } from '../ui/pages.ts'
 import { Failure, Panel, Skeleton } from '../ui/states.tsx'
-import { tookMs } from './execution-table.tsx'
 import { Timeline } from './timeline.tsx'
 
 const isOpen = ({ status }: Execution): boolean => status === 'running' || status === 'queued'
@@ -34,9 +33,7 @@ export function ExecutionScreen({ id }: { id: number }) {
 function Loaded({ execution }: { execution: Execution }) {
   const perform = useDo()
   const refusal = useRefusal()
-  const { id, task_id, status } = execution
-  const task = useQuery({ queryKey: ['task', task_id], queryFn: () => getTask(task_id) })
-  const name = execution.task_name ?? task.data?.name ?? `Task ${task_id}`
+  const { id, task_id, task_name: name, status } = execution
   const rerun = async () => {
     const started = await perform(() => rerunExecution(id), 'It runs again')
     if (started) go(to(`/executions/${started.id}`))
@@ -76,7 +73,9 @@ function Loaded({ execution }: { execution: Execution }) {
               for <Elapsed since={execution.started_at} />
             </span>
           ) : (
-            tookMs(execution) !== null && <span className="num">in {duration(tookMs(execution))}</span>
+            execution.duration_ms !== null && (
+              <span className="num">in {duration(execution.duration_ms)}</span>
+            )
           )}
           {execution.attempt > 1 && <span className="quiet">attempt {execution.attempt}</span>}
           <span className="quiet">{TRIGGERS[execution.trigger]}</span>

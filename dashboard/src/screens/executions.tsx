@@ -2,7 +2,6 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { countHit, doToAll, useDo } from '../api/actions.ts'
 import type { Query } from '../api/requests.ts'
-import { supports } from '../api/supports.ts'
 import { type Query as Change, useFilters } from '../router.ts'
 import { useRefusal } from '../session.tsx'
 import { plural, STATUSES, statusWord } from '../text/words.ts'
@@ -38,34 +37,29 @@ const SINCE = [
 const hoursAgo = (hours: number): string =>
   new Date(Math.floor(Date.now() / 60_000) * 60_000 - hours * HOUR_MS).toISOString()
 
-/** Which time the window means: skipped and open executions have no end. */
-const windowName = (edge: 'from' | 'to'): string =>
-  `${supports('/executions', 'finished_from') ? 'finished' : 'scheduled'}_${edge}`
+const OPEN = ['running', 'queued']
+
+/** Which time the window means: when they ended, or, if only open ones are asked for, when they were due. */
+function windowName(query: URLSearchParams): 'finished' | 'scheduled' {
+  const statuses = (query.get('status') ?? '').split(',').filter(Boolean)
+  return statuses.length > 0 && statuses.every((status) => OPEN.includes(status)) ? 'scheduled' : 'finished'
+}
 
 export function Executions() {
   const [query, set] = useFilters()
   const filter = filterOf(query)
   return (
     <>
-      <Head title="Executions" actions={supports('/executions/rerun') && <RerunAll filter={filter} />} />
+      <Head title="Executions" actions={<RerunAll filter={filter} />} />
       <div className="filters">
-        {supports('/executions', 'task_name_prefix') && (
-          <Search
-            label="Task name starts with"
-            placeholder="Task name starts with"
-            value={query.get('task_name_prefix') ?? ''}
-            onChange={(value) => set({ task_name_prefix: value })}
-          />
-        )}
-        <When query={query} set={set} />
-        <Chips
-          label="Status"
-          name="status"
-          options={STATUS_OPTIONS}
-          query={query}
-          set={set}
-          single={!supports('/executions', 'task_name_prefix')}
+        <Search
+          label="Task name starts with"
+          placeholder="Task name starts with"
+          value={query.get('task_name_prefix') ?? ''}
+          onChange={(value) => set({ task_name_prefix: value })}
         />
+        <When query={query} set={set} />
+        <Chips label="Status" name="status" options={STATUS_OPTIONS} query={query} set={set} />
         <Active
           filters={Object.entries(OTHERS).flatMap(([name, label]) =>
             query.get(name) ? [{ name, label: `${label} ${query.get(name)}` }] : [],
@@ -78,18 +72,16 @@ export function Executions() {
   )
 }
 
+/** The part of the address that chooses executions, in the words of the API. */
 function filterOf(query: URLSearchParams): Query {
   const hours = Number(query.get('hours'))
-  const window =
-    hours > 0
-      ? { [windowName('from')]: hoursAgo(hours) }
-      : { [windowName('from')]: instant(query.get('from')), [windowName('to')]: instant(query.get('to')) }
+  const from = hours > 0 ? hoursAgo(hours) : instant(query.get('from'))
+  const name = windowName(query)
+  const window = { [`${name}_from`]: from, [`${name}_to`]: instant(query.get('to')) }
   const names = ['status', 'task_name_prefix', ...Object.keys(OTHERS)]
-  const named = Object.fromEntries(names.map((name) => [name, query.get(name) || undefined]))
+  const named = Object.fromEntries(names.map((it) => [it, query.get(it) || undefined]))
   return Object.fromEntries(
-    Object.entries({ ...named, ...window }).filter(
-      ([name, value]) => value !== undefined && supports('/executions', name),
-    ),
+    Object.entries({ ...named, ...window }).filter(([, value]) => value !== undefined),
   )
 }
 

@@ -75,7 +75,7 @@ function RunningNow() {
           {data.rows.slice(0, SHOWN).map((execution) => (
             <li key={execution.id}>
               <a className="strong clip" href={to(`/executions/${execution.id}`)}>
-                {execution.task_name ?? `Task ${execution.task_id}`}
+                {execution.task_name}
               </a>
               <span className="quiet">{execution.attempt > 1 && `attempt ${execution.attempt}`}</span>
               <span className="line-end">
@@ -101,12 +101,7 @@ function UpNext() {
     ),
   })
   return (
-    <Panel
-      title="Next"
-      aside={
-        <a href={to('/tasks', supports('/tasks', 'sort') ? { sort: 'next_run_at.asc' } : {})}>All tasks</a>
-      }
-    >
+    <Panel title="Next" aside={<a href={to('/tasks', { sort: 'next_run_at.asc' })}>All tasks</a>}>
       {error && !data ? (
         <Failure error={error} retry={refetch} />
       ) : !data ? (

@@ -6,7 +6,7 @@ import type { Execution, Task } from '../api/model.ts'
 import { getTask, listExecutions } from '../api/requests.ts'
 import { go, to, useFilters } from '../router.ts'
 import { duration, ZONE } from '../text/time.ts'
-import { pausedItself, plural, STATUSES, scheduleWords, stateOf, statusWord } from '../text/words.ts'
+import { pausedItself, plural, STATUSES, scheduleWords, statusWord } from '../text/words.ts'
 import { StateBadge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { Chart } from '../ui/chart.tsx'
@@ -19,7 +19,7 @@ import { Outcomes } from '../ui/outcomes.tsx'
 import type { Page } from '../ui/pages.ts'
 import { Failure, Message, Panel, Skeleton } from '../ui/states.tsx'
 import { curlOf, definitionOf } from './definition.ts'
-import { ExecutionTable, tookMs } from './execution-table.tsx'
+import { ExecutionTable } from './execution-table.tsx'
 import { useTaskActions } from './task-actions.tsx'
 
 export function TaskScreen({ id }: { id: number }) {
@@ -67,7 +67,7 @@ function Loaded({ task }: { task: Task }) {
         }
       >
         <p className="head-line">
-          <StateBadge state={stateOf(task)} />
+          <StateBadge state={task.state} />
           <span>{scheduleWords(task)}</span>
           {task.schedule_type === 'cron' && <span className="quiet">{task.timezone}</span>}
           {task.tags.map((tag) => (
@@ -124,11 +124,9 @@ function Facts({ task }: { task: Task }) {
           </a>
         </Fact>
       )}
-      {recent && (
-        <Fact name="Last runs">
-          <Outcomes recent={recent} />
-        </Fact>
-      )}
+      <Fact name="Last runs">
+        <Outcomes recent={recent} />
+      </Fact>
       <Fact name="Runs">
         <span className="num">
           {task.runs.toLocaleString()}
@@ -273,13 +271,13 @@ function RunCharts({ task }: { task: Task }) {
     label: statusWord(status),
     color: COLOR_OF[status] ?? '--text-2',
     dots: true,
-    values: runs.map((run) => (run.status === status ? tookMs(run) : null)),
+    values: runs.map((run) => (run.status === status ? run.duration_ms : null)),
   }))
   const late = [
     { label: 'Late', color: '--accent', dots: true, values: runs.map(({ late_ms }) => late_ms ?? 0) },
   ]
   const wasLate = runs.some(({ late_ms }) => late_ms !== null)
-  const sorted = runs.map((run) => tookMs(run) ?? 0).toSorted((a, b) => a - b)
+  const sorted = runs.map((run) => run.duration_ms ?? 0).toSorted((a, b) => a - b)
   const median = sorted[Math.floor(sorted.length / 2)]
   return (
     <Panel

@@ -1,10 +1,10 @@
 import { useEffect, useState } from 'react'
 import type { Task } from '../api/model.ts'
 import { listTasks, type Query } from '../api/requests.ts'
-import { supports, taskTypes } from '../api/supports.ts'
+import { taskTypes } from '../api/supports.ts'
 import { to, useFilters } from '../router.ts'
 import { duration } from '../text/time.ts'
-import { scheduleWords, stateOf, stateWord, TASK_STATES } from '../text/words.ts'
+import { scheduleWords, stateWord, TASK_STATES } from '../text/words.ts'
 import { StateBadge, StatusBadge } from '../ui/badge.tsx'
 import { type Column, DataTable } from '../ui/data-table.tsx'
 import { Active, Chips, Search } from '../ui/filters.tsx'
@@ -34,25 +34,14 @@ export function Tasks() {
       <div className="filters">
         <Search
           label="Search tasks by name"
-          placeholder={supports('/tasks', 'search') ? 'Search by name' : 'Name starts with'}
+          placeholder="Search by name"
           value={query.get('search') ?? ''}
           onChange={(search) => set({ search })}
           focus={isSought}
         />
-        {supports('/tasks', 'state') ? (
-          <Chips label="State" name="state" options={STATE_OPTIONS} query={query} set={set} />
-        ) : (
-          <Chips
-            label="State"
-            name="paused"
-            options={[{ value: 'true', label: 'Paused' }]}
-            query={query}
-            set={set}
-            single
-          />
-        )}
+        <Chips label="State" name="state" options={STATE_OPTIONS} query={query} set={set} />
         <Chips label="Type" name="type" options={TYPE_OPTIONS} query={query} set={set} single />
-        {supports('/tasks', 'sort') && <Sort query={query} set={set} />}
+        <Sort query={query} set={set} />
         <Active
           filters={['tag'].flatMap((name) =>
             query.get(name) ? [{ name, label: `${name}: ${query.get(name)}` }] : [],
@@ -65,20 +54,15 @@ export function Tasks() {
   )
 }
 
-/** The part of the address that chooses tasks, in the words of the API. */
-function filterOf(query: URLSearchParams): Query {
-  const get = (name: string) => query.get(name) ?? undefined
-  const search = get('search')
-  const named = supports('/tasks', 'search') ? { search } : { name_prefix: search }
-  const filter = { ...named, state: get('state'), paused: get('paused'), type: get('type'), tag: get('tag') }
-  return Object.fromEntries(
-    Object.entries(filter).filter(([name, value]) => value !== undefined && supports('/tasks', name)),
-  )
-}
+const FILTERS = ['search', 'state', 'type', 'tag'] as const
+
+/** The part of the address that chooses tasks. Its names are the API's. */
+const filterOf = (query: URLSearchParams): Query =>
+  Object.fromEntries(FILTERS.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? '']] : [])))
 
 const sortOf = (query: URLSearchParams): Query => {
   const [sort, order] = (query.get('sort') ?? '').split('.')
-  return sort && order && supports('/tasks', 'sort') ? { sort, order } : {}
+  return sort && order ? { sort, order } : {}
 }
 
 const SORTS = [
@@ -157,7 +141,7 @@ function TaskTable({ filter, sort }: { filter: Query; sort: Query }) {
 }
 
 const COLUMNS: Column<Task>[] = [
-  { id: 'state', title: 'State', className: 'w-state', cell: (task) => <StateBadge state={stateOf(task)} /> },
+  { id: 'state', title: 'State', className: 'w-state', cell: (task) => <StateBadge state={task.state} /> },
   {
     id: 'name',
     title: 'Name',
@@ -193,12 +177,7 @@ const COLUMNS: Column<Task>[] = [
     id: 'recent',
     title: 'Last runs',
     className: 'w-recent from-m',
-    cell: (task) =>
-      task.recent ? (
-        <Outcomes recent={task.recent} />
-      ) : (
-        <span className="quiet num">{task.runs.toLocaleString()} runs</span>
-      ),
+    cell: ({ recent }) => <Outcomes recent={recent} />,
   },
   { id: 'last', title: 'Last run', className: 'w-last from-xl', cell: (task) => <LastRun task={task} /> },
   {

@@ -4,7 +4,6 @@ import { to } from '../router.ts'
 import { duration } from '../text/time.ts'
 import { StatusBadge } from '../ui/badge.tsx'
 import { At, Elapsed, useNow } from '../ui/now.tsx'
-import { tookMs } from './execution-table.tsx'
 
 type Scale = (at: number) => string
 
@@ -65,7 +64,10 @@ function Steps({ row }: { row: Execution }) {
         </Step>
       )}
       {finished_at ? (
-        <Step name="Ended" note={tookMs(row) === null ? 'without a start' : `took ${duration(tookMs(row))}`}>
+        <Step
+          name="Ended"
+          note={row.duration_ms === null ? 'without a start' : `took ${duration(row.duration_ms)}`}
+        >
           <At at={finished_at} />
         </Step>
       ) : (

@@ -61,15 +61,6 @@ export const TASK_STATES = ['running', 'failing', 'late', 'paused', 'ended'] as 
 
 export const stateWord = (state: string): string => state.charAt(0).toUpperCase() + state.slice(1)
 
-/** Returns the state of a task. The fields decide if the server doesn't say. */
-export function stateOf(task: Task): string {
-  if (task.state) return task.state
-  if (task.paused_at) return 'paused'
-  if (task.running) return 'running'
-  if (task.consecutive_failures > 0) return 'failing'
-  return task.next_run_at === null ? 'ended' : 'scheduled'
-}
-
 /** Whether the scheduler, not a person, has paused the task. */
 export const pausedItself = ({ paused_at, pause_reason }: Task): boolean =>
   paused_at !== null &&

@@ -78,7 +78,7 @@ export function DataTable<T extends object>({ label, columns, pages, idOf, empty
           ))}
         </thead>
         <tbody>
-          {before > 0 && <Gap px={before} columns={columns.length} />}
+          {before > 0 && <Gap px={before} />}
           {items.map(({ index }) => {
             const value = pages.rowAt(index)
             const row = value && rows.get(String(idOf(value)))
@@ -97,17 +97,18 @@ export function DataTable<T extends object>({ label, columns, pages, idOf, empty
               </tr>
             )
           })}
-          {after > 0 && <Gap px={after} columns={columns.length} />}
+          {after > 0 && <Gap px={after} />}
         </tbody>
       </table>
     </div>
   )
 }
 
-const Gap = ({ px, columns }: { px: number; columns: number }) => (
+/** Takes the place of rows out of sight. It has one cell, since others would make room for columns that aren't shown. */
+const Gap = ({ px }: { px: number }) => (
   // biome-ignore lint/a11y/noAriaHiddenOnFocusable: a row takes no focus
   <tr aria-hidden="true" className="gap">
-    <td colSpan={columns} style={{ height: px }} />
+    <td style={{ height: px }} />
   </tr>
 )
 
