@@ -105,9 +105,10 @@ export const sendProblem = (
   error: AppError,
   { requestId = randomUUID(), durationMs = 0 } = {},
 ): void => {
-  const { method = '', url = '', socket } = res.req
+  const { method = '', url = '', socket, headers } = res.req
   const client = socket.remoteAddress ?? ''
-  send(res, toReply(refuse({ method, path: pathOf(url), client, requestId, durationMs }, error)))
+  const asked = { method, path: pathOf(url), client, origin: headers.origin }
+  send(res, toReply(refuse({ ...asked, requestId, durationMs }, error)))
 }
 
 const pathOf = (url: string): string => url.split('?', 1)[0] ?? ''

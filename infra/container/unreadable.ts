@@ -32,7 +32,8 @@ export const refuseUnreadable = (error: ParserError, socket: Socket): void => {
 const toText = (error: ParserError, client: string): string => {
   // It may be only the last part of the request, or missing if the request took too long.
   const head = error.rawPacket?.toString('latin1') ?? ''
-  const refused = refuse({ client, requestId: randomUUID(), durationMs: 0 }, toProblem(error))
+  const origin = /^origin:[ \t]*(\S+)/im.exec(head)?.[1]
+  const refused = refuse({ client, origin, requestId: randomUUID(), durationMs: 0 }, toProblem(error))
   const { statusCode, headers, body } = toReply(refused)
   const all = {
     ...headers,
