@@ -211,12 +211,26 @@ describe('an invalid body', () => {
     expect((await post(fill(262_144), { base64: true })).statusCode).toBe(422)
   })
 
-  test.for([
-    ['__proto__', '{"__proto__": {"name": "a"}}'],
-    ['constructor.prototype', '{"constructor": {"prototype": {}}}'],
-    ['a nested __proto__', '{"params": {"body": [{"__proto__": null}]}}'],
-  ])('rejects a body with %s', async ([, body]) => {
-    expect(await post(body)).toEqual(problem('invalid', 'Forbidden key in JSON body'))
+  test.for<[string, string]>([
+    ['{"__proto__": {"name": "a"}}', '#/__proto__'],
+    ['{"constructor": {"prototype": {}}}', '#/constructor'],
+    ['{"params": {"body": [{"__proto__": null}]}}', '#/params/body/0/__proto__'],
+    ['{"params": {"a/b": {"constructor": {"prototype": 1}}}}', '#/params/a~1b/constructor'],
+  ])('names the key of %s that is not allowed', async ([body, pointer]) => {
+    expect(await post(body)).toEqual(invalidFields([pointer, 'is not allowed']))
+    expect(await post(body, { base64: true })).toEqual(invalidFields([pointer, 'is not allowed']))
+  })
+
+  test('treats constructor and prototype like any other unknown field', async () => {
+    expect(await post({ ...minimal, constructor: 1, prototype: {} })).toEqual(
+      invalidFields(['#/constructor', 'is unknown'], ['#/prototype', 'is unknown']),
+    )
+  })
+
+  test('says that a body is not JSON, even if it contains such a key', async () => {
+    expect(await post('{"__proto__": {')).toEqual(
+      problem('invalid', 'Invalid or malformed JSON was provided'),
+    )
   })
 
   test('rejects unknown fields and lists each of them', async () => {
