@@ -14,7 +14,7 @@ const run = (body?: unknown, more: Partial<HttpCall> = {}) =>
 
 const later = { params: { duration: 0 }, next_run_at: '2999-01-01T00:00:00Z' }
 const slept = { slept_seconds: 0 }
-const open = problem('conflict', 'task 1 has an open execution')
+const open = problem('conflict', 'task 1 has an open execution; with overlap: queue, a run would follow it')
 
 beforeEach(async () => {
   await emptyTables()
