@@ -2,6 +2,7 @@ import type * as z from 'zod'
 import type { executionOut } from '../shared/executions/execution.ts'
 import { type AddCommands, wholeNumber } from './options.ts'
 import { shortInstant } from './output.ts'
+import { TASK, taskId } from './task-id.ts'
 
 type Execution = z.output<typeof executionOut>
 
@@ -31,9 +32,10 @@ export const addExecutionCommands: AddCommands = (program, session) => {
   program
     .command('executions')
     .description("list a task's executions, oldest first")
-    .argument('<id>', 'task id', wholeNumber)
-    .action(async (id: number) => {
+    .argument(...TASK)
+    .action(async (given: string) => {
       const { api, output } = session()
+      const id = await taskId(api, given)
       const executions = await api.list<Execution>(`/tasks/${id}/executions`)
       output.table([...columns], executions, `task ${id} has not run yet`)
     })
@@ -41,10 +43,13 @@ export const addExecutionCommands: AddCommands = (program, session) => {
   program
     .command('run')
     .description('run a task now, regardless of its schedule')
-    .argument('<id>', 'task id', wholeNumber)
-    .action(async (id: number) => {
+    .argument(...TASK)
+    .option('--queue', 'if an execution is open, run after it')
+    .action(async (given: string, { queue = false }: { queue?: boolean }) => {
       const { api, output } = session()
-      const answer = await api.call<Execution | { queued: true }>('POST', `/tasks/${id}/run`)
+      const id = await taskId(api, given)
+      const overlap = queue ? 'queue' : 'refuse'
+      const answer = await api.call<Execution | { queued: true }>('POST', `/tasks/${id}/run`, { overlap })
       const said =
         'id' in answer
           ? `execution ${answer.id} of task ${id} is queued`
