@@ -26,7 +26,9 @@ test('shows the task with this name', async () => {
 })
 
 test('starts a manual run of the task with this name', async () => {
-  expect(await run('nightly report/1')).toEqual(json(201, aQueued({ task_id: 2 })))
+  expect(await run('nightly report/1')).toEqual(
+    json(201, aQueued({ task_id: 2, task_name: 'nightly report/1' })),
+  )
 })
 
 test('refuses a run while one is open, and queues one if that is asked for', async () => {
