@@ -4,6 +4,7 @@ import type { rerunOut } from '../shared/executions/rerun-all.ts'
 import type { Api } from './api.ts'
 import { type AddCommands, toQuery, wholeNumber, withFilters, withTaskFilters } from './options.ts'
 import { shortInstant } from './output.ts'
+import { TASK, taskId } from './task-id.ts'
 
 type Execution = z.output<typeof executionOut>
 type Reruns = z.output<typeof rerunOut>
@@ -56,17 +57,18 @@ async function rerunMatching(api: Api, options: Record<string, unknown>): Promis
 export const addExecutionCommands: AddCommands = (program, session) => {
   withTaskFilters(withFilters(program.command('executions')))
     .description("list executions: a task's, oldest first, or those of all tasks, newest first")
-    .argument('[id]', 'task id', wholeNumber)
+    .argument('[task]', TASK[1])
     .option('--order <asc|desc>', 'oldest first or newest first')
     .option('--limit <n>', `number of executions to list (default ${LISTED}; all of a task)`, wholeNumber)
-    .action(async (id: number | undefined, { limit, ...filters }: Filters & { limit?: number }) => {
+    .action(async (given: string | undefined, { limit, ...filters }: Filters & { limit?: number }) => {
       const { api, output } = session()
       const none = 'no executions match'
-      if (id === undefined) {
+      if (given === undefined) {
         const most = limit ?? LISTED
         const query = toQuery({ ...filters, limit: Math.min(most, PAGE) })
         output.table(columnsOfAll, await api.list<Execution>(`/executions${query}`, most), none)
       } else {
+        const id = await taskId(api, given)
         const isPlain = Object.keys(filters).length === 0
         const executions = await api.list<Execution>(`/tasks/${id}/executions${toQuery(filters)}`, limit)
         output.table([...columns], executions, isPlain ? `task ${id} has not run yet` : none)
@@ -97,10 +99,13 @@ export const addExecutionCommands: AddCommands = (program, session) => {
   program
     .command('run')
     .description('run a task now, regardless of its schedule')
-    .argument('<id>', 'task id', wholeNumber)
-    .action(async (id: number) => {
+    .argument(...TASK)
+    .option('--queue', 'if an execution is open, run after it')
+    .action(async (given: string, { queue = false }: { queue?: boolean }) => {
       const { api, output } = session()
-      const answer = await api.call<Execution | { queued: true }>('POST', `/tasks/${id}/run`)
+      const id = await taskId(api, given)
+      const overlap = queue ? 'queue' : 'refuse'
+      const answer = await api.call<Execution | { queued: true }>('POST', `/tasks/${id}/run`, { overlap })
       const said =
         'id' in answer
           ? `execution ${answer.id} of task ${id} is queued`

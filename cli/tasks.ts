@@ -6,10 +6,10 @@ import {
   type ScheduleOptions,
   toQuery,
   toSchedule,
-  wholeNumber,
   withSchedule,
 } from './options.ts'
 import { shortInstant } from './output.ts'
+import { TASK, taskId } from './task-id.ts'
 
 type Task = z.output<typeof taskOut>
 
@@ -76,20 +76,22 @@ export const addTaskCommands: AddCommands = (program, session) => {
   program
     .command('delete')
     .description('delete a task and its executions')
-    .argument('<id>', 'task id', wholeNumber)
-    .action(async (id: number) => {
+    .argument(...TASK)
+    .action(async (given: string) => {
       const { api, output } = session()
+      const id = await taskId(api, given)
       output.say(`deleted task ${id}`, await api.call('DELETE', `/tasks/${id}`))
     })
 
   program
     .command('pause')
     .description('pause a task: its scheduled runs no longer start')
-    .argument('<id>', 'task id', wholeNumber)
+    .argument(...TASK)
     .option('--reason <text>', 'reason stored with the task')
     .option('--until <time>', 'time at which the task resumes automatically')
-    .action(async (id: number, { reason, until }: { reason?: string; until?: string }) => {
+    .action(async (given: string, { reason, until }: { reason?: string; until?: string }) => {
       const { api, output } = session()
+      const id = await taskId(api, given)
       const task = await api.call<Task>('POST', `/tasks/${id}/pause`, { reason, until })
       const end = task.paused_until ? ` until ${shortInstant(task.paused_until)} UTC` : ''
       output.say(`paused task ${id}${end}`, task)
@@ -98,9 +100,10 @@ export const addTaskCommands: AddCommands = (program, session) => {
   program
     .command('resume')
     .description('resume a paused task')
-    .argument('<id>', 'task id', wholeNumber)
-    .action(async (id: number) => {
+    .argument(...TASK)
+    .action(async (given: string) => {
       const { api, output } = session()
+      const id = await taskId(api, given)
       const task = await api.call<Task>('POST', `/tasks/${id}/resume`)
       output.say(`resumed task ${id}, next run ${shortInstant(task.next_run_at)} UTC`, task)
     })

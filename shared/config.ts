@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { keyList, refuseRepeated, refuseWeak, singleKey } from './configured-keys.ts'
+import { describeIssue } from './describe-issue.ts'
 import { isLoopback } from './listen-host.ts'
 import { nearest } from './nearest.ts'
 import { ALGORITHMS, loginParameters, readOidc, scopeOfValue } from './oidc-settings.ts'
@@ -328,7 +329,7 @@ export function config(): Config {
  */
 export function readConfig(env: Record<string, string | undefined>) {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()))
-  const parsed = environment.safeParse(given)
+  const parsed = environment.safeParse(given, { error: describeIssue })
   if (!parsed.success) {
     const problems = parsed.error.issues.map(({ path: [name], message }) => {
       const setting: Setting = SETTINGS[name as keyof Settings]

@@ -43,7 +43,7 @@ export class AppError extends Error {
   }
 }
 
-export const notFound = (what: string, id: number): AppError =>
+export const notFound = (what: string, id: number | string): AppError =>
   new AppError('not_found', `${what} ${id} does not exist`)
 
 /**

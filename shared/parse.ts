@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { describeIssue } from './describe-issue.ts'
 import { invalid, PROBLEMS_SHOWN, type Problem } from './errors.ts'
 import { nearest } from './nearest.ts'
 
@@ -26,7 +27,7 @@ function parse<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const unstorable = findUnstorable(input)
   if (unstorable) throw invalid([{ ...place(unstorable.path), detail: unstorable.detail }])
-  const parsed = schema.safeParse(input)
+  const parsed = schema.safeParse(input, { error: describeIssue })
   if (parsed.success) return parsed.data
   const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
   throw invalid(problemsOf(parsed.error, place, { known, immutable }))
@@ -74,14 +75,30 @@ export function problemsOf(
   const explain = (key: string, own: Names): string =>
     explained++ < PROBLEMS_SHOWN ? whyUnknown(key, own) : 'is unknown'
   return error.issues.flatMap((issue) => {
-    const [inKey] = issue.code === 'invalid_key' ? issue.issues : [issue]
     if (issue.code !== 'unrecognized_keys') {
-      return [{ ...place(issue.path), detail: inKey?.message ?? issue.message }]
+      return causesOf(issue).map(({ path, message }) => ({
+        ...place([...issue.path, ...path]),
+        detail: message,
+      }))
     }
     const own = issue.path.length === 0 ? names : { known: [], immutable: [] }
     return issue.keys.map((key) => ({ ...place([...issue.path, key]), detail: explain(key, own) }))
   })
 }
+
+type Cause = { path: PropertyKey[]; message: string }
+
+/** Returns what is wrong inside a key, or inside a value that has one of several possible types. */
+function causesOf(issue: z.core.$ZodIssue): Cause[] {
+  const itself = [{ path: [], message: issue.message }]
+  if (issue.code === 'invalid_key')
+    return issue.issues.slice(0, 1).map(({ message }) => ({ path: [], message }))
+  if (issue.code !== 'invalid_union') return itself
+  return issue.errors.find((branch) => !branch.some(isOtherType)) ?? itself
+}
+
+const isOtherType = ({ code, path }: z.core.$ZodIssue): boolean =>
+  code === 'invalid_type' && path.length === 0
 
 type Names = { known: readonly string[]; immutable: readonly string[] }
 

@@ -4,7 +4,7 @@ import { AppError } from '../../shared/errors.ts'
 import { provideBody } from '../../shared/http/late-body.ts'
 import type { LambdaHandler } from '../service/handlers.ts'
 import type { Method, Route, Service, ServiceFunction } from '../service/service.ts'
-import { announcesBody, readBody } from './body.ts'
+import { announcesBody, holdArrived, readBody } from './body.ts'
 import { BodyBudget } from './body-budget.ts'
 import { discard, free } from './discard.ts'
 import { setBody, toEvent } from './event.ts'
@@ -92,7 +92,14 @@ const serveWith = (
       }
       if (taking === 'never') discard(req)
       else if (taking === 'first') await read()
-      else provide = (limit) => provideBody(event, () => limit.outside(read))
+      else {
+        const held = await holdArrived(req, res, event, bodies)
+        provide = (limit) =>
+          provideBody(event, () => {
+            held.close()
+            return limit.outside(read)
+          })
+      }
     }
     try {
       send(res, toReply(await invoke(fn, handler, event, requestId, provide)))

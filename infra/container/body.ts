@@ -4,7 +4,7 @@ import { AppError } from '../../shared/errors.ts'
 import { BODY_LIMIT } from '../../shared/http/late-body.ts'
 import type { BodyAccount, BodyBudget } from './body-budget.ts'
 import { connectionOf } from './connections.ts'
-import { free } from './discard.ts'
+import { discard, free } from './discard.ts'
 
 /**
  * Maximum time for a body, in milliseconds: without progress, and in total.
@@ -18,6 +18,26 @@ type Fields = Readonly<Record<string, string | undefined>>
 /** Returns whether a request has a body. Without Content-Length or Transfer-Encoding, it has none (RFC 9112, 6.3). */
 export const announcesBody = (headers: Readonly<Record<string, unknown>>): boolean =>
   headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+
+/**
+ * Counts what has arrived of a body toward the budget, until the returned account is closed or the response has been
+ * sent. Nothing more is read until then, because that is more than the server's `highWaterMark`. Throws `unavailable`.
+ */
+export const holdArrived = async (
+  req: IncomingMessage,
+  res: ServerResponse,
+  { requestContext }: APIGatewayProxyEventV2,
+  budget: BodyBudget,
+): Promise<BodyAccount> => {
+  // Most of what arrives comes in the same packet as the headers, which Node's parser hasn't finished yet.
+  await undefined
+  const account = budget.open(requestContext.http.sourceIp)
+  if (req.readableLength > 0) {
+    account.take(req.readableLength)
+    res.once('close', () => account.close())
+  }
+  return account
+}
 
 /**
  * Returns the whole body. Its bytes count toward the budget until the response has been sent. Throws an AppError as
@@ -95,6 +115,10 @@ const collect = async (req: IncomingMessage, body: Pieces): Promise<Buffer> => {
   try {
     await promise
     return body.whole
+  } catch (error) {
+    body.drop()
+    discard(req)
+    throw error
   } finally {
     clearTimeout(late)
     req.off('data', add)
@@ -126,6 +150,13 @@ class Pieces {
     piece.copy(this.#buffer, this.#size)
     this.#size = size
     free(piece)
+  }
+
+  /** Frees what has been copied. */
+  drop(): void {
+    free(this.#buffer)
+    this.#buffer = Buffer.alloc(0)
+    this.#size = 0
   }
 
   #growTo(bytes: number): void {

@@ -5,7 +5,7 @@ import { refuse } from '../../shared/http/respond.ts'
 import { announcesBody } from './body.ts'
 import { noteAnswer } from './connections.ts'
 import { decodeBase64 } from './decode-base64.ts'
-import { endAfterBody } from './discard.ts'
+import { discard, endAfterBody } from './discard.ts'
 
 type Reply = { statusCode: number; headers: Record<string, string | string[]>; body: string | Buffer }
 
@@ -81,8 +81,16 @@ export const send = (res: ServerResponse, reply: Reply): void => {
   // Set explicitly, since Node omits this header from a response to HEAD.
   if (statusCode !== 204 && statusCode !== 304) headers['content-length'] = String(Buffer.byteLength(body))
   if (res.req.complete || !announcesBody(res.req.headers)) write(res, { statusCode, headers, body })
-  // Once the current packet has been read, it's known whether the request is complete.
-  else setImmediate(() => (res.req.complete ? write : writeEarly)(res, { statusCode, headers, body }))
+  else {
+    // A thousand connections that each kept a packet until the response is sent would take 64 MB.
+    discard(res.req)
+    // Once the current packet has been read, it's known whether the request is complete.
+    setImmediate(() => {
+      if (res.headersSent || res.destroyed) return
+      const writeNow = res.req.complete ? write : writeEarly
+      writeNow(res, { statusCode, headers, body })
+    })
+  }
 }
 
 const write = (res: ServerResponse, { statusCode, headers, body }: Reply): void => {
@@ -105,9 +113,10 @@ export const sendProblem = (
   error: AppError,
   { requestId = randomUUID(), durationMs = 0 } = {},
 ): void => {
-  const { method = '', url = '', socket } = res.req
+  const { method = '', url = '', socket, headers } = res.req
   const client = socket.remoteAddress ?? ''
-  send(res, toReply(refuse({ method, path: pathOf(url), client, requestId, durationMs }, error)))
+  const asked = { method, path: pathOf(url), client, origin: headers.origin }
+  send(res, toReply(refuse({ ...asked, requestId, durationMs }, error)))
 }
 
 const pathOf = (url: string): string => url.split('?', 1)[0] ?? ''

@@ -27,6 +27,9 @@ export type Listening = {
 /** Maximum number of headers. */
 const HEADERS = 200
 
+/** Bytes of a body that has not been asked for after which no more of it is read. Node's default is 64 KiB. */
+const HELD_BYTES = 16_384
+
 /** Milliseconds after which a client that reads none of its response is cut off. */
 const UNREAD_MS = 30_000
 
@@ -125,6 +128,8 @@ const createLimited = (connections: Connections): Server => {
     keepAliveTimeout: 65_000,
     headersTimeout: 10_000,
     requestTimeout: 60_000,
+    // At most this much of a body, and the rest of the packet, is read before the handler wants it.
+    highWaterMark: HELD_BYTES,
     connectionsCheckingInterval: 2000,
     // Node's own response would have no body. The adapter checks the header.
     requireHostHeader: false,

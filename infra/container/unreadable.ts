@@ -6,6 +6,9 @@ import { refuse } from '../../shared/http/respond.ts'
 import { connectionOf } from './connections.ts'
 import { toReply } from './reply.ts'
 
+/** `rawPacket`: what the parser couldn't read, with everything before it in the same packet. */
+type ParserError = NodeJS.ErrnoException & { rawPacket?: Buffer }
+
 /** Milliseconds that a client has to read the answer before its connection is closed. */
 const LINGER_MS = 1000
 
@@ -14,20 +17,23 @@ const LINGER_MS = 1000
  * other error, and closes the connection. If a request is already being handled (the unreadable part may be its body),
  * its handler answers.
  */
-export const refuseUnreadable = (error: NodeJS.ErrnoException, socket: Socket): void => {
+export const refuseUnreadable = (error: ParserError, socket: Socket): void => {
   // Anything that arrives after the answer is reported as unreadable again.
   if (socket.destroyed || socket.writableEnded) return
   const connection = connectionOf(socket)
   if (connection && connection.requests > 0) connection.fail(toProblem(error))
   else if (socket.bytesRead === 0) socket.destroy()
   else {
-    socket.end(toText(toProblem(error), socket.remoteAddress ?? ''))
+    socket.end(toText(error, socket.remoteAddress ?? ''))
     setTimeout(() => socket.destroy(), LINGER_MS).unref()
   }
 }
 
-const toText = (error: AppError, client: string): string => {
-  const refused = refuse({ client, requestId: randomUUID(), durationMs: 0 }, error)
+const toText = (error: ParserError, client: string): string => {
+  // It may be only the last part of the request, or missing if the request took too long.
+  const head = error.rawPacket?.toString('latin1') ?? ''
+  const origin = /^origin:[ \t]*(\S+)/im.exec(head)?.[1]
+  const refused = refuse({ client, origin, requestId: randomUUID(), durationMs: 0 }, toProblem(error))
   const { statusCode, headers, body } = toReply(refused)
   const all = {
     ...headers,
@@ -36,10 +42,12 @@ const toText = (error: AppError, client: string): string => {
     'content-length': Buffer.byteLength(body),
   }
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\n${lines.join('')}\r\n${body}`
+  const top = `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\n${lines.join('')}\r\n`
+  // A response to HEAD has no body (RFC 9110, 9.3.2).
+  return head.startsWith('HEAD ') ? top : top + body
 }
 
-const toProblem = ({ code }: NodeJS.ErrnoException): AppError => {
+const toProblem = ({ code }: ParserError): AppError => {
   if (code === 'HPE_HEADER_OVERFLOW') return new AppError('headers_too_large', 'the headers are too large')
   if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') {
     return new AppError('payload_too_large', 'the chunk extensions are too large')

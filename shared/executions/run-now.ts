@@ -26,7 +26,10 @@ export async function runNow(
 ): Promise<Asked> {
   const execution = await openRun(sql, { taskId, trigger: 'manual', rerunOf: null })
   if (execution) return { execution: await startAtOnce(execution, starting) }
-  if (overlap === 'refuse') throw new AppError('conflict', `task ${taskId} has an open execution`)
+  if (overlap === 'refuse') {
+    const detail = `task ${taskId} has an open execution; with overlap: queue, a run would follow it`
+    throw new AppError('conflict', detail)
+  }
   const queued = await sql`
     update task_state s set ${runQueued(sql)} where s.task_id = ${taskId}::bigint`
   if (queued.count === 0) throw notFound('task', taskId)

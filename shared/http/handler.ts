@@ -1,5 +1,4 @@
 import middy, { type MiddlewareObj } from '@middy/core'
-import httpJsonBodyParser from '@middy/http-json-body-parser'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import type * as z from 'zod'
 import { config } from '../config.ts'
@@ -10,6 +9,7 @@ import { ANYONE } from '../scope.ts'
 import { callerOf, requireAccess } from './access.ts'
 import { withDeadline } from './deadline.ts'
 import { onceByKey } from './idempotency.ts'
+import { parseJson } from './json-body.ts'
 import { limitJson } from './json-limits.ts'
 import { BODY_LIMIT, receiveBody } from './late-body.ts'
 import type { HttpRequest, Operation, Reply } from './operation.ts'
@@ -53,7 +53,7 @@ export function httpHandler<const Op extends Operation>(
     .use(requireAccess(operation.access))
   if (operation.body) stack.use(takeBody(operation.bodyLimit))
   if (operation.bodyOptional) stack.use(fillBody())
-  if (operation.body) stack.use(limitJson()).use(httpJsonBodyParser())
+  if (operation.body) stack.use(limitJson()).use(parseJson())
   stack.handler(async (event: APIGatewayProxyEventV2, context: Context) => {
     const request = toRequest(event, context)
     const answer = async () => await run(readInput(operation, event), request)

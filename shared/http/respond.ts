@@ -107,14 +107,16 @@ export type Refused = {
   client?: string
   requestId: string
   durationMs: number
+  /** The `Origin` header, if the runtime could read it. */
+  origin?: string | undefined
 }
 
 /** Returns the response for a request that the runtime itself refuses, and logs the request like any other. */
 export function refuse(
-  { requestId, durationMs, ...asked }: Refused,
+  { requestId, durationMs, origin, ...asked }: Refused,
   error: AppError,
 ): APIGatewayProxyStructuredResultV2 {
-  const response = withHeaders(problemResponse(error, requestId), requestId, {})
+  const response = withHeaders(problemResponse(error, requestId), requestId, { origin })
   if (logsInfo) logRequest({ request_id: requestId, ...asked }, response, durationMs)
   return response
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { describeIssue } from '../describe-issue.ts'
 import { invalid } from '../errors.ts'
 import { findHidden } from '../hidden-characters.ts'
 import { instantIn } from '../instant.ts'
@@ -60,7 +61,7 @@ export type TaskPatch = z.output<typeof taskPatch>
 /** Validates params with the schema of the type's runner. Throws `invalid`, with a pointer to each mistake. */
 export function checkParams(type: string, params: Record<string, unknown>): void {
   const runner = runnerOf(type)
-  const parsed = (runner?.newParams ?? runner?.params)?.safeParse(params)
+  const parsed = (runner?.newParams ?? runner?.params)?.safeParse(params, { error: describeIssue })
   if (parsed?.success !== false) return
   throw invalid(problemsOf(parsed.error, (path) => ({ pointer: toPointer(['params', ...path]) })))
 }

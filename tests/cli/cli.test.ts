@@ -113,6 +113,24 @@ test('runs a task and lists its executions', async () => {
   )
 })
 
+test('takes a name where it takes an id', async () => {
+  await client(['create', 'nightly report/1', '--task-type', 'sleep', '--duration', '600', ...later])
+  const task = 'nightly report/1'
+  expect(await client(['executions', task])).toEqual(succeeded('task 1 has not run yet\n'))
+  expect(await client(['run', task])).toEqual(succeeded('execution 1 of task 1 is queued\n'))
+  expect(await client(['run', '--queue', task])).toEqual(
+    succeeded('another run will start when the open execution ends\n'),
+  )
+  expect((await client(['pause', task])).out).toBe('paused task 1\n')
+  expect((await client(['resume', task])).out).toMatch(/^resumed task 1, /)
+  expect(await client(['run', 'nightly'])).toEqual({
+    code: 1,
+    out: '',
+    err: 'error: 404: task "nightly" does not exist\n',
+  })
+  expect(await client(['delete', task])).toEqual(succeeded('deleted task 1\n'))
+})
+
 test('cancels an execution', async () => {
   await client(['create', 'demo', '--task-type', 'sleep', '--duration', '600', ...later])
   await client(['run', '1'])
@@ -272,7 +290,7 @@ test('creates, lists and deletes a key', async () => {
 })
 
 test.for([
-  [['delete', 'first'], "'first' is invalid for argument 'id'. It must be a whole number."],
+  [['cancel', 'first'], "'first' is invalid for argument 'execution-id'. It must be a whole number."],
   [['create'], "missing required argument 'name'"],
   [['list-tasks', '--nothing'], "unknown option '--nothing'"],
   [['nothing'], "unknown command 'nothing'"],

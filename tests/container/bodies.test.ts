@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import * as z from 'zod'
 import { createApp } from '../../infra/container/adapter.ts'
@@ -6,6 +7,7 @@ import { type Listening, listen } from '../../infra/container/server.ts'
 import type { LambdaHandler } from '../../infra/service/handlers.ts'
 import type { Service } from '../../infra/service/service.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
+import { receiveBody } from '../../shared/http/late-body.ts'
 import { eventually } from '../setup/eventually.ts'
 import { type Client, head, open } from './sockets.ts'
 
@@ -24,6 +26,15 @@ const handlers: Record<string, unknown> = {
     return { status: 200, body: 'held' }
   }),
   ignore: httpHandler(about, () => ({ status: 200, body: 'ignored' })),
+  // As if the key had to be looked up first.
+  admit: Object.assign(
+    async (event: APIGatewayProxyEventV2) => {
+      await gate.promise
+      await receiveBody(event)
+      return { statusCode: 200, body: 'admitted' }
+    },
+    { operation: { body: z.looseObject({}) } },
+  ),
   wait: httpHandler(about, async () => {
     await gate.promise
     return { status: 200, body: 'waited' }
@@ -215,4 +226,21 @@ test('responds with 503 while one client has 8 MiB of bodies in progress, and re
     for (const { socket } of [...full, held]) socket.resetAndDestroy()
     await eventually(sendAll)
   }
+})
+
+test('what arrives of bodies before they are wanted counts toward these 8 MiB', async () => {
+  const part = json(250_000).slice(0, 64_000)
+  const clients = await Promise.all(
+    Array.from({ length: 600 }, () => open(server.url, post('/admit', 250_000) + part)),
+  )
+  await eventually(() => {
+    const refused = clients.filter((client) => /^HTTP\/1\.1 503 .*"code":"unavailable"/s.test(client.text()))
+    expect(refused.length).toBeGreaterThan(0)
+  })
+  for (const { socket } of clients) socket.resetAndDestroy()
+  gate.resolve()
+  await eventually(async () => {
+    const client = await open(server.url, `${post('/admit', 2, 'Connection: close')}{}`)
+    expect(await client.closed).toMatch(/200 OK.*admitted$/s)
+  })
 })

@@ -7,7 +7,11 @@ import { startOther, type Target, tablesWith } from './target.ts'
 const TENTH = 10
 
 /** Defines the test for a runtime. `lanes`: number of concurrent requests. */
-export function fuzzOther(name: string, start: StartRuntime, options: Pick<Part, 'lanes' | 'readsAs'>): void {
+export function fuzzOther(
+  name: string,
+  start: StartRuntime,
+  options: Pick<Part, 'lanes' | 'readsAs' | 'isRefused'>,
+): void {
   let target: Target
 
   beforeAll(async () => {

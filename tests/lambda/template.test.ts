@@ -133,6 +133,7 @@ test('every function has the role that it needs', () => {
   const special = functions.filter(([, role]) => role !== 'ApiRole')
   expect(Object.fromEntries(special)).toEqual({
     runTask: 'StartRole',
+    runTaskByName: 'StartRole',
     rerunExecution: 'StartRole',
     tick: 'TickRole',
     execute: 'ExecuteRole',

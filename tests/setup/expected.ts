@@ -6,7 +6,7 @@ import { REQUEST_ID } from './http-event.ts'
 export const INSTANT = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
 /** The detail for a `type` that doesn't exist. */
-export const NOT_A_TYPE = `Invalid option: expected one of ${TASK_TYPES.map((type) => `"${type}"`).join('|')}`
+export const NOT_A_TYPE = `must be one of ${TASK_TYPES.join(', ')}`
 
 /** Returns the `ETag` header for a task's version. */
 export const etag = (version: number) => ({ etag: `"${version}"` })

@@ -21,6 +21,7 @@ import { handler as deleteTask } from '../../functions/tasks/delete.ts'
 import { handler as deleteTasks } from '../../functions/tasks/delete-all.ts'
 import { handler as listTaskExecutions } from '../../functions/tasks/executions.ts'
 import { handler as getTask } from '../../functions/tasks/get.ts'
+import { handler as getTaskByName } from '../../functions/tasks/get-by-name.ts'
 import { handler as listTasks } from '../../functions/tasks/list.ts'
 import { handler as pauseTask } from '../../functions/tasks/pause.ts'
 import { handler as pauseTasks } from '../../functions/tasks/pause-all.ts'
@@ -28,6 +29,7 @@ import { handler as putTask } from '../../functions/tasks/put-by-name.ts'
 import { handler as resumeTask } from '../../functions/tasks/resume.ts'
 import { handler as resumeTasks } from '../../functions/tasks/resume-all.ts'
 import { handler as runTask } from '../../functions/tasks/run.ts'
+import { handler as runTaskByName } from '../../functions/tasks/run-by-name.ts'
 import { handler as updateTask } from '../../functions/tasks/update.ts'
 import { handler as listUpcoming } from '../../functions/upcoming/list.ts'
 
@@ -41,6 +43,10 @@ export const guarded = [
   { handler: createTask, request: { method: 'POST', path: '/tasks', body: task } },
   { handler: listTasks, request: { method: 'GET', path: '/tasks' } },
   { handler: getTask, request: { method: 'GET', path: '/tasks/{id}', pathParameters } },
+  {
+    handler: getTaskByName,
+    request: { method: 'GET', path: '/tasks/by-name/{name}', pathParameters: { name } },
+  },
   { handler: updateTask, request: { method: 'PATCH', path: '/tasks/{id}', pathParameters, body: {} } },
   {
     handler: putTask,
@@ -64,6 +70,10 @@ export const guarded = [
     request: { method: 'POST', path: '/executions/rerun', query: 'status=failed' },
   },
   { handler: runTask, request: { method: 'POST', path: '/tasks/{id}/run', pathParameters } },
+  {
+    handler: runTaskByName,
+    request: { method: 'POST', path: '/tasks/by-name/{name}/run', pathParameters: { name } },
+  },
   {
     handler: previewSchedule,
     request: {

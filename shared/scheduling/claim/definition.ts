@@ -1,4 +1,5 @@
 import { type Columns, cell, epochMs } from '../../columns.ts'
+import { describeIssue } from '../../describe-issue.ts'
 import { AppError } from '../../errors.ts'
 import { runnerOf } from '../../runners/index.ts'
 import type { Runner } from '../../runners/runner.ts'
@@ -84,7 +85,7 @@ export function toDefinition(rows: Columns<DefinitionRow>, index: number): Defin
 function toWork(type: string, params: unknown): Definition['work'] {
   const runner = runnerOf(type)
   if (!runner) return { problem: `no runner for type ${type}`, unknownType: type }
-  const checked = runner.params.safeParse(params)
+  const checked = runner.params.safeParse(params, { error: describeIssue })
   if (checked.success) return { runner, params: checked.data }
   return { problem: `bad params: ${checked.error.issues.map((it) => it.message).join('; ')}` }
 }

@@ -29,5 +29,5 @@ test.for(['1', '2147483648', '9007199254740991'])('returns 404 for the unknown e
 })
 
 test.for(['x', '', '1e3'])('rejects the id %j', async (id) => {
-  expect(await get(id)).toEqual(invalidParameter('id', 'Invalid input: expected number, received string'))
+  expect(await get(id)).toEqual(invalidParameter('id', 'must be a whole number'))
 })

@@ -87,5 +87,5 @@ test.for(['1', '9007199254740991'])('returns 404 for the unknown execution %s', 
 })
 
 test('rejects a malformed id', async () => {
-  expect(await rerun('x')).toEqual(invalidParameter('id', 'Invalid input: expected number, received string'))
+  expect(await rerun('x')).toEqual(invalidParameter('id', 'must be a whole number'))
 })

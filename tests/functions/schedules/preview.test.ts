@@ -243,7 +243,7 @@ describe('shows the same occurrences as a task with the same fields', () => {
 })
 
 test.for<[body: object, ...fields: [string, string][]]>([
-  [{}, ['#/schedule_type', 'Invalid option: expected one of "interval"|"once"|"cron"']],
+  [{}, ['#/schedule_type', 'must be one of interval, once, cron']],
   [{ schedule_type: 'interval' }, ['#/interval_seconds', 'is required when schedule_type is interval']],
   [{ schedule_type: 'once' }, ['#/next_run_at', 'is required when schedule_type is once']],
   [
@@ -255,9 +255,9 @@ test.for<[body: object, ...fields: [string, string][]]>([
     ['#/cron_expression', 'expected five fields, or six with seconds first, but found 4'],
   ],
   [cron('@daily', 'x', '2027-01-01'), ['#/timezone', '"x" is not an IANA time zone']],
-  [{ ...interval, count: 0 }, ['#/count', 'Too small: expected number to be >=1']],
-  [{ ...interval, count: 51 }, ['#/count', 'Too big: expected number to be <=50']],
-  [{ ...interval, max_runs: 0 }, ['#/max_runs', 'Too small: expected number to be >=1']],
+  [{ ...interval, count: 0 }, ['#/count', 'must be at least 1']],
+  [{ ...interval, count: 51 }, ['#/count', 'must be at most 50']],
+  [{ ...interval, max_runs: 0 }, ['#/max_runs', 'must be at least 1']],
   [{ ...interval, type: 'sleep' }, ['#/type', 'is unknown']],
   [{ ...interval, start_at: '2027-01-02', end_at: '2027-01-01' }, ['#/end_at', 'is before start_at']],
   [{ ...interval, end_at: '2001-01-01' }, ['#/end_at', 'the schedule has no occurrences']],

@@ -22,8 +22,7 @@ function apply(verb: Verb, query: string, body?: unknown) {
   return call(handler, { ...request, query: `${query}&ids=true`, ...(body !== undefined && { body }) })
 }
 
-const FLAG =
-  'Invalid option: expected one of "true"|"1"|"yes"|"on"|"y"|"enabled"|"false"|"0"|"no"|"off"|"n"|"disabled"'
+const FLAG = 'must be one of true, 1, yes, on, y, enabled, false, 0, no, off, n, disabled'
 
 const done = (ids: number[], dry_run = false) =>
   json(200, {
@@ -132,7 +131,7 @@ test('stores why a pause began and when it ends, and cancels queued executions',
   ])
   expect(await db()`select status from all_executions`).toEqual([{ status: 'cancelled' }])
   expect(await apply('pause', 'all=true', { until: 1 })).toEqual(
-    invalidFields(['#/until', 'Invalid input: expected string, received number']),
+    invalidFields(['#/until', 'must be a string']),
   )
 })
 

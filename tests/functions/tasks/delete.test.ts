@@ -53,5 +53,5 @@ test.for(['1', '2147483648', '9007199254740991'])('returns 404 for the unknown t
 })
 
 test.for(['x', '1 or true', ''])('rejects the id %j', async (id) => {
-  expect(await remove(id)).toEqual(invalidParameter('id', 'Invalid input: expected number, received string'))
+  expect(await remove(id)).toEqual(invalidParameter('id', 'must be a whole number'))
 })

@@ -51,9 +51,7 @@ test.for(['3', '9007199254740991'])('returns 404 for the unknown task %s', async
 })
 
 test.for(['x', '0x1', '1\n'])('rejects the id %j', async (id) => {
-  expect(await list('', id)).toEqual(
-    invalidParameter('id', 'Invalid input: expected number, received string'),
-  )
+  expect(await list('', id)).toEqual(invalidParameter('id', 'must be a whole number'))
 })
 
 describe('paging', () => {

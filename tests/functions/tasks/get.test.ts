@@ -8,7 +8,7 @@ const get = (id: string) => call(handler, { method: 'GET', path: '/tasks/{id}', 
 
 const got = (given: object = {}) => json(200, aTask(given), etag(1))
 
-const notDigits = 'Invalid input: expected number, received string'
+const notDigits = 'must be a whole number'
 
 beforeEach(emptyTables)
 
@@ -46,9 +46,9 @@ test.for(['1', '2147483648', '9007199254740991'])('returns 404 for the unknown t
 })
 
 test.for([
-  ['0', 'Too small: expected number to be >=1'],
-  ['9007199254740992', 'Too big: expected int to be <=9007199254740991'],
-  ['9'.repeat(400), 'Invalid input: expected number, received Infinity'],
+  ['0', 'must be at least 1'],
+  ['9007199254740992', 'must be at most 9007199254740991'],
+  ['9'.repeat(400), 'is too large'],
   ['', notDigits],
   ['-1', notDigits],
   ['+1', notDigits],

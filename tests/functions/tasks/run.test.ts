@@ -14,7 +14,7 @@ const run = (body?: unknown, more: Partial<HttpCall> = {}) =>
 
 const later = { params: { duration: 0 }, next_run_at: '2999-01-01T00:00:00Z' }
 const slept = { slept_seconds: 0 }
-const open = problem('conflict', 'task 1 has an open execution')
+const open = problem('conflict', 'task 1 has an open execution; with overlap: queue, a run would follow it')
 
 beforeEach(async () => {
   await emptyTables()
@@ -140,15 +140,15 @@ test('returns 404 if the task is deleted during the request', async () => {
 })
 
 test('rejects invalid bodies and ids', async () => {
-  const option = 'Invalid option: expected one of "refuse"|"queue"'
+  const option = 'must be one of refuse, queue'
   expect(await run({ overlap: 'allow' })).toEqual(invalidFields(['#/overlap', option]))
   expect(await run({ now: true })).toEqual(invalidFields(['#/now', 'is unknown']))
-  expect(await run('[]')).toEqual(invalidFields(['#', 'Invalid input: expected object, received array']))
+  expect(await run('[]')).toEqual(invalidFields(['#', 'must be an object']))
   expect(await run('{')).toEqual(problem('invalid', 'Invalid or malformed JSON was provided'))
   expect(await run('{}', { headers: { 'content-type': 'text/plain' } })).toEqual(
     problem('unsupported_media_type', 'Unsupported Media Type'),
   )
   expect(await run({}, { pathParameters: { id: 'x' } })).toEqual(
-    invalidParameter('id', 'Invalid input: expected number, received string'),
+    invalidParameter('id', 'must be a whole number'),
   )
 })

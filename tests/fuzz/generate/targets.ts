@@ -63,6 +63,8 @@ export const pathTrick = fc.constantFrom<(path: string) => string>(
   (path) => `${path}%00`,
   (path) => `${path}%0d%0aset-cookie:%20a=b`,
   (path) => `${path}%C0%AF`,
+  // Not allowed unencoded, though Node's client sends it as one byte.
+  (path) => `${path}\u00ff`,
   (path) => `${path}%zz`,
   (path) => `${path}%`,
   (path) => `${path}.json`,
