@@ -7,7 +7,9 @@ import { Overdue } from '../shared/scheduling/health/overdue.ts'
 import { Executor } from '../shared/scheduling/run/executor.ts'
 import { TickMemory } from '../shared/scheduling/tick/tick.ts'
 import { BULK_BATCH } from '../shared/tasks/bulk.ts'
-import { lambdaDispatcher } from './scheduler/lambda-dispatcher.ts'
+import { version } from '../shared/version.ts'
+import { Presence } from '../shared/workers/presence.ts'
+import { CLAIM_SIZE, lambdaDispatcher } from './scheduler/lambda-dispatcher.ts'
 
 /*
  * State that the handlers of one process share. Runtimes import handlers by path and pass them only an event, so the
@@ -18,6 +20,7 @@ import { lambdaDispatcher } from './scheduler/lambda-dispatcher.ts'
 let provided: Dispatcher | undefined
 let ownExecutor: Executor | undefined
 let ownWatch: Overdue | undefined
+let ownPresence: Presence | undefined
 let draining = false
 
 /** The state that this process keeps between ticks and claims. */
@@ -93,6 +96,15 @@ export function executor(): Executor {
 export function watch(): Overdue {
   ownWatch ??= new Overdue(config().leaseSeconds)
   return ownWatch
+}
+
+/** Returns the object that writes this process's row in `workers`. */
+export function presence(): Presence {
+  const { runtime, machine, maxConcurrentExecutions } = config()
+  // On Lambda, and under serverless offline, an environment runs one claim at a time.
+  const slots = runtime === 'container' ? maxConcurrentExecutions : CLAIM_SIZE
+  ownPresence ??= new Presence(schedulerDb, { id: memory.workerId, version, runtime, host: machine, slots })
+  return ownPresence
 }
 
 /** Returns whether a key from the environment can manage keys. If so, the table doesn't need an admin key. */

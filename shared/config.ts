@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import * as z from 'zod'
 import { keyList, refuseRepeated, refuseWeak, singleKey } from './configured-keys.ts'
 import { isLoopback } from './listen-host.ts'
@@ -345,6 +346,9 @@ export function readConfig(env: Record<string, string | undefined>) {
     )
   }
   return Object.freeze({
+    runtime: runtimeOf(env),
+    /** Where this process runs. On Lambda, the log stream, since its host has no name. */
+    machine: env.AWS_LAMBDA_LOG_STREAM_NAME ?? hostname(),
     databaseUrl: values.DATABASE_URL,
     databasePoolSize: values.DATABASE_POOL_SIZE,
     host: values.HOST,
@@ -379,4 +383,10 @@ export function readConfig(env: Record<string, string | undefined>) {
     logJson: values.LOG_JSON,
     sqlEcho: values.SQL_ECHO,
   })
+}
+
+/** Returns what serves the functions. Both AWS's runtime and serverless-offline say so in the environment. */
+function runtimeOf(env: Record<string, string | undefined>): 'container' | 'lambda' | 'offline' {
+  if (env.IS_OFFLINE) return 'offline'
+  return env.AWS_LAMBDA_RUNTIME_API === undefined ? 'container' : 'lambda'
 }

@@ -25,6 +25,7 @@ import { handler as resumeTasks } from '../../functions/tasks/resume-all.ts'
 import { handler as runTask } from '../../functions/tasks/run.ts'
 import { handler as updateTask } from '../../functions/tasks/update.ts'
 import { handler as listUpcoming } from '../../functions/upcoming/list.ts'
+import { handler as listWorkers } from '../../functions/workers/list.ts'
 
 const task = { name: 'a', type: 'sleep', schedule_type: 'interval', interval_seconds: 60 }
 const { name, ...put } = task
@@ -65,6 +66,7 @@ export const guarded = [
   },
   { handler: deleteTasks, request: { method: 'DELETE', path: '/tasks', query } },
   { handler: listUpcoming, request: { method: 'GET', path: '/upcoming' } },
+  { handler: listWorkers, request: { method: 'GET', path: '/workers' } },
   { handler: createKey, request: { method: 'POST', path: '/keys', body: { name: 'a', scope: 'admin' } } },
   { handler: listKeys, request: { method: 'GET', path: '/keys' } },
   { handler: deleteKey, request: { method: 'DELETE', path: '/keys/{id}', pathParameters } },

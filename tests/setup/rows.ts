@@ -5,6 +5,7 @@ export async function emptyTables(): Promise<void> {
   await db()`delete from tasks`
   await db()`delete from executions`
   await db()`delete from claims`
+  await db()`delete from workers`
   await db()`delete from idempotency_keys`
   await db()`delete from api_keys`
   await db()`select setval('tasks_id_seq', 1, false), setval('execution_ids', 1, false)`

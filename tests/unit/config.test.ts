@@ -1,8 +1,11 @@
+import { hostname } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { misspelledSettings, readConfig } from '../../shared/config.ts'
 import { listenHost } from '../../shared/listen-host.ts'
 
 const defaults = {
+  runtime: 'container',
+  machine: hostname(),
   databaseUrl: undefined,
   databasePoolSize: 10,
   host: undefined,
@@ -53,6 +56,16 @@ test('ignores unknown variables', () => {
 
 test('the configuration is frozen', () => {
   expect(Object.isFrozen(readConfig({}))).toBe(true)
+})
+
+test.for([
+  [{ IS_OFFLINE: 'true' }, { runtime: 'offline', machine: hostname() }],
+  [
+    { AWS_LAMBDA_RUNTIME_API: '127.0.0.1:9001', AWS_LAMBDA_LOG_STREAM_NAME: '2027/03/10/[$LATEST]a' },
+    { runtime: 'lambda', machine: '2027/03/10/[$LATEST]a' },
+  ],
+])('with %o, the runtime is %o', ([env, expected]) => {
+  expect(readConfig(env as Record<string, string>)).toMatchObject(expected as object)
 })
 
 type Case = [key: string, value: string, setting: keyof typeof defaults, expected: unknown]

@@ -32,7 +32,7 @@ export function claimDue(
     resolve({ count: rows.length, last })
     const { planned, unreadable, seen } = await planAll(tx, memory, rows, options.clock.now)
     for (const [taskId, error] of unreadable) await pauseUnreadable(tx, taskId, error)
-    const executions = await open(tx, planned, options, claimIds)
+    const executions = await open(tx, planned, { ...options, workerId: memory.workerId, claimIds })
     return { claims: toClaims(executions, options.clock, since), more: seen < rows.length }
   })
   claimed.catch((error: unknown) => {
@@ -45,12 +45,11 @@ export function claimDue(
   return { locked, claimed }
 }
 
-/** Opens the planned executions. Returns them, soonest first, and adds the ids of their claims to `claimIds`. */
+/** Opens the planned executions. Returns them, soonest first, and adds the ids of their claims to `options.claimIds`. */
 async function open(
   tx: Queryable,
   planned: Planned[],
-  options: ClaimOptions,
-  claimIds: string[],
+  options: ClaimOptions & { workerId: string; claimIds: string[] },
 ): Promise<ClaimedExecution[]> {
   const again = planned.filter(
     ({ row: { last }, plan: { run } }) => run && last !== null && run.getTime() <= last,
@@ -59,7 +58,7 @@ async function open(
     tx,
     again.map(({ row, plan: { run } }) => ({ taskId: row.task_id, run })),
   )
-  const { claimSize = Number.POSITIVE_INFINITY } = options
+  const { claimIds, claimSize = Number.POSITIVE_INFINITY } = options
   let runs = 0
   const plans = planned.map(({ row, task, plan: it }): TaskPlan => {
     const taskId = row.task_id
@@ -69,7 +68,7 @@ async function open(
   })
   const claims = Math.ceil(runs / Math.min(claimSize, runs || 1))
   claimIds.push(...Array.from({ length: claims }, () => randomUUID()))
-  const executions = await openExecutions(tx, plans, { ...options, claimIds })
+  const executions = await openExecutions(tx, plans, options)
   return executions.sort((a, b) => a.due_at.getTime() - b.due_at.getTime())
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { BatchSize } from '../../batch-size.ts'
 import { DatabaseClock } from '../../clock.ts'
 import { FairHalf } from '../../fair-half.ts'
@@ -13,6 +14,8 @@ const BATCH = 2000
 
 /** State that a process keeps between claims. Losing it in a restart does no harm. */
 export class ClaimMemory {
+  /** This process's id, which its claims carry. */
+  readonly workerId = randomUUID()
   readonly clock = new DatabaseClock()
   readonly definitions = new Definitions()
   readonly unknownTypes = new UnknownTypes()
