@@ -1,5 +1,6 @@
 import { BatchSize } from '../shared/batch-size.ts'
 import { config } from '../shared/config.ts'
+import { Counters } from '../shared/counting/counters.ts'
 import { heartbeatDb, schedulerDb, smallSetsDb } from '../shared/db.ts'
 import type { Starting } from '../shared/executions/run-now.ts'
 import type { Dispatcher } from '../shared/scheduling/claim/dispatch.ts'
@@ -23,8 +24,11 @@ let ownWatch: Overdue | undefined
 let ownPresence: Presence | undefined
 let draining = false
 
+/** What this process has counted, for its metrics. */
+export const counters = /* @__PURE__ */ new Counters(() => config().metricsTaskLabels)
+
 /** The state that this process keeps between ticks and claims. */
-export const memory = /* @__PURE__ */ new TickMemory()
+export const memory = /* @__PURE__ */ new TickMemory(counters)
 
 /** The batch size for bulk calls, shared by all calls in this process. */
 export const bulkBatch = /* @__PURE__ */ new BatchSize(BULK_BATCH)
@@ -88,9 +92,13 @@ export function executor(): Executor {
     heartbeatSql: heartbeatDb(),
     smallSetsSql: smallSetsDb(),
     overdue: watch(),
+    counters,
   })
   return ownExecutor
 }
+
+/** Returns this process's executor, if it has run anything. */
+export const startedExecutor = (): Executor | undefined => ownExecutor
 
 /** Returns the object that watches this process's scheduler. */
 export function watch(): Overdue {

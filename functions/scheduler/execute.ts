@@ -6,6 +6,7 @@ import { config } from '../../shared/config.ts'
 import { schedulerDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { loadClaim } from '../../shared/scheduling/claim/load-claim.ts'
+import { publishMetrics } from '../metrics/emf.ts'
 import { executor, memory, presence } from '../program.ts'
 
 /** The claim to run. If the tick ran in this process, the claim is already in memory. */
@@ -25,4 +26,5 @@ export const handler = middy()
         (await loadClaim(schedulerDb(), memory, ids, config().leaseSeconds))
       await executor().execute(claim, context.getRemainingTimeInMillis() - SETTLE_MS)
     })
+    await publishMetrics({ withDatabase: false })
   })

@@ -6,6 +6,7 @@ import { schedulerDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { type Looped, loopTicks } from '../../shared/scheduling/tick/invocation-loop.ts'
 import { type Ticked, tick } from '../../shared/scheduling/tick/tick.ts'
+import { publishMetrics } from '../metrics/emf.ts'
 import { dispatcher, memory, presence } from '../program.ts'
 
 /**
@@ -25,8 +26,10 @@ export const handler = middy()
       presence().ticked()
       return ticked
     }
-    return await presence().during(async () => {
-      if (loopSeconds === undefined) return await tickOnce(claimAheadMs)
-      return await loopTicks(tickOnce, { loopSeconds, tickIntervalMs, claimAheadMs, leaseSeconds })
-    })
+    return await presence()
+      .during(async () => {
+        if (loopSeconds === undefined) return await tickOnce(claimAheadMs)
+        return await loopTicks(tickOnce, { loopSeconds, tickIntervalMs, claimAheadMs, leaseSeconds })
+      })
+      .finally(() => publishMetrics({ withDatabase: true }))
   })

@@ -43,3 +43,61 @@ test('lists the environments of the tick and execute functions as workers', asyn
   await deployed.lambda.idle()
   expect(await workers()).toMatchObject([{ running: 0 }, { running: 0 }])
 })
+
+test('/metrics is a 404 that says where the metrics are', async () => {
+  expect(await send(deployed.url, { path: '/metrics', headers })).toMatchObject({
+    status: 404,
+    body: {
+      detail:
+        '/metrics does not exist here: the metrics of all functions are in CloudWatch, in the namespace task-scheduler-dev',
+    },
+  })
+  expect(await send(deployed.url, { path: '/metrics' })).toMatchObject({ status: 401 })
+})
+
+type Line = Record<string, unknown> & {
+  _aws?: { CloudWatchMetrics: { Namespace: string; Dimensions: string[][]; Metrics: { Name: string }[] }[] }
+}
+
+/** Returns the metrics in the log so far: labels and values, without what describes them. */
+const published = (): { labels: string[]; values: Line }[] =>
+  deployed.lambda
+    .log()
+    .trim()
+    .split('\n')
+    .map((line): Line => JSON.parse(line))
+    .flatMap(({ _aws, ...values }) => {
+      if (!_aws) return []
+      expect(_aws.CloudWatchMetrics).toMatchObject([{ Namespace: 'task-scheduler-dev' }])
+      return [{ labels: _aws.CloudWatchMetrics.flatMap(({ Dimensions }) => Dimensions.flat()), values }]
+    })
+
+test('the same names are in the log as embedded metrics, each counted once', async () => {
+  const task = { name: 'two', type: 'sleep', schedule_type: 'once', params: { duration: 0 } }
+  const body = JSON.stringify({ ...task, next_run_at: new Date().toISOString() })
+  expect((await send(deployed.url, { method: 'POST', path: '/tasks', headers, body })).status).toBe(201)
+  const before = published().length
+  for (let round = 0; round < 2; round += 1)
+    await deployed.lambda.invoke('task-scheduler-dev-tick', { loopSeconds: 1.5 })
+  await deployed.lambda.idle()
+  const lines = published().slice(before)
+  const named = (name: string) => lines.filter(({ values }) => `task_scheduler_${name}` in values)
+  expect(named('executions_total')).toMatchObject([
+    {
+      labels: ['type', 'outcome'],
+      values: { type: 'sleep', outcome: 'success', task_scheduler_executions_total: 1 },
+    },
+  ])
+  expect(named('execution_lateness_seconds')).toMatchObject([{ labels: ['type'], values: { type: 'sleep' } }])
+  expect(named('executions_claimed_total')).toMatchObject([
+    { values: { task_scheduler_executions_claimed_total: 1 } },
+  ])
+  expect(named('tick_duration_seconds')).toHaveLength(2)
+  expect(named('due_executions').map(({ values }) => values.kind)).toEqual([
+    'scheduled',
+    'queued',
+    'scheduled',
+    'queued',
+  ])
+  expect(named('slots_used')).toEqual([])
+})

@@ -5,6 +5,7 @@ import { handler as rerunExecution } from '../../functions/executions/rerun.ts'
 import { handler as createKey } from '../../functions/keys/create.ts'
 import { handler as deleteKey } from '../../functions/keys/delete.ts'
 import { handler as listKeys } from '../../functions/keys/list.ts'
+import { handler as getMetrics } from '../../functions/metrics/get.ts'
 import { handler as previewSchedule } from '../../functions/schedules/preview.ts'
 import { handler as docs } from '../../functions/system/docs.ts'
 import { handler as health } from '../../functions/system/health.ts'
@@ -67,6 +68,7 @@ export const guarded = [
   { handler: deleteTasks, request: { method: 'DELETE', path: '/tasks', query } },
   { handler: listUpcoming, request: { method: 'GET', path: '/upcoming' } },
   { handler: listWorkers, request: { method: 'GET', path: '/workers' } },
+  { handler: getMetrics, request: { method: 'GET', path: '/metrics' } },
   { handler: createKey, request: { method: 'POST', path: '/keys', body: { name: 'a', scope: 'admin' } } },
   { handler: listKeys, request: { method: 'GET', path: '/keys' } },
   { handler: deleteKey, request: { method: 'DELETE', path: '/keys/{id}', pathParameters } },

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Database, isUnreachable, type Queryable } from '../../db.ts'
 import { logger } from '../../logger.ts'
+import type { Skip } from '../schedule/plan.ts'
 import { pausedItself, touch } from '../state/pause-itself.ts'
 import { type Claimed, type ClaimedExecution, type ClaimOptions, lastRunOf, toClaims } from './claim.ts'
 import type { ClaimMemory } from './claim-memory.ts'
@@ -27,22 +28,28 @@ export function claimDue(
   const since = performance.now()
   const { promise: locked, resolve, reject } = Promise.withResolvers<Locked>()
   const claimIds: string[] = []
+  const skips: Skip[] = []
   const claimed = sql.begin(async (tx) => {
     const { rows, last } = await lockDue(tx, { ...options, except: memory.unknownTypes.taskIds() })
     resolve({ count: rows.length, last })
     const { planned, unreadable, seen } = await planAll(tx, memory, rows, options.clock.now)
     for (const [taskId, error] of unreadable) await pauseUnreadable(tx, taskId, error)
+    skips.push(...planned.flatMap((it) => it.plan.skips))
     const executions = await open(tx, planned, { ...options, workerId: memory.workerId, claimIds })
     return { claims: toClaims(executions, options.clock, since), more: seen < rows.length }
   })
-  claimed.catch((error: unknown) => {
+  const counted = claimed.then((result) => {
+    for (const { reason, count } of skips) memory.counters.skip(reason, count)
+    return result
+  })
+  counted.catch((error: unknown) => {
     // The transaction may have been committed anyway.
     if (isUnreachable(error)) memory.unreceived.add(claimIds, since)
     reject(error)
   })
   // A caller that doesn't await `locked` must not cause an unhandled rejection.
   locked.catch(() => {})
-  return { locked, claimed }
+  return { locked, claimed: counted }
 }
 
 /** Opens the planned executions. Returns them, soonest first, and adds the ids of their claims to `options.claimIds`. */

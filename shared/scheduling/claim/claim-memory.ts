@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { BatchSize } from '../../batch-size.ts'
 import { DatabaseClock } from '../../clock.ts'
+import { Counters } from '../../counting/counters.ts'
 import { FairHalf } from '../../fair-half.ts'
 import { UnreceivedClaims } from '../repair/unreceived.ts'
 import { Definitions } from './definitions.ts'
@@ -16,10 +17,16 @@ const BATCH = 2000
 export class ClaimMemory {
   /** This process's id, which its claims carry. */
   readonly workerId = randomUUID()
+  /** Counts what ticks and claims do. */
+  readonly counters: Counters
   readonly clock = new DatabaseClock()
   readonly definitions = new Definitions()
   readonly unknownTypes = new UnknownTypes()
   readonly unreceived = new UnreceivedClaims()
   readonly batch = new BatchSize(BATCH)
   readonly queuedShare = new FairHalf()
+
+  constructor(counters = new Counters()) {
+    this.counters = counters
+  }
 }
