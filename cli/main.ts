@@ -9,6 +9,7 @@ import type { Session } from './options.ts'
 import { outputTo } from './output.ts'
 import { addPreviewCommand } from './preview.ts'
 import { addTaskCommands } from './tasks.ts'
+import { addWorkerCommands } from './workers.ts'
 
 const EXIT = { api: 1, usage: 2, unreachable: 3 }
 const DEFAULT_URL = 'http://localhost:8000'
@@ -31,8 +32,8 @@ function buildProgram(): Command {
     api: connectTo(apiUrl(program), process.env.API_KEY),
     output: outputTo((text) => process.stdout.write(text), program.opts().json === true),
   })
-  for (const add of [addTaskCommands, addExecutionCommands, addPreviewCommand, addKeyCommands])
-    add(program, session)
+  const all = [addTaskCommands, addExecutionCommands, addPreviewCommand, addWorkerCommands, addKeyCommands]
+  for (const add of all) add(program, session)
   return program
 }
 

@@ -1,5 +1,6 @@
 import { BatchSize } from '../shared/batch-size.ts'
 import { config } from '../shared/config.ts'
+import { Counters } from '../shared/counting/counters.ts'
 import { heartbeatDb, schedulerDb, smallSetsDb } from '../shared/db.ts'
 import type { Starting } from '../shared/executions/run-now.ts'
 import type { Dispatcher } from '../shared/scheduling/claim/dispatch.ts'
@@ -7,7 +8,9 @@ import { Overdue } from '../shared/scheduling/health/overdue.ts'
 import { Executor } from '../shared/scheduling/run/executor.ts'
 import { TickMemory } from '../shared/scheduling/tick/tick.ts'
 import { BULK_BATCH } from '../shared/tasks/bulk.ts'
-import { lambdaDispatcher } from './scheduler/lambda-dispatcher.ts'
+import { version } from '../shared/version.ts'
+import { Presence } from '../shared/workers/presence.ts'
+import { CLAIM_SIZE, lambdaDispatcher } from './scheduler/lambda-dispatcher.ts'
 
 /*
  * State that the handlers of one process share. Runtimes import handlers by path and pass them only an event, so the
@@ -18,10 +21,14 @@ import { lambdaDispatcher } from './scheduler/lambda-dispatcher.ts'
 let provided: Dispatcher | undefined
 let ownExecutor: Executor | undefined
 let ownWatch: Overdue | undefined
+let ownPresence: Presence | undefined
 let draining = false
 
+/** What this process has counted, for its metrics. */
+export const counters = /* @__PURE__ */ new Counters(() => config().metricsTaskLabels)
+
 /** The state that this process keeps between ticks and claims. */
-export const memory = /* @__PURE__ */ new TickMemory()
+export const memory = /* @__PURE__ */ new TickMemory(counters)
 
 /** The batch size for bulk calls, shared by all calls in this process. */
 export const bulkBatch = /* @__PURE__ */ new BatchSize(BULK_BATCH)
@@ -88,14 +95,27 @@ export function executor(): Executor {
     heartbeatSql: heartbeatDb(),
     smallSetsSql: smallSetsDb(),
     overdue: watch(),
+    counters,
   })
   return ownExecutor
 }
+
+/** Returns this process's executor, if it has run anything. */
+export const startedExecutor = (): Executor | undefined => ownExecutor
 
 /** Returns the object that watches this process's scheduler. */
 export function watch(): Overdue {
   ownWatch ??= new Overdue(config().leaseSeconds)
   return ownWatch
+}
+
+/** Returns the object that writes this process's row in `workers`. */
+export function presence(): Presence {
+  const { runtime, machine, maxConcurrentExecutions } = config()
+  // On Lambda, and under serverless offline, an environment runs one claim at a time.
+  const slots = runtime === 'container' ? maxConcurrentExecutions : CLAIM_SIZE
+  ownPresence ??= new Presence(schedulerDb, { id: memory.workerId, version, runtime, host: machine, slots })
+  return ownPresence
 }
 
 /** Returns whether a key from the environment can manage keys. If so, the table doesn't need an admin key. */

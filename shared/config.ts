@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import * as z from 'zod'
 import { keyList, refuseRepeated, refuseWeak, singleKey } from './configured-keys.ts'
 import { describeIssue } from './describe-issue.ts'
@@ -248,6 +249,31 @@ export const SETTINGS = {
     about:
       'Maximum number of idempotency keys that are kept for 24 hours, 1 to 10000000. Beyond it, requests with a new key get 503. Requests without one still work.',
   },
+  METRICS_PORT: {
+    schema: whole(0, 65_535).optional(),
+    readBy: 'process',
+    about:
+      'Port of its own for /metrics, where no key is required. 0 picks any free port. If unset, /metrics is only on PORT.',
+  },
+  METRICS_HOST: {
+    schema: z.string().default('127.0.0.1'),
+    readBy: 'process',
+    about: 'Address that METRICS_PORT listens on. Anyone who can reach it can read the metrics.',
+  },
+  METRICS_TASK_LABELS: {
+    schema: listOf(z.string().min(1))
+      .pipe(z.array(z.string()).max(50, 'must have at most 50 names'))
+      .default([]),
+    readBy: 'functions',
+    about:
+      'Names of tasks, separated by commas, whose runs get series of their own in the metrics, with the label task. At most 50.',
+  },
+  METRICS_EMF: {
+    schema: flag.default(true),
+    readBy: 'functions',
+    about:
+      'Whether the functions on Lambda write metrics for CloudWatch to their logs. CloudWatch charges for them. No other runtime writes them.',
+  },
   HTTP_TASK_URL: {
     schema: webUrl.default('https://httpbin.org/status/200'),
     isSecret: true,
@@ -364,6 +390,9 @@ export function readConfig(env: Record<string, string | undefined>) {
     )
   }
   return Object.freeze({
+    runtime: runtimeOf(env),
+    /** Where this process runs. On Lambda, the log stream, since its host has no name. */
+    machine: env.AWS_LAMBDA_LOG_STREAM_NAME ?? hostname(),
     databaseUrl: values.DATABASE_URL,
     databasePoolSize: values.DATABASE_POOL_SIZE,
     host: values.HOST,
@@ -392,10 +421,20 @@ export function readConfig(env: Record<string, string | undefined>) {
     maxTasks: values.MAX_TASKS,
     maxParamsBytes: values.MAX_PARAMS_BYTES,
     maxIdempotencyKeys: values.MAX_IDEMPOTENCY_KEYS,
+    metricsPort: values.METRICS_PORT,
+    metricsHost: values.METRICS_HOST,
+    metricsTaskLabels: values.METRICS_TASK_LABELS,
+    metricsEmf: values.METRICS_EMF,
     httpTaskUrl: values.HTTP_TASK_URL,
     executeFunctionName: values.EXECUTE_FUNCTION_NAME,
     logLevel: values.LOG_LEVEL,
     logJson: values.LOG_JSON,
     sqlEcho: values.SQL_ECHO,
   })
+}
+
+/** Returns what serves the functions. Both AWS's runtime and serverless-offline say so in the environment. */
+function runtimeOf(env: Record<string, string | undefined>): 'container' | 'lambda' | 'offline' {
+  if (env.IS_OFFLINE) return 'offline'
+  return env.AWS_LAMBDA_RUNTIME_API === undefined ? 'container' : 'lambda'
 }

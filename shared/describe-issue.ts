@@ -14,8 +14,8 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 
 /**
- * Returns what is wrong with a value, as words that follow the name of its field: `must be at least 1`. Zod calls it for
- * each issue whose schema doesn't have a message of its own.
+ * Returns what is wrong with a value, as words that follow the name of its field: `must be at least 1`. Zod calls it
+ * for each issue whose schema doesn't have a message of its own.
  */
 export function describeIssue(issue: Issue): string {
   switch (issue.code) {

@@ -4,7 +4,7 @@ import type { Dispatcher } from '../../shared/scheduling/claim/dispatch.ts'
 import { keptSlots } from '../../shared/scheduling/run/slots.ts'
 
 /** Maximum number of executions per invocation. They share the invocation's memory and time limit. */
-const CLAIM_SIZE = 10
+export const CLAIM_SIZE = 10
 
 /**
  * The SDK has no timeouts of its own. In a network without a route to Lambda, a tick would hang instead of freeing its

@@ -6,7 +6,8 @@ import { schedulerDb } from '../../shared/db.ts'
 import { logger } from '../../shared/logger.ts'
 import { type Looped, loopTicks } from '../../shared/scheduling/tick/invocation-loop.ts'
 import { type Ticked, tick } from '../../shared/scheduling/tick/tick.ts'
-import { dispatcher, memory } from '../program.ts'
+import { publishMetrics } from '../metrics/emf.ts'
+import { dispatcher, memory, presence } from '../program.ts'
 
 /**
  * Without `loopSeconds`, the handler ticks once. The schedule in serverless.yml sets `loopSeconds`, since schedules on
@@ -20,7 +21,15 @@ export const handler = middy()
   .handler(async (event: unknown): Promise<Ticked | Looped> => {
     const { loopSeconds } = beat.parse(event)
     const { leaseSeconds, claimAheadMs, tickIntervalMs } = config()
-    const tickOnce = (aheadMs: number) => tick(schedulerDb(), dispatcher(), memory, { leaseSeconds, aheadMs })
-    if (loopSeconds === undefined) return await tickOnce(claimAheadMs)
-    return await loopTicks(tickOnce, { loopSeconds, tickIntervalMs, claimAheadMs, leaseSeconds })
+    const tickOnce = async (aheadMs: number): Promise<Ticked> => {
+      const ticked = await tick(schedulerDb(), dispatcher(), memory, { leaseSeconds, aheadMs })
+      presence().ticked()
+      return ticked
+    }
+    return await presence()
+      .during(async () => {
+        if (loopSeconds === undefined) return await tickOnce(claimAheadMs)
+        return await loopTicks(tickOnce, { loopSeconds, tickIntervalMs, claimAheadMs, leaseSeconds })
+      })
+      .finally(() => publishMetrics({ withDatabase: true }))
   })

@@ -1,5 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { executor as ownExecutor, watch as ownWatch, provideDispatcher } from '../../functions/program.ts'
+import {
+  executor as ownExecutor,
+  watch as ownWatch,
+  presence,
+  provideDispatcher,
+} from '../../functions/program.ts'
 import type { Config } from '../../shared/config.ts'
 import { logger } from '../../shared/logger.ts'
 import type { Claim } from '../../shared/scheduling/claim/claim.ts'
@@ -50,6 +55,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       own.abandon(claim.id)
     }
   }
+  presence().begin()
   const watch = ownWatch()
   watch.watch()
   watch.owe('tick', settings.tickIntervalMs)
@@ -104,6 +110,7 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
       // A claim from the last tick may arrive even after the drain. The executor frees it.
       await within(Promise.allSettled(handed), settings.leaseSeconds * 1000, new AbortController().signal)
+      await presence().leave()
     },
   }
 }

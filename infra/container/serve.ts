@@ -11,6 +11,7 @@ import type { LambdaHandler } from '../service/handlers.ts'
 import { loadHandlers } from '../service/handlers.ts'
 import { readService, type Service } from '../service/service.ts'
 import { createApp } from './adapter.ts'
+import { listenForMetrics } from './metrics.ts'
 import { type Scheduler, startScheduler } from './scheduler.ts'
 import { listen } from './server.ts'
 
@@ -41,6 +42,8 @@ export async function serve(): Promise<Running> {
     const handlers = await loadHandlers(service)
     const app = createApp(service, handlers, { onError: logHandlerError, trustProxy: config().trustProxy })
     const server = await listen(app, { ...config(), host: await chooseHost() })
+    const { metricsPort, metricsHost } = config()
+    const metrics = metricsPort === undefined ? undefined : await listenForMetrics(metricsPort, metricsHost)
     if (config().schedulerEnabled) for (const sql of [schedulerDb(), smallSetsDb()]) void openConnections(sql)
     const scheduler = config().schedulerEnabled ? startSchedulerOf(service, handlers) : undefined
     logger.info('listening', { url: server.url, scheduler: scheduler !== undefined })
@@ -56,6 +59,7 @@ export async function serve(): Promise<Running> {
         server.drain()
         await scheduler?.stop(grace, hurry)
         await server.close(Math.max(LAST_REQUESTS_MS, deadline - performance.now()))
+        await metrics?.close(LAST_REQUESTS_MS)
         await closeDatabase(5)
       },
     }

@@ -13,6 +13,7 @@ const TAGS = {
   Tasks: 'What to run, and when.',
   Executions: 'Finished, open and skipped executions.',
   Schedules: 'Upcoming runs, and previews of schedules.',
+  Monitoring: 'The processes that run tasks, and their metrics.',
   Keys: 'API keys.',
   Session: "The dashboard's login. Programs send a key instead.",
   System: 'Health checks and documentation. No API key is required.',

@@ -5,7 +5,7 @@ import type { Access, Principal } from '../scope.ts'
 
 /** Describes a route's input and output. The documentation is generated from it. */
 export type Operation = {
-  tag: 'Tasks' | 'Executions' | 'Schedules' | 'Keys' | 'Session' | 'System'
+  tag: 'Tasks' | 'Executions' | 'Schedules' | 'Monitoring' | 'Keys' | 'Session' | 'System'
   summary: string
   description: string
   /** The scope that a caller needs. `public`: no key is required. */

@@ -166,6 +166,19 @@ test('lists the failures of all tasks, and runs them again', async () => {
   })
 })
 
+test('lists the workers and what they run', async () => {
+  await client(['create', 'demo', '--task-type', 'sleep', '--duration', '600', ...later])
+  await client(['run', '1'])
+  await eventually(async () => {
+    const { code, out } = await client(['workers'])
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      /^HOST +VERSION +SINCE \(UTC\) +LAST TICK \(UTC\) +SLOTS +RUNS\n.* 1\/64 +demo \(1\)\n$/,
+    )
+  })
+  await client(['cancel', '1'])
+})
+
 test('pauses and resumes a task', async () => {
   await client(['create', 'demo', ...later])
   expect(await client(['pause', '1', '--until', '2099-01-01T00:00:00'])).toEqual(

@@ -402,6 +402,27 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       expect(upcoming.at(-1)?.id).toBe(lastId)
     })
 
+    test('lists the worker that runs an execution, and has metrics or says where they are', async () => {
+      const { id } = await create({ name: 'who runs this', ...later, params: { duration: 600 } })
+      await write('POST', `/tasks/${id}/run`, {})
+      const runsIt = expect.objectContaining({
+        last_seen_at: anInstant,
+        executions: expect.arrayContaining([expect.objectContaining({ task_id: id, started_at: anInstant })]),
+      })
+      await eventually(async () => expect(await get('/workers')).toContainEqual(runsIt))
+      const { status, body } = await call({ path: '/metrics' })
+      if (status === 200)
+        expect(body).toMatch(/^task_scheduler_slots_used\{share="\w+",type="sleep"\} [1-9]/m)
+      else
+        expect({ status, body }).toMatchObject({
+          status: 404,
+          body: { detail: expect.stringMatching(/does not exist here: \w+/) },
+        })
+      const [open] = await history(id)
+      await call({ method: 'POST', path: `/executions/${open?.id}/cancel` })
+      await eventually(async () => expect(await history(id)).toMatchObject([{ status: 'cancelled' }]), 10)
+    })
+
     test('links to the next page in a Link header', async () => {
       const created: number[] = []
       for (const part of ['a', 'b', 'c']) created.push((await create({ name: `page ${part}`, ...later })).id)

@@ -18,7 +18,9 @@ test('a shutdown does not wait for the backlog, and leaves no claims behind', as
     const [row] = await db()`select from all_executions where status = 'success' limit 1`
     return row !== undefined
   })
+  expect(await db()`select runtime from workers`).toEqual([{ runtime: 'container' }])
   await scheduler.stop(60, new AbortController().signal)
+  expect(await db()`select from workers`).toEqual([])
   expect(await db()`select id from claims`).toEqual([])
   expect(await db()`select id from whole_tasks where next_run_at < now() - interval '10 s'`).toHaveLength(100)
 })

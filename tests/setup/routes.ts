@@ -6,6 +6,7 @@ import { handler as rerunExecutions } from '../../functions/executions/rerun-all
 import { handler as createKey } from '../../functions/keys/create.ts'
 import { handler as deleteKey } from '../../functions/keys/delete.ts'
 import { handler as listKeys } from '../../functions/keys/list.ts'
+import { handler as getMetrics } from '../../functions/metrics/get.ts'
 import { handler as previewSchedule } from '../../functions/schedules/preview.ts'
 import { handler as logOut } from '../../functions/session/delete.ts'
 import { handler as getSession } from '../../functions/session/get.ts'
@@ -32,6 +33,7 @@ import { handler as runTask } from '../../functions/tasks/run.ts'
 import { handler as runTaskByName } from '../../functions/tasks/run-by-name.ts'
 import { handler as updateTask } from '../../functions/tasks/update.ts'
 import { handler as listUpcoming } from '../../functions/upcoming/list.ts'
+import { handler as listWorkers } from '../../functions/workers/list.ts'
 
 const task = { name: 'a', type: 'sleep', schedule_type: 'interval', interval_seconds: 60 }
 const { name, ...put } = task
@@ -84,6 +86,8 @@ export const guarded = [
   },
   { handler: deleteTasks, request: { method: 'DELETE', path: '/tasks', query } },
   { handler: listUpcoming, request: { method: 'GET', path: '/upcoming' } },
+  { handler: listWorkers, request: { method: 'GET', path: '/workers' } },
+  { handler: getMetrics, request: { method: 'GET', path: '/metrics' } },
   { handler: createKey, request: { method: 'POST', path: '/keys', body: { name: 'a', scope: 'admin' } } },
   { handler: listKeys, request: { method: 'GET', path: '/keys' } },
   { handler: deleteKey, request: { method: 'DELETE', path: '/keys/{id}', pathParameters } },

@@ -5,6 +5,7 @@ export async function emptyTables(): Promise<void> {
   await db()`delete from tasks`
   await db()`delete from executions`
   await db()`delete from claims`
+  await db()`delete from workers`
   await db()`delete from idempotency_keys`
   await db()`delete from sessions`
   await db()`delete from api_keys`

@@ -1,8 +1,11 @@
+import { hostname } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { misspelledSettings, readConfig } from '../../shared/config.ts'
 import { listenHost } from '../../shared/listen-host.ts'
 
 const defaults = {
+  runtime: 'container',
+  machine: hostname(),
   databaseUrl: undefined,
   databasePoolSize: 10,
   host: undefined,
@@ -31,6 +34,10 @@ const defaults = {
   maxTasks: undefined,
   maxParamsBytes: undefined,
   maxIdempotencyKeys: 1_000_000,
+  metricsPort: undefined,
+  metricsHost: '127.0.0.1',
+  metricsTaskLabels: [],
+  metricsEmf: true,
   httpTaskUrl: 'https://httpbin.org/status/200',
   executeFunctionName: undefined,
   logLevel: 'INFO',
@@ -53,6 +60,16 @@ test('ignores unknown variables', () => {
 
 test('the configuration is frozen', () => {
   expect(Object.isFrozen(readConfig({}))).toBe(true)
+})
+
+test.for([
+  [{ IS_OFFLINE: 'true' }, { runtime: 'offline', machine: hostname() }],
+  [
+    { AWS_LAMBDA_RUNTIME_API: '127.0.0.1:9001', AWS_LAMBDA_LOG_STREAM_NAME: '2027/03/10/[$LATEST]a' },
+    { runtime: 'lambda', machine: '2027/03/10/[$LATEST]a' },
+  ],
+])('with %o, the runtime is %o', ([env, expected]) => {
+  expect(readConfig(env as Record<string, string>)).toMatchObject(expected as object)
 })
 
 type Case = [key: string, value: string, setting: keyof typeof defaults, expected: unknown]
@@ -118,6 +135,10 @@ test.for<Case>([
   ['MAX_TASKS', '1', 'maxTasks', 1],
   ['MAX_PARAMS_BYTES', '262144', 'maxParamsBytes', 262_144],
   ['MAX_IDEMPOTENCY_KEYS', '1', 'maxIdempotencyKeys', 1],
+  ['METRICS_PORT', '0', 'metricsPort', 0],
+  ['METRICS_HOST', '0.0.0.0', 'metricsHost', '0.0.0.0'],
+  ['METRICS_TASK_LABELS', 'a, b c', 'metricsTaskLabels', ['a', 'b c']],
+  ['METRICS_EMF', 'false', 'metricsEmf', false],
   ['HTTP_TASK_URL', 'http://localhost:9000/x', 'httpTaskUrl', 'http://localhost:9000/x'],
   ['EXECUTE_FUNCTION_NAME', 'tasks-dev-execute', 'executeFunctionName', 'tasks-dev-execute'],
   ['LOG_LEVEL', 'debug', 'logLevel', 'DEBUG'],
@@ -173,6 +194,10 @@ test.for([
   ['MAX_PARAMS_BYTES', '262145'],
   ['MAX_IDEMPOTENCY_KEYS', '0'],
   ['MAX_IDEMPOTENCY_KEYS', '10000001'],
+  ['METRICS_PORT', '65536'],
+  ['METRICS_TASK_LABELS', 'a,,b'],
+  ['METRICS_TASK_LABELS', `${'a,'.repeat(50)}a`],
+  ['METRICS_EMF', 'maybe'],
   ['HTTP_TASK_URL', 'ftp://example.org'],
   ['HTTP_TASK_URL', 'example.org'],
   ['OIDC_ISSUER', 'login.example'],

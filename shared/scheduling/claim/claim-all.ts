@@ -247,7 +247,10 @@ class Claimer {
         reserved = count
       }
       const { claims, more } = await claimed
-      this.claimed += claims.reduce((sum, { executions }) => sum + executions.length, 0)
+      const count = claims.reduce((sum, { executions }) => sum + executions.length, 0)
+      this.claimed += count
+      this.#memory.counters.claims += claims.length
+      this.#memory.counters.claimedExecutions += count
       this.claimIds.push(...claims.map(({ id }) => id))
       await dispatch(this.#sql, this.#dispatcher, claims)
       this.#memory.batch.worked()

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Database, isUnreachable, type Queryable } from '../../db.ts'
+import type { Skip } from '../schedule/plan.ts'
 import { type PausedItself, pausedItself, reportPaused, touch } from '../state/pause-itself.ts'
 import { type Claimed, type ClaimedExecution, type ClaimOptions, lastRunOf, toClaims } from './claim.ts'
 import type { ClaimMemory } from './claim-memory.ts'
@@ -27,31 +28,38 @@ export function claimDue(
   const { promise: locked, resolve, reject } = Promise.withResolvers<Locked>()
   const claimIds: string[] = []
   const paused: PausedItself[] = []
+  const skips: Skip[] = []
   const claimed = sql.begin(async (tx) => {
     const { rows, last } = await lockDue(tx, { ...options, except: memory.unknownTypes.taskIds() })
     resolve({ count: rows.length, last })
     const { planned, unreadable, seen } = await planAll(tx, memory, rows, options.clock.now)
     for (const [taskId, error] of unreadable) paused.push(...(await pauseUnreadable(tx, taskId, error)))
-    const executions = await open(tx, planned, options, claimIds)
+    skips.push(...planned.flatMap((it) => it.plan.skips))
+    const executions = await open(tx, planned, { ...options, workerId: memory.workerId, claimIds })
     return { claims: toClaims(executions, options.clock, since), more: seen < rows.length }
   })
-  claimed.then(() => reportPaused(paused)).catch(() => {})
-  claimed.catch((error: unknown) => {
+  const counted = claimed.then((result) => {
+    reportPaused(paused)
+    for (const { reason, count } of skips) memory.counters.skip(reason, count)
+    return result
+  })
+  counted.catch((error: unknown) => {
     // The transaction may have been committed anyway.
     if (isUnreachable(error)) memory.unreceived.add(claimIds, since)
     reject(error)
   })
   // A caller that doesn't await `locked` must not cause an unhandled rejection.
   locked.catch(() => {})
-  return { locked, claimed }
+  return { locked, claimed: counted }
 }
 
-/** Opens the planned executions. Returns them, soonest first, and adds the ids of their claims to `claimIds`. */
+/**
+ * Opens the planned executions. Returns them, soonest first, and adds the ids of their claims to `options.claimIds`.
+ */
 async function open(
   tx: Queryable,
   planned: Planned[],
-  options: ClaimOptions,
-  claimIds: string[],
+  options: ClaimOptions & { workerId: string; claimIds: string[] },
 ): Promise<ClaimedExecution[]> {
   const again = planned.filter(
     ({ row: { last }, plan: { run } }) => run && last !== null && run.getTime() <= last,
@@ -60,7 +68,7 @@ async function open(
     tx,
     again.map(({ row, plan: { run } }) => ({ taskId: row.task_id, run })),
   )
-  const { claimSize = Number.POSITIVE_INFINITY } = options
+  const { claimIds, claimSize = Number.POSITIVE_INFINITY } = options
   let runs = 0
   const plans = planned.map(({ row, task, plan: it }): TaskPlan => {
     const taskId = row.task_id
@@ -70,7 +78,7 @@ async function open(
   })
   const claims = Math.ceil(runs / Math.min(claimSize, runs || 1))
   claimIds.push(...Array.from({ length: claims }, () => randomUUID()))
-  const executions = await openExecutions(tx, plans, { ...options, claimIds })
+  const executions = await openExecutions(tx, plans, options)
   return executions.sort((a, b) => a.due_at.getTime() - b.due_at.getTime())
 }
 

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { BatchSize } from '../../batch-size.ts'
 import { DatabaseClock } from '../../clock.ts'
+import { Counters } from '../../counting/counters.ts'
 import { FairHalf } from '../../fair-half.ts'
 import { UnreceivedClaims } from '../repair/unreceived.ts'
 import { Definitions } from './definitions.ts'
@@ -13,6 +15,10 @@ const BATCH = 2000
 
 /** State that a process keeps between claims. Losing it in a restart does no harm. */
 export class ClaimMemory {
+  /** This process's id, which its claims carry. */
+  readonly workerId = randomUUID()
+  /** Counts what ticks and claims do. */
+  readonly counters: Counters
   readonly clock = new DatabaseClock()
   readonly definitions = new Definitions()
   readonly unknownTypes = new UnknownTypes()
@@ -20,4 +26,8 @@ export class ClaimMemory {
   readonly batch = new BatchSize(BATCH)
   readonly queuedShare = new FairHalf()
   readonly manualShare = new FairHalf()
+
+  constructor(counters = new Counters()) {
+    this.counters = counters
+  }
 }

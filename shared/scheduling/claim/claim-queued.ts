@@ -114,7 +114,7 @@ async function claimUnheld(
 /** Returns the claimed executions, and adds the ids of their claims to `claimIds`. */
 async function claimUnheldIn(
   tx: Queryable,
-  { definitions, unknownTypes }: ClaimMemory,
+  { workerId, definitions, unknownTypes }: ClaimMemory,
   { options, which, claimIds }: { options: ClaimOptions; which: Fragment; claimIds: string[] },
 ): Promise<Unheld> {
   const { limit, leaseSeconds, claimSize = Number.POSITIVE_INFINITY } = options
@@ -135,7 +135,7 @@ async function claimUnheldIn(
     const id = randomUUID()
     claimIds.push(id)
     const taskIds = group.map((row) => row.task_id)
-    await hold(tx, { id, taskIds, leaseSeconds })
+    await hold(tx, { id, workerId, taskIds, leaseSeconds })
     executions.push(...(await loadClaimed(tx, id, taskIds, found)))
   }
   return { executions, more: locked.length === limit || left.size > 0 }

@@ -36,7 +36,7 @@ export const DEFINITION_COLUMNS = {
 } as Record<keyof DefinitionRow, string>
 
 /** What a run needs to know about a task: its schedule, what it does, and its policies. */
-export type Definition = Omit<DefinitionRow, keyof ScheduleFields | 'type' | 'params'> & {
+export type Definition = Omit<DefinitionRow, keyof ScheduleFields | 'params'> & {
   /** The runner with its validated params, or the reason why the task can't run. */
   work: { runner: Runner; params: unknown } | { problem: string; unknownType?: string }
   /**
@@ -64,6 +64,7 @@ export function toDefinition(rows: Columns<DefinitionRow>, index: number): Defin
     id: cell(rows.id, index),
     definition: cell(rows.definition, index),
     name,
+    type,
     work,
     target: 'runner' in work ? (work.runner.target?.(work.params) ?? type) : type,
     bytes: cell(rows.bytes, index),

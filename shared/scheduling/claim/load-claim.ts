@@ -30,9 +30,9 @@ export async function loadClaimed(
 }
 
 /**
- * Loads the claim that is named in an invocation's event, and renews its lease, since the invocation may have taken a
- * long time to arrive. Returns the executions that haven't started, or none if the claim is gone. The same claim may be
- * delivered twice.
+ * Loads the claim that an invocation's event names, makes this process its owner, and renews its lease, since the
+ * invocation may have taken a long time to arrive. Returns the executions that haven't started, or none if the claim is
+ * gone. The same claim may be delivered twice.
  */
 export async function loadClaim(
   sql: Queryable,
@@ -43,7 +43,9 @@ export async function loadClaim(
   const clock = await memory.clock.read(sql)
   const since = performance.now()
   const renewed = await sql`
-    update claims set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}) where id = ${id}`
+    update claims
+    set lease_expires_at = now() + make_interval(secs => ${leaseSeconds}), worker_id = ${memory.workerId}
+    where id = ${id}`
   // If no row was updated, the claim is gone. Its executions have ended, or other workers may have claimed them.
   const executions = renewed.count > 0 ? await loadClaimed(sql, id, taskIds, memory.definitions) : []
   return { id, executions, clock, since, isExclusive: false }

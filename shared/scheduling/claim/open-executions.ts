@@ -17,7 +17,10 @@ export type TaskPlan = Plan & {
   claim: number | null
 }
 
-type OpenOptions = Pick<ClaimOptions, 'clock' | 'leaseSeconds' | 'startsDue'> & { claimIds: string[] }
+type OpenOptions = Pick<ClaimOptions, 'clock' | 'leaseSeconds' | 'startsDue'> & {
+  workerId: string
+  claimIds: string[]
+}
 
 type Opened = { task_id: number; id: number; starts: boolean }
 
@@ -51,7 +54,7 @@ export async function openExecutions(
 async function open(
   tx: Queryable,
   plans: TaskPlan[],
-  { startsDue = false, clock, leaseSeconds, claimIds }: OpenOptions,
+  { startsDue = false, clock, leaseSeconds, workerId, claimIds }: OpenOptions,
 ): Promise<{ opened: Map<number, Opened>; startedAt: Date }> {
   const [{ at, ...rows }] = await tx<[Columns<Opened> & { at: Date }]>`
     with
@@ -78,8 +81,8 @@ async function open(
       returning s.task_id, s.execution_id as id, s.claim_id, p.opens as opened, p.starts, p.at
     ),
     inserted as (
-      insert into claims (id, lease_expires_at, task_ids)
-      select claim_id, now() + make_interval(secs => ${leaseSeconds}), array_agg(task_id)
+      insert into claims (id, lease_expires_at, task_ids, worker_id)
+      select claim_id, now() + make_interval(secs => ${leaseSeconds}), array_agg(task_id), ${workerId}::uuid
       from moved
       where opened
       group by claim_id

@@ -67,6 +67,13 @@ export class Overdue {
     return [...this.#owed].filter(([, it]) => now - it.dueAt >= this.#graceMs).map(([duty]) => duty)
   }
 
+  /** Returns for how many milliseconds each duty is overdue; 0 if it isn't, or needn't be done. */
+  overdueMs(): Record<Duty, number> {
+    const now = performance.now()
+    const of = (duty: Duty): number => Math.max(0, now - (this.#owed.get(duty)?.dueAt ?? now))
+    return { tick: of('tick'), heartbeat: of('heartbeat'), settle: of('settle') }
+  }
+
   /** Returns the earliest due time of all duties (`performance.now()`); undefined if there are no duties. */
   longest(): number | undefined {
     const all = [...this.#owed.values()].map(({ dueAt }) => dueAt)

@@ -20,7 +20,12 @@ const MOST_SECONDS = 60
 /** Maximum number of executions that one slice repairs. If there are more, the same slice is repeated. */
 const REPAIRED = 1000
 
-type Options = { leaseSeconds: number; leastPages?: number }
+type Options = {
+  leaseSeconds: number
+  leastPages?: number
+  /** Called with the number of executions whose claim was restored. */
+  onRepaired?: (count: number) => void
+}
 
 /** A range of pages of `task_state`. `to` is exclusive. */
 type Slice = { from: number; to: number; pages: number }
@@ -37,7 +42,7 @@ type Slice = { from: number; to: number; pages: number }
  */
 export async function sweep(
   sql: Database,
-  { leaseSeconds, leastPages = LEAST_PAGES }: Options,
+  { leaseSeconds, leastPages = LEAST_PAGES, onRepaired = () => {} }: Options,
 ): Promise<number> {
   const { repaired, askInMs } = await sql.begin(async (tx) => {
     const slice = await claimSlice(tx, leastPages)
@@ -45,6 +50,7 @@ export async function sweep(
     const repaired = await giveRowsBack(tx, slice, leaseSeconds)
     return { repaired, askInMs: await finishSlice(tx, slice, repaired.length === REPAIRED) }
   })
+  onRepaired(repaired.length)
   warnOfEach(
     'execution had no claim: restored the claim, with a new lease',
     repaired.map(({ id, task_id }) => ({ execution_id: id, task_id })),

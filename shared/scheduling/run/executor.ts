@@ -1,5 +1,6 @@
 import { setImmediate, setTimeout as wait } from 'node:timers/promises'
 import { instantOn } from '../../clock.ts'
+import { Counters } from '../../counting/counters.ts'
 import type { Database } from '../../db.ts'
 import { logger, logsInfo } from '../../logger.ts'
 import type { Outcome } from '../../runners/outcome.ts'
@@ -13,7 +14,7 @@ import type { HeldClaim, HeldExecution, Share } from './held.ts'
 import { LATE_MS, whyLate } from './late.ts'
 import { Run } from './run.ts'
 import { type Ending, Settler } from './settler.ts'
-import { Slots } from './slots.ts'
+import { Slots, type SlotUse } from './slots.ts'
 import { Starter } from './starter.ts'
 
 /** Nothing more is claimed once the params and results in this process add up to this many bytes. */
@@ -32,6 +33,8 @@ type Options = {
   smallSetsSql?: Database
   /** Watches whether heartbeats and settlements are on time. Default: a new instance. */
   overdue?: Overdue
+  /** Counts runs. Default: a new instance. */
+  counters?: Counters
 }
 
 /** A claim that is waiting for `execute`. */
@@ -62,6 +65,7 @@ export class Executor {
   readonly #starter: Starter
   readonly #slots: Slots
   readonly #overdue: Overdue
+  readonly #counters: Counters
   readonly #executing = new Set<Promise<void>>()
   readonly #accepted = new Map<string, Accepted>()
   #load = 0
@@ -74,10 +78,12 @@ export class Executor {
       heartbeatSql = sql,
       smallSetsSql = sql,
       overdue = new Overdue(leaseSeconds),
+      counters = new Counters(),
     } = options
     const pools = new SetPools(sql, smallSetsSql)
     this.#options = options
     this.#overdue = overdue
+    this.#counters = counters
     this.#slots = new Slots(options.maxRunning)
     this.#heartbeat = new Heartbeat(heartbeatSql, { leaseSeconds, overdue, givenUp: new GivenUp(sql) })
     this.#starter = new Starter(
@@ -186,6 +192,7 @@ export class Executor {
     const timeoutSeconds = execution.task.timeout_seconds ?? this.#options.defaultTimeoutSeconds
     const dueAt = instantOn(claim.clock, execution.due_at)
     const lateMs = item.beganAt - dueAt
+    this.#counters.began(execution.task, lateMs)
     if (logsInfo) logger.info('execution started', { ...keys(execution), late_ms: Math.round(lateMs) })
     if (lateMs >= LATE_MS) {
       const late = { dueAt, slotSince: item.slotSince, attempt: execution.attempt, isOwn: claim.isExclusive }
@@ -221,7 +228,9 @@ export class Executor {
 
   #settled({ item, outcome, bytes, endedAt }: Ending, isWritten: boolean): void {
     this.#bytes -= bytes
-    if (isWritten) report(item.execution, outcome, endedAt - item.beganAt)
+    const durationMs = endedAt - item.beganAt
+    if (isWritten) this.#counters.ended(item.execution.task, outcome.status, durationMs)
+    if (isWritten) report(item.execution, outcome, durationMs)
     this.#done(item)
     const retryIn = 'retryInSeconds' in outcome ? outcome.retryInSeconds : undefined
     if (isWritten && retryIn !== undefined) this.#tellDueSoon(endedAt + retryIn * 1000)
@@ -291,6 +300,11 @@ export class Executor {
 
   get running(): number {
     return this.#slots.taken
+  }
+
+  /** Returns how many slots there are, and how many each task type has taken, for each share. */
+  slotUse(): SlotUse {
+    return this.#slots.use()
   }
 
   /** Number of further executions, of any kind, that may start now. */

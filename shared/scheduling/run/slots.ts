@@ -66,6 +66,9 @@ class TakenSlots {
   }
 }
 
+/** For each share, the number of its slots, and of those that each task type has taken. */
+export type SlotUse = Record<Share, { slots: number; taken: Map<string, number> }>
+
 /**
  * Decides what may run. Most slots are common: any run may use them. A few are kept for manual runs, for tasks whose
  * last run was quick, and for new tasks. A new task can't use a kept slot if its target may be hanging. No target gets
@@ -206,6 +209,13 @@ export class Slots {
     }
   }
 
+  use(): SlotUse {
+    return {
+      common: { slots: this.#commonTotal, taken: countByType(this.#taken.common) },
+      kept: { slots: this.#keptTotal, taken: countByType(this.#taken.kept) },
+    }
+  }
+
   /**
    * Returns the names of the tasks that have held slots of a share the longest, up to `count` of them, and how long the
    * first of them has held its slot, in milliseconds.
@@ -219,6 +229,13 @@ export class Slots {
     }
     return { names, ms: oldest ? performance.now() - oldest.slotSince : 0 }
   }
+}
+
+function countByType(taken: Iterable<HeldExecution>): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const { execution } of taken)
+    counts.set(execution.task.type, (counts.get(execution.task.type) ?? 0) + 1)
+  return counts
 }
 
 const targetOf = ({ execution }: HeldExecution): string => execution.task.target

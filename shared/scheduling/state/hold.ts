@@ -3,12 +3,14 @@ import type { Queryable } from '../../db.ts'
 /** Claims queued executions that no claim holds. The rows must be locked. */
 export async function hold(
   tx: Queryable,
-  claim: { id: string; taskIds: number[]; leaseSeconds: number },
+  claim: { id: string; workerId: string; taskIds: number[]; leaseSeconds: number },
 ): Promise<void> {
   await tx`
     with claimed as (
-      insert into claims (id, lease_expires_at, task_ids)
-      values (${claim.id}, now() + make_interval(secs => ${claim.leaseSeconds}), ${claim.taskIds}::int[])
+      insert into claims (id, lease_expires_at, task_ids, worker_id)
+      values (
+        ${claim.id}, now() + make_interval(secs => ${claim.leaseSeconds}), ${claim.taskIds}::int[], ${claim.workerId}
+      )
     )
     update task_state s
     set claim_id = ${claim.id}, unheld_due_at = null

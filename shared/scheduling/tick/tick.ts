@@ -41,6 +41,23 @@ export async function tick(
   memory: TickMemory,
   options: TickOptions,
 ): Promise<Ticked> {
+  const since = performance.now()
+  let hasSucceeded = false
+  try {
+    const ticked = await tickOnce(sql, dispatcher, memory, options)
+    hasSucceeded = true
+    return ticked
+  } finally {
+    memory.counters.ticked(performance.now() - since, hasSucceeded)
+  }
+}
+
+async function tickOnce(
+  sql: Database,
+  dispatcher: Dispatcher,
+  memory: TickMemory,
+  options: TickOptions,
+): Promise<Ticked> {
   await attempt('free unreceived claims', () => memory.unreceived.freeAll(sql, options.leaseSeconds))
   await attempt('sweep', () => sweepWhenDue(sql, memory, options))
   const found = await findWork(sql, memory.clock, options)
@@ -69,19 +86,26 @@ export async function tick(
 
 async function repair(
   sql: Database,
-  { recoverBatch }: TickMemory,
+  { recoverBatch, counters }: TickMemory,
   { isLeaseOver, isPauseOver, hasQueuedRun }: Found,
 ): Promise<Recovered> {
   const recovered = isLeaseOver ? await attempt('recover', () => recover(sql, recoverBatch)) : undefined
   if (isPauseOver) await attempt('resume', () => resumeDue(sql))
   if (hasQueuedRun) await attempt('open queued runs', () => openQueuedRuns(sql))
-  return recovered ?? { lost: 0, freed: 0, paused: 0 }
+  const all = recovered ?? { lost: 0, freed: 0, paused: 0 }
+  counters.lost += all.lost
+  counters.freed += all.freed
+  counters.pausedTasks += all.paused
+  return all
 }
 
 async function sweepWhenDue(sql: Database, memory: TickMemory, { leaseSeconds }: TickOptions): Promise<void> {
   if (performance.now() < memory.sweepAt) return
   memory.sweepAt = performance.now() + SWEEP_RETRY_MS
-  memory.sweepAt = performance.now() + (await sweep(sql, { leaseSeconds }))
+  const onRepaired = (count: number) => {
+    memory.counters.repaired += count
+  }
+  memory.sweepAt = performance.now() + (await sweep(sql, { leaseSeconds, onRepaired }))
 }
 
 /**

@@ -53,6 +53,8 @@ test('lists every route and whether it requires an API key', async () => {
     'post /executions/{id}/rerun': key,
     'post /schedules/preview': key,
     'get /upcoming': key,
+    'get /workers': key,
+    'get /metrics': key,
     'post /keys': key,
     'get /keys': key,
     'delete /keys/{id}': key,
