@@ -15,7 +15,7 @@ export type TaskCreate = Schemas['TaskCreate']
 
 type Percentiles = { p50: number | null; p95: number | null; p99: number | null }
 
-type Bucket = {
+export type Bucket = {
   start: string
   runs: Record<string, number>
   skipped: Record<string, number>

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { live } from '../api/live.ts'
-import type { Stats } from '../api/model.ts'
+import type { Bucket, Stats } from '../api/model.ts'
 import { getStats, type Query } from '../api/requests.ts'
 import { supports } from '../api/supports.ts'
 import { useFilters } from '../router.ts'
@@ -76,22 +76,40 @@ export function StatsPanels({ filter = {} }: { filter?: Query }) {
   )
 }
 
+const BUCKET_SECONDS: Record<string, number> = { minute: 60, hour: 3600, day: 86_400 }
+
+/** Returns all buckets of the window. The API leaves out those in which nothing ran, which a chart must show. */
+function fill({ from, to, bucket, buckets }: Stats): { at: number; bucket: Bucket | undefined }[] {
+  const step = BUCKET_SECONDS[bucket] ?? 3600
+  const known = new Map(buckets.map((it) => [Date.parse(it.start) / 1000, it]))
+  const first = Math.floor(Date.parse(from) / 1000 / step) * step
+  const count = Math.ceil((Date.parse(to) / 1000 - first) / step)
+  return Array.from({ length: count }, (_, index) => {
+    const at = first + index * step
+    return { at, bucket: known.get(at) }
+  })
+}
+
 const total = (counts: Record<string, number>): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0)
 
-function Numbers({ stats: { totals, buckets } }: { stats: Stats }) {
+function Numbers({ stats }: { stats: Stats }) {
+  const { totals } = stats
   const runs = total(totals.runs)
   const successes = totals.runs.success ?? 0
-  const at = buckets.map(({ start }) => Date.parse(start) / 1000)
-  const outcomes: Series[] = OUTCOMES.map(([status, color]) => ({
-    label: statusWord(status),
-    color,
-    bars: true,
-    values: buckets.map((bucket) => bucket.runs[status] ?? 0),
-  }))
+  const filled = fill(stats)
+  const at = filled.map(({ at }) => at)
+  const outcomes: Series[] = OUTCOMES.filter(([status]) => (totals.runs[status] ?? 0) > 0).map(
+    ([status, color]) => ({
+      label: statusWord(status),
+      color,
+      bars: true,
+      values: filled.map(({ bucket }) => bucket?.runs[status] ?? 0),
+    }),
+  )
   const late: Series[] = [
-    { label: 'p95', color: '--accent', values: buckets.map(({ late_ms }) => late_ms?.p95 ?? null) },
-    { label: 'p50', color: '--text-2', values: buckets.map(({ late_ms }) => late_ms?.p50 ?? null) },
+    { label: 'p95', color: '--accent', values: filled.map(({ bucket }) => bucket?.late_ms?.p95 ?? null) },
+    { label: 'p50', color: '--text-2', values: filled.map(({ bucket }) => bucket?.late_ms?.p50 ?? null) },
   ]
   const rate = runs === 0 ? '–' : `${floor((successes / runs) * 100)} %`
   return (

@@ -24,6 +24,13 @@ type Props = {
 
 const BARS = uPlot.paths.bars?.({ size: [0.7, 40] })
 
+/** Returns the points that no line reaches, since nothing ran before and after them. */
+const LONE: uPlot.Series.Points.Filter = (plot, series) => {
+  const values = plot.data[series] ?? []
+  const isGap = (index: number) => values[index] === null || values[index] === undefined
+  return [...values.keys()].filter((index) => !isGap(index) && isGap(index - 1) && isGap(index + 1))
+}
+
 const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
 /** Draws series over time. Redraws when the size of its place, the theme or the data changes. */
@@ -92,13 +99,16 @@ function optionsOf(element: HTMLElement, height: number, latest: Latest): uPlot.
     height,
     cursor: { y: false, points: { size: 6 }, drag: { setScale: false, x: false } },
     legend: { show: series.length > 1 || series[0]?.dots === true },
-    scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
+    scales: {
+      x: { range: (_plot, from, until) => padded(from, until, latest.current.data[0].length) },
+      y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] },
+    },
     axes: [
-      { ...axis, space: 70, values: (_plot, at) => labels(at) },
+      { ...axis, space: 70, size: 34, values: (_plot, at) => labels(at) },
       { ...axis, size: 62, values: (_plot, values) => values.map((value) => latest.current.format(value)) },
     ],
     series: [
-      { value: (_plot, at) => (at ? new Date(at * 1000).toLocaleString() : '–') },
+      { value: (_plot, at) => (at ? new Date(at * 1000).toLocaleString() : '') },
       ...drawn.map(({ label, color, bars, dots }, index): uPlot.Series => {
         const tone = css(color)
         return {
@@ -107,7 +117,7 @@ function optionsOf(element: HTMLElement, height: number, latest: Latest): uPlot.
           width: bars ? 0 : 1.5,
           ...(bars && BARS && { fill: tone, paths: BARS, points: { show: false } }),
           ...(dots && { paths: () => null, points: { show: true, size: 5, fill: tone } }),
-          ...(!bars && !dots && { points: { show: false }, spanGaps: true }),
+          ...(!bars && !dots && { points: { show: true, filter: LONE, size: 4, fill: tone } }),
           value: (_plot, _value, _series, at) => {
             const own =
               at === null
@@ -119,6 +129,12 @@ function optionsOf(element: HTMLElement, height: number, latest: Latest): uPlot.
       }),
     ],
   }
+}
+
+/** Returns the range with room for half a bar at both ends. */
+function padded(from: number, until: number, count: number): [number, number] {
+  const half = Math.max(1, (until - from) / Math.max(2, 2 * count))
+  return [from - half, until + half]
 }
 
 /** Local times, with the date where it changes. */
