@@ -8,6 +8,7 @@ import { addKeyCommands } from './keys.ts'
 import type { Session } from './options.ts'
 import { outputTo } from './output.ts'
 import { addPreviewCommand } from './preview.ts'
+import { addStatsCommand } from './stats.ts'
 import { addTaskCommands } from './tasks.ts'
 
 const EXIT = { api: 1, usage: 2, unreachable: 3 }
@@ -31,8 +32,8 @@ function buildProgram(): Command {
     api: connectTo(apiUrl(program), process.env.API_KEY),
     output: outputTo((text) => process.stdout.write(text), program.opts().json === true),
   })
-  for (const add of [addTaskCommands, addExecutionCommands, addPreviewCommand, addKeyCommands])
-    add(program, session)
+  const groups = [addTaskCommands, addExecutionCommands, addStatsCommand, addPreviewCommand, addKeyCommands]
+  for (const add of groups) add(program, session)
   return program
 }
 

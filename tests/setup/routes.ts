@@ -6,6 +6,7 @@ import { handler as createKey } from '../../functions/keys/create.ts'
 import { handler as deleteKey } from '../../functions/keys/delete.ts'
 import { handler as listKeys } from '../../functions/keys/list.ts'
 import { handler as previewSchedule } from '../../functions/schedules/preview.ts'
+import { handler as getStats } from '../../functions/stats/get.ts'
 import { handler as docs } from '../../functions/system/docs.ts'
 import { handler as health } from '../../functions/system/health.ts'
 import { handler as home } from '../../functions/system/home.ts'
@@ -65,6 +66,7 @@ export const guarded = [
   },
   { handler: deleteTasks, request: { method: 'DELETE', path: '/tasks', query } },
   { handler: listUpcoming, request: { method: 'GET', path: '/upcoming' } },
+  { handler: getStats, request: { method: 'GET', path: '/stats' } },
   { handler: createKey, request: { method: 'POST', path: '/keys', body: { name: 'a', scope: 'admin' } } },
   { handler: listKeys, request: { method: 'GET', path: '/keys' } },
   { handler: deleteKey, request: { method: 'DELETE', path: '/keys/{id}', pathParameters } },

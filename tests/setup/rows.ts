@@ -5,6 +5,11 @@ export async function emptyTables(): Promise<void> {
   await db()`delete from tasks`
   await db()`delete from executions`
   await db()`delete from claims`
+  await db()`delete from total_stats`
+  await db()`delete from task_stats`
+  await db()`delete from late_settlements`
+  await db()`
+    update roll_up set totals_until = now(), tasks_until = now(), final_until = null, final_after = null, due_at = 'epoch'`
   await db()`delete from idempotency_keys`
   await db()`delete from api_keys`
   await db()`select setval('tasks_id_seq', 1, false), setval('execution_ids', 1, false)`

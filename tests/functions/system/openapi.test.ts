@@ -50,6 +50,7 @@ test('lists every route and whether it requires an API key', async () => {
     'post /executions/{id}/rerun': key,
     'post /schedules/preview': key,
     'get /upcoming': key,
+    'get /stats': key,
     'post /keys': key,
     'get /keys': key,
     'delete /keys/{id}': key,
