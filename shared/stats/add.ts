@@ -1,5 +1,6 @@
 import type { Fragment, Queryable } from '../db.ts'
 import { cellsOf, packed, summed } from './cells.ts'
+import { startOf } from './kept.ts'
 
 /** The columns of the ledger row `e` that are counted. */
 export const countedColumns = (sql: Queryable): Fragment => sql`
@@ -9,26 +10,33 @@ export const countedColumns = (sql: Queryable): Fragment => sql`
 const added = (sql: Queryable): Fragment => summed(sql, sql`(s.cells || excluded.cells)`)
 
 /**
- * Returns the CTEs `minutes` and `totals`, which add the ledger rows of `counted` to the roll-up of all tasks. Rows are
+ * Returns the CTEs `minutes` to `totals`, which add the ledger rows of `counted` to the roll-up of all tasks. Rows are
  * written in the order of their keys, so that two deletions can't deadlock.
  */
 export const addTotals = (sql: Queryable, counted: Fragment): Fragment => sql`
   minutes as (
-    select date_trunc('minute', e.finished_at, 'UTC') as start, c.key, sum(c.n) as n
+    select ${startOf(sql, 'minute', sql`e.finished_at`)} as start, c.key, sum(c.n) as n
     from ${counted} e
     cross join lateral ${cellsOf(sql)}
     where c.key is not null
     group by 1, 2
   ),
+  hours as (
+    select ${startOf(sql, 'hour', sql`start`)} as start, key, sum(n) as n from minutes group by 1, 2
+  ),
+  days as (
+    select ${startOf(sql, 'day', sql`start`)} as start, key, sum(n) as n from hours group by 1, 2
+  ),
   totals as (
     insert into total_stats as s (width, start, cells)
     select width, start, ${packed(sql)}
     from (
-      select w.width, date_trunc(w.width, m.start, 'UTC') as start, m.key, sum(m.n) as n
-      from minutes m
-      cross join (values ('minute'), ('hour'), ('day')) w (width)
-      group by 1, 2, 3
-    ) by_key
+      select 'day' as width, * from days
+      union all
+      select 'hour', * from hours
+      union all
+      select 'minute', * from minutes
+    ) every_width
     group by width, start
     order by width, start
     on conflict (width, start) do update set cells = ${added(sql)}

@@ -25,14 +25,14 @@ const literal = (sql: Queryable, number: number): Fragment => sql.unsafe(String(
 
 /**
  * Returns the keys and counts `c (key, n)` of the ledger row `e`, as a FROM item for a lateral join. Some keys are
- * null. An execution counts by its status, a skip by its reason. A run has a lateness if it started, and a duration
+ * null. Counts are floats, which are exact here, since PostgreSQL would sum integers of 8 bytes as slow decimals. An execution counts by its status, a skip by its reason. A run has a lateness if it started, and a duration
  * unless it was lost, since nobody knows when it ended.
  */
 export const cellsOf = (sql: Queryable): Fragment => sql`
   (values
-    (array_position(${sql.unsafe(`'{${COUNTED.join(',')}}'`)}::text[], coalesce(e.skip_reason, e.status)), coalesce(e.skipped_count, 1)),
-    (${literal(sql, DURATION)} + ${bucketOf(sql, sql`(case when e.status <> 'lost' then e.finished_at - e.started_at end)`)}, 1),
-    (${literal(sql, LATE)} + ${bucketOf(sql, sql`(e.started_at - e.due_at)`)}, 1)
+    (array_position(${sql.unsafe(`'{${COUNTED.join(',')}}'`)}::text[], coalesce(e.skip_reason, e.status)), coalesce(e.skipped_count, 1)::float8),
+    (case when e.started_at is not null and e.status <> 'lost' then ${literal(sql, DURATION)} + ${bucketOf(sql, sql`(e.finished_at - e.started_at)`)} end, 1),
+    (case when e.started_at is not null then ${literal(sql, LATE)} + ${bucketOf(sql, sql`(e.started_at - e.due_at)`)} end, 1)
   ) c (key, n)`
 
 /** Returns an SQL aggregate that packs the rows `(key, n)` of a group into an array of cells. */
@@ -43,7 +43,7 @@ export const packed = (sql: Queryable): Fragment => sql`
 export const summed = (sql: Queryable, cells: Fragment): Fragment => sql`
   (
     select ${packed(sql)}
-    from (select key, sum(n) as n from ${unpacked(sql, cells)} group by key) by_key
+    from (select key, sum(n::float8) as n from ${unpacked(sql, cells)} group by key) by_key
   )`
 
 /** Returns a FROM item with the `key` and the count `n` of each cell in an array. */

@@ -3,6 +3,7 @@ import { type Fragment, type Queryable, wasTooSlow } from '../db.ts'
 import { AppError, notFound } from '../errors.ts'
 import { countedColumns } from './add.ts'
 import { cellsOf, packed, unpacked } from './cells.ts'
+import { startOf } from './kept.ts'
 import { notedRows, type RollUpName } from './late-settlements.ts'
 import {
   type Bucket,
@@ -63,7 +64,7 @@ const keptTasks = (sql: Queryable, { from, to }: Window, scope: Exclude<Scope, '
   return sql`
     select day as start, ${packed(sql)} as cells
     from (
-      select s.day, cells.key, sum(cells.n) as n
+      select s.day, cells.key, sum(cells.n::float8) as n
       from tasks t
       join task_stats s on s.task_id = t.id
       cross join lateral ${unpacked(sql, sql`s.cells`)}
@@ -82,7 +83,7 @@ function fresh(sql: Queryable, { from, to, bucket, scope }: Window): Fragment {
   return sql`
     select start, ${packed(sql)} as cells
     from (
-      select date_trunc(${bucket}, e.finished_at, 'UTC') as start, c.key, sum(c.n) as n
+      select ${startOf(sql, bucket, sql`e.finished_at`)} as start, c.key, sum(c.n) as n
       from (
         select ${countedColumns(sql)}
         from executions e

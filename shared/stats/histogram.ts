@@ -10,17 +10,14 @@ const GROWTH = 1.09
 const LAST_BUCKET = 399
 
 /**
- * Returns an SQL expression for the bucket of a duration: 0 below one millisecond, otherwise the bucket n from
- * GROWTH^(n-1) to GROWTH^n milliseconds. Null for a null interval.
+ * Returns an SQL expression for the bucket of an interval that isn't null: 0 below one millisecond, otherwise the n for
+ * which it is at least GROWTH^(n-1) and less than GROWTH^n milliseconds.
  */
-export const bucketOf = (sql: Queryable, interval: Fragment): Fragment => {
-  const ms = sql`round(date_part('epoch', ${interval}) * 1000)`
-  return sql`
-    case
-      when ${ms} >= 1 then least(${sql.unsafe(String(LAST_BUCKET))}, 1 + floor(ln(${ms}) / ${sql.unsafe(String(Math.log(GROWTH)))}))::int
-      when ${ms} < 1 then 0
-    end`
-}
+export const bucketOf = (sql: Queryable, interval: Fragment): Fragment => sql`
+  greatest(0, least(
+    ${sql.unsafe(String(LAST_BUCKET))},
+    1 + floor(ln(greatest(0.5, round(date_part('epoch', ${interval}) * 1000))) / ${sql.unsafe(String(Math.log(GROWTH)))}::float8)
+  ))::int`
 
 /** Counts by bucket. */
 export type Histogram = Map<number, number>

@@ -1,3 +1,5 @@
+import type { Fragment, Queryable } from '../db.ts'
+
 export const WIDTHS = ['minute', 'hour', 'day'] as const
 export type Width = (typeof WIDTHS)[number]
 
@@ -11,3 +13,7 @@ export const KEPT: Record<Width, { ms: number; forMs: number; words: string }> =
   hour: { ms: HOUR_MS, forMs: 90 * DAY_MS, words: '90 days' },
   day: { ms: DAY_MS, forMs: 400 * DAY_MS, words: '400 days' },
 }
+
+/** Returns an SQL expression for the start of the bucket that a timestamp belongs to, in UTC. */
+export const startOf = (sql: Queryable, width: Width, at: Fragment): Fragment => sql`
+  date_bin(interval ${sql.unsafe(`'1 ${width}'`)}, ${at}, timestamptz 'epoch')`

@@ -27,6 +27,9 @@ const TASKS_MS = 600_000
 
 const LONGEST_MS = KEPT.day.forMs
 
+/** How much longer a part may be than the one before, since the ledger may be denser there. */
+const FACTOR = 4
+
 /** Keeps track of how dense the ledger is, to decide how much of it a step counts. */
 export class Pace {
   /** Ledger rows per millisecond. */
@@ -38,11 +41,11 @@ export class Pace {
   }
 
   counted(rows: number, ms: number): void {
-    this.#density = Math.max(rows / ms, this.#density / 8)
+    this.#density = Math.max(rows / ms, this.#density / FACTOR)
   }
 
   tooSlow(): void {
-    this.#density *= 8
+    this.#density *= FACTOR
   }
 }
 
