@@ -16,8 +16,8 @@ const FINAL_SECONDS = 60
 const OPEN_MINUTES = 10
 
 /** How many ledger rows a step should count. It then takes a few tenths of a second. */
-const TOTALS_ROWS = 50_000
-const TASKS_ROWS = 100_000
+const TOTALS_ROWS = 25_000
+const TASKS_ROWS = 50_000
 
 /**
  * Each task's roll-up waits until this much time, in milliseconds, or `TASKS_ROWS` rows, can be counted at once. Adding
@@ -32,20 +32,23 @@ const FACTOR = 4
 
 /** Keeps track of how dense the ledger is, to decide how much of it a step counts. */
 export class Pace {
-  /** Ledger rows per millisecond. */
-  #density = 1
+  /** Ledger rows per millisecond where each roll-up has come to. */
+  readonly #density: Record<RollUpName, number> = { totals: 1, tasks: 1 }
 
-  /** Returns the milliseconds in which about this many rows ended. */
-  span(rows: number): number {
-    return Math.max(1, Math.min(LONGEST_MS, Math.floor(rows / this.#density)))
+  /** Returns the milliseconds in which about this many rows ended, after where this roll-up has come to. */
+  span(name: RollUpName, rows: number): number {
+    // The totals have already seen what comes next for the tasks, if they aren't far ahead.
+    const density = name === 'totals' ? this.#density.totals : Math.max(...Object.values(this.#density))
+    return Math.max(1, Math.min(LONGEST_MS, Math.floor(rows / density)))
   }
 
-  counted(rows: number, ms: number): void {
-    this.#density = Math.max(rows / ms, this.#density / FACTOR)
+  counted(name: RollUpName, rows: number, ms: number): void {
+    this.#density[name] = Math.max(rows / ms, this.#density[name] / FACTOR)
   }
 
   tooSlow(): void {
-    this.#density *= FACTOR
+    this.#density.totals *= FACTOR
+    this.#density.tasks *= FACTOR
   }
 }
 
@@ -56,7 +59,7 @@ type Turn = { totals_until: Date; tasks_until: Date; final_until: Date | null; i
 type Options = { tasksMs?: number; finalSeconds?: number }
 
 /**
- * Counts the next part of the ledger for the totals, or else for each task, and removes what is too old. Does nothing if
+ * Counts the next part of the ledger for the totals and for each task, and removes what is too old. Does nothing if
  * another replica is counting. Returns the milliseconds until the next call.
  *
  * The ledger's rows aren't written in the order in which they ended, so a part is counted only once it can't change:
@@ -83,16 +86,14 @@ async function step(
   const turn = await claimTurn(tx)
   if (!turn) return REST_SECONDS * 1000
   const totals = totalsPart(turn, pace)
-  const tasks = totals ? undefined : tasksPart(turn, pace, tasksMs)
   if (totals) await count(tx, 'totals', totals, pace)
+  const between = { ...turn, totals_until: totals?.to ?? turn.totals_until }
+  // Each task's roll-up follows the totals, so those come first until they have caught up.
+  const isPartLeft = totalsPart(between, pace) !== undefined
+  const tasks = isPartLeft ? undefined : tasksPart(between, pace, tasksMs)
   if (tasks) await count(tx, 'tasks', tasks, pace)
+  const now = { ...between, tasks_until: tasks?.to ?? turn.tasks_until }
   await prune(tx)
-  const now = {
-    ...turn,
-    totals_until: totals?.to ?? turn.totals_until,
-    tasks_until: tasks?.to ?? turn.tasks_until,
-  }
-  const isPartLeft = totalsPart(now, pace) !== undefined
   const restMs = isPartLeft || tasksPart(now, pace, tasksMs) ? 0 : REST_SECONDS * 1000
   // While a part waits for transactions to end, it stays the next one.
   await finish(tx, now, { restMs, finalSeconds, isNextKnown: isPartLeft || turn.is_final === false })
@@ -114,7 +115,7 @@ type Part = { from: Date; to: Date }
 
 function totalsPart({ totals_until: from, final_until, is_final }: Turn, pace: Pace): Part | undefined {
   if (!is_final || !final_until || final_until <= from) return undefined
-  return { from, to: earlier(final_until, after(from, pace.span(TOTALS_ROWS))) }
+  return { from, to: earlier(final_until, after(from, pace.span('totals', TOTALS_ROWS))) }
 }
 
 function tasksPart(
@@ -122,7 +123,7 @@ function tasksPart(
   pace: Pace,
   tasksMs: number,
 ): Part | undefined {
-  const span = pace.span(TASKS_ROWS)
+  const span = pace.span('tasks', TASKS_ROWS)
   const waiting = end.getTime() - from.getTime()
   if (waiting === 0 || waiting < Math.min(span, tasksMs)) return undefined
   return { from, to: earlier(end, after(from, span)) }
@@ -149,7 +150,7 @@ async function count(tx: Queryable, name: RollUpName, { from, to }: Part, pace: 
     ),
     ${add(tx, tx`counted`)}
     select count(*) as rows from counted`
-  pace.counted(rows, to.getTime() - from.getTime())
+  pace.counted(name, rows, to.getTime() - from.getTime())
 }
 
 type Finish = { restMs: number; finalSeconds: number; isNextKnown: boolean }

@@ -45,7 +45,7 @@ async function countAll(): Promise<void> {
   for (let isAsked = false; ; ) {
     await long`update roll_up set due_at = 'epoch'`
     const since = performance.now()
-    const restMs = await rollUp(db(), pace).catch((error: Error) => {
+    const restMs = await rollUp(long, pace).catch((error: Error) => {
       console.log(error.message)
       return 0
     })

@@ -325,16 +325,34 @@ describe('one step', () => {
     })
   })
 
+  test('counts for each task too, although the totals always find something new', async () => {
+    await countAll()
+    const began = await nowPlus(-86_400)
+    await db()`update roll_up set tasks_until = ${began}`
+    const pace = new Pace()
+    for (let i = 0; i < 3; i += 1) {
+      await db()`update roll_up set due_at = 'epoch'`
+      expect(await rollUp(db(), pace, { finalSeconds: 0 })).toBe(0)
+    }
+    const [row] =
+      await db()`select tasks_until > ${began}::timestamptz as has_moved, tasks_until < totals_until as is_behind from roll_up`
+    expect(row).toEqual({ has_moved: true, is_behind: true })
+  })
+
   test('counts a limited part of a dense ledger', async () => {
     await insertTask()
     await insertMany(1, 1)
     const pace = new Pace()
     for (let i = 0; i < 2; i += 1) pace.tooSlow()
-    expect(pace.span(50_000)).toBe(Math.floor(50_000 / 16))
-    pace.counted(100_000, 1000)
-    expect(pace.span(50_000)).toBe(500)
-    pace.counted(0, 1000)
-    expect(pace.span(50_000)).toBe(2000)
+    expect(pace.span('totals', 50_000)).toBe(Math.floor(50_000 / 16))
+    pace.counted('totals', 100_000, 1000)
+    expect(pace.span('totals', 50_000)).toBe(500)
+    pace.counted('totals', 0, 1000)
+    expect(pace.span('totals', 50_000)).toBe(2000)
+    // The tasks' part isn't known yet. What the totals have found isn't less dense.
+    expect(pace.span('tasks', 50_000)).toBe(2000)
+    pace.counted('tasks', 500_000, 1000)
+    expect([pace.span('tasks', 50_000), pace.span('totals', 50_000)]).toEqual([100, 2000])
   })
 
   test('removes what is older than it is kept', async () => {
