@@ -8,6 +8,7 @@ import { getStats } from '../../shared/stats/get.ts'
 import { Pace, rollUp } from '../../shared/stats/roll-up.ts'
 import { type Stats, statsQuery } from '../../shared/stats/stats.ts'
 import { deleteTasks } from '../../shared/tasks/delete.ts'
+import { eventually } from '../setup/eventually.ts'
 import { countAll, countFrom, stepOn } from '../setup/roll-ups.ts'
 import { emptyTables, insertExecution, insertTask, nowPlus, statementsWaiting } from '../setup/rows.ts'
 import { expireLeases, startAll, tickAndRun, tickOnly } from '../setup/scheduler.ts'
@@ -291,9 +292,13 @@ describe('transactions that are still open', () => {
     const [after] = await db()`select totals_until < now() - interval '2 days' as waits from roll_up`
     commit()
     await writing
-    await stepOn()
-    const [last] = await db()`select totals_until > now() - interval '3 min' as is_through from roll_up`
-    expect([before, after, last]).toEqual([{ waits: true }, { waits: true }, { is_through: true }])
+    expect([before, after]).toEqual([{ waits: true }, { waits: true }])
+    // Transactions in other tests' databases count too, since all databases of a server share their ids.
+    await eventually(async () => {
+      await stepOn()
+      const [row] = await db()`select totals_until > now() - interval '3 min' as is_through from roll_up`
+      expect(row).toEqual({ is_through: true })
+    })
     await expectExact()
   })
 
