@@ -8,6 +8,7 @@ import { addKeyCommands } from './keys.ts'
 import type { Session } from './options.ts'
 import { outputTo } from './output.ts'
 import { addPreviewCommand } from './preview.ts'
+import { addStatsCommand } from './stats.ts'
 import { addTaskCommands } from './tasks.ts'
 import { addWorkerCommands } from './workers.ts'
 
@@ -32,7 +33,14 @@ function buildProgram(): Command {
     api: connectTo(apiUrl(program), process.env.API_KEY),
     output: outputTo((text) => process.stdout.write(text), program.opts().json === true),
   })
-  const all = [addTaskCommands, addExecutionCommands, addPreviewCommand, addWorkerCommands, addKeyCommands]
+  const all = [
+    addTaskCommands,
+    addExecutionCommands,
+    addStatsCommand,
+    addPreviewCommand,
+    addWorkerCommands,
+    addKeyCommands,
+  ]
   for (const add of all) add(program, session)
   return program
 }

@@ -131,6 +131,25 @@ test('takes a name where it takes an id', async () => {
   expect(await client(['delete', task])).toEqual(succeeded('deleted task 1\n'))
 })
 
+test('counts runs', async () => {
+  await client(['create', 'demo', '--task-type', 'counter', ...later])
+  expect(await client(['stats', '--task', '1'])).toEqual(succeeded('nothing ended in this window\n'))
+  await client(['run', '1'])
+  const day = String.raw`\d{4}-\d\d-\d\d 00:00:00`
+  const counts = String.raw` +1 +0 +0 +0 +0 +0 +[\d.]+ +[\d.]+ +[\d.]+`
+  const lines = [String.raw`START \(UTC\) +SUCCESS .* LATE P95`, day + counts, `total ${counts}`]
+  await eventually(async () =>
+    expect(await client(['stats', '--task', '1'])).toEqual(succeeded(matching(lines.join('\n')))),
+  )
+  const { out } = await client(['stats', '--bucket', 'minute', '--json'])
+  expect(JSON.parse(out)).toMatchObject({ bucket: 'minute' })
+  expect(await client(['stats', '--task', '1', '--tag', 'a'])).toEqual({
+    code: 1,
+    out: '',
+    err: "error: 422: tag: can't be combined with task_id\n",
+  })
+})
+
 test('cancels an execution', async () => {
   await client(['create', 'demo', '--task-type', 'sleep', '--duration', '600', ...later])
   await client(['run', '1'])

@@ -14,6 +14,8 @@ const API_KEY = 'a key for all runtimes'
 type Task = { id: number; running: boolean; next_run_at: string | null; params: Record<string, unknown> }
 type Execution = { id: number; task_id: number; status: string; detail: string | null; result: unknown }
 
+type Stats = { totals: { runs: { success: number }; late_ms: object | null } }
+
 const anId = expect.any(Number)
 const anInstant = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
@@ -421,6 +423,25 @@ export function conformance(name: string, startRuntime: StartRuntime): void {
       const [open] = await history(id)
       await call({ method: 'POST', path: `/executions/${open?.id}/cancel` })
       await eventually(async () => expect(await history(id)).toMatchObject([{ status: 'cancelled' }]), 10)
+    })
+
+    test('counts what has ended, for a task and for all tasks', async () => {
+      const { id } = await create({ name: 'counted', ...everyHour, type: 'counter' })
+      await eventually(async () => {
+        const own = await get<Stats>(`/stats?task_id=${id}`)
+        expect(own).toMatchObject({
+          bucket: 'day',
+          totals: { runs: { success: 1, failed: 0 } },
+          buckets: [{}],
+        })
+      })
+      const all = await get<Stats>('/stats?bucket=minute')
+      expect(all.totals.runs.success).toBeGreaterThan(0)
+      expect(all.totals.late_ms).toEqual({
+        p50: expect.any(Number),
+        p95: expect.any(Number),
+        p99: expect.any(Number),
+      })
     })
 
     test('links to the next page in a Link header', async () => {

@@ -164,6 +164,14 @@ const wrongQueries = [
     'scheduled_to=2026-02-30',
     'cursor=WyJ4IiwxXQ',
   ].map((query) => get(`/executions?${query}`)),
+  ...[
+    'bucket=week',
+    'from=x',
+    'task_id=0',
+    'task_id=1&tag=a',
+    'bucket=hour&tag=a',
+    'from=2026-01-01&to=2025-01-01',
+  ].map((query) => get(`/stats?${query}`)),
   ...['cursor=MQ', 'cursor=WyJ4IiwxXQ', 'limit='].map((query) => get(`/upcoming?${query}`)),
 ]
 

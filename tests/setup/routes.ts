@@ -13,6 +13,7 @@ import { handler as getSession } from '../../functions/session/get.ts'
 import { handler as startOidcLogin } from '../../functions/session/oidc.ts'
 import { handler as finishOidcLogin } from '../../functions/session/oidc-callback.ts'
 import { handler as dashboard } from '../../functions/system/dashboard.ts'
+import { handler as getStats } from '../../functions/stats/get.ts'
 import { handler as docs } from '../../functions/system/docs.ts'
 import { handler as health } from '../../functions/system/health.ts'
 import { handler as notFound } from '../../functions/system/not-found.ts'
@@ -88,6 +89,7 @@ export const guarded = [
   { handler: listUpcoming, request: { method: 'GET', path: '/upcoming' } },
   { handler: listWorkers, request: { method: 'GET', path: '/workers' } },
   { handler: getMetrics, request: { method: 'GET', path: '/metrics' } },
+  { handler: getStats, request: { method: 'GET', path: '/stats' } },
   { handler: createKey, request: { method: 'POST', path: '/keys', body: { name: 'a', scope: 'admin' } } },
   { handler: listKeys, request: { method: 'GET', path: '/keys' } },
   { handler: deleteKey, request: { method: 'DELETE', path: '/keys/{id}', pathParameters } },

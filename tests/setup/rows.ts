@@ -6,6 +6,11 @@ export async function emptyTables(): Promise<void> {
   await db()`delete from executions`
   await db()`delete from claims`
   await db()`delete from workers`
+  await db()`delete from total_stats`
+  await db()`delete from task_stats`
+  await db()`delete from late_settlements`
+  await db()`
+    update roll_up set totals_until = now(), tasks_until = now(), final_until = null, final_after = null, due_at = 'epoch'`
   await db()`delete from idempotency_keys`
   await db()`delete from sessions`
   await db()`delete from api_keys`

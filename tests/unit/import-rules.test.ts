@@ -17,6 +17,7 @@ const BREACHES: [file: string, imported: string][] = [
   ['shared/tasks/task.ts', '../http/etag.ts'],
   ['shared/executions/get.ts', '../http/etag.ts'],
   ['shared/executions/list.ts', '../../infra/openapi.ts'],
+  ['shared/stats/get.ts', '../http/etag.ts'],
   ['shared/scheduling/schedule/plan.ts', '../claim/claim.ts'],
   ['shared/scheduling/schedule/schedule.ts', '../../db.ts'],
   ['shared/scheduling/schedule/cron/cron.ts', '../../state/open.ts'],

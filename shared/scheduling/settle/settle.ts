@@ -2,6 +2,7 @@ import { type Database, type Fragment, type Queryable, retryDeadlock, reusable, 
 import type { Outcome, Result } from '../../runners/outcome.ts'
 import type { Runner } from '../../runners/runner.ts'
 import { type SetPools, SMALL_SET } from '../../set-pools.ts'
+import { LATE_MS, noteLate } from '../../stats/late-settlements.ts'
 import type { ClaimedExecution } from '../claim/claim.ts'
 import { ended, ranUntil } from '../state/end.ts'
 import { byKey, fenced, held } from '../state/fence.ts'
@@ -153,6 +154,7 @@ async function write(
     with ended as (${endAll(sql, settlements, committed)}),
     recorded as (${recorded(sql)})
     ${mayChange ? changed(sql) : nothing(sql)}
+    ${settlements.some(mayBeLate) ? noteLate(sql) : nothing(sql)}
     ${mayRemove ? removeDone(sql, doneClaims, settlements.length) : nothing(sql)}
     select json_agg(execution_id) as ids, ${mayRemove ? goneIds(sql) : noIds(sql)} as gone,
       ${mayChange ? pausedTasks(sql) : noIds(sql)} as paused
@@ -271,6 +273,9 @@ function removeDone(sql: Queryable, doneClaims: DoneClaim[], expected: number): 
  */
 const sinceEndMs = ({ endedAt }: Settlement): number =>
   endedAt === undefined ? 0 : Math.floor(performance.now() - endedAt)
+
+/** Returns whether the roll-ups may have passed a run by the time its ending is written. The statement decides. */
+const mayBeLate = (settlement: Settlement): boolean => sinceEndMs(settlement) > LATE_MS / 2
 
 /** More failures than any task will ever have. */
 const NEVER = 2 ** 31 - 1

@@ -2,6 +2,7 @@ import { BatchSize } from '../../batch-size.ts'
 import { type Clock, clockAt, type DatabaseClock } from '../../clock.ts'
 import type { Database } from '../../db.ts'
 import { logger } from '../../logger.ts'
+import { Pace, rollUp } from '../../stats/roll-up.ts'
 import { claimAll, type Findings } from '../claim/claim-all.ts'
 import { ClaimMemory } from '../claim/claim-memory.ts'
 import type { Dispatcher } from '../claim/dispatch.ts'
@@ -10,8 +11,9 @@ import { resumeDue } from '../control/pause.ts'
 import { RECOVERED_AT_ONCE, type Recovered, recover } from '../repair/recover.ts'
 import { sweep } from '../repair/sweep.ts'
 
-/** Milliseconds to wait before retrying a failed sweep. */
+/** Milliseconds to wait before retrying a failed sweep, and a failed step of the roll-ups. */
 const SWEEP_RETRY_MS = 1000
+const ROLL_UP_RETRY_MS = 10_000
 
 export type Ticked = Recovered & { claimed: number; claimIds: string[] }
 
@@ -20,6 +22,9 @@ export class TickMemory extends ClaimMemory {
   readonly recoverBatch = new BatchSize(RECOVERED_AT_ONCE)
   /** When to attempt the next sweep, on the monotonic clock. The database decides whether a sweep is due. */
   sweepAt = 0
+  /** When to attempt the next step of the roll-ups, likewise. */
+  rollUpAt = 0
+  readonly pace = new Pace()
 }
 
 export type TickOptions = {
@@ -60,6 +65,20 @@ async function tickOnce(
 ): Promise<Ticked> {
   await attempt('free unreceived claims', () => memory.unreceived.freeAll(sql, options.leaseSeconds))
   await attempt('sweep', () => sweepWhenDue(sql, memory, options))
+  const rolledUp = attempt('roll-up', () => rollUpWhenDue(sql, memory))
+  try {
+    return await repairAndClaim(sql, dispatcher, memory, options)
+  } finally {
+    await rolledUp
+  }
+}
+
+async function repairAndClaim(
+  sql: Database,
+  dispatcher: Dispatcher,
+  memory: TickMemory,
+  options: TickOptions,
+): Promise<Ticked> {
   const found = await findWork(sql, memory.clock, options)
   const recovered = await repair(sql, memory, found)
   const mayHaveFreed = found.isLeaseOver || found.isPauseOver || found.hasQueuedRun
@@ -106,6 +125,13 @@ async function sweepWhenDue(sql: Database, memory: TickMemory, { leaseSeconds }:
     memory.counters.repaired += count
   }
   memory.sweepAt = performance.now() + (await sweep(sql, { leaseSeconds, onRepaired }))
+}
+
+/** Takes a connection of its own, so that claims don't wait for it. */
+async function rollUpWhenDue(sql: Database, memory: TickMemory): Promise<void> {
+  if (performance.now() < memory.rollUpAt) return
+  memory.rollUpAt = performance.now() + ROLL_UP_RETRY_MS
+  memory.rollUpAt = performance.now() + (await rollUp(sql, memory.pace))
 }
 
 /**

@@ -55,6 +55,7 @@ test('lists every route and whether it requires an API key', async () => {
     'get /upcoming': key,
     'get /workers': key,
     'get /metrics': key,
+    'get /stats': key,
     'post /keys': key,
     'get /keys': key,
     'delete /keys/{id}': key,
