@@ -2,18 +2,11 @@ import { readFileSync } from 'node:fs'
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
 
-const { paths, 'x-task-types': taskTypes } = JSON.parse(
+const { 'x-task-types': taskTypes } = JSON.parse(
   readFileSync(new URL('../openapi.json', import.meta.url), 'utf8'),
 )
 
-/** Each path's query parameters, so that a screen asks for no more than this version of the API knows. */
-const parameters = Object.fromEntries(
-  Object.entries(paths).map(([path, methods]) => [
-    path,
-    Object.values(methods).flatMap((it) => it.parameters.map(({ name }) => name)),
-  ]),
-)
-
+/** What isn't a file of the dashboard, nor one of Vite's own, is for the API. */
 const API = /^\/(?!@|src\/|node_modules\/|index\.html|\?|$)/
 
 /**
@@ -23,7 +16,7 @@ const API = /^\/(?!@|src\/|node_modules\/|index\.html|\?|$)/
 export default defineConfig({
   base: './',
   plugins: [react()],
-  define: { TASK_TYPES: JSON.stringify(taskTypes), API_PARAMETERS: JSON.stringify(parameters) },
+  define: { TASK_TYPES: JSON.stringify(taskTypes) },
   build: {
     target: 'es2023',
     assetsDir: '',

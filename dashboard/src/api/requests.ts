@@ -33,15 +33,12 @@ export const getExecution = (id: number): Promise<Execution> =>
 export const listUpcoming = (limit: number): Promise<Task[]> =>
   bodyOf(client.GET('/upcoming', { params: { query: { limit } } }))
 
-export const getStats = (query: Query): Promise<Stats> => getAny('/stats', query)
+export const getStats = (query: Query): Promise<Stats> =>
+  bodyOf(client.GET('/stats', { params: { query: given(query) } }))
 
-export const listWorkers = (): Promise<Worker[]> => getAny('/workers')
+export const listWorkers = (): Promise<Worker[]> => bodyOf(client.GET('/workers'))
 
 export const getSession = (): Promise<Session> => bodyOf(client.GET('/session'))
-
-/** For paths that `paths` may not have yet. */
-const getAny = <T>(path: string, query: Query = {}): Promise<T> =>
-  bodyOf(client.GET(path as never, { params: { query: given(query) } } as never) as never)
 
 export const logIn = (key: string): Promise<Session> => bodyOf(client.POST('/session', { body: { key } }))
 

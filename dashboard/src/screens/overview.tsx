@@ -2,7 +2,6 @@ import { useQuery } from '@tanstack/react-query'
 import { live } from '../api/live.ts'
 import type { Execution, Task, Worker } from '../api/model.ts'
 import { listExecutions, listTasks, listUpcoming, listWorkers } from '../api/requests.ts'
-import { supports } from '../api/supports.ts'
 import { to } from '../router.ts'
 import { scheduleWords } from '../text/words.ts'
 import { Head } from '../ui/head.tsx'
@@ -41,7 +40,7 @@ export function Overview() {
           </div>
         </>
       )}
-      {supports('/workers') && <Workers />}
+      <Workers />
     </>
   )
 }

@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import { type ParamSchema, taskTypes } from '../api/supports.ts'
+import { type ParamSchema, taskTypes } from '../api/task-types.ts'
 import { Field, NumberField, SelectField, TextField } from '../ui/field.tsx'
 import type { Problems } from './draft.ts'
 

@@ -2,7 +2,6 @@ import { useQuery } from '@tanstack/react-query'
 import { live } from '../api/live.ts'
 import type { Bucket, Stats } from '../api/model.ts'
 import { getStats, type Query } from '../api/requests.ts'
-import { supports } from '../api/supports.ts'
 import { useFilters } from '../router.ts'
 import { duration } from '../text/time.ts'
 import { statusWord } from '../text/words.ts'
@@ -31,7 +30,7 @@ const OUTCOMES = [
 /** A whole minute, so that the address and its ETag stay the same for that long. */
 const MINUTE_MS = 60_000
 
-/** How runs went in a window: numbers, and two charts. Shows nothing if this version of the API has no statistics. */
+/** How runs went in a window: numbers, and two charts. */
 export function StatsPanels({ filter = {} }: { filter?: Query }) {
   const [query, set] = useFilters()
   const asked = query.get('window')
@@ -48,11 +47,9 @@ export function StatsPanels({ filter = {} }: { filter?: Query }) {
         bucket,
       })
     },
-    enabled: supports('/stats'),
     refetchInterval: live<Stats>(),
     placeholderData: (before) => before,
   })
-  if (!supports('/stats')) return null
   const windows = (
     <fieldset className="segments">
       <legend className="unseen">Window</legend>

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react'
 import type { Task } from '../api/model.ts'
 import { listTasks, type Query } from '../api/requests.ts'
-import { taskTypes } from '../api/supports.ts'
+import { taskTypes } from '../api/task-types.ts'
 import { to, useFilters } from '../router.ts'
 import { duration } from '../text/time.ts'
 import { scheduleWords, stateWord, TASK_STATES } from '../text/words.ts'

@@ -1,4 +1,3 @@
-declare const API_PARAMETERS: Record<string, string[]>
 declare const TASK_TYPES: Record<string, TaskType>
 
 /** The JSON schema of a task type's params, as far as the form needs it. */
@@ -17,8 +16,3 @@ type TaskType = { description: string; params: { properties?: Record<string, Par
 
 /** What each task type does, and its params, from openapi.json. */
 export const taskTypes = TASK_TYPES
-
-/** Whether the API of this version has a path, and a parameter there. */
-export const supports = (path: string, parameter?: string): boolean =>
-  Object.hasOwn(API_PARAMETERS, path) &&
-  (parameter === undefined || API_PARAMETERS[path]?.includes(parameter) === true)
