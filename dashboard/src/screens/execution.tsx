@@ -152,13 +152,20 @@ const ADVICE: Record<string, string> = {
   lost: 'Its worker went silent: it crashed, was cut off, or stood still for longer than the lease. Another attempt follows by itself.',
 }
 
+/** The end of a window that has this time only, since windows don't include their ends. */
+const after = (at: string): string => new Date(Date.parse(at) + 1).toISOString()
+
 /** All attempts at the same occurrence. */
 function Attempts({ execution }: { execution: Execution }) {
   const { task_id, scheduled_for, id } = execution
   const { data } = useQuery({
     queryKey: ['executions', 'attempts', task_id, scheduled_for],
     queryFn: () =>
-      listExecutions({ task_id, scheduled_from: scheduled_for, scheduled_to: scheduled_for }, null, 100),
+      listExecutions(
+        { task_id, scheduled_from: scheduled_for, scheduled_to: after(scheduled_for) },
+        null,
+        100,
+      ),
     refetchInterval: live<Page<Execution>>(({ rows }) => rows.some(isOpen)),
     enabled: execution.status !== 'skipped',
   })

@@ -35,12 +35,14 @@ export function Overview() {
           <Attention />
           <StatsPanels />
           <div className="columns">
-            <RunningNow />
+            <div className="stack">
+              <RunningNow />
+              <Workers />
+            </div>
             <UpNext />
           </div>
         </>
       )}
-      <Workers />
     </>
   )
 }

@@ -137,15 +137,17 @@ function padded(from: number, until: number, count: number): [number, number] {
   return [from - half, until + half]
 }
 
-/** Local times, with the date where it changes. */
+const DAY: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short' }
+const TIME: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }
+
+/** Returns local times, with the date where it changes, and with seconds if they are less than a minute apart. */
 function labels(at: number[]): string[] {
-  let before = ''
-  return at.map((seconds) => {
-    const date = new Date(seconds * 1000)
-    const day = date.toLocaleDateString(undefined, { day: 'numeric', month: 'short' })
-    const time = date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
-    const text = day === before || before === '' ? time : `${day}\n${time}`
-    before = day
-    return text
+  const isClose = (at[1] ?? 0) - (at[0] ?? 0) < 60
+  const time = new Intl.DateTimeFormat(undefined, isClose ? { ...TIME, second: '2-digit' } : TIME)
+  const date = new Intl.DateTimeFormat(undefined, DAY)
+  const days = at.map((seconds) => date.format(seconds * 1000))
+  return at.map((seconds, index) => {
+    const hour = time.format(seconds * 1000)
+    return index === 0 || days[index] === days[index - 1] ? hour : `${hour}\n${days[index]}`
   })
 }
