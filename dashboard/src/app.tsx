@@ -66,6 +66,7 @@ function Screen({ location: { path } }: { location: Location }) {
   if (first === 'executions' && Number.isInteger(id)) return <ExecutionScreen id={id} />
   return (
     <Message
+      isPage
       title="There is no such page"
       actions={
         <a className="button" href={to('/')}>
@@ -187,7 +188,7 @@ class Guard extends Component<{ children: ReactNode }, { error: Error | null }> 
   override render() {
     const { error } = this.state
     return error ? (
-      <Failure error={error} retry={() => this.setState({ error: null })} />
+      <Failure isPage error={error} retry={() => this.setState({ error: null })} />
     ) : (
       this.props.children
     )

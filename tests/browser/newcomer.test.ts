@@ -32,7 +32,7 @@ test('a newcomer creates a task, sees it run, sees why it fails, mends it, rerun
   status = 500
   await executions.getByText('Failed').first().waitFor()
   await executions
-    .getByRole('link', { name: /failed/ })
+    .getByRole('link', { name: /^Failed/ })
     .first()
     .click()
   await page.getByText('Why it failed').waitFor()

@@ -90,7 +90,7 @@ export function ExecutionTable({ filter, ofOneTask = false, empty }: Props) {
     (cursor) => listExecutions(filter, cursor),
     isOpen,
   )
-  const columns = ofOneTask ? COLUMNS.map((column) => (column.id === 'task' ? DETAIL : column)) : COLUMNS
+  const columns = ofOneTask ? COLUMNS_OF_ONE : COLUMNS
   return (
     <DataTable
       label="Executions"
@@ -114,3 +114,5 @@ const DETAIL: Column<Execution> = {
     </a>
   ),
 }
+
+const COLUMNS_OF_ONE = COLUMNS.map((column) => (column.id === 'task' ? DETAIL : column))

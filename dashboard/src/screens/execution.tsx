@@ -25,7 +25,7 @@ export function ExecutionScreen({ id }: { id: number }) {
     queryFn: () => getExecution(id),
     refetchInterval: live<Execution>(isOpen),
   })
-  if (error && !data) return <Failure error={error} retry={refetch} />
+  if (error && !data) return <Failure isPage error={error} retry={refetch} />
   if (!data) return <Skeleton rows={8} />
   return <Loaded execution={data} />
 }

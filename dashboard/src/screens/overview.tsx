@@ -21,7 +21,7 @@ export function Overview() {
     refetchInterval: live(),
   })
   if (any.isPending) return <Skeleton rows={8} />
-  if (any.error && !any.data) return <Failure error={any.error} retry={any.refetch} />
+  if (any.error && !any.data) return <Failure isPage error={any.error} retry={any.refetch} />
   const isEmpty = any.data?.rows.length === 0
   return (
     <>

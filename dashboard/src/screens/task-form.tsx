@@ -27,7 +27,7 @@ export function NewTask() {
     queryFn: () => getTask(from),
     enabled: from > 0,
   })
-  if (from > 0 && error) return <Failure error={error} />
+  if (from > 0 && error) return <Failure isPage error={error} />
   if (from > 0 && !data) return <Skeleton rows={8} />
   return (
     <Form
@@ -44,7 +44,7 @@ export function EditTask({ id }: { id: number }) {
     queryFn: () => getTask(id),
     staleTime: Number.POSITIVE_INFINITY,
   })
-  if (error) return <Failure error={error} retry={refetch} />
+  if (error) return <Failure isPage error={error} retry={refetch} />
   if (!data) return <Skeleton rows={8} />
   return <Form title={`Edit ${data.name}`} draft={draftOf(data)} task={data} />
 }
@@ -95,7 +95,12 @@ function Form({ title, draft: first, task: latest }: { title: string; draft: Dra
       setBusy(false)
     }
   }
-  if (refusal) return <Message title="Your key does not allow this">{refusal}</Message>
+  if (refusal)
+    return (
+      <Message isPage title="Your key does not allow this">
+        {refusal}
+      </Message>
+    )
   return (
     <form className="task-form" onSubmit={submit} noValidate>
       <Head

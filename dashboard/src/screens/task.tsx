@@ -28,7 +28,7 @@ export function TaskScreen({ id }: { id: number }) {
     queryFn: () => getTask(id),
     refetchInterval: live<Task>((task) => task.running || isSoon(task)),
   })
-  if (error && !data) return <Failure error={error} retry={refetch} />
+  if (error && !data) return <Failure isPage error={error} retry={refetch} />
   if (!data) return <Skeleton rows={8} />
   return <Loaded task={data} />
 }

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import type { Task } from '../api/model.ts'
 import { listTasks, type Query } from '../api/requests.ts'
 import { taskTypes } from '../api/task-types.ts'
@@ -96,27 +96,15 @@ function TaskTable({ filter, sort }: { filter: Query; sort: Query }) {
     isBusy,
   )
   const hasFilter = Object.keys(filter).length > 0
-  const toggle = ({ id, name }: Task) => {
-    const next = new Map(selected)
-    if (!next.delete(id)) next.set(id, name)
-    setSelected(next)
-  }
-  const columns: Column<Task>[] = [
-    {
-      id: 'select',
-      title: <span className="unseen">Selected</span>,
-      className: 'w-check',
-      cell: (task) => (
-        <input
-          type="checkbox"
-          aria-label={`Select ${task.name}`}
-          checked={selected.has(task.id)}
-          onChange={() => toggle(task)}
-        />
-      ),
-    },
-    ...COLUMNS,
-  ]
+  const columns = useMemo(() => {
+    const toggle = ({ id, name }: Task) =>
+      setSelected((before) => {
+        const next = new Map(before)
+        if (!next.delete(id)) next.set(id, name)
+        return next
+      })
+    return [checkboxes(selected, toggle), ...COLUMNS]
+  }, [selected])
   return (
     <>
       {pages.loaded > 0 && (
@@ -139,6 +127,20 @@ function TaskTable({ filter, sort }: { filter: Query; sort: Query }) {
     </>
   )
 }
+
+const checkboxes = (selected: ReadonlyMap<number, string>, toggle: (task: Task) => void): Column<Task> => ({
+  id: 'select',
+  title: <span className="unseen">Selected</span>,
+  className: 'w-check',
+  cell: (task) => (
+    <input
+      type="checkbox"
+      aria-label={`Select ${task.name}`}
+      checked={selected.has(task.id)}
+      onChange={() => toggle(task)}
+    />
+  ),
+})
 
 const COLUMNS: Column<Task>[] = [
   { id: 'state', title: 'State', className: 'w-state', cell: (task) => <StateBadge state={task.state} /> },

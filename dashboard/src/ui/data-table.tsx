@@ -1,6 +1,6 @@
 import { type ColumnDef, tableFeatures, useTable } from '@tanstack/react-table'
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
-import { type ReactNode, useEffect, useState } from 'react'
+import { memo, type ReactNode, useEffect, useMemo, useState } from 'react'
 import type { Pages } from './pages.ts'
 import { Failure, Skeleton } from './states.tsx'
 
@@ -43,16 +43,21 @@ export function DataTable<T extends object>({ label, columns, pages, idOf, empty
   useEffect(() => show(first, last), [show, first, last])
 
   const data = items.map(({ index }) => pages.rowAt(index)).filter((row) => row !== undefined)
+  const definitions = useMemo(
+    () =>
+      columns.map(
+        ({ id, title, cell }): ColumnDef<typeof features, T> => ({
+          id,
+          header: () => title,
+          cell: ({ row }) => cell(row.original),
+        }),
+      ),
+    [columns],
+  )
   const table = useTable<typeof features, T>({
     features,
     data,
-    columns: columns.map(
-      ({ id, title, cell }): ColumnDef<typeof features, T> => ({
-        id,
-        header: () => title,
-        cell: ({ row }) => cell(row.original),
-      }),
-    ),
+    columns: definitions,
     getRowId: (row) => String(idOf(row)),
   })
   const rows = new Map(table.getRowModel().rows.map((row) => [row.id, row]))
@@ -84,17 +89,13 @@ export function DataTable<T extends object>({ label, columns, pages, idOf, empty
             const row = value && rows.get(String(idOf(value)))
             if (!row) return <Blank key={`blank-${index}`} columns={columns} />
             return (
-              <tr
+              <Row
                 key={row.id}
-                aria-rowindex={index + 2}
-                className={isSelected?.(row.original) ? 'selected' : undefined}
-              >
-                {row.getAllCells().map((cell) => (
-                  <td key={cell.id} className={classOf(cell.column.id)}>
-                    <table.FlexRender cell={cell} />
-                  </td>
-                ))}
-              </tr>
+                value={row.original}
+                columns={columns}
+                index={index}
+                isSelected={isSelected?.(row.original) === true}
+              />
             )
           })}
           {after > 0 && <Gap px={after} />}
@@ -103,6 +104,21 @@ export function DataTable<T extends object>({ label, columns, pages, idOf, empty
     </div>
   )
 }
+
+type RowProps<T> = { value: T; columns: Column<T>[]; index: number; isSelected: boolean }
+
+/** Drawn once, not at each scroll, as long as neither the row nor the columns change. */
+const Row = memo(function Row<T>({ value, columns, index, isSelected }: RowProps<T>) {
+  return (
+    <tr aria-rowindex={index + 2} className={isSelected ? 'selected' : undefined}>
+      {columns.map(({ id, className, cell }) => (
+        <td key={id} className={className}>
+          {cell(value)}
+        </td>
+      ))}
+    </tr>
+  )
+}) as <T>(props: RowProps<T>) => ReactNode
 
 /** Takes the place of rows out of sight. It has one cell, since others would make room for columns that aren't shown. */
 const Gap = ({ px }: { px: number }) => (

@@ -2,24 +2,34 @@ import type { ReactNode } from 'react'
 import { ApiError } from '../api/client.ts'
 import { Button } from './button.tsx'
 
-type MessageProps = { title: string; children?: ReactNode; tone?: 'error'; actions?: ReactNode }
+/** `isPage`: it stands for a whole screen, so its title is the heading. */
+type MessageProps = {
+  title: string
+  children?: ReactNode
+  tone?: 'error'
+  actions?: ReactNode
+  isPage?: boolean
+}
 
 /** What is shown instead of data: what is the case, and what to do. */
-export const Message = ({ title, children, tone, actions }: MessageProps) => (
+export const Message = ({ title, children, tone, actions, isPage = false }: MessageProps) => (
   <div className={`message ${tone ?? ''}`} {...(tone === 'error' && { role: 'alert' })}>
-    <p className="message-title">{title}</p>
+    {isPage ? <h1 className="message-title">{title}</h1> : <p className="message-title">{title}</p>}
     {children && <div className="message-text">{children}</div>}
     {actions && <div className="actions">{actions}</div>}
   </div>
 )
 
+type FailureProps = { error: Error; retry?: () => void; isPage?: boolean }
+
 /** Says why something can't be shown, and what to do about it. */
-export function Failure({ error, retry }: { error: Error; retry?: () => void }) {
+export function Failure({ error, retry, isPage = false }: FailureProps) {
   const { title, advice } = explain(error)
   const id = error instanceof ApiError ? error.problem.request_id : undefined
   return (
     <Message
       tone="error"
+      isPage={isPage}
       title={title}
       actions={
         retry && (
