@@ -58,10 +58,18 @@ const readHeaders = (given: unknown, cookies: unknown, defaultType: string | und
   return headers
 }
 
+/** The last valid value of each header. Most headers have the same value in every response. */
+const valid = new Map<string, string>()
+
+/** Maximum number of headers that are remembered. */
+const REMEMBERED = 100
+
 // writeHead would also throw, but only after it has set the status line, which an error response would then inherit.
 const checkHeader = (name: string, value: string): string => {
+  if (valid.get(name) === value) return value
   validateHeaderName(name)
   validateHeaderValue(name, value)
+  if (valid.size < REMEMBERED) valid.set(name, value)
   return value
 }
 
@@ -79,8 +87,12 @@ export const send = (res: ServerResponse, reply: Reply): void => {
   const body =
     reply.body.length > LARGE && typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
   // Set explicitly, since Node omits this header from a response to HEAD.
-  if (statusCode !== 204 && statusCode !== 304) headers['content-length'] = String(Buffer.byteLength(body))
-  if (res.req.complete || !announcesBody(res.req.headers)) write(res, { statusCode, headers, body })
+  const bytes = Buffer.byteLength(body)
+  if (statusCode !== 204 && statusCode !== 304) headers['content-length'] = String(bytes)
+  // Text with one byte per character is ASCII. Node writes it and the headers faster as Latin-1.
+  const encoding = bytes === body.length ? 'latin1' : 'utf8'
+  const ready = { statusCode, headers, body, encoding } as const
+  if (res.req.complete || !announcesBody(res.req.headers)) write(res, ready)
   else {
     // A thousand connections that each kept a packet until the response is sent would take 64 MB.
     discard(res.req)
@@ -88,21 +100,23 @@ export const send = (res: ServerResponse, reply: Reply): void => {
     setImmediate(() => {
       if (res.headersSent || res.destroyed) return
       const writeNow = res.req.complete ? write : writeEarly
-      writeNow(res, { statusCode, headers, body })
+      writeNow(res, ready)
     })
   }
 }
 
-const write = (res: ServerResponse, { statusCode, headers, body }: Reply): void => {
-  res.writeHead(statusCode, headers).end(body)
+type Ready = Reply & { encoding: 'latin1' | 'utf8' }
+
+const write = (res: ServerResponse, { statusCode, headers, body, encoding }: Ready): void => {
+  res.writeHead(statusCode, headers).end(body, encoding)
   noteAnswer(res)
 }
 
 /** Sends a reply while the request's body is still arriving. */
-const writeEarly = (res: ServerResponse, { statusCode, headers, body }: Reply): void => {
+const writeEarly = (res: ServerResponse, { statusCode, headers, body, encoding }: Ready): void => {
   res.shouldKeepAlive = false
   res.writeHead(statusCode, headers).flushHeaders()
-  res.write(body)
+  res.write(body, encoding)
   noteAnswer(res)
   endAfterBody(res.req, res)
 }

@@ -19,6 +19,8 @@ export type Credentials = {
 /** Finds out who sent a request. */
 export class Authenticator {
   readonly #configured: Map<string, Principal>
+  /** The right keys among those that have been sent, so that hashing them again isn't necessary. */
+  readonly #sent = new Map<string, Principal>()
   readonly #stored: StoredKeys
   readonly #issuer: OidcVerifier | undefined
   readonly #wrong = new WrongKeys()
@@ -46,8 +48,11 @@ export class Authenticator {
       if (await this.isOpen()) return ANYONE
       throw new AppError('unauthorized', 'missing API key: send it as x-api-key, or as Authorization: Bearer')
     }
-    const known = this.#configured.get(hashOf(given).toString('base64'))
-    if (known) return known
+    const known = this.#sent.get(given) ?? this.#configured.get(hashOf(given).toString('base64'))
+    if (known) {
+      this.#sent.set(given, known)
+      return known
+    }
     if (await this.isOpen()) return ANYONE
     const found = await this.#find(given, address)
     if (found) return found
