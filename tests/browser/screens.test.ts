@@ -79,6 +79,8 @@ test('dialogs and menus have no axe violation', async () => {
   await page.getByRole('menuitem', { name: 'Pause…' }).click()
   await page.getByRole('dialog').waitFor()
   await expectAccessible(page, 'dialog')
+  const isCut = await page.getByRole('dialog').evaluate((it) => it.scrollWidth > it.clientWidth)
+  expect(isCut).toBe(false)
 })
 
 test('everything can be reached by keyboard', async () => {
