@@ -65,3 +65,18 @@ test('a hidden tab does not ask', async () => {
   })
   await expect.poll(() => asked.length, { timeout: 20_000 }).toBeGreaterThan(0)
 })
+
+test('says that the database cannot be reached, and goes on once it can', async () => {
+  await dashboard.call('POST', '/tasks', { name: 'patient', ...task })
+  const page = await dashboard.open('#/executions')
+  await page.getByRole('heading', { name: 'Executions', level: 1 }).waitFor()
+  dashboard.link.stall()
+  await page.goto(`${dashboard.url}/#/tasks`)
+  await page
+    .getByText('The database cannot be reached')
+    .or(page.getByText('The database does not respond'))
+    .first()
+    .waitFor({ timeout: 45_000 })
+  dashboard.link.resume()
+  await page.getByRole('link', { name: 'patient' }).waitFor({ timeout: 60_000 })
+})

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { type Runtime, startProcess } from '../conformance/runtime.ts'
+import { startLink } from '../setup/link.ts'
 import { createTestDatabase } from '../setup/test-database.ts'
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
@@ -17,12 +18,15 @@ export type Dashboard = Awaited<ReturnType<typeof openDashboard>>
 /** Starts a server with an empty database, and a browser. */
 export async function openDashboard(env: Record<string, string> = {}) {
   const database = await createTestDatabase()
-  let server = await start({ DATABASE_URL: database.url, ...env })
+  const link = await startLink(database.url)
+  let server = await start({ DATABASE_URL: link.url, ...env })
   const browser = await chromium.launch({ executablePath: chromiumPath(), args: ['--no-sandbox'] })
   const port = new URL(server.url).port
   const problems: string[] = []
   return {
     sql: database.sql,
+    /** The server's connection to the database. */
+    link,
     url: server.url,
     /** What any page has logged as an error since the last call. */
     takeProblems: () => problems.splice(0),
@@ -58,11 +62,12 @@ export async function openDashboard(env: Record<string, string> = {}) {
     },
     /** Starts the server again, on the same port. */
     async startServer() {
-      server = await start({ DATABASE_URL: database.url, ...env, PORT: port })
+      server = await start({ DATABASE_URL: link.url, ...env, PORT: port })
     },
     async close() {
       await browser.close()
       await server.kill()
+      link.close()
       await database.drop()
     },
   }

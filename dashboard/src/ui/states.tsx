@@ -69,6 +69,11 @@ function explain(error: Error): { title: string; advice: string } {
       advice:
         'Tasks run on once it is back. Check PostgreSQL and DATABASE_URL; this page tries again by itself.',
     }
+  if (status === 504)
+    return {
+      title: 'The database does not respond',
+      advice: 'The server waited in vain for an answer. This page tries again by itself.',
+    }
   if (status === 429)
     return { title: 'Too many requests', advice: `${message}. This page tries again by itself.` }
   if (status >= 500)
