@@ -19,6 +19,8 @@ export default defineConfig({
   define: { TASK_TYPES: JSON.stringify(taskTypes) },
   build: {
     target: 'es2023',
+    // The notices that the packages' licenses ask for.
+    license: { fileName: 'licenses.md' },
     assetsDir: '',
     modulePreload: { polyfill: false },
     cssCodeSplit: false,

@@ -16,7 +16,9 @@ const LIMIT = 650_000
 
 /** Files that functions read at runtime, in addition to their modules. */
 const FILES: Record<string, string[]> = {
-  dashboard: ['app.css', 'app.js', 'icon.svg', 'index.html'].map((name) => `dashboard/dist/${name}`),
+  dashboard: ['app.css', 'app.js', 'icon.svg', 'index.html', 'licenses.md'].map(
+    (it) => `dashboard/dist/${it}`,
+  ),
   docs: ['node_modules/swagger-ui-dist/swagger-ui-bundle.js', 'node_modules/swagger-ui-dist/swagger-ui.css'],
   migrate: ['infra/migrations/'],
 }

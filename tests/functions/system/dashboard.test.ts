@@ -97,9 +97,15 @@ test('the first load is within its limit', async () => {
   expect(bytes).toBeLessThan(FIRST_LOAD)
 })
 
-test.for(['index.html', 'package.json', '../package.json', '__proto__', 'constructor', 'x\n', ''])(
-  'does not serve other files, such as %j',
-  async (asset) => {
-    expect(await getAsset(asset)).toEqual(problem('not_found', `/dashboard/${asset} does not exist`))
-  },
-)
+test.for([
+  'index.html',
+  'licenses.md',
+  'package.json',
+  '../package.json',
+  '__proto__',
+  'constructor',
+  'x\n',
+  '',
+])('does not serve other files, such as %j', async (asset) => {
+  expect(await getAsset(asset)).toEqual(problem('not_found', `/dashboard/${asset} does not exist`))
+})
