@@ -26,9 +26,9 @@ export type Percentiles = { p50: number; p95: number; p99: number }
  * each bucket, from 0.
  */
 export function percentilesOf(counts: Float64Array): Percentiles | null {
-  // Thousands of histograms of 400 buckets: calling a function for each bucket would take twice as long.
+  // Plain loops: there are thousands of histograms of 400 buckets, and iterators take several times as long.
   let count = 0
-  for (const n of counts) count += n
+  for (let bucket = 0; bucket <= LAST_BUCKET; bucket += 1) count += counts[bucket] ?? 0
   if (count === 0) return null
   let bucket = 0
   let upTo = counts[0] ?? 0

@@ -43,7 +43,12 @@ test('counts outcomes, skips, durations and lateness, by the day on which they e
   await insertExecution(noon(2), { finished_at: noon(2, 1000) })
   await insertExecution(noon(3), { status: 'failed', started_at: noon(2, 100), finished_at: noon(2, 200) })
   const skip = { status: 'skipped', started_at: null, result: null, skip_reason: 'overlap' }
-  await insertExecution(noon(4), { ...skip, skipped_until: noon(3), skipped_count: 5_000_000_007, finished_at: noon(1) })
+  await insertExecution(noon(4), {
+    ...skip,
+    skipped_until: noon(3),
+    skipped_count: 5_000_000_007,
+    finished_at: noon(1),
+  })
   const found = () => get(`bucket=day&from=${noon(2)}&to=${noon(1)}`)
   const skipped = { ...zeros(SKIP_REASONS), overlap: 5_000_000_007 }
   const ran = {
