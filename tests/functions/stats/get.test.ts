@@ -90,7 +90,7 @@ test('rejects a task that does not exist', async () => {
 })
 
 test.for([
-  ['bucket', 'bucket=week', 'Invalid option: expected one of "minute"|"hour"|"day"'],
+  ['bucket', 'bucket=week', 'must be one of minute, hour, day'],
   ['bucket', 'bucket=hour&tag=a', 'must be day with task_id or tag'],
   ['bucket', 'bucket=minute&task_id=1', 'must be day with task_id or tag'],
   ['tag', 'task_id=1&tag=a', "can't be combined with task_id"],
