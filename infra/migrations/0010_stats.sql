@@ -16,7 +16,7 @@ create table task_stats (
   day date not null,
   cells bigint[] not null,
   primary key (task_id, day)
-) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05);
 
 -- Finds what is too old to keep.
 create index task_stats_day on task_stats (day);

@@ -1,6 +1,6 @@
 import type { Fragment, Queryable } from '../db.ts'
 import type { SKIP_REASONS } from '../scheduling/schedule/plan.ts'
-import { bucketOf, type Histogram } from './histogram.ts'
+import { bucketOf, LAST_BUCKET } from './histogram.ts'
 
 export const OUTCOMES = ['success', 'failed', 'timeout', 'lost', 'cancelled'] as const
 
@@ -13,11 +13,12 @@ const COUNTED = [...OUTCOMES, 'overlap', 'misfire', 'paused', 'ended'] as const 
   | (typeof SKIP_REASONS)[number]
 )[]
 
-/** The keys of the first buckets of the two histograms. The last key is 899. */
+/** The keys of the first buckets of the two histograms. */
 const DURATION = 100
 const LATE = 500
+const BUCKETS = LAST_BUCKET + 1
 
-/** A cell has its key in the upper bits and its count in the lower ones, so that it is exact as a number in JSON. */
+/** A cell has its key in the upper bits and its count in the lower ones. */
 const COUNT_BITS = 43
 const COUNT_LIMIT = 2 ** COUNT_BITS
 
@@ -54,27 +55,41 @@ export const unpacked = (sql: Queryable, cells: Fragment): Fragment => sql`
     from unnest(${cells}) cell
   ) cells`
 
-/** The decoded cells of one bucket of time. */
-export type Counts = {
-  counted: Map<(typeof COUNTED)[number], number>
-  duration: Histogram
-  late: Histogram
-}
+/** The binary form of an array: after its header and the length of the first element, and from there to the next one. */
+const FIRST_ELEMENT = 24
+const ELEMENT_BYTES = 12
 
-export const noCounts = (): Counts => ({ counted: new Map(), duration: new Map(), late: new Map() })
+/** The part of the count in the upper half of a cell. */
+const UPPER_COUNT_BITS = COUNT_BITS - 32
+const UPPER_COUNT_MASK = 2 ** UPPER_COUNT_BITS - 1
 
-/** Adds cells to counts. */
-export function addCells({ counted, duration, late }: Counts, cells: number[]): void {
-  for (const cell of cells) {
-    const key = Math.floor(cell / COUNT_LIMIT)
-    const n = cell % COUNT_LIMIT
-    const name = COUNTED[key - 1]
-    if (name) add(counted, name, n)
-    else if (key >= LATE) add(late, key - LATE, n)
-    else add(duration, key - DURATION, n)
+/** Decoded cells: the count for each key. */
+export class Counts {
+  readonly #byKey = new Float64Array(LATE + BUCKETS)
+
+  clear(): void {
+    this.#byKey.fill(0)
   }
-}
 
-const add = <Key>(map: Map<Key, number>, key: Key, n: number): void => {
-  map.set(key, (map.get(key) ?? 0) + n)
+  /** `cells`: an array of cells in PostgreSQL's binary form, which takes half as long to write and read as JSON. */
+  add(cells: Buffer): void {
+    for (let at = FIRST_ELEMENT; at < cells.length; at += ELEMENT_BYTES) {
+      const upper = cells.readUInt32BE(at)
+      const key = upper >>> UPPER_COUNT_BITS
+      const n = (upper & UPPER_COUNT_MASK) * 2 ** 32 + cells.readUInt32BE(at + 4)
+      this.#byKey[key] = (this.#byKey[key] ?? 0) + n
+    }
+  }
+
+  of(name: (typeof COUNTED)[number]): number {
+    return this.#byKey[COUNTED.indexOf(name) + 1] ?? 0
+  }
+
+  get durations(): Float64Array {
+    return this.#byKey.subarray(DURATION, DURATION + BUCKETS)
+  }
+
+  get lateness(): Float64Array {
+    return this.#byKey.subarray(LATE, LATE + BUCKETS)
+  }
 }

@@ -1,5 +1,5 @@
 import type * as z from 'zod'
-import { type Fragment, type Queryable, wasTooSlow } from '../db.ts'
+import { type Database, type Fragment, type Queryable, wasTooSlow } from '../db.ts'
 import { AppError, notFound } from '../errors.ts'
 import { countedColumns } from './add.ts'
 import { cellsOf, packed, unpacked } from './cells.ts'
@@ -15,29 +15,20 @@ import {
   windowOf,
 } from './stats.ts'
 
-type Found = { exists: boolean; kept: Bucket[] | null; fresh: Bucket[] | null }
-
 /**
- * Returns the statistics of a window: what is rolled up, and from there on what is in the ledger. One statement reads
- * both, so that nothing is missed or counted twice while a step of the roll-ups commits. Throws `invalid`, `not_found`,
- * and `unavailable` while too much of the ledger still has to be counted.
+ * Returns the statistics of a window: what is rolled up, and from there on what is in the ledger. Throws `invalid`,
+ * `not_found`, and `unavailable` while too much of the ledger still has to be counted.
  */
-export async function getStats(sql: Queryable, query: z.output<typeof statsQuery>): Promise<Stats> {
+export async function getStats(sql: Database, query: z.output<typeof statsQuery>): Promise<Stats> {
   const window = windowOf(query)
   const { scope } = window
-  const [{ exists, kept, fresh }] = await read(sql, window)
-  if (!exists && scope !== 'all' && 'taskId' in scope) throw notFound('task', scope.taskId)
-  return toStats(window, [...(kept ?? []), ...(fresh ?? [])])
-}
-
-async function read(sql: Queryable, window: Window): Promise<[Found]> {
-  const { scope } = window
-  const kept = scope === 'all' ? keptTotals(sql, window) : keptTasks(sql, window, scope)
   try {
-    return await sql<[Found]>`
-      select ${existing(sql, scope)} as exists,
-        (select json_agg(json_build_array(round(date_part('epoch', start) * 1000), cells)) from (${kept}) k) as kept,
-        (select json_agg(json_build_array(round(date_part('epoch', start) * 1000), cells)) from (${fresh(sql, window)}) f) as fresh`
+    // One snapshot for all statements, so that nothing is missed or counted twice while a step of the roll-ups commits.
+    const found = await sql.begin('isolation level repeatable read read only', async (tx) => {
+      if (scope !== 'all' && 'taskId' in scope) await requireTask(tx, scope.taskId)
+      return await read(tx, window)
+    })
+    return toStats(window, found)
   } catch (error) {
     if (!wasTooSlow(error)) throw error
     const message =
@@ -46,10 +37,31 @@ async function read(sql: Queryable, window: Window): Promise<[Found]> {
   }
 }
 
-const existing = (sql: Queryable, scope: Scope): Fragment =>
-  scope !== 'all' && 'taskId' in scope
-    ? sql`exists (select from tasks where id = ${scope.taskId})`
-    : sql`true`
+async function requireTask(tx: Queryable, id: number): Promise<void> {
+  const [task] = await tx`select from tasks where id = ${id}`
+  if (!task) throw notFound('task', id)
+}
+
+async function read(tx: Queryable, window: Window): Promise<Bucket[]> {
+  const { scope } = window
+  const name: RollUpName = scope === 'all' ? 'totals' : 'tasks'
+  // The plan depends on how much of the window is in the ledger only.
+  await tx`set local plan_cache_mode = force_custom_plan`
+  const [{ until }] = await tx<[{ until: Date }]>`
+    select ${name === 'totals' ? tx`totals_until` : tx`tasks_until`} as until from roll_up`
+  const kept = scope === 'all' ? keptTotals(tx, window) : keptTasks(tx, window, scope)
+  const rows = await tx<{ start: Date; cells: Buffer }[]>`
+    with meant as materialized (${meantTasks(tx, scope)})
+    select start::timestamptz as start, array_send(cells) as cells
+    from (${kept} union all ${fresh(tx, window, name, until)}) found`
+  return rows.map(({ start, cells }) => [start.getTime(), cells])
+}
+
+/** Returns the ids of the tasks with the tag; none for other scopes, which don't need them. */
+const meantTasks = (sql: Queryable, scope: Scope): Fragment =>
+  scope !== 'all' && 'tag' in scope
+    ? sql`select t.id from tasks t where t.tags @> array[${scope.tag}]`
+    : sql`select null::int as id where false`
 
 const keptTotals = (sql: Queryable, { from, to, bucket }: Window): Fragment => sql`
   select start, cells
@@ -65,20 +77,18 @@ const keptTasks = (sql: Queryable, { from, to }: Window, scope: Exclude<Scope, '
     select day as start, ${packed(sql)} as cells
     from (
       select s.day, cells.key, sum(cells.n::float8) as n
-      from tasks t
-      join task_stats s on s.task_id = t.id
+      from meant m
+      join task_stats s on s.task_id = m.id
       cross join lateral ${unpacked(sql, sql`s.cells`)}
-      where t.tags @> array[${scope.tag}] and ${days}
+      where ${days}
       group by s.day, cells.key
     ) by_key
     group by day`
 }
 
 /** Returns what ended in the window and isn't rolled up yet, in the ledger's rows. */
-function fresh(sql: Queryable, { from, to, bucket, scope }: Window): Fragment {
-  const name: RollUpName = scope === 'all' ? 'totals' : 'tasks'
-  const until =
-    scope === 'all' ? sql`(select totals_until from roll_up)` : sql`(select tasks_until from roll_up)`
+function fresh(sql: Queryable, { from, to, bucket, scope }: Window, name: RollUpName, until: Date): Fragment {
+  const since = from > until ? from : until
   const isMeant = whichTasks(sql, scope)
   return sql`
     select start, ${packed(sql)} as cells
@@ -87,12 +97,12 @@ function fresh(sql: Queryable, { from, to, bucket, scope }: Window): Fragment {
       from (
         select ${countedColumns(sql)}
         from executions e
-        where e.finished_at >= greatest(${from}::timestamptz, ${until}) and e.finished_at < ${to}::timestamptz
+        where e.finished_at >= ${since}::timestamptz and e.finished_at < ${to}::timestamptz
           and ${isMeant}
         union all
         select ${countedColumns(sql)}
         from ${notedRows(sql, sql`late_settlements where roll_up = ${name}`)}
-        where e.finished_at < ${until} and e.finished_at >= ${from}::timestamptz and e.finished_at < ${to}::timestamptz
+        where e.finished_at < ${until}::timestamptz and e.finished_at >= ${from}::timestamptz and e.finished_at < ${to}::timestamptz
           and ${isMeant}
       ) e
       cross join lateral ${cellsOf(sql)}
@@ -105,5 +115,6 @@ function fresh(sql: Queryable, { from, to, bucket, scope }: Window): Fragment {
 function whichTasks(sql: Queryable, scope: Scope): Fragment {
   if (scope === 'all') return sql`true`
   if ('taskId' in scope) return sql`e.task_id = ${scope.taskId}`
-  return sql`e.task_id in (select t.id from tasks t where t.tags @> array[${scope.tag}])`
+  // Without `is true`, it would be a join, which may compare each row with each task.
+  return sql`(e.task_id in (select m.id from meant m)) is true`
 }

@@ -7,7 +7,7 @@ export type RollUpName = 'totals' | 'tasks'
  * An outcome that is written this long after the execution ended, in milliseconds, is noted for the roll-ups. It has to
  * be well below the age at which they count a minute (`FINAL_SECONDS`).
  */
-export const LATE_MS = 30_000
+export const LATE_MS = 10_000
 
 /**
  * Returns the CTE `noted` for a statement whose CTE `ended` has the `execution_id` and `ended_at` of what it writes to

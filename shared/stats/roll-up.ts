@@ -4,10 +4,10 @@ import { KEPT, WIDTHS } from './kept.ts'
 import { notedRows, type RollUpName } from './late-settlements.ts'
 
 /** Seconds between two steps when nothing is left to count. */
-const REST_SECONDS = 20
+const REST_SECONDS = 10
 
 /** What ended this many seconds ago is counted as soon as the transactions that are open now have ended. */
-const FINAL_SECONDS = 60
+const FINAL_SECONDS = 30
 
 /**
  * Minutes to wait for old transactions to end. This product's own transactions are cut off much sooner, so an older one

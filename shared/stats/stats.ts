@@ -3,15 +3,18 @@ import { invalid } from '../errors.ts'
 import { instantIn, instantOut } from '../instant.ts'
 import { digits } from '../parse.ts'
 import { SKIP_REASONS } from '../scheduling/schedule/plan.ts'
-import { addCells, type Counts, noCounts, OUTCOMES } from './cells.ts'
+import { Counts, OUTCOMES } from './cells.ts'
 import { percentilesOf } from './histogram.ts'
 import { KEPT, WIDTHS, type Width } from './kept.ts'
+
+/** More buckets take longer than a chart is wide. */
+const MOST_BUCKETS = 1500
 
 export const statsQuery = z.strictObject({
   from: instantIn
     .optional()
     .describe(
-      'Start of the window, rounded down to the start of a bucket. The default is an hour of minutes, a day of hours, or 30 days.',
+      `Start of the window, rounded down to the start of a bucket. A window has at most ${MOST_BUCKETS} buckets. The default is an hour of minutes, a day of hours, or 30 days.`,
     ),
   to: instantIn
     .optional()
@@ -99,6 +102,9 @@ export function windowOf(query: z.output<typeof statsQuery>, now = new Date()): 
   if (start < now.getTime() - forMs - ms) {
     throw invalid([{ parameter: 'from', detail: `must be within the last ${words} if bucket is ${bucket}` }])
   }
+  if ((end - start) / ms > MOST_BUCKETS) {
+    throw invalid([{ parameter: 'from', detail: `must be at most ${MOST_BUCKETS} ${bucket}s before to` }])
+  }
   const last = Math.ceil((now.getTime() + ms) / ms) * ms
   return { from: new Date(start), to: new Date(Math.max(start + ms, Math.min(end, last))), bucket, scope }
 }
@@ -112,32 +118,32 @@ function scopeOf({ task_id, tag }: z.output<typeof statsQuery>): Scope {
 }
 
 /** The cells of one bucket, which starts at this time (milliseconds since 1970). */
-export type Bucket = [start: number, cells: number[]]
+export type Bucket = [start: number, cells: Buffer]
 
 /** Returns the statistics of a window from the cells of its buckets. Several may have the same start. */
 export function toStats({ from, to, bucket }: Window, found: Bucket[]): Stats {
-  const totals = noCounts()
-  const byStart = new Map<number, Counts>()
-  for (const [start, cells] of found) {
-    const counts = byStart.get(start) ?? noCounts()
-    byStart.set(start, counts)
-    addCells(counts, cells)
-    addCells(totals, cells)
-  }
-  const buckets = [...byStart]
-    .sort(([a], [b]) => a - b)
-    .map(([start, counts]) => ({ start: new Date(start), ...toNumbers(counts) }))
+  const totals = new Counts()
+  // One is enough for all buckets: there may be thousands.
+  const counts = new Counts()
+  const groups = [...Map.groupBy(found, ([start]) => start)].sort(([a], [b]) => a - b)
+  const buckets = groups.map(([start, group]) => {
+    counts.clear()
+    for (const [, cells] of group) {
+      counts.add(cells)
+      totals.add(cells)
+    }
+    return { start: new Date(start), ...toNumbers(counts) }
+  })
   return { from, to, bucket, totals: toNumbers(totals), buckets }
 }
 
-const toNumbers = ({ counted, duration, late }: Counts): Numbers => {
-  const named = <Name extends (typeof OUTCOMES)[number] | (typeof SKIP_REASONS)[number]>(
-    names: readonly Name[],
-  ) => Object.fromEntries(names.map((name) => [name, counted.get(name) ?? 0])) as Record<Name, number>
+const toNumbers = (counts: Counts): Numbers => {
+  const named = <Name extends Parameters<Counts['of']>[0]>(names: readonly Name[]) =>
+    Object.fromEntries(names.map((name) => [name, counts.of(name)])) as Record<Name, number>
   return {
     runs: named(OUTCOMES),
     skipped: named(SKIP_REASONS),
-    duration_ms: percentilesOf(duration),
-    late_ms: percentilesOf(late),
+    duration_ms: percentilesOf(counts.durations),
+    late_ms: percentilesOf(counts.lateness),
   }
 }

@@ -69,16 +69,16 @@ async function sizes(): Promise<void> {
 
 const ago = (days: number): string => new Date(Date.now() - days * 86_400_000).toISOString()
 const windows: Record<string, () => object> = {
-  'all, 48 hours by minute': () => ({ bucket: 'minute', from: ago(2) }),
+  'all, a day by minute': () => ({ bucket: 'minute', from: ago(1) }),
   'all, 24 hours by hour': () => ({}),
-  'all, 90 days by hour': () => ({ from: ago(90) }),
+  'all, 60 days by hour': () => ({ from: ago(60) }),
   'all, 400 days by day': () => ({ bucket: 'day', from: ago(400) }),
   'a task, 30 days': () => ({ task_id: String(1 + Math.floor(Math.random() * tasks)) }),
   'a task, 400 days': () => ({ task_id: String(1 + Math.floor(Math.random() * tasks)), from: ago(400) }),
   'a tag of 1% of the tasks, 30 days': () => ({ tag: 'hundredth' }),
   'a tag of 1% of the tasks, 90 days': () => ({ tag: 'hundredth', from: ago(90) }),
   'a tag of 10% of the tasks, 7 days': () => ({ tag: 'tenth', from: ago(7) }),
-  'a tag of 10% of the tasks, 30 days': () => ({ tag: 'tenth' }),
+  'a tag of 10% of the tasks, 1 day': () => ({ tag: 'tenth', from: ago(1) }),
 }
 
 async function measure(): Promise<void> {
