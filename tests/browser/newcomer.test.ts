@@ -92,3 +92,24 @@ test('a bulk deletion says what it would hit before it hits it', async () => {
   const rest = await dashboard.sql`select name from tasks where name in ('old-1', 'old-2', 'kept')`
   expect(rest.map(({ name }) => name)).toEqual(['kept'])
 })
+
+test('an edit changes the kind of schedule, and does not overwrite what somebody else has changed', async () => {
+  const schedule = { schedule_type: 'cron', cron_expression: '0 9 * * 1', timezone: 'America/New_York' }
+  const { id } = await dashboard.call('POST', '/tasks', { name: 'edited', type: 'sleep', ...schedule })
+  const page = await dashboard.open(`#/tasks/${id}/edit`)
+  await page.getByRole('button', { name: 'Interval' }).click()
+  await page.getByLabel('Every').fill('2')
+  await page.getByLabel('Unit').selectOption('hours')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.locator('.head-line').getByText('Every 2 hours').waitFor()
+  const stored = async () =>
+    await dashboard.sql`select schedule_type, interval_seconds, cron_expression, description from tasks where id = ${id}`
+  const changed = { schedule_type: 'interval', interval_seconds: 7200, cron_expression: null }
+  expect(await stored()).toEqual([{ ...changed, description: null }])
+  await page.goto(`${dashboard.url}/#/tasks/${id}/edit`)
+  await page.getByLabel('Description').fill('mine')
+  await dashboard.call('PATCH', `/tasks/${id}`, { description: 'theirs' })
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('Somebody has changed this task').waitFor()
+  expect(await stored()).toEqual([{ ...changed, description: 'theirs' }])
+})

@@ -31,7 +31,7 @@ export function ScheduleFields({ draft, set, problems, isNew }: Props) {
       {draft.schedule_type === 'interval' && <Interval draft={draft} set={set} problems={problems} />}
       {draft.schedule_type === 'once' && (
         <TimeField
-          label="When"
+          label="Date and time"
           hint="In your time zone."
           value={draft.first}
           onChange={(first) => set({ first })}

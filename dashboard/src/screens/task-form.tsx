@@ -165,7 +165,7 @@ function Form({ title, draft: first, task: latest }: { title: string; draft: Dra
           {error && (
             <div className="note bad" role="alert">
               <p className="note-title">It is not saved</p>
-              <p>{error.message}</p>
+              <p>{isStale(error) ? STALE : error.message}</p>
             </div>
           )}
           <div className="actions">
@@ -187,6 +187,11 @@ function Form({ title, draft: first, task: latest }: { title: string; draft: Dra
     </form>
   )
 }
+
+const STALE =
+  'Somebody has changed this task since you opened it. Open it again to see how, and then make your change.'
+
+const isStale = (error: Error): boolean => error instanceof ApiError && error.status === 412
 
 /** Whether two values are the same to a form, which knows times to the second. */
 function isSame(a: unknown, b: unknown): boolean {
