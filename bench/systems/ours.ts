@@ -64,8 +64,8 @@ function environment({ databaseUrl, best, goal, concurrency, role }: Settings): 
     PORT: '0',
     // The peers don't log either.
     LOG_LEVEL: 'WARN',
-    // The same value as in infra/container/main.ts.
-    AWS_LAMBDA_MAX_CONCURRENCY: '2',
+    // As in infra/container/main.ts. A process that only fills tables invokes no handlers, so it has no invocations.
+    ...(role !== 'fill' && { AWS_LAMBDA_MAX_CONCURRENCY: '2' }),
     SHUTDOWN_GRACE_SECONDS: '3',
     SCHEDULER_ENABLE: String(role === 'run'),
     ...(best && { CLAIM_AHEAD_MS: '6000' }),

@@ -14,7 +14,7 @@ import { tick } from '../../shared/scheduling/tick/tick.ts'
 import { deleteTasks } from '../../shared/tasks/delete.ts'
 import { updateTask } from '../../shared/tasks/update.ts'
 import { eventually } from '../setup/eventually.ts'
-import { emptyTables } from '../setup/rows.ts'
+import { emptyTables, insertExecution } from '../setup/rows.ts'
 
 beforeEach(emptyTables)
 
@@ -105,6 +105,21 @@ test.for(Object.keys(verbs))('%s is noticed before the run begins', async (verb)
     await verbs[verb]?.(executions[0] as ClaimedExecution)
     expect(await confirmed(executions, change)).toEqual([executions[1]])
   })
+})
+
+test('an execution that was stopped leaves the last run of its task as it was', async () => {
+  await insertDueTogether(1, 3600)
+  const began = new Date('2027-03-10T00:00:00Z')
+  await insertExecution(began.toISOString())
+  await db()`update task_state set busy_from = ${began}, busy_until = ${began}`
+  const executions = (await claimAll(1)).flatMap((claim) => claim.executions)
+  await start(
+    db(),
+    executions.map((execution) => ({ execution, inMs: 3_600_000 })),
+  )
+  await pauseTasks(db(), [1], { until: null, reason: null })
+  await stopUnwanted(db(), executions)
+  expect(await db()`select busy_from from task_state`).toEqual([{ busy_from: began }])
 })
 
 test('executions begin if nothing has changed', async () => {

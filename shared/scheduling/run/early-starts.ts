@@ -8,6 +8,8 @@ import type { HeldExecution } from './held.ts'
 /** How many milliseconds before its due time an execution is checked for the last time. */
 const CHECK_MS = 40
 
+/** Number of groups that are checked at the same time, each on a connection of its own. */
+const LANES = 3
 const RETRY_MS = 250
 
 /**
@@ -58,7 +60,12 @@ export class EarlyStarts {
     const change = await this.#changeBy((due[0] as Group).at)
     const isDoubtful = (it: Group) => change !== undefined && it.change !== change
     this.#tell.confirmed(due.flatMap((it) => (isDoubtful(it) ? [] : it.items)))
-    for (const { items } of due.filter(isDoubtful)) await this.#stopUnwanted(items)
+    // In lanes that share one iterator, so that a locked task doesn't hold up all other groups.
+    const doubtful = due.filter(isDoubtful).values()
+    const lane = async (): Promise<void> => {
+      for (const { items } of doubtful) await this.#stopUnwanted(items)
+    }
+    await Promise.all(Array.from({ length: LANES }, lane))
   }
 
   /**
