@@ -3,7 +3,7 @@ WORKDIR /app/dashboard
 COPY dashboard/package.json dashboard/package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY dashboard ./
-COPY openapi.json ../
+COPY openapi.json tsconfig.json ../
 RUN npm run build
 
 FROM node:24-bookworm-slim AS build
@@ -51,7 +51,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 COPY infra/patches infra/patches
 COPY dashboard dashboard
-COPY openapi.json ./
+COPY openapi.json tsconfig.json ./
 RUN npm ci --no-audit --no-fund
 COPY . .
 CMD ["npm", "test"]
