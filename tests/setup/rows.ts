@@ -1,4 +1,4 @@
-import { db } from '../../shared/db.ts'
+import { db, type Queryable } from '../../shared/db.ts'
 
 /** Empties the tables and restarts ids at 1. This is four times as fast as `truncate`, which creates new files. */
 export async function emptyTables(): Promise<void> {
@@ -102,6 +102,14 @@ export async function statementsWaiting(count: number): Promise<void> {
       where datname = current_database() and wait_event_type = 'Lock'`
     if (rows.length >= count) return
   }
+}
+
+/** Does something while another transaction holds the lock of a task's state. */
+export async function whileLocked(taskId: number, work: (tx: Queryable) => Promise<void>): Promise<void> {
+  await db().begin(async (tx) => {
+    await tx`select from task_state where task_id = ${taskId} for update`
+    await work(tx)
+  })
 }
 
 /** Ends every open execution as a success. */

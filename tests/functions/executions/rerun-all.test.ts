@@ -6,7 +6,7 @@ import { rerunAll, rerunQuery } from '../../../shared/executions/rerun-all.ts'
 import { invalidParameter, json, problem } from '../../setup/expected.ts'
 import { call, callOffline } from '../../setup/http-event.ts'
 import { cursorOf } from '../../setup/pages.ts'
-import { emptyTables, insertExecution, insertOpen, insertTask } from '../../setup/rows.ts'
+import { emptyTables, insertExecution, insertOpen, insertTask, whileLocked } from '../../setup/rows.ts'
 import { historyOf, runNothingHere, tickAndRun } from '../../setup/scheduler.ts'
 
 const rerun = (query: string) => call(handler, { method: 'POST', path: '/executions/rerun', query })
@@ -90,6 +90,19 @@ describe('of three tasks', () => {
       done({ matched: 1, changed: 1 }),
     )
     expect(await queued()).toMatchObject([{ task_id: 3 }])
+  })
+
+  test('says when to try again if the first task after the cursor stays locked', async () => {
+    await whileLocked(2, async () => {
+      expect(await rerun(`status=failed,timeout&cursor=${cursorOf(1)}`)).toEqual(
+        problem(
+          'unavailable',
+          'no task could be rerun in time: other transactions lock them, or the database is slow',
+          { headers: { 'retry-after': '5' } },
+        ),
+      )
+    })
+    expect(await queued()).toEqual([])
   })
 
   test('works in batches of any size', async () => {
