@@ -3,7 +3,17 @@ import { type Database, type Fragment, retryDeadlock } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { readCursor, toCursor, tooSlow } from '../page.ts'
 import { nothingOpen, openedManually } from '../scheduling/state/open.ts'
-import { type BulkContext, bulkOut, COUNTED, ENOUGH_MS, hasFilter, IDS, inBatch } from '../tasks/bulk.ts'
+import {
+  type BulkContext,
+  bulkOut,
+  COUNTED,
+  ENOUGH_MS,
+  endEarly,
+  hasFilter,
+  IDS,
+  inBatch,
+  orOne,
+} from '../tasks/bulk.ts'
 import {
   type ExecutionFilters,
   endedRows,
@@ -49,7 +59,8 @@ type Newest = { task_id: number; id: number }
  * Runs tasks again, in id order, that have ended executions matching the filters, until the call's time is up. Each
  * task runs once, since it has room for one open execution: as a rerun of its newest matching execution. Tasks with an
  * open execution are left alone. Throws `bad_request` without a filter, `invalid` for a bad cursor, `timeout` if too
- * many executions had to be searched, and `unavailable` if no task could be handled in time.
+ * many executions had to be searched, and `unavailable` if no task could be handled in time. Once a run has been
+ * started, nothing is thrown.
  */
 export async function rerunAll(
   { sql, batch }: BulkContext,
@@ -66,7 +77,8 @@ export async function rerunAll(
     : await openAll({ sql, batch }, found, until)
   const isAll = done.matched === found.length && found.length < IDS
   const last = found[done.matched - 1]?.task_id ?? from
-  const remaining = isAll ? 0 : await countAfter(sql, filters, last)
+  const hasChanged = !dry_run && done.matched > 0
+  const remaining = isAll ? 0 : await orOne(countAfter(sql, filters, last), hasChanged)
   return {
     matched: done.matched,
     changed: dry_run ? 0 : done.ids.length,
@@ -86,11 +98,16 @@ async function openAll({ sql, batch }: BulkContext, found: Newest[], until: numb
   if (found.length === 0) return done
   do {
     const some = found.slice(done.matched, done.matched + batch.size)
-    const opened = await inBatch(batch, some.length, () => openReruns(sql, some))
-    if (opened === null) continue
-    done.matched += some.length
-    done.ids.push(...opened.ids)
-    done.open += opened.open
+    try {
+      const opened = await inBatch(batch, some.length, () => openReruns(sql, some))
+      if (opened === null) continue
+      done.matched += some.length
+      done.ids.push(...opened.ids)
+      done.open += opened.open
+    } catch (error) {
+      endEarly(error, done.matched > 0)
+      break
+    }
   } while (done.matched < found.length && performance.now() < until)
   // The same cursor again would have clients repeat the call without a pause.
   if (done.matched === 0) throw new AppError('unavailable', NONE_IN_TIME, { retryAfterSeconds: 5 })
