@@ -39,12 +39,17 @@ type Filters = Record<string, string | number>
 const LISTED = 100
 const PAGE = 1000
 
-/** Reruns call by call, until no tasks remain. Returns the sums. */
+/** Reruns call by call, until no tasks remain. Returns the sums. An error says what had been started by then. */
 async function rerunMatching(api: Api, options: Record<string, unknown>): Promise<Reruns> {
   const all: Reruns = { matched: 0, changed: 0, open: 0, remaining: 0, next: null, dry_run: false }
   let cursor: string | undefined
   do {
-    const some = await api.call<Reruns>('POST', `/executions/rerun${toQuery({ ...options, cursor })}`)
+    const some = await api
+      .call<Reruns>('POST', `/executions/rerun${toQuery({ ...options, cursor })}`)
+      .catch((error: Error) => {
+        if (all.changed > 0) error.message += `; ${all.changed} tasks run again already`
+        throw error
+      })
     all.matched += some.matched
     all.changed += some.changed
     all.open += some.open

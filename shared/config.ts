@@ -266,7 +266,7 @@ export const SETTINGS = {
       .default([]),
     readBy: 'functions',
     about:
-      'Names of tasks, separated by commas, whose runs get series of their own in the metrics, with the label task. At most 50.',
+      'Names of tasks, separated by commas, whose runs get series of their own in the metrics, with the label task. At most 50. A name with a comma cannot be given.',
   },
   METRICS_EMF: {
     schema: flag.default(true),

@@ -348,6 +348,12 @@ export function wasLockedOut(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === '55P03'
 }
 
+/** Returns what callers are told about an error for which `isUnreachable` is true. */
+export function whyUnavailable(error: unknown): string {
+  if (wasLockedOut(error)) return 'another transaction holds a lock for too long'
+  return wasTooSlow(error) ? 'the database takes too long' : 'the database cannot be reached'
+}
+
 /** Returns whether a row couldn't be written because the row that it refers to doesn't exist. */
 export function isForeignKeyViolation(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === '23503'

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { executionOut } from '../../shared/executions/execution.ts'
-import { executionQuery, listExecutions } from '../../shared/executions/list.ts'
+import { executionQuery, listExecutions, positionOf } from '../../shared/executions/list.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { nextLink } from '../../shared/http/next-link.ts'
 
@@ -21,6 +21,6 @@ export const handler = httpHandler(
   },
   async ({ query }, { sql, event }) => {
     const page = await listExecutions(sql, query)
-    return { status: 200, body: page.rows, headers: nextLink(event, page, (row) => row.id) }
+    return { status: 200, body: page.rows, headers: nextLink(event, page, (row) => positionOf(query, row)) }
   },
 )

@@ -4,7 +4,7 @@ import { returnUrl } from '../../shared/access/session/return-url.ts'
 import { startSession } from '../../shared/access/session/start.ts'
 import { config } from '../../shared/config.ts'
 import type { Database } from '../../shared/db.ts'
-import { noteCaller } from '../../shared/http/access.ts'
+import { noteCaller, sessions } from '../../shared/http/access.ts'
 import { clearCookie, readCookie, setCookie } from '../../shared/http/cookie.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import type { Reply } from '../../shared/http/operation.ts'
@@ -41,7 +41,9 @@ async function logIn(event: APIGatewayProxyEventV2, sql: Database): Promise<Repl
   const { oidc } = config()
   const basis = oidc ? issuerBasis(oidc) : ''
   const holder = { principal, basis, keyId: null, isPerson: true }
-  const { token } = await startSession(sql, holder, readCookie('session', event))
+  const before = readCookie('session', event)
+  const { token } = await startSession(sql, holder, before)
+  if (before !== undefined) sessions().forget(before)
   return {
     status: 303,
     body: '',

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { executionOut } from '../../shared/executions/execution.ts'
-import { historyQuery, listHistory } from '../../shared/executions/list.ts'
+import { historyPositionOf, historyQuery, listHistory } from '../../shared/executions/list.ts'
 import { httpHandler } from '../../shared/http/handler.ts'
 import { nextLink } from '../../shared/http/next-link.ts'
 import { taskPath } from '../../shared/tasks/task.ts'
@@ -26,7 +26,7 @@ export const handler = httpHandler(
     return {
       status: 200,
       body: page.rows,
-      headers: nextLink(event, page, (row) => [row.scheduled_for, row.id]),
+      headers: nextLink(event, page, (row) => historyPositionOf(query, row)),
     }
   },
 )

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Database, isUnreachable } from '../db.ts'
+import { type Database, isUnreachable, whyUnavailable } from '../db.ts'
 import { AppError, messageOf } from '../errors.ts'
 import { logger } from '../logger.ts'
 import type { Principal, Scope } from '../scope.ts'
@@ -98,7 +98,7 @@ export class StoredKeys {
     })
     await this.#reading.catch((error: unknown) => {
       if (!isUnreachable(error)) throw error
-      if (this.#age() >= MAX_AGE_MS) throw unreachable(error)
+      if (this.#age() >= MAX_AGE_MS) throw unavailable(error)
     })
   }
 
@@ -129,8 +129,8 @@ export class StoredKeys {
   }
 }
 
-const unreachable = (cause: unknown): AppError =>
-  new AppError('unavailable', 'the database cannot be reached, so API keys cannot be checked', {
+const unavailable = (cause: unknown): AppError =>
+  new AppError('unavailable', `${whyUnavailable(cause)}, so API keys cannot be checked`, {
     retryAfterSeconds: 5,
     cause,
   })

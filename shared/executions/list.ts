@@ -27,9 +27,18 @@ export const executionQuery = z.strictObject({
 
 type ExecutionQuery = z.output<typeof executionQuery>
 
-/** Returns a page of executions of all tasks, by id. Throws `invalid` for a cursor from another list. */
+const cursors = {
+  desc: z.int(),
+  asc: z.tuple([z.literal('asc'), z.int()]).transform(([, id]) => id),
+}
+
+/** Returns what a cursor contains for an execution. It names an order other than the default, where it means nothing. */
+export const positionOf = ({ order }: { order: Order }, { id }: Execution): unknown =>
+  order === 'desc' ? id : [order, id]
+
+/** Returns a page of executions of all tasks, by id. Throws `invalid` for a cursor from another list or order. */
 export async function listExecutions(sql: Queryable, query: ExecutionQuery): Promise<Page<Execution>> {
-  const after = readCursor(z.int(), query.cursor)
+  const after = readCursor(cursors[query.order], query.cursor)
   const limit = pageLimit(sql, query)
   const filters = await narrow(sql, query)
   const by = inOrder(sql, query.order)
@@ -83,21 +92,28 @@ export const historyQuery = z.strictObject({
   order: order.default('asc').describe('`asc` lists the earliest occurrence first, `desc` the latest.'),
 })
 
-const historyCursor = z.tuple([instantIn, z.int()])
+const historyCursors = {
+  asc: z.tuple([instantIn, z.int()]).transform(([at, id]) => ({ at, id })),
+  desc: z.tuple([z.literal('desc'), instantIn, z.int()]).transform(([, at, id]) => ({ at, id })),
+}
+
+/** Returns what a cursor contains for an execution of a history. */
+export const historyPositionOf = ({ order }: { order: Order }, { scheduled_for, id }: Execution): unknown =>
+  order === 'asc' ? [scheduled_for, id] : [order, scheduled_for, id]
 
 /**
  * Returns a page of a task's executions, by occurrence. Throws `not_found`, and `invalid` for a cursor from another
- * list.
+ * list or order.
  */
 export async function listHistory(
   sql: Queryable,
   taskId: number,
   query: z.output<typeof historyQuery>,
 ): Promise<Page<Execution>> {
-  const after = readCursor(historyCursor, query.cursor)
+  const after = readCursor(historyCursors[query.order], query.cursor)
   const by = inOrder(sql, query.order)
   const isNext = (at: Fragment, id: Fragment): Fragment | false =>
-    after !== null && sql`(${at}, ${id}) ${by.beyond} (${after[0]}::timestamptz, ${after[1]}::bigint)`
+    after !== null && sql`(${at}, ${id}) ${by.beyond} (${after.at}::timestamptz, ${after.id}::bigint)`
   const select = sql`
     (
       select ${executionColumns(sql)}

@@ -3,7 +3,17 @@ import { type Database, type Fragment, retryDeadlock } from '../db.ts'
 import { AppError } from '../errors.ts'
 import { readCursor, toCursor, tooSlow } from '../page.ts'
 import { nothingOpen, openedManually } from '../scheduling/state/open.ts'
-import { type BulkContext, bulkOut, COUNTED, ENOUGH_MS, hasFilter, IDS, inBatch } from '../tasks/bulk.ts'
+import {
+  type BulkContext,
+  bulkOut,
+  COUNTED,
+  ENOUGH_MS,
+  endEarly,
+  hasFilter,
+  IDS,
+  inBatch,
+  orOne,
+} from '../tasks/bulk.ts'
 import {
   type ExecutionFilters,
   endedRows,
@@ -40,14 +50,17 @@ export const rerunOut = bulkOut.extend({
 
 type Reruns = z.output<typeof rerunOut>
 
+const NONE_IN_TIME = 'no task could be rerun in time: other transactions lock them, or the database is slow'
+
 /** The newest matching execution of a task. */
 type Newest = { task_id: number; id: number }
 
 /**
  * Runs tasks again, in id order, that have ended executions matching the filters, until the call's time is up. Each
  * task runs once, since it has room for one open execution: as a rerun of its newest matching execution. Tasks with an
- * open execution are left alone. Throws `bad_request` without a filter, `invalid` for a bad cursor, and `timeout` if
- * too many executions had to be searched.
+ * open execution are left alone. Throws `bad_request` without a filter, `invalid` for a bad cursor, `timeout` if too
+ * many executions had to be searched, and `unavailable` if no task could be handled in time. Once a run has been
+ * started, nothing is thrown.
  */
 export async function rerunAll(
   { sql, batch }: BulkContext,
@@ -57,19 +70,15 @@ export async function rerunAll(
   if (!hasFilter(given)) throw new AppError('bad_request', 'pass a filter')
   const until = performance.now() + ENOUGH_MS
   const filters = await narrow(sql, given)
-  const found = await findNewest(sql, filters, readCursor(z.int(), cursor) ?? 0)
-  const done = { matched: dry_run ? found.length : 0, ids: dry_run ? found.map(({ id }) => id) : [], open: 0 }
-  while (done.matched < found.length && performance.now() < until) {
-    const some = found.slice(done.matched, done.matched + batch.size)
-    const opened = await inBatch(batch, some.length, () => openReruns(sql, some))
-    if (opened === null) continue
-    done.matched += some.length
-    done.ids.push(...opened.ids)
-    done.open += opened.open
-  }
+  const from = readCursor(z.int(), cursor) ?? 0
+  const found = await findNewest(sql, filters, from)
+  const done = dry_run
+    ? { matched: found.length, ids: found.map(({ id }) => id), open: 0 }
+    : await openAll({ sql, batch }, found, until)
   const isAll = done.matched === found.length && found.length < IDS
-  const last = found[done.matched - 1]?.task_id ?? 0
-  const remaining = isAll ? 0 : await countAfter(sql, filters, last)
+  const last = found[done.matched - 1]?.task_id ?? from
+  const hasChanged = !dry_run && done.matched > 0
+  const remaining = isAll ? 0 : await orOne(countAfter(sql, filters, last), hasChanged)
   return {
     matched: done.matched,
     changed: dry_run ? 0 : done.ids.length,
@@ -79,6 +88,30 @@ export async function rerunAll(
     dry_run,
     ...(named && { ids: done.ids }),
   }
+}
+
+type Done = { matched: number; ids: number[]; open: number }
+
+/** Opens executions, batch by batch, until time is up, but at least one batch. Throws `unavailable` if none worked. */
+async function openAll({ sql, batch }: BulkContext, found: Newest[], until: number): Promise<Done> {
+  const done: Done = { matched: 0, ids: [], open: 0 }
+  if (found.length === 0) return done
+  do {
+    const some = found.slice(done.matched, done.matched + batch.size)
+    try {
+      const opened = await inBatch(batch, some.length, () => openReruns(sql, some))
+      if (opened === null) continue
+      done.matched += some.length
+      done.ids.push(...opened.ids)
+      done.open += opened.open
+    } catch (error) {
+      endEarly(error, done.matched > 0)
+      break
+    }
+  } while (done.matched < found.length && performance.now() < until)
+  // The same cursor again would have clients repeat the call without a pause.
+  if (done.matched === 0) throw new AppError('unavailable', NONE_IN_TIME, { retryAfterSeconds: 5 })
+  return done
 }
 
 const findNewest = (sql: Database, filters: ExecutionFilters, after: number): Promise<Newest[]> =>

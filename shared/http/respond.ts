@@ -1,7 +1,7 @@
 import type { MiddlewareObj, Request } from '@middy/core'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import { config } from '../config.ts'
-import { isUnreachable } from '../db.ts'
+import { isUnreachable, whyUnavailable } from '../db.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import { logger, logsInfo } from '../logger.ts'
 import { callerOf } from './access.ts'
@@ -77,8 +77,9 @@ function publicError(error: unknown): AppError {
   const code = middyCode(error)
   if (code && error instanceof Error) return new AppError(code, error.message)
   if (isUnreachable(error)) {
-    logger.error('database unreachable', error as Error)
-    return new AppError('unavailable', 'the database cannot be reached', { retryAfterSeconds: 5 })
+    const reason = whyUnavailable(error)
+    logger.error(reason, error as Error)
+    return new AppError('unavailable', reason, { retryAfterSeconds: 5 })
   }
   logger.error('unexpected error', error as Error)
   return new AppError('internal', 'unexpected error; for details, search the log for this request_id')

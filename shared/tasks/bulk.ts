@@ -2,6 +2,7 @@ import * as z from 'zod'
 import type { BatchSize } from '../batch-size.ts'
 import { type Database, wasLockedOut, wasTooSlow } from '../db.ts'
 import { AppError } from '../errors.ts'
+import { logger } from '../logger.ts'
 import { readCursor, toCursor } from '../page.ts'
 import { pauseTasks, resumeTasks } from '../scheduling/control/pause.ts'
 import { deleteTasks } from './delete.ts'
@@ -30,7 +31,11 @@ export type BulkQuery = z.output<typeof bulkQuery>
 export const bulkOut = z.object({
   matched: z.int().describe('Number of matching tasks that this call handled.'),
   changed: z.int().describe('Number of tasks that this call changed.'),
-  remaining: z.int().describe(`Number of matching tasks left for the next call, counted up to ${COUNTED}.`),
+  remaining: z
+    .int()
+    .describe(
+      `Number of matching tasks left for the next call, counted up to ${COUNTED}. 1 if they could not be counted.`,
+    ),
   next: z.string().nullable().describe('`cursor` for the next call. Null if no tasks remain.'),
   dry_run: z.boolean().describe('Whether this was a dry run.'),
   ids: z
@@ -64,7 +69,8 @@ type Filters = Pick<BulkQuery, keyof typeof taskFilters>
 
 /**
  * Applies an action to the tasks that match the filters, in id order, until the call's time is up. Throws `bad_request`
- * if there is neither a filter nor `all`, and `invalid` for a bad cursor.
+ * if there is neither a filter nor `all`, and `invalid` for a bad cursor. Once a task has been changed, nothing is
+ * thrown.
  */
 export async function applyToAll(
   { sql, batch }: BulkContext,
@@ -78,7 +84,8 @@ export async function applyToAll(
   const done = dry_run
     ? await count(sql, filters, from, named)
     : await applyFrom({ sql, batch }, filters, from, most, verb)
-  const remaining = done.last === null ? 0 : await countAfter(sql, filters, done.last)
+  const hasChanged = !dry_run && done.matched > 0
+  const remaining = done.last === null ? 0 : await orOne(countAfter(sql, filters, done.last), hasChanged)
   return {
     matched: done.matched,
     changed: done.changed.length,
@@ -113,12 +120,17 @@ async function applyFrom(
   const done: Done = { matched: 0, changed: [], ids: [], last: from }
   while (done.last !== null && done.matched < most && performance.now() < until) {
     const limit = Math.min(batch.size, most - done.matched)
-    const ids = await idsAfter(sql, filters, done.last, limit)
-    const changed = await inBatch(batch, ids.length, () => applyOnce(sql, ids, verb, until))
-    if (changed === null) continue
-    done.matched += ids.length
-    done.changed.push(...changed.sort((a, b) => a - b))
-    done.last = ids.length < limit ? null : (ids.at(-1) ?? null)
+    try {
+      const ids = await idsAfter(sql, filters, done.last, limit)
+      const changed = await inBatch(batch, ids.length, () => applyOnce(sql, ids, verb, until))
+      if (changed === null) continue
+      done.matched += ids.length
+      done.changed.push(...changed.sort((a, b) => a - b))
+      done.last = ids.length < limit ? null : (ids.at(-1) ?? null)
+    } catch (error) {
+      endEarly(error, done.matched > 0)
+      break
+    }
   }
   return done
 }
@@ -168,6 +180,22 @@ export async function inBatch<Done>(
     return null
   }
 }
+
+/**
+ * Rethrows an error, unless the call has already changed something. Its caller must learn of that, and so gets a result
+ * instead; the error is only logged. If it lasts, the next call throws it.
+ */
+export function endEarly(error: unknown, hasChanged: boolean): void {
+  if (!hasChanged) throw error
+  logger.error('a bulk call ended early', error as Error)
+}
+
+/** Returns the number of tasks that remain, or 1 if they can't be counted after the call has changed something. */
+export const orOne = (counted: Promise<number>, hasChanged: boolean): Promise<number> =>
+  counted.catch((error: unknown) => {
+    endEarly(error, hasChanged)
+    return 1
+  })
 
 /** Returns the ids of the tasks that existed, or null if time ran out. */
 async function applyOnce(

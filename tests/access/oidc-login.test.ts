@@ -154,6 +154,21 @@ describe('a login with the issuer', () => {
     await eventually(async () => expect(await session(browser)).toEqual(NOBODY), 10)
   })
 
+  test('ends the session that the browser sends along, at once', async () => {
+    const old = new Browser()
+    await logIn(old)
+    const next = new Browser()
+    const url = await signIn(next)
+    const cookie = [old, next]
+      .flatMap(({ cookies }) => [...cookies])
+      .map(([name, { value }]) => `${name}=${value}`)
+      .join('; ')
+    expect(await session(old)).toMatchObject({ name: 'ann' })
+    expect((await back(next, url, { cookie })).status).toBe(303)
+    expect(await session(old)).toEqual(NOBODY)
+    expect(await session(next)).toMatchObject({ name: 'ann' })
+  })
+
   test('ends when the settings of the issuer change', async () => {
     const browser = new Browser()
     await logIn(browser)

@@ -185,6 +185,25 @@ test('lists the failures of all tasks, and runs them again', async () => {
   })
 })
 
+test('says how many tasks run again already if a later call fails', async () => {
+  const first = { matched: 2, changed: 2, open: 0, remaining: 1, next: 'x', dry_run: false }
+  const api = createServer(({ url }, response) => {
+    const isFirst = url === '/executions/rerun?status=lost'
+    response.statusCode = isFirst ? 200 : 503
+    response.end(JSON.stringify(isFirst ? first : { detail: 'not now' }))
+  }).listen(0, '127.0.0.1')
+  try {
+    const url = await eventually(() => `http://127.0.0.1:${(api.address() as AddressInfo).port}`)
+    expect(await client(['rerun', '--status', 'lost'], { API_URL: url })).toEqual({
+      code: 1,
+      out: '',
+      err: 'error: 503: not now; 2 tasks run again already\n',
+    })
+  } finally {
+    api.close()
+  }
+})
+
 test('lists the workers and what they run', async () => {
   await client(['create', 'demo', '--task-type', 'sleep', '--duration', '600', ...later])
   await client(['run', '1'])

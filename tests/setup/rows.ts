@@ -1,4 +1,4 @@
-import { db } from '../../shared/db.ts'
+import { db, type Queryable } from '../../shared/db.ts'
 
 /** Empties the tables and restarts ids at 1. This is four times as fast as `truncate`, which creates new files. */
 export async function emptyTables(): Promise<void> {
@@ -101,6 +101,33 @@ export async function statementsWaiting(count: number): Promise<void> {
       select from pg_stat_activity
       where datname = current_database() and wait_event_type = 'Lock'`
     if (rows.length >= count) return
+  }
+}
+
+/** Cancels the statements in this database that are waiting for a lock, as the server does when they take too long. */
+export const cancelWaiting = async (): Promise<unknown> =>
+  await db()`
+    select pg_cancel_backend(pid) from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`
+
+/** Does something while another transaction holds the lock of a task's state. */
+export async function whileLocked(taskId: number, work: (tx: Queryable) => Promise<void>): Promise<void> {
+  await db().begin(async (tx) => {
+    await tx`select from task_state where task_id = ${taskId} for update`
+    await work(tx)
+  })
+}
+
+/** Does something while no statement can change the state of a task. */
+export async function whileBroken(taskId: number, work: () => Promise<void>): Promise<void> {
+  await db().unsafe(`
+    create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$;
+    create trigger refuse before update or delete on task_state
+      for each row when (old.task_id = ${taskId}) execute function refuse()`)
+  try {
+    await work()
+  } finally {
+    await db()`drop function refuse() cascade`
   }
 }
 

@@ -63,7 +63,7 @@ function explain(error: Error): { title: string; advice: string } {
     return { title: 'Your key does not allow this', advice: `${message}. Ask for a key with that scope.` }
   if (status === 404)
     return { title: 'There is no such thing here', advice: `${message}. It may have been deleted.` }
-  if (status === 503 && /database/.test(message))
+  if (status === 503 && /database cannot be reached/.test(message))
     return {
       title: 'The database cannot be reached',
       advice:

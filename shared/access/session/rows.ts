@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Database, isUnreachable } from '../../db.ts'
+import { type Database, isUnreachable, whyUnavailable } from '../../db.ts'
 import { AppError, messageOf } from '../../errors.ts'
 import { logger } from '../../logger.ts'
 import type { Scope } from '../../scope.ts'
@@ -58,7 +58,7 @@ export class SessionRows {
       await this.#read(hash)
     } catch (error) {
       if (!isUnreachable(error)) throw error
-      if (!kept || ageOf(kept) >= MAX_AGE_MS) throw unreachable(error)
+      if (!kept || ageOf(kept) >= MAX_AGE_MS) throw unavailable(error)
       return kept.row
     }
     return this.#kept.get(hash)?.row ?? null
@@ -129,8 +129,8 @@ export class SessionRows {
 
 const ageOf = ({ readAt }: Kept): number => performance.now() - readAt
 
-const unreachable = (cause: unknown): AppError =>
-  new AppError('unavailable', 'the database cannot be reached, so sessions cannot be checked', {
+const unavailable = (cause: unknown): AppError =>
+  new AppError('unavailable', `${whyUnavailable(cause)}, so sessions cannot be checked`, {
     retryAfterSeconds: 5,
     cause,
   })

@@ -89,7 +89,7 @@ describe('filters', () => {
     [`cursor=${cursorOf(3)}&task_id=1`, [2, 1]],
     [`cursor=${cursorOf(-1)}`, []],
     ['order=asc', [1, 2, 3]],
-    [`order=asc&cursor=${cursorOf(1)}&limit=1`, [2]],
+    [`order=asc&cursor=${cursorOf(['asc', 1])}&limit=1`, [2]],
   ])('%s', async ([query, ids]) => {
     const { statusCode, body } = await list(query)
     expect({ statusCode, body }).toEqual({ statusCode: 200, body: withIds(...ids) })
@@ -198,6 +198,8 @@ test.for<[query: string, parameter: string, detail: string]>([
   [`scheduled_to=${'2'.repeat(41)}`, 'scheduled_to', 'must have at most 40 characters'],
   ['limit=1001', 'limit', 'must be at most 1000'],
   [`cursor=${cursorOf(['2027-03-10T00:00:00Z', 1])}`, 'cursor', 'is not a cursor for this list'],
+  [`order=asc&cursor=${cursorOf(1)}`, 'cursor', 'is not a cursor for this list'],
+  [`cursor=${cursorOf(['asc', 1])}`, 'cursor', 'is not a cursor for this list'],
   ['paused=true', 'paused', 'is unknown'],
 ])('rejects ?%s', async ([query, parameter, detail]) => {
   const { statusCode, body } = await list(query)

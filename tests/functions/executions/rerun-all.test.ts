@@ -6,7 +6,16 @@ import { rerunAll, rerunQuery } from '../../../shared/executions/rerun-all.ts'
 import { invalidParameter, json, problem } from '../../setup/expected.ts'
 import { call, callOffline } from '../../setup/http-event.ts'
 import { cursorOf } from '../../setup/pages.ts'
-import { emptyTables, insertExecution, insertOpen, insertTask } from '../../setup/rows.ts'
+import {
+  cancelWaiting,
+  emptyTables,
+  insertExecution,
+  insertOpen,
+  insertTask,
+  statementsWaiting,
+  whileBroken,
+  whileLocked,
+} from '../../setup/rows.ts'
 import { historyOf, runNothingHere, tickAndRun } from '../../setup/scheduler.ts'
 
 const rerun = (query: string) => call(handler, { method: 'POST', path: '/executions/rerun', query })
@@ -90,6 +99,44 @@ describe('of three tasks', () => {
       done({ matched: 1, changed: 1 }),
     )
     expect(await queued()).toMatchObject([{ task_id: 3 }])
+  })
+
+  test('says when to try again if the first task after the cursor stays locked', async () => {
+    await whileLocked(2, async () => {
+      expect(await rerun(`status=failed,timeout&cursor=${cursorOf(1)}`)).toEqual(
+        problem(
+          'unavailable',
+          'no task could be rerun in time: other transactions lock them, or the database is slow',
+          { headers: { 'retry-after': '5' } },
+        ),
+      )
+    })
+    expect(await queued()).toEqual([])
+  })
+
+  const started = { matched: 1, changed: 1, next: cursorOf(1) }
+  const inBatchesOfOne = () => {
+    const query = rerunQuery.parse({ status: 'failed,timeout' })
+    return rerunAll({ sql: db(), batch: new BatchSize(1) }, query)
+  }
+
+  test('says what it has started if a later batch fails', async () => {
+    await whileBroken(2, async () => {
+      expect(await inBatchesOfOne()).toMatchObject({ ...started, remaining: 2 })
+      expect((await rerun(`status=failed,timeout&cursor=${started.next}`)).statusCode).toBe(500)
+    })
+    expect(await queued()).toMatchObject([{ task_id: 1 }])
+  })
+
+  test('says what it has started if a later batch fails and the rest cannot be counted', async () => {
+    await whileLocked(2, async (tx) => {
+      const answer = inBatchesOfOne()
+      await statementsWaiting(1)
+      await tx`lock table executions in access exclusive mode`
+      await cancelWaiting()
+      expect(await answer).toMatchObject({ ...started, remaining: 1 })
+    })
+    expect(await queued()).toMatchObject([{ task_id: 1 }])
   })
 
   test('works in batches of any size', async () => {

@@ -3,11 +3,21 @@ import { handler as deleteAll } from '../../../functions/tasks/delete-all.ts'
 import { handler as list } from '../../../functions/tasks/list.ts'
 import { handler as pauseAll } from '../../../functions/tasks/pause-all.ts'
 import { handler as resumeAll } from '../../../functions/tasks/resume-all.ts'
+import { BatchSize } from '../../../shared/batch-size.ts'
 import { db } from '../../../shared/db.ts'
+import { applyToAll, bulkQuery } from '../../../shared/tasks/bulk.ts'
 import { eventually } from '../../setup/eventually.ts'
 import { invalidFields, invalidParameter, json, problem } from '../../setup/expected.ts'
 import { call, callOffline } from '../../setup/http-event.ts'
-import { emptyTables, insertExecution, insertOpen, insertTask, nowPlus } from '../../setup/rows.ts'
+import { cursorOf } from '../../setup/pages.ts'
+import {
+  emptyTables,
+  insertExecution,
+  insertOpen,
+  insertTask,
+  nowPlus,
+  whileBroken,
+} from '../../setup/rows.ts'
 
 const calls = {
   pause: { handler: pauseAll, method: 'POST', path: '/tasks/pause' },
@@ -237,6 +247,29 @@ test.for(verbs)(
     expect(await answer).toEqual(done([1, 2, 3]))
   },
 )
+
+const asDone = {
+  pause: { verb: 'pause', until: null, reason: null },
+  resume: { verb: 'resume', missed: 'skip' },
+  delete: { verb: 'delete' },
+} as const
+
+test.for(verbs)('%s says what it has changed if a later batch fails', async (verb) => {
+  const paused = { paused_at: '2027-03-10T00:00:00Z', next_run_at: null }
+  for (const name of ['a', 'b', 'c']) await insertTask({ name, ...paused })
+  const query = bulkQuery.parse({ all: 'true', ids: 'true' })
+  const next = cursorOf(1)
+  await whileBroken(2, async () => {
+    expect(await applyToAll({ sql: db(), batch: new BatchSize(1) }, query, asDone[verb])).toMatchObject({
+      matched: 1,
+      changed: 1,
+      ids: [1],
+      remaining: 2,
+      next,
+    })
+    expect((await apply(verb, `all=true&cursor=${next}`)).statusCode).toBe(500)
+  })
+})
 
 /** Returns the start time of the statement that is waiting for a lock. Throws if none is waiting. */
 async function waitingSince(): Promise<Date> {

@@ -65,6 +65,11 @@ describe('paging', () => {
     expect(pages).toEqual([withIds(4, 1), withIds(2, 3), withIds(5)])
   })
 
+  test('lists them in the opposite order, too', async () => {
+    const pages = await walk(handler, { ...request, query: 'order=desc&limit=2' })
+    expect(pages).toEqual([withIds(5, 3), withIds(2, 1), withIds(4)])
+  })
+
   test('links to the next page with the same path and query', async () => {
     const response = await list('limit=1&status=success')
     const cursor = cursorOf(['2027-03-10T00:00:00.000Z', 4])
@@ -87,6 +92,15 @@ test.for([[1], [{}], [['soon', 1]], [['0001-01-01T00:00:00+14:00', 1]], [[day(10
     )
   },
 )
+
+test.for([
+  ['desc', [day(10), 1]],
+  ['asc', ['desc', day(10), 1]],
+])('rejects a cursor from another order than %s', async ([order, keys]) => {
+  expect(await list(`order=${order}&cursor=${cursorOf(keys)}`)).toEqual(
+    invalidParameter('cursor', 'is not a cursor for this list'),
+  )
+})
 
 test('filters by status and by scheduled time', async () => {
   await insertExecution(day(10), { status: 'lost', result: null })
