@@ -87,3 +87,12 @@ test('rolls back a file that fails', async () => {
   await expect(run()).rejects.toThrow('relation "a" already exists')
   expect(await sql`select from pg_tables where tablename = 'a'`).toEqual([])
 })
+
+test('keeps the files before one that fails, so that none of their locks are held while a later file waits', async () => {
+  await write('0001_a.sql', 'create table a ()')
+  await write('0002_b.sql', 'create table a ()')
+  await expect(run()).rejects.toThrow('the migration 0002_b.sql failed: relation "a" already exists')
+  expect(await sql`select name from schema_migrations`).toEqual([{ name: '0001_a.sql' }])
+  await write('0002_b.sql', 'alter table a add column b integer')
+  expect(await run()).toEqual(['0002_b.sql'])
+})
