@@ -4,6 +4,7 @@ import { rerun } from '../../shared/executions/run-now.ts'
 import { failed, success } from '../../shared/runners/outcome.ts'
 import { undoLosses } from '../../shared/scheduling/repair/undo-losses.ts'
 import { settle } from '../../shared/scheduling/settle/settle.ts'
+import { TickMemory, tick } from '../../shared/scheduling/tick/tick.ts'
 import { getStats } from '../../shared/stats/get.ts'
 import { Pace, rollUp } from '../../shared/stats/roll-up.ts'
 import { type Stats, statsQuery } from '../../shared/stats/stats.ts'
@@ -328,6 +329,21 @@ describe('one step', () => {
       await tx`select from roll_up for update`
       expect(await rollUp(db(), new Pace())).toBeGreaterThan(0)
     })
+  })
+
+  test('does not delay the tick that starts it', async () => {
+    await using other = oneConnection()
+    const memory = new TickMemory()
+    const idle = { capacity: async () => ({ now: 0, ahead: 0 }), send: async () => {} }
+    await other.sql.begin(async (tx) => {
+      await tx`lock table total_stats`
+      await tick(db(), idle, memory, { leaseSeconds: 30 })
+      await statementsWaiting(1)
+      await tick(db(), idle, memory, { leaseSeconds: 30 })
+    })
+    await memory.rolledUp
+    expect(memory.rollUpAt).toBeGreaterThan(performance.now())
+    expect(await db()`select from roll_up where due_at > now()`).toHaveLength(1)
   })
 
   test('counts for each task too, although the totals always find something new', async () => {
