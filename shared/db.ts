@@ -266,8 +266,11 @@ export const heartbeatDb = (): Database =>
 
 export const PROBE_LIMITS: Limits = { silenceMs: 1000, statementMs: 750, lockMs: 500 }
 
-/** Returns a connection for health checks, which succeed or fail within about a second. */
-export const probeDb = (): Database => poolOf('probe', { max: 1, limits: PROBE_LIMITS })
+/**
+ * Returns the pool for health checks and metrics, which succeed or fail within about a second. A process reads its
+ * metrics once at a time, so a slow read leaves a connection to the health checks.
+ */
+export const probeDb = (): Database => poolOf('probe', { max: 2, limits: PROBE_LIMITS })
 
 /** Returns a connection for work that takes minutes: migrations. */
 export const longDb = (): Database => poolOf('long', { max: 1, limits: LONG_LIMITS })
