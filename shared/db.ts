@@ -341,6 +341,11 @@ export function isUnreachable(error: unknown): boolean {
 const UNREACHABLE =
   /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN(REFUSED|RESET)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|53\w{3}|57P\w\w|57014|25P03|25006|40001|55P03)$/
 
+/** Returns whether a statement failed because its connection is lost, or never was: not only the statement ended. */
+export function isConnectionLost(error: unknown): boolean {
+  return isUnreachable(error) && !(error instanceof postgres.PostgresError && error.severity === 'ERROR')
+}
+
 /** Returns whether the server cancelled a statement because it took too long. A smaller statement may succeed. */
 export function wasTooSlow(error: unknown): boolean {
   return error instanceof postgres.PostgresError && error.code === '57014'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Database, isUnreachable, type Queryable } from '../../shared/db.ts'
+import { type Database, isConnectionLost, isUnreachable, type Queryable } from '../../shared/db.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { logger } from '../../shared/logger.ts'
 
@@ -144,16 +144,19 @@ async function readKnown(tx: Queryable, files: File[]): Promise<Set<string>> {
  */
 async function applyAlone(sql: Database, file: File): Promise<boolean | undefined> {
   const own = await sql.reserve()
+  const free = async (): Promise<void> => {
+    await own`select pg_advisory_unlock_all()`
+    own.release()
+  }
   try {
     const [{ locked }] = await own<[{ locked: boolean }]>`select pg_try_advisory_lock(${LOCK}) as locked`
-    if (!locked) return undefined
-    try {
-      return await applyLocked(own, file)
-    } finally {
-      await own`select pg_advisory_unlock(${LOCK})`
-    }
-  } finally {
-    own.release()
+    const done = locked ? await applyLocked(own, file) : undefined
+    await free()
+    return done
+  } catch (error) {
+    // A lost connection has lost its lock, too. If it were released, the pool would use it again, and always fail.
+    if (!isConnectionLost(error)) await free()
+    throw error
   }
 }
 
@@ -177,16 +180,35 @@ async function dropInvalid(sql: Queryable, text: string): Promise<void> {
 /** Seconds to wait for a database that is starting at the same time as this process. */
 const PATIENCE_SECONDS = 60
 
-/** Waits for the database, and migrates it. Rejects if the database doesn't respond within a minute. */
-export async function migrateWhenReady(sql: Database): Promise<void> {
-  const deadline = performance.now() + PATIENCE_SECONDS * 1000
-  for (;;) {
+/** How many times the wait begins anew because the database has responded, but the migration was cut off. */
+const MOST_CUTS = 3
+
+type Waiting = { folder?: URL; patienceSeconds?: number }
+
+/**
+ * Waits for the database, and migrates it. Rejects if the database doesn't respond within a minute. If the connection
+ * is lost during the migration, waits for the database again, a few times.
+ */
+export async function migrateWhenReady(
+  sql: Database,
+  { folder = FOLDER, patienceSeconds = PATIENCE_SECONDS }: Waiting = {},
+): Promise<void> {
+  const inTime = (): number => performance.now() + patienceSeconds * 1000
+  let deadline = inTime()
+  for (let cuts = 0; ; ) {
+    let responded = false
     try {
-      const applied = await migrate(sql)
+      await sql`select`
+      responded = true
+      const applied = await migrate(sql, folder)
       if (applied.length > 0) logger.info('migrated', { applied })
       return
     } catch (error) {
-      if (!isUnreachable(error) || performance.now() > deadline) throw error
+      if (!isUnreachable(error)) throw error
+      if (responded && cuts < MOST_CUTS) {
+        cuts += 1
+        deadline = inTime()
+      } else if (performance.now() > deadline) throw error
       logger.warn('waiting for the database', { error: (error as Error).message })
       await wait(1000)
     }
