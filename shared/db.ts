@@ -266,8 +266,11 @@ export const heartbeatDb = (): Database =>
 
 export const PROBE_LIMITS: Limits = { silenceMs: 1000, statementMs: 750, lockMs: 500 }
 
-/** Returns a connection for health checks, which succeed or fail within about a second. */
-export const probeDb = (): Database => poolOf('probe', { max: 1, limits: PROBE_LIMITS })
+/**
+ * Returns the pool for health checks and metrics, which succeed or fail within about a second. A process reads its
+ * metrics once at a time, so a slow read leaves a connection to the health checks.
+ */
+export const probeDb = (): Database => poolOf('probe', { max: 2, limits: PROBE_LIMITS })
 
 /** Returns a connection for work that takes minutes: migrations. */
 export const longDb = (): Database => poolOf('long', { max: 1, limits: LONG_LIMITS })
@@ -337,6 +340,11 @@ export function isUnreachable(error: unknown): boolean {
  */
 const UNREACHABLE =
   /^(CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|ECONN(REFUSED|RESET)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|08\w{3}|53\w{3}|57P\w\w|57014|25P03|25006|40001|55P03)$/
+
+/** Returns whether a statement failed because its connection is lost, or never was: not only the statement ended. */
+export function isConnectionLost(error: unknown): boolean {
+  return isUnreachable(error) && !(error instanceof postgres.PostgresError && error.severity === 'ERROR')
+}
 
 /** Returns whether the server cancelled a statement because it took too long. A smaller statement may succeed. */
 export function wasTooSlow(error: unknown): boolean {

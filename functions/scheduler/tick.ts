@@ -20,7 +20,7 @@ export const handler = middy()
   .use(injectLambdaContext(logger))
   .handler(async (event: unknown): Promise<Ticked | Looped> => {
     const { loopSeconds } = beat.parse(event)
-    const { leaseSeconds, claimAheadMs, tickIntervalMs } = config()
+    const { leaseSeconds, claimAheadMs, tickIntervalMs, runtime } = config()
     const tickOnce = async (aheadMs: number): Promise<Ticked> => {
       const ticked = await tick(schedulerDb(), dispatcher(), memory, { leaseSeconds, aheadMs })
       presence().ticked()
@@ -31,5 +31,9 @@ export const handler = middy()
         if (loopSeconds === undefined) return await tickOnce(claimAheadMs)
         return await loopTicks(tickOnce, { loopSeconds, tickIntervalMs, claimAheadMs, leaseSeconds })
       })
-      .finally(() => publishMetrics({ withDatabase: true }))
+      .finally(async () => {
+        // A container goes on. Elsewhere, the process may be frozen as soon as the invocation has ended.
+        if (runtime !== 'container') await memory.rolledUp
+        await publishMetrics({ withDatabase: true })
+      })
   })

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import {
+  memory,
   executor as ownExecutor,
   watch as ownWatch,
   presence,
@@ -107,7 +108,8 @@ export function startScheduler(tick: Callable, execute: Callable, settings: Conf
       watch.done('tick')
       // Claims in flight still arrive. Executions that were started along with such a claim may finish within the grace
       // period; the claim's other executions are freed.
-      await Promise.all([own.drain(graceMs, hurry), within(ticker.stop(), graceMs, hurry)])
+      const ticked = ticker.stop().then(() => memory.rolledUp)
+      await Promise.all([own.drain(graceMs, hurry), within(ticked, graceMs, hurry)])
       // A claim from the last tick may arrive even after the drain. The executor frees it.
       await within(Promise.allSettled(handed), settings.leaseSeconds * 1000, new AbortController().signal)
       await presence().leave()

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
-import { type Database, isUnreachable, type Queryable } from '../../shared/db.ts'
+import { type Database, isConnectionLost, isUnreachable, type Queryable } from '../../shared/db.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { logger } from '../../shared/logger.ts'
 
@@ -61,11 +61,12 @@ async function readMigrations(folder: URL): Promise<File[]> {
 export async function migrate(sql: Database, folder = FOLDER): Promise<string[]> {
   const files = await readMigrations(folder)
   const applied: string[] = []
+  await untilLocked(() => inLock(sql, prepare))
   for (;;) {
-    const { done, next } = await untilLocked(() => applyTogether(sql, files))
-    applied.push(...done)
-    if (next === undefined) return applied
-    if (await untilLocked(() => applyAlone(sql, next))) applied.push(next.name)
+    const { done, alone } = await untilLocked(() => inLock(sql, (tx) => applyNext(tx, files)))
+    if (done !== undefined) applied.push(done)
+    else if (alone === undefined) return applied
+    else if (await untilLocked(() => applyAlone(sql, alone))) applied.push(alone.name)
   }
 }
 
@@ -78,32 +79,45 @@ async function apply(sql: Queryable, name: string, text: string): Promise<void> 
   }
 }
 
-type Step = { done: string[]; next: File | undefined }
+/** Runs `work` in a transaction that has the lock. Returns undefined if another process has it. */
+async function inLock<Done>(
+  sql: Database,
+  work: (tx: Queryable) => Promise<Done>,
+): Promise<Done | undefined> {
+  const done = await sql.begin(async (tx) => {
+    const [{ locked }] = await tx<[{ locked: boolean }]>`select pg_try_advisory_xact_lock(${LOCK}) as locked`
+    return locked ? { result: await work(tx) } : undefined
+  })
+  return done?.result
+}
+
+/** Creates the table of the applied migrations. Separately, since this locks out health checks, which read it. */
+async function prepare(tx: Queryable): Promise<true> {
+  await tx`
+    create table if not exists schema_migrations (
+      name text primary key,
+      applied_at timestamptz not null default now()
+    )`
+  await tx`alter table schema_migrations add column if not exists sha256 text`
+  return true
+}
+
+/** What was applied, or else the next file, if that can't run in a transaction. Neither if no file is left. */
+type Step = { done?: string; alone?: File }
 
 /**
- * Applies, in one transaction, all files before the first file that can't run in a transaction. Returns that file as
- * `next`. Returns undefined if another process has the lock.
+ * Applies the next file, unless it can't run in a transaction. Each file has a transaction of its own, so that the locks
+ * of one aren't held while the next one waits.
  */
-async function applyTogether(sql: Database, files: File[]): Promise<Step | undefined> {
-  return await sql.begin(async (tx) => {
-    const [{ locked }] = await tx<[{ locked: boolean }]>`select pg_try_advisory_xact_lock(${LOCK}) as locked`
-    if (!locked) return undefined
-    await tx`
-      create table if not exists schema_migrations (
-        name text primary key,
-        applied_at timestamptz not null default now()
-      )`
-    await tx`alter table schema_migrations add column if not exists sha256 text`
-    const known = await readKnown(tx, files)
-    const pending = files.filter(({ name }) => !known.has(name))
-    const alone = pending.findIndex(({ text }) => text.startsWith(ALONE))
-    const together = alone === -1 ? pending : pending.slice(0, alone)
-    for (const { name, text, sha256 } of together) {
-      await apply(tx, name, text)
-      await tx`insert into schema_migrations (name, sha256) values (${name}, ${sha256})`
-    }
-    return { done: together.map(({ name }) => name), next: pending[together.length] }
-  })
+async function applyNext(tx: Queryable, files: File[]): Promise<Step> {
+  const known = await readKnown(tx, files)
+  const next = files.find(({ name }) => !known.has(name))
+  if (next === undefined) return {}
+  const { name, text, sha256 } = next
+  if (text.startsWith(ALONE)) return { alone: next }
+  await apply(tx, name, text)
+  await tx`insert into schema_migrations (name, sha256) values (${name}, ${sha256})`
+  return { done: name }
 }
 
 /**
@@ -130,16 +144,19 @@ async function readKnown(tx: Queryable, files: File[]): Promise<Set<string>> {
  */
 async function applyAlone(sql: Database, file: File): Promise<boolean | undefined> {
   const own = await sql.reserve()
+  const free = async (): Promise<void> => {
+    await own`select pg_advisory_unlock_all()`
+    own.release()
+  }
   try {
     const [{ locked }] = await own<[{ locked: boolean }]>`select pg_try_advisory_lock(${LOCK}) as locked`
-    if (!locked) return undefined
-    try {
-      return await applyLocked(own, file)
-    } finally {
-      await own`select pg_advisory_unlock(${LOCK})`
-    }
-  } finally {
-    own.release()
+    const done = locked ? await applyLocked(own, file) : undefined
+    await free()
+    return done
+  } catch (error) {
+    // A lost connection has lost its lock, too. If it were released, the pool would use it again, and always fail.
+    if (!isConnectionLost(error)) await free()
+    throw error
   }
 }
 
@@ -163,16 +180,35 @@ async function dropInvalid(sql: Queryable, text: string): Promise<void> {
 /** Seconds to wait for a database that is starting at the same time as this process. */
 const PATIENCE_SECONDS = 60
 
-/** Waits for the database, and migrates it. Rejects if the database doesn't respond within a minute. */
-export async function migrateWhenReady(sql: Database): Promise<void> {
-  const deadline = performance.now() + PATIENCE_SECONDS * 1000
-  for (;;) {
+/** How many times the wait begins anew because the database has responded, but the migration was cut off. */
+const MOST_CUTS = 3
+
+type Waiting = { folder?: URL; patienceSeconds?: number }
+
+/**
+ * Waits for the database, and migrates it. Rejects if the database doesn't respond within a minute. If the connection
+ * is lost during the migration, waits for the database again, a few times.
+ */
+export async function migrateWhenReady(
+  sql: Database,
+  { folder = FOLDER, patienceSeconds = PATIENCE_SECONDS }: Waiting = {},
+): Promise<void> {
+  const inTime = (): number => performance.now() + patienceSeconds * 1000
+  let deadline = inTime()
+  for (let cuts = 0; ; ) {
+    let responded = false
     try {
-      const applied = await migrate(sql)
+      await sql`select`
+      responded = true
+      const applied = await migrate(sql, folder)
       if (applied.length > 0) logger.info('migrated', { applied })
       return
     } catch (error) {
-      if (!isUnreachable(error) || performance.now() > deadline) throw error
+      if (!isUnreachable(error)) throw error
+      if (responded && cuts < MOST_CUTS) {
+        cuts += 1
+        deadline = inTime()
+      } else if (performance.now() > deadline) throw error
       logger.warn('waiting for the database', { error: (error as Error).message })
       await wait(1000)
     }

@@ -17,7 +17,8 @@ import {
 
 /**
  * Returns the statistics of a window: what is rolled up, and from there on what is in the ledger. Throws `invalid`,
- * `not_found`, and `unavailable` while too much of the ledger still has to be counted.
+ * `not_found`, and `unavailable` while too much of the ledger still has to be counted, or if too many tasks have the
+ * tag.
  */
 export async function getStats(sql: Database, query: z.output<typeof statsQuery>): Promise<Stats> {
   const window = windowOf(query)
@@ -31,10 +32,20 @@ export async function getStats(sql: Database, query: z.output<typeof statsQuery>
     return toStats(window, found)
   } catch (error) {
     if (!wasTooSlow(error)) throw error
-    const message =
-      'the statistics took too long: ask for a shorter window, or wait until the ledger is counted'
-    throw new AppError('unavailable', message, { retryAfterSeconds: 30, cause: error })
+    const reason = await whySlow(sql, scope)
+    throw new AppError('unavailable', reason, { retryAfterSeconds: 30, cause: error })
   }
+}
+
+/** How far the roll-up of each task is behind at most, in minutes, if the ledger has been counted. Usually 11. */
+const COUNTED_MINUTES = 30
+
+async function whySlow(sql: Database, scope: Scope): Promise<string> {
+  const isTag = scope !== 'all' && 'tag' in scope
+  const [counted] = await sql`
+    select from roll_up where tasks_until > now() - make_interval(mins => ${COUNTED_MINUTES})`
+  if (isTag && counted) return 'too many tasks have this tag: ask for a shorter window'
+  return 'the statistics took too long: ask for a shorter window, or wait until the ledger is counted'
 }
 
 async function requireTask(tx: Queryable, id: number): Promise<void> {

@@ -15,15 +15,17 @@ const FINAL_SECONDS = 30
  */
 const OPEN_MINUTES = 10
 
-/** How many ledger rows a step should count. It then takes a few tenths of a second. */
-const TOTALS_ROWS = 25_000
-const TASKS_ROWS = 50_000
+/** How many ledger rows a step should count. It then takes a few tenths of a second. It may count twice as many. */
+const ROWS: Record<RollUpName, number> = { totals: 25_000, tasks: 50_000 }
 
 /**
- * Each task's roll-up waits until this much time, in milliseconds, or `TASKS_ROWS` rows, can be counted at once. Adding
+ * Each task's roll-up waits until this much time, in milliseconds, or `ROWS.tasks` rows, can be counted at once. Adding
  * to a row writes all of it again, so it should have several runs to add.
  */
 const TASKS_MS = 600_000
+
+/** If the totals are at most this far ahead of the tasks, in milliseconds, their density is that of the tasks' part. */
+const NEAR_MS = 2 * TASKS_MS
 
 const LONGEST_MS = KEPT.day.forMs
 
@@ -35,10 +37,13 @@ export class Pace {
   /** Ledger rows per millisecond where each roll-up has come to. */
   readonly #density: Record<RollUpName, number> = { totals: 1, tasks: 1 }
 
-  /** Returns the milliseconds in which about this many rows ended, after where this roll-up has come to. */
-  span(name: RollUpName, rows: number): number {
-    // The totals have already seen what comes next for the tasks, if they aren't far ahead.
-    const density = name === 'totals' ? this.#density.totals : Math.max(...Object.values(this.#density))
+  /**
+   * Returns the milliseconds in which about this many rows ended, after where this roll-up has come to. `aheadMs`: how
+   * far the totals are ahead of it. If that isn't far, they have already seen what comes next.
+   */
+  span(name: RollUpName, rows: number, aheadMs: number): number {
+    const isNear = aheadMs <= NEAR_MS
+    const density = isNear ? Math.max(this.#density.totals, this.#density[name]) : this.#density[name]
     return Math.max(1, Math.min(LONGEST_MS, Math.floor(rows / density)))
   }
 
@@ -55,8 +60,8 @@ export class Pace {
 /** How far the roll-ups have come. Before `final_until`, no rows are added to the ledger unless they are noted. */
 type Turn = { totals_until: Date; tasks_until: Date; final_until: Date | null; is_final: boolean | null }
 
-/** See `TASKS_MS` and `FINAL_SECONDS`. */
-type Options = { tasksMs?: number; finalSeconds?: number }
+/** See `TASKS_MS`, `FINAL_SECONDS` and `ROWS`. */
+type Options = { tasksMs?: number; finalSeconds?: number; rows?: Record<RollUpName, number> }
 
 /**
  * Counts the next part of the ledger for the totals and for each task, and removes what is too old. Does nothing if
@@ -68,33 +73,33 @@ type Options = { tasksMs?: number; finalSeconds?: number }
 export async function rollUp(
   sql: Database,
   pace: Pace,
-  { tasksMs = TASKS_MS, finalSeconds = FINAL_SECONDS }: Options = {},
+  { tasksMs = TASKS_MS, finalSeconds = FINAL_SECONDS, rows = ROWS }: Options = {},
 ): Promise<number> {
   try {
-    return await sql.begin((tx) => step(tx, pace, { tasksMs, finalSeconds }))
+    return await sql.begin((tx) => step(tx, pace, { tasksMs, finalSeconds, rows }))
   } catch (error) {
     if (wasTooSlow(error)) pace.tooSlow()
     throw error
   }
 }
 
-async function step(
-  tx: Queryable,
-  pace: Pace,
-  { tasksMs, finalSeconds }: Required<Options>,
-): Promise<number> {
+async function step(tx: Queryable, pace: Pace, options: Required<Options>): Promise<number> {
   const turn = await claimTurn(tx)
   if (!turn) return REST_SECONDS * 1000
-  const totals = totalsPart(turn, pace)
-  if (totals) await count(tx, 'totals', totals, pace)
-  const between = { ...turn, totals_until: totals?.to ?? turn.totals_until }
+  const { finalSeconds, rows } = options
+  const countTo = async (name: RollUpName, part: Part): Promise<Date> => {
+    const short = await halve(tx, part, 2 * rows[name])
+    await count(tx, name, short, pace)
+    return short.to
+  }
+  const totals = totalsPart(turn, pace, options)
+  const between = { ...turn, totals_until: totals ? await countTo('totals', totals) : turn.totals_until }
   // Each task's roll-up follows the totals, so those come first until they have caught up.
-  const isPartLeft = totalsPart(between, pace) !== undefined
-  const tasks = isPartLeft ? undefined : tasksPart(between, pace, tasksMs)
-  if (tasks) await count(tx, 'tasks', tasks, pace)
-  const now = { ...between, tasks_until: tasks?.to ?? turn.tasks_until }
+  const isPartLeft = totalsPart(between, pace, options) !== undefined
+  const tasks = isPartLeft ? undefined : tasksPart(between, pace, options)
+  const now = { ...between, tasks_until: tasks ? await countTo('tasks', tasks) : turn.tasks_until }
   await prune(tx)
-  const restMs = isPartLeft || tasksPart(now, pace, tasksMs) ? 0 : REST_SECONDS * 1000
+  const restMs = isPartLeft || tasksPart(now, pace, options) ? 0 : REST_SECONDS * 1000
   // While a part waits for transactions to end, it stays the next one.
   await finish(tx, now, { restMs, finalSeconds, isNextKnown: isPartLeft || turn.is_final === false })
   return restMs
@@ -113,24 +118,39 @@ async function claimTurn(tx: Queryable): Promise<Turn | undefined> {
 
 type Part = { from: Date; to: Date }
 
-function totalsPart({ totals_until: from, final_until, is_final }: Turn, pace: Pace): Part | undefined {
+function totalsPart(turn: Turn, pace: Pace, { rows }: Required<Options>): Part | undefined {
+  const { totals_until: from, final_until, is_final } = turn
   if (!is_final || !final_until || final_until <= from) return undefined
-  return { from, to: earlier(final_until, after(from, pace.span('totals', TOTALS_ROWS))) }
+  return { from, to: earlier(final_until, after(from, pace.span('totals', rows.totals, 0))) }
 }
 
-function tasksPart(
-  { totals_until: end, tasks_until: from }: Turn,
-  pace: Pace,
-  tasksMs: number,
-): Part | undefined {
-  const span = pace.span('tasks', TASKS_ROWS)
+function tasksPart(turn: Turn, pace: Pace, { tasksMs, rows }: Required<Options>): Part | undefined {
+  const { totals_until: end, tasks_until: from } = turn
   const waiting = end.getTime() - from.getTime()
+  const span = pace.span('tasks', rows.tasks, waiting)
   if (waiting === 0 || waiting < Math.min(span, tasksMs)) return undefined
   return { from, to: earlier(end, after(from, span)) }
 }
 
 const after = (instant: Date, ms: number): Date => new Date(instant.getTime() + ms)
 const earlier = (a: Date, b: Date): Date => (a < b ? a : b)
+
+/**
+ * Halves a part until it has at most `most` ledger rows, since the ledger may be much denser there than before. Reads
+ * little more than that many rows each time, so it can't take too long itself.
+ */
+async function halve(tx: Queryable, { from, to }: Part, most: number): Promise<Part> {
+  const [{ rows }] = await tx<[{ rows: number }]>`
+    select count(*) as rows
+    from (
+      select from executions
+      where finished_at >= ${from}::timestamptz and finished_at < ${to}::timestamptz
+      limit ${most + 1}
+    ) few`
+  const ms = to.getTime() - from.getTime()
+  if (rows <= most || ms <= 1) return { from, to }
+  return await halve(tx, { from, to: after(from, Math.max(1, Math.floor(ms / 2))) }, most)
+}
 
 /** Adds to a roll-up what ended within a part, and what has been noted of earlier parts. */
 async function count(tx: Queryable, name: RollUpName, { from, to }: Part, pace: Pace): Promise<void> {

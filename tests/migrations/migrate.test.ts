@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { migrate } from '../../infra/migrations/migrate.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { migrate, migrateWhenReady } from '../../infra/migrations/migrate.ts'
 import type { Database } from '../../shared/db.ts'
 import { openOldDatabase } from './old-database.ts'
 
@@ -86,4 +86,43 @@ test('rolls back a file that fails', async () => {
   await write('0001_a.sql', 'create table a (); create table a ()')
   await expect(run()).rejects.toThrow('relation "a" already exists')
   expect(await sql`select from pg_tables where tablename = 'a'`).toEqual([])
+})
+
+test('keeps the files before one that fails, so that none of their locks are held while a later file waits', async () => {
+  await write('0001_a.sql', 'create table a ()')
+  await write('0002_b.sql', 'create table a ()')
+  await expect(run()).rejects.toThrow('the migration 0002_b.sql failed: relation "a" already exists')
+  expect(await sql`select name from schema_migrations`).toEqual([{ name: '0001_a.sql' }])
+  await write('0002_b.sql', 'alter table a add column b integer')
+  expect(await run()).toEqual(['0002_b.sql'])
+})
+
+/** A migration that loses its connection as often as `cuts` says. A sequence keeps its value when that happens. */
+const cutOff = (cuts: number) => `-- no transaction
+do $$
+begin
+  if nextval('attempts') <= ${cuts} then
+    perform pg_terminate_backend(pg_backend_pid(), 5000);
+  end if;
+end $$`
+
+describe('a connection that is lost during a migration', () => {
+  beforeEach(async () => {
+    await sql`create sequence attempts`
+  })
+
+  const runWhenReady = () =>
+    migrateWhenReady(sql, { folder: pathToFileURL(`${folder}/`), patienceSeconds: 0 })
+
+  test('is waited for, although the time to wait at startup is over', async () => {
+    await write('0001_a.sql', cutOff(1))
+    await runWhenReady()
+    expect(await sql`select name from schema_migrations`).toEqual([{ name: '0001_a.sql' }])
+  })
+
+  test('is not waited for without end', async () => {
+    await write('0001_a.sql', cutOff(100))
+    await expect(runWhenReady()).rejects.toThrow()
+    expect(await sql`select last_value::int as n from attempts`).toEqual([{ n: 4 }])
+  })
 })

@@ -28,6 +28,7 @@ export async function tickOnly(now?: Date, aheadMs = 0): Promise<{ ticked: Ticke
     aheadMs,
     ...(now && { now }),
   })
+  await memory.rolledUp
   return { ticked, claims }
 }
 

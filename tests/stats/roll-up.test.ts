@@ -4,6 +4,7 @@ import { rerun } from '../../shared/executions/run-now.ts'
 import { failed, success } from '../../shared/runners/outcome.ts'
 import { undoLosses } from '../../shared/scheduling/repair/undo-losses.ts'
 import { settle } from '../../shared/scheduling/settle/settle.ts'
+import { TickMemory, tick } from '../../shared/scheduling/tick/tick.ts'
 import { getStats } from '../../shared/stats/get.ts'
 import { Pace, rollUp } from '../../shared/stats/roll-up.ts'
 import { type Stats, statsQuery } from '../../shared/stats/stats.ts'
@@ -330,6 +331,21 @@ describe('one step', () => {
     })
   })
 
+  test('does not delay the tick that starts it', async () => {
+    await using other = oneConnection()
+    const memory = new TickMemory()
+    const idle = { capacity: async () => ({ now: 0, ahead: 0 }), send: async () => {} }
+    await other.sql.begin(async (tx) => {
+      await tx`lock table total_stats`
+      await tick(db(), idle, memory, { leaseSeconds: 30 })
+      await statementsWaiting(1)
+      await tick(db(), idle, memory, { leaseSeconds: 30 })
+    })
+    await memory.rolledUp
+    expect(memory.rollUpAt).toBeGreaterThan(performance.now())
+    expect(await db()`select from roll_up where due_at > now()`).toHaveLength(1)
+  })
+
   test('counts for each task too, although the totals always find something new', async () => {
     await countAll()
     const began = await nowPlus(-86_400)
@@ -349,15 +365,43 @@ describe('one step', () => {
     await insertMany(1, 1)
     const pace = new Pace()
     for (let i = 0; i < 2; i += 1) pace.tooSlow()
-    expect(pace.span('totals', 50_000)).toBe(Math.floor(50_000 / 16))
+    expect(pace.span('totals', 50_000, 0)).toBe(Math.floor(50_000 / 16))
     pace.counted('totals', 100_000, 1000)
-    expect(pace.span('totals', 50_000)).toBe(500)
+    expect(pace.span('totals', 50_000, 0)).toBe(500)
     pace.counted('totals', 0, 1000)
-    expect(pace.span('totals', 50_000)).toBe(2000)
-    // The tasks' part isn't known yet. What the totals have found isn't less dense.
-    expect(pace.span('tasks', 50_000)).toBe(2000)
+    expect(pace.span('totals', 50_000, 0)).toBe(2000)
+    // The tasks' part isn't known yet. What the totals have found just after it isn't less dense.
+    expect(pace.span('tasks', 50_000, 60_000)).toBe(2000)
     pace.counted('tasks', 500_000, 1000)
-    expect([pace.span('tasks', 50_000), pace.span('totals', 50_000)]).toEqual([100, 2000])
+    expect([pace.span('tasks', 50_000, 60_000), pace.span('totals', 50_000, 0)]).toEqual([100, 2000])
+  })
+
+  test('counts few rows where a dense part follows an empty one', async () => {
+    const id = await insertTask()
+    await insertMany(id, 300)
+    await db()`update roll_up set final_until = now() - interval '1 min', final_after = '3'`
+    const pace = new Pace()
+    for (let i = 0; i < 20; i += 1) pace.counted('totals', 0, 1000)
+    await rollUp(db(), pace, { rows: { totals: 10, tasks: 10 } })
+    const [row] = await db()`
+      select count(*) as n from executions where finished_at < (select totals_until from roll_up)`
+    expect(row?.n).toBeLessThanOrEqual(20)
+    await stepOn(pace)
+    await expectExact()
+  })
+
+  test('passes a year without runs in few steps, although the ledger is dense where the totals have come to', async () => {
+    const id = await insertTask()
+    await insertExecution(await nowPlus(-7200), { task_id: id, result: null })
+    await db()`
+      update roll_up set totals_until = now() + interval '1 hour', tasks_until = now() - interval '400 days'`
+    const pace = new Pace()
+    pace.counted('totals', 1_000_000, 1000)
+    for (let step = 0; step < 15; step += 1) {
+      await db()`update roll_up set due_at = 'epoch'`
+      await rollUp(db(), pace)
+    }
+    expect(await db()`select from roll_up where tasks_until > now() - interval '3 hours'`).toHaveLength(1)
   })
 
   test('removes what is older than it is kept', async () => {

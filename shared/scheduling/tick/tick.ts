@@ -22,8 +22,10 @@ export class TickMemory extends ClaimMemory {
   readonly recoverBatch = new BatchSize(RECOVERED_AT_ONCE)
   /** When to attempt the next sweep, on the monotonic clock. The database decides whether a sweep is due. */
   sweepAt = 0
-  /** When to attempt the next step of the roll-ups, likewise. */
+  /** When to attempt the next step of the roll-ups, likewise. Infinite while a step runs. */
   rollUpAt = 0
+  /** Resolves once no step of the roll-ups runs anymore. Never rejects. */
+  rolledUp: Promise<void> = Promise.resolve()
   readonly pace = new Pace()
 }
 
@@ -37,8 +39,9 @@ export type TickOptions = {
 
 /**
  * Runs one tick: recovers what silent workers were holding, then claims what is due now or soon, in batches, until
- * nothing is left or the workers are full. Dispatches the claims, but doesn't wait for their runs. Safe to run
- * anywhere, as often as you like, and concurrently. Returns what it did.
+ * nothing is left or the workers are full. Dispatches the claims, but doesn't wait for their runs, nor for the step of
+ * the roll-ups that it may start: whoever stops the process waits for `memory.rolledUp`. Safe to run anywhere, as often
+ * as you like, and concurrently. Returns what it did.
  */
 export async function tick(
   sql: Database,
@@ -65,12 +68,8 @@ async function tickOnce(
 ): Promise<Ticked> {
   await attempt('free unreceived claims', () => memory.unreceived.freeAll(sql, options.leaseSeconds))
   await attempt('sweep', () => sweepWhenDue(sql, memory, options))
-  const rolledUp = attempt('roll-up', () => rollUpWhenDue(sql, memory))
-  try {
-    return await repairAndClaim(sql, dispatcher, memory, options)
-  } finally {
-    await rolledUp
-  }
+  startRollUp(sql, memory)
+  return await repairAndClaim(sql, dispatcher, memory, options)
 }
 
 async function repairAndClaim(
@@ -127,11 +126,13 @@ async function sweepWhenDue(sql: Database, memory: TickMemory, { leaseSeconds }:
   memory.sweepAt = performance.now() + (await sweep(sql, { leaseSeconds, onRepaired }))
 }
 
-/** Takes a connection of its own, so that claims don't wait for it. */
-async function rollUpWhenDue(sql: Database, memory: TickMemory): Promise<void> {
+/** Starts a step of the roll-ups if one is due. It takes a connection of its own, so claims don't wait for it. */
+function startRollUp(sql: Database, memory: TickMemory): void {
   if (performance.now() < memory.rollUpAt) return
-  memory.rollUpAt = performance.now() + ROLL_UP_RETRY_MS
-  memory.rollUpAt = performance.now() + (await rollUp(sql, memory.pace))
+  memory.rollUpAt = Number.POSITIVE_INFINITY
+  memory.rolledUp = attempt('roll-up', () => rollUp(sql, memory.pace)).then((restMs) => {
+    memory.rollUpAt = performance.now() + (restMs ?? ROLL_UP_RETRY_MS)
+  })
 }
 
 /**

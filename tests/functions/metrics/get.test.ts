@@ -1,10 +1,11 @@
 import { beforeEach, expect, test, vi } from 'vitest'
 import { handler } from '../../../functions/metrics/get.ts'
 import { counters, executor, watch } from '../../../functions/program.ts'
-import { db } from '../../../shared/db.ts'
+import { handler as ready } from '../../../functions/system/ready.ts'
+import { db, probeDb } from '../../../shared/db.ts'
 import { SharedValues } from '../../../shared/metrics/shared-values.ts'
 import { call } from '../../setup/http-event.ts'
-import { emptyTables, insertOpen, insertTask, nowPlus } from '../../setup/rows.ts'
+import { emptyTables, insertOpen, insertTask, nowPlus, statementsWaiting } from '../../setup/rows.ts'
 import { expireLeases, startAll, tickAndRun, tickOnly } from '../../setup/scheduler.ts'
 
 // Runs before the imports, which read the settings.
@@ -214,4 +215,15 @@ test('counts connections by pool and state', async () => {
   const values = await valuesOf()
   const own = Object.entries(values).filter(([key]) => key.startsWith('database_connections'))
   expect(own.map(([key]) => key)).toContain('database_connections requests active')
+})
+
+test('a slow read of the database does not delay health checks', async () => {
+  const first = await db().begin(async (tx) => {
+    await tx`lock table workers`
+    const metrics = new SharedValues(probeDb).families().then(() => 'metrics')
+    await statementsWaiting(1)
+    const health = call(ready, { method: 'GET', path: '/readyz' }).then(({ statusCode }) => statusCode)
+    return await Promise.race([metrics, health])
+  })
+  expect(first).toBe(200)
 })
