@@ -31,6 +31,7 @@ const result = (status_code: number) => ({ status_code, elapsed_seconds: expect.
 const success = (status_code: number) => ({ status: 'success', result: result(status_code) })
 const failure = (status_code: number, retryable: boolean, notBeforeSeconds = 0) => ({
   status: 'failed',
+  errorCode: 'http_status',
   detail: `the target responded with status ${status_code}`,
   retryable,
   result: result(status_code),
