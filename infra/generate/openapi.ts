@@ -95,6 +95,7 @@ const toComponents = <Json extends object>(json: Json): Json & Record<string, un
 
 function describe(name: string, { method, path }: Route, operation: Operation, schemas: Schemas): object {
   const { tag, summary, description, body, bodyOptional, example } = operation
+  const isTagged = method === 'GET' && operation.access !== 'public'
   return {
     operationId: path.includes('{asset}') ? `${name}Asset` : name,
     tags: [tag],
@@ -104,7 +105,7 @@ function describe(name: string, { method, path }: Route, operation: Operation, s
     parameters: [
       ...parametersOf('path', operation.path, schemas).filter(({ name }) => path.includes(`{${name}}`)),
       ...parametersOf('query', operation.query, schemas),
-      ...(HEADERS[method] ?? []),
+      ...(isTagged ? [IF_NONE_MATCH] : (HEADERS[method] ?? [])),
     ],
     ...(body && {
       requestBody: {
@@ -112,7 +113,7 @@ function describe(name: string, { method, path }: Route, operation: Operation, s
         content: { 'application/json': { schema: schemas.of(body, 'input'), example } },
       },
     }),
-    responses: responsesOf(operation, schemas),
+    responses: { ...(isTagged && NOT_MODIFIED), ...responsesOf(operation, schemas) },
   }
 }
 
@@ -125,6 +126,14 @@ const header = (name: string, description: string) => ({
 })
 
 const IF_MATCH = header('If-Match', 'The `ETag` that the task must have. Otherwise the response is 412.')
+
+const IF_NONE_MATCH = header(
+  'If-None-Match',
+  'The `ETag` of a response that the client has. If nothing has changed, the response is 304.',
+)
+
+/** See `tagged` in shared/http/respond.ts. */
+const NOT_MODIFIED = { 304: { description: 'The client has the current version' } }
 
 /** Headers that every route with this method accepts. */
 const HEADERS: Partial<Record<Route['method'], object[]>> = {
