@@ -67,7 +67,7 @@ test('every function and the API have a log group with a retention of 30 days', 
 })
 
 const WITHOUT_KEY = ['tick', 'execute', 'migrate']
-const WITHOUT_DATABASE = ['health', 'openapi', 'home', 'docs', 'notFound']
+const WITHOUT_DATABASE = ['health', 'openapi', 'dashboard', 'docs', 'notFound']
 
 test('functions get references to the secrets that they need', () => {
   const secret = (key: string) => `{{resolve:secretsmanager:task-scheduler/dev:SecretString:${key}}}`
