@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import * as z from 'zod'
 import { keyList, refuseRepeated, refuseWeak, singleKey } from './configured-keys.ts'
 import { describeIssue } from './describe-issue.ts'
+import { linkTemplate, PLACEHOLDERS } from './link-template.ts'
 import { isLoopback } from './listen-host.ts'
 import { nearest } from './nearest.ts'
 import { ALGORITHMS, loginParameters, readOidc, scopeOfValue } from './oidc-settings.ts'
@@ -274,6 +275,16 @@ export const SETTINGS = {
     about:
       'Whether the functions on Lambda write metrics for CloudWatch to their logs. CloudWatch charges for them. No other runtime writes them.',
   },
+  LOG_URL_TEMPLATE: {
+    schema: linkTemplate.optional(),
+    readBy: 'functions',
+    about: `URL of an execution's log, which the dashboard links to. May contain ${PLACEHOLDERS.map((name) => `{${name}}`).join(', ')}. Only those who may read executions see it.`,
+  },
+  TRACE_URL_TEMPLATE: {
+    schema: linkTemplate.optional(),
+    readBy: 'functions',
+    about: "URL of an execution's trace, with the same placeholders.",
+  },
   HTTP_TASK_URL: {
     schema: webUrl.default('https://httpbin.org/status/200'),
     isSecret: true,
@@ -425,6 +436,7 @@ export function readConfig(env: Record<string, string | undefined>) {
     metricsHost: values.METRICS_HOST,
     metricsTaskLabels: values.METRICS_TASK_LABELS,
     metricsEmf: values.METRICS_EMF,
+    linkTemplates: { log: values.LOG_URL_TEMPLATE, trace: values.TRACE_URL_TEMPLATE },
     httpTaskUrl: values.HTTP_TASK_URL,
     executeFunctionName: values.EXECUTE_FUNCTION_NAME,
     logLevel: values.LOG_LEVEL,

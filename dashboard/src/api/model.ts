@@ -3,6 +3,7 @@ import type { components } from './schema.d.ts'
 type Schemas = components['schemas']
 
 export type Execution = Schemas['Execution']
+export type LinkedExecution = Schemas['LinkedExecution']
 
 export type Task = Schemas['Task']
 

@@ -1,6 +1,6 @@
 import type { Page } from '../ui/pages.ts'
 import { bodyOf, client, pageOf } from './client.ts'
-import type { Execution, Session, Stats, Task, Worker } from './model.ts'
+import type { Execution, LinkedExecution, Session, Stats, Task, Worker } from './model.ts'
 
 export type Query = Record<string, string | number | boolean | undefined>
 
@@ -27,7 +27,7 @@ export const listExecutions = (
 export const getTask = (id: number): Promise<Task> =>
   bodyOf(client.GET('/tasks/{id}', { params: { path: { id } } }))
 
-export const getExecution = (id: number): Promise<Execution> =>
+export const getExecution = (id: number): Promise<LinkedExecution> =>
   bodyOf(client.GET('/executions/{id}', { params: { path: { id } } }))
 
 export const listUpcoming = (limit: number): Promise<Task[]> =>

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { cancelExecution, rerunExecution, useDo } from '../api/actions.ts'
 import { live } from '../api/live.ts'
-import type { Execution } from '../api/model.ts'
+import type { Execution, LinkedExecution } from '../api/model.ts'
 import { getExecution, listExecutions } from '../api/requests.ts'
 import { go, to } from '../router.ts'
 import { useRefusal } from '../session.tsx'
@@ -23,14 +23,14 @@ export function ExecutionScreen({ id }: { id: number }) {
   const { data, error, refetch } = useQuery({
     queryKey: ['execution', id],
     queryFn: () => getExecution(id),
-    refetchInterval: live<Execution>(isOpen),
+    refetchInterval: live<LinkedExecution>(isOpen),
   })
   if (error && !data) return <Failure isPage error={error} retry={refetch} />
   if (!data) return <Skeleton rows={8} />
   return <Loaded execution={data} />
 }
 
-function Loaded({ execution }: { execution: Execution }) {
+function Loaded({ execution }: { execution: LinkedExecution }) {
   const perform = useDo()
   const refusal = useRefusal()
   const { id, task_id, task_name: name, status } = execution
@@ -181,8 +181,18 @@ function Attempts({ execution }: { execution: Execution }) {
   )
 }
 
-function Details({ execution, name }: { execution: Execution; name: string }) {
-  const { id, task_id, scheduled_for, due_at, started_at, finished_at, rerun_of } = execution
+/** A link to another system, which must not learn from which page one came. */
+const Elsewhere = ({ name, url }: { name: string; url: string }) => (
+  <Detail name={name}>
+    <a href={url} target="_blank" rel="noreferrer">
+      Open {new URL(url).host}
+    </a>
+  </Detail>
+)
+
+function Details({ execution, name }: { execution: LinkedExecution; name: string }) {
+  const { id, task_id, scheduled_for, due_at, started_at, finished_at, rerun_of, log_url, trace_url } =
+    execution
   return (
     <dl className="settings">
       <Detail name="Task">
@@ -194,6 +204,8 @@ function Details({ execution, name }: { execution: Execution; name: string }) {
       <Detail name="Task id">
         <Id value={task_id} what="task" />
       </Detail>
+      {log_url && <Elsewhere name="Log" url={log_url} />}
+      {trace_url && <Elsewhere name="Trace" url={trace_url} />}
       <Instant name="Scheduled for" at={scheduled_for} />
       {due_at !== scheduled_for && <Instant name="Due" at={due_at} />}
       {started_at && <Instant name="Started" at={started_at} />}
