@@ -105,7 +105,11 @@ function optionsOf(element: HTMLElement, height: number, latest: Latest): uPlot.
     },
     axes: [
       { ...axis, space: 70, size: 34, values: (_plot, at) => labels(at) },
-      { ...axis, size: 62, values: (_plot, values) => values.map((value) => latest.current.format(value)) },
+      {
+        ...axis,
+        size: (_plot, values) => Math.max(62, ...(values ?? []).map(({ length }) => 16 + 6 * length)),
+        values: (_plot, values) => values.map((value) => latest.current.format(value)),
+      },
     ],
     series: [
       { value: (_plot, at) => (at ? new Date(at * 1000).toLocaleString() : '') },
