@@ -135,8 +135,9 @@ function optionsOf(element: HTMLElement, height: number, latest: Latest): uPlot.
   }
 }
 
-/** Returns the range with room for half a bar at both ends. */
+/** Returns the range with room for half a bar at both ends. Of a single point, uPlot would make a day. */
 function padded(from: number, until: number, count: number): [number, number] {
+  if (count < 2) return [from - 30, from + 30]
   const half = Math.max(1, (until - from) / Math.max(2, 2 * count))
   return [from - half, until + half]
 }
