@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
+import { localTime } from '../text/time.ts'
 
 export type Series = {
   label: string
@@ -112,7 +113,7 @@ function optionsOf(element: HTMLElement, height: number, latest: Latest): uPlot.
       },
     ],
     series: [
-      { value: (_plot, at) => (at ? new Date(at * 1000).toLocaleString() : '') },
+      { value: (_plot, at) => (at ? localTime(at * 1000, Date.now()) : '') },
       ...drawn.map(({ label, color, bars, dots }, index): uPlot.Series => {
         const tone = css(color)
         return {
