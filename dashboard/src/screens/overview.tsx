@@ -33,7 +33,7 @@ export function Overview() {
       ) : (
         <>
           <Attention />
-          <StatsPanels />
+          <StatsPanels since={any.data?.rows[0]?.created_at} />
           <div className="columns">
             <div className="stack">
               <RunningNow />
