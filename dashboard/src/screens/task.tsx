@@ -218,12 +218,12 @@ function NextRuns({ task }: { task: Task }) {
       ) : runs.length === 0 ? (
         <Skeleton />
       ) : (
-        <ol className="lines">
+        <ol className="lines wrapping">
           {runs.map(({ at, local, note }) => (
             <li key={at}>
               <At at={at} />
               {local && task.schedule_type === 'cron' && task.timezone !== ZONE && (
-                <span className="quiet num from-s" title={task.timezone}>
+                <span className="quiet num" title={task.timezone}>
                   {local.slice(11, 19)} in {task.timezone}
                 </span>
               )}
