@@ -28,6 +28,9 @@ export const useStatus = () => useSyncExternalStore(subscribe, () => snapshot)
 const isClientError = (error: Error): boolean =>
   error instanceof ApiError && error.status >= 400 && error.status < 500
 
+/** A server that did not answer until the deadline would not answer at once if it were asked again. */
+const hasHung = ({ cause }: Error): boolean => cause instanceof DOMException && cause.name === 'TimeoutError'
+
 export const queries = new QueryClient({
   queryCache: new QueryCache({
     onSuccess: () => note({ isAway: false }),
@@ -39,7 +42,7 @@ export const queries = new QueryClient({
   }),
   defaultOptions: {
     queries: {
-      retry: (count, error) => !isClientError(error) && count < 1,
+      retry: (count, error) => !isClientError(error) && !hasHung(error) && count < 1,
       retryDelay: 500,
       staleTime: 1000,
       // Asks even if the browser believes that it is offline, since the server may be on this machine.

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startLink } from '../setup/link.ts'
 import { type Dashboard, openDashboard } from './dashboard.ts'
 
 let dashboard: Dashboard
@@ -23,6 +24,23 @@ test('keeps what it shows while the server is away, says so, and goes on once it
   await page.getByRole('link', { name: 'after' }).waitFor({ timeout: 45_000 })
   await page.getByText('The server does not respond').waitFor({ state: 'detached' })
   expect(dashboard.takeProblems()).toEqual([])
+})
+
+test('says so if the server hangs, and goes on once it answers again', async () => {
+  await dashboard.call('POST', '/tasks', { name: 'shown', ...task })
+  const link = await startLink(dashboard.url)
+  try {
+    const page = await dashboard.open()
+    await page.goto(`${link.url}#/tasks`)
+    await page.getByRole('link', { name: 'shown' }).waitFor()
+    link.stall()
+    await page.getByText('The server does not respond').waitFor({ timeout: 40_000 })
+    await page.getByRole('link', { name: 'shown' }).waitFor()
+    link.resume()
+    await page.getByText('The server does not respond').waitFor({ state: 'detached', timeout: 45_000 })
+  } finally {
+    link.close()
+  }
 })
 
 test('two tabs show the same, and a change in one appears in the other', async () => {

@@ -4,6 +4,9 @@ type Kept = { etag: string; body: string; headers: Headers }
 const RESPONSES = 60
 const CHARACTERS = 8_000_000
 
+/** The server answers everything within 9.5 s. Without a deadline, one that hangs would never be noticed. */
+const DEADLINE_MS = 11_000
+
 const kept = new Map<string, Kept>()
 let characters = 0
 
@@ -20,7 +23,7 @@ export const serverNow = (): number => Date.now() + ahead
 export async function fetchConditionally(request: Request): Promise<Response> {
   const before = request.method === 'GET' ? kept.get(request.url) : undefined
   if (before) request.headers.set('if-none-match', before.etag)
-  const response = await fetch(request)
+  const response = await fetch(request, request.method === 'GET' ? { signal: untilDeadline(request) } : {})
   readClock(response)
   if (before && response.status === 304) {
     touch(request.url, before)
@@ -33,6 +36,9 @@ export async function fetchConditionally(request: Request): Promise<Response> {
   keep(request.url, { etag, body, headers: response.headers })
   return new Response(body, { status: response.status, headers: response.headers })
 }
+
+const untilDeadline = ({ signal }: Request): AbortSignal =>
+  AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)])
 
 /** Forgets all responses, for example when another person logs in. */
 export function forgetResponses(): void {

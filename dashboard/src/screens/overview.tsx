@@ -5,7 +5,7 @@ import { listExecutions, listTasks, listUpcoming, listWorkers } from '../api/req
 import { to } from '../router.ts'
 import { scheduleWords } from '../text/words.ts'
 import { Head } from '../ui/head.tsx'
-import { Ago, Elapsed } from '../ui/now.tsx'
+import { Ago, Due, Elapsed } from '../ui/now.tsx'
 import type { Page } from '../ui/pages.ts'
 import { Failure, Panel, Skeleton } from '../ui/states.tsx'
 import { Attention } from './attention.tsx'
@@ -33,7 +33,7 @@ export function Overview() {
       ) : (
         <>
           <Attention />
-          <StatsPanels />
+          <StatsPanels since={any.data?.rows[0]?.created_at} />
           <div className="columns">
             <div className="stack">
               <RunningNow />
@@ -117,7 +117,9 @@ function UpNext() {
                 {task.name}
               </a>
               <span className="quiet clip from-s">{scheduleWords(task)}</span>
-              <span className="line-end">{task.next_run_at && <Ago at={task.next_run_at} />}</span>
+              <span className="line-end">
+                {task.next_run_at && <Due at={task.next_run_at} task={task} />}
+              </span>
             </li>
           ))}
         </ul>

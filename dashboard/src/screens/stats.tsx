@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
+import { serverNow } from '../api/conditional.ts'
 import { live } from '../api/live.ts'
 import type { Bucket, Stats } from '../api/model.ts'
 import { getStats, type Query } from '../api/requests.ts'
@@ -30,11 +31,18 @@ const OUTCOMES = [
 /** A whole minute, so that the address and its ETag stay the same for that long. */
 const MINUTE_MS = 60_000
 
+type Props = {
+  filter?: Query
+  /** When the oldest task was created. Until there is more than an hour to see, an hour is shown. */
+  since?: string | undefined
+}
+
 /** How runs went in a window: numbers, and two charts. */
-export function StatsPanels({ filter = {} }: { filter?: Query }) {
+export function StatsPanels({ filter = {}, since }: Props) {
   const [query, set] = useFilters()
   const asked = query.get('window')
-  const name = isWindow(asked) ? asked : '24h'
+  const isFresh = since !== undefined && serverNow() - Date.parse(since) < WINDOWS['1h'].ms
+  const name = isWindow(asked) ? asked : isFresh ? '1h' : '24h'
   const { data, error, refetch } = useQuery({
     queryKey: ['stats', name, filter],
     queryFn: () => {

@@ -14,7 +14,7 @@ import { Copy, CopyBlock } from '../ui/copy.tsx'
 import { Chips } from '../ui/filters.tsx'
 import { Head } from '../ui/head.tsx'
 import { Menu } from '../ui/menu.tsx'
-import { Ago, At } from '../ui/now.tsx'
+import { Ago, At, Due, useNow } from '../ui/now.tsx'
 import { Outcomes } from '../ui/outcomes.tsx'
 import type { Page } from '../ui/pages.ts'
 import { Failure, Message, Panel, Skeleton } from '../ui/states.tsx'
@@ -157,13 +157,13 @@ const Fact = ({ name, children }: { name: string; children: ReactNode }) => (
   </div>
 )
 
-function NextRun({ task: { paused_at, next_run_at } }: { task: Task }) {
-  if (paused_at) return 'paused'
-  return next_run_at ? <Ago at={next_run_at} /> : 'none'
+function NextRun({ task }: { task: Task }) {
+  if (task.paused_at) return 'paused'
+  return task.next_run_at ? <Due at={task.next_run_at} task={task} /> : 'none'
 }
 
 const NEXT_RUNS = 10
-const PREVIEW_MS = 30_000
+const PREVIEW_MS = 10_000
 
 /** The next runs as the API previews them, with what a clock change does to them. */
 function NextRuns({ task }: { task: Task }) {
@@ -206,7 +206,8 @@ function NextRuns({ task }: { task: Task }) {
     note,
   }))
   // The preview refuses what only a stored schedule may have, such as a first run in the past.
-  const runs = previewed ?? (error ? task.next_runs.map((at) => ({ at, local: null, note: null })) : [])
+  const known = previewed ?? (error ? task.next_runs.map((at) => ({ at, local: null, note: null })) : [])
+  const runs = startingWith(task.next_run_at, known, useNow())
   const isFixedDelay = task.schedule_type === 'interval' && task.interval_mode === 'fixed_delay'
   return (
     <Panel title="Next runs">
@@ -217,18 +218,18 @@ function NextRuns({ task }: { task: Task }) {
       ) : runs.length === 0 ? (
         <Skeleton />
       ) : (
-        <ol className="lines">
+        <ol className="lines wrapping">
           {runs.map(({ at, local, note }) => (
             <li key={at}>
               <At at={at} />
               {local && task.schedule_type === 'cron' && task.timezone !== ZONE && (
-                <span className="quiet num from-s" title={task.timezone}>
+                <span className="quiet num" title={task.timezone}>
                   {local.slice(11, 19)} in {task.timezone}
                 </span>
               )}
               {note && <span className="warn">{note}</span>}
               <span className="line-end quiet">
-                <Ago at={at} />
+                <Due at={at} task={task} />
               </span>
             </li>
           ))}
@@ -237,6 +238,16 @@ function NextRuns({ task }: { task: Task }) {
       )}
     </Panel>
   )
+}
+
+type Run = { at: string; local: string | null; note: string | null }
+
+/** Returns the next run and those after it, without what has passed since the preview. */
+function startingWith(next: string | null, known: Run[], now: number): Run[] {
+  if (next === null || known.length === 0) return []
+  const due = Date.parse(next)
+  const first = known.find(({ at }) => Date.parse(at) === due) ?? { at: next, local: null, note: null }
+  return [first, ...known.filter(({ at }) => Date.parse(at) > Math.max(due, now))]
 }
 
 const CHARTED = 200

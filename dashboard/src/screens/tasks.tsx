@@ -10,7 +10,7 @@ import { type Column, DataTable } from '../ui/data-table.tsx'
 import { Active, Chips, Search } from '../ui/filters.tsx'
 import { Head } from '../ui/head.tsx'
 import { Menu, MenuOnDemand } from '../ui/menu.tsx'
-import { Ago } from '../ui/now.tsx'
+import { Ago, Due } from '../ui/now.tsx'
 import { Outcomes } from '../ui/outcomes.tsx'
 import { usePages } from '../ui/pages.ts'
 import { Message } from '../ui/states.tsx'
@@ -190,7 +190,7 @@ const COLUMNS: Column<Task>[] = [
       task.paused_at ? (
         <span className="quiet">paused</span>
       ) : task.next_run_at ? (
-        <Ago at={task.next_run_at} />
+        <Due at={task.next_run_at} task={task} />
       ) : (
         <span className="quiet">–</span>
       ),

@@ -61,7 +61,7 @@ export const relative = (at: string, now: number): string => {
   return ms > 0 ? `in ${distance(ms)}` : `${distance(ms)} ago`
 }
 
-/** Returns a duration with three digits that matter: `0 ms`, `840 ms`, `1.24 s`, `3 min 20 s`. */
+/** Returns a duration with three digits that matter: `0 ms`, `840 ms`, `1.24 s`, `3 min 20 s`, and days from two on. */
 export function duration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return '–'
   if (ms < 1000) return `${Math.round(ms)} ms`
@@ -69,5 +69,6 @@ export function duration(ms: number | null | undefined): string {
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`
   const minutes = Math.floor(seconds / 60)
   if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} days ${hours % 24} h`
 }

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
+import { localTime } from '../text/time.ts'
 
 export type Series = {
   label: string
@@ -104,11 +105,15 @@ function optionsOf(element: HTMLElement, height: number, latest: Latest): uPlot.
       y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] },
     },
     axes: [
-      { ...axis, space: 70, size: 34, values: (_plot, at) => labels(at) },
-      { ...axis, size: 62, values: (_plot, values) => values.map((value) => latest.current.format(value)) },
+      { ...axis, space: 70, size: 40, values: (_plot, at) => labels(at) },
+      {
+        ...axis,
+        size: (_plot, values) => Math.max(62, ...(values ?? []).map(({ length }) => 16 + 6 * length)),
+        values: (_plot, values) => values.map((value) => latest.current.format(value)),
+      },
     ],
     series: [
-      { value: (_plot, at) => (at ? new Date(at * 1000).toLocaleString() : '') },
+      { value: (_plot, at) => (at ? localTime(at * 1000, Date.now()) : '') },
       ...drawn.map(({ label, color, bars, dots }, index): uPlot.Series => {
         const tone = css(color)
         return {
@@ -131,8 +136,9 @@ function optionsOf(element: HTMLElement, height: number, latest: Latest): uPlot.
   }
 }
 
-/** Returns the range with room for half a bar at both ends. */
+/** Returns the range with room for half a bar at both ends. Of a single point, uPlot would make a day. */
 function padded(from: number, until: number, count: number): [number, number] {
+  if (count < 2) return [from - 30, from + 30]
   const half = Math.max(1, (until - from) / Math.max(2, 2 * count))
   return [from - half, until + half]
 }
@@ -140,12 +146,15 @@ function padded(from: number, until: number, count: number): [number, number] {
 const DAY: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short' }
 const TIME: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }
 
-/** Returns local times, with the date where it changes, and with seconds if they are less than a minute apart. */
+/** Returns local times: with the date where it changes, with seconds if less than a minute apart, or only dates. */
 function labels(at: number[]): string[] {
-  const isClose = (at[1] ?? 0) - (at[0] ?? 0) < 60
+  const step = (at[1] ?? 0) - (at[0] ?? 0)
+  const isClose = step < 60
   const time = new Intl.DateTimeFormat(undefined, isClose ? { ...TIME, second: '2-digit' } : TIME)
   const date = new Intl.DateTimeFormat(undefined, DAY)
   const days = at.map((seconds) => date.format(seconds * 1000))
+  // A day with a clock change has 23 hours.
+  if (step >= 23 * 3600) return days
   return at.map((seconds, index) => {
     const hour = time.format(seconds * 1000)
     return index === 0 || days[index] === days[index - 1] ? hour : `${hour}\n${days[index]}`

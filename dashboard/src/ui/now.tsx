@@ -1,5 +1,6 @@
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react'
 import { serverNow } from '../api/conditional.ts'
+import type { Task } from '../api/model.ts'
 import { distance, localTime, relative, wholeTime } from '../text/time.ts'
 
 const Now = createContext(0)
@@ -23,6 +24,18 @@ export function Ago({ at }: { at: string }) {
   return (
     <time dateTime={at} title={wholeTime(at)} className="num">
       {relative(at, useNow())}
+    </time>
+  )
+}
+
+/** When a task runs next. A time that has passed is no age: the run comes as soon as it can, or is late. */
+export function Due({ at, task: { running, state } }: { at: string; task: Task }) {
+  const now = useNow()
+  const ms = now - Date.parse(at)
+  const past = state === 'late' ? `${distance(ms)} late` : running ? 'after this run' : 'now'
+  return (
+    <time dateTime={at} title={wholeTime(at)} className="num">
+      {ms < 0 ? relative(at, now) : past}
     </time>
   )
 }
