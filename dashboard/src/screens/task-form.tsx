@@ -68,7 +68,7 @@ function Form({ title, draft: first, task: latest }: { title: string; draft: Dra
   const queries = useQueryClient()
   const refusal = useRefusal()('write')
   const set = (change: Partial<Draft>) => setDraft((before) => ({ ...before, ...change }))
-  const { definition, problems: local } = toDefinition(draft)
+  const { definition, problems: local } = toDefinition(draft, task === undefined)
   const problems = { ...problemsOf(error), ...(isTried && local) }
   const submit = async (event: FormEvent) => {
     event.preventDefault()
