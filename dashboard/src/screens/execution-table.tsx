@@ -37,7 +37,7 @@ const COLUMNS: Column<Execution>[] = [
       </div>
     ),
   },
-  { id: 'due', title: 'Due', className: 'w-time from-s', cell: ({ due_at }) => <At at={due_at} /> },
+  { id: 'due', title: 'Due', className: 'w-time', cell: ({ due_at }) => <At at={due_at} /> },
   {
     id: 'late',
     title: 'Late',
@@ -51,7 +51,7 @@ const COLUMNS: Column<Execution>[] = [
   {
     id: 'duration',
     title: 'Duration',
-    className: 'w-number',
+    className: 'w-number from-s',
     cell: (execution) =>
       execution.status === 'running' && execution.started_at ? (
         <Elapsed since={execution.started_at} />
