@@ -45,7 +45,9 @@ export function App() {
         </Guard>
       </main>
       <footer className="foot">
-        Times are in {ZONE} ({zoneOffset(Date.now())}). Point at one for UTC.{' '}
+        {ZONE === 'UTC'
+          ? 'Times are in UTC.'
+          : `Times are in ${ZONE} (${zoneOffset(Date.now())}). Point at one for UTC.`}{' '}
         <a href={urlOf('docs')}>API documentation</a>
       </footer>
       <Toasts />

@@ -6,7 +6,7 @@ import type { Execution } from '../api/model.ts'
 import { getExecution, listExecutions } from '../api/requests.ts'
 import { go, to } from '../router.ts'
 import { useRefusal } from '../session.tsx'
-import { duration, utcTime } from '../text/time.ts'
+import { duration, utcTime, ZONE } from '../text/time.ts'
 import { isFailure, lateWords, skipWords } from '../text/words.ts'
 import { StatusBadge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
@@ -233,10 +233,16 @@ const Detail = ({ name, children }: { name: string; children: ReactNode }) => (
   </div>
 )
 
-/** A time on both clocks. */
+/** A time on both clocks, unless they are the same. */
 const Instant = ({ name, at }: { name: string; at: string }) => (
   <Detail name={name}>
-    <At at={at} /> <span className="quiet num">{utcTime(at)}</span>
+    {ZONE === 'UTC' ? (
+      <span className="num">{utcTime(at)}</span>
+    ) : (
+      <>
+        <At at={at} /> <span className="quiet num">· {utcTime(at)}</span>
+      </>
+    )}
   </Detail>
 )
 
