@@ -72,13 +72,18 @@ const COLUMNS: Column<Execution>[] = [
   },
 ]
 
-/** The line below the name: why it failed, or why it didn't run. */
+/** The line below the name: its id, and why it failed, or why it didn't run. */
 function noteOf(execution: Execution): string {
+  const reason = reasonOf(execution)
+  return reason ? `#${execution.id} · ${reason}` : `#${execution.id}`
+}
+
+function reasonOf(execution: Execution): string | null {
   if (execution.status === 'skipped') {
     const count = execution.skipped_count ?? 1
     return count > 1 ? `${count.toLocaleString()} occurrences: ${skipWords(execution)}` : skipWords(execution)
   }
-  return execution.detail ?? `#${execution.id}`
+  return execution.detail
 }
 
 type Props = { filter: Query; ofOneTask?: boolean; empty?: ReactNode }
