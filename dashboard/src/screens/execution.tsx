@@ -35,7 +35,7 @@ function Loaded({ execution }: { execution: Execution }) {
   const refusal = useRefusal()
   const { id, task_id, task_name: name, status } = execution
   const rerun = async () => {
-    const started = await perform(() => rerunExecution(id), 'It runs again')
+    const started = await perform(() => rerunExecution(id), 'Started')
     if (started) go(to(`/executions/${started.id}`))
   }
   return (
