@@ -52,23 +52,29 @@ export const withTaskFilters = (command: Command): Command =>
 /** Adds the schedule options, with the same names as in the original client. */
 export const withSchedule = (command: Command): Command =>
   command
-    .option('--schedule <interval|once|cron>', 'type of schedule', 'interval')
+    .option('--schedule <interval|once|cron>', 'type of schedule (default: what the options below describe)')
     .option('--interval-seconds <n>', 'seconds between runs, for an interval schedule', wholeNumber)
     .option('--next-run-at <time>', 'time of the next run in ISO 8601, in UTC unless it has an offset')
     .option('--cron-expression <expression>', 'cron expression, for a cron schedule')
     .option('--timezone <name>', 'time zone of a cron schedule, such as Europe/Berlin (default UTC)')
 
 export type ScheduleOptions = {
-  schedule: string
+  schedule?: string
   intervalSeconds?: number
   nextRunAt?: string
   cronExpression?: string
   timezone?: string
 }
 
+/** Returns the type of schedule that the options describe, if they don't name one. */
+function typeOf({ cronExpression, nextRunAt, intervalSeconds }: ScheduleOptions): string {
+  if (cronExpression !== undefined) return 'cron'
+  return nextRunAt !== undefined && intervalSeconds === undefined ? 'once' : 'interval'
+}
+
 /** Returns the schedule options as API fields. Missing options are undefined, so JSON omits them. */
 export const toSchedule = (options: ScheduleOptions) => ({
-  schedule_type: options.schedule,
+  schedule_type: options.schedule ?? typeOf(options),
   interval_seconds: options.intervalSeconds,
   next_run_at: options.nextRunAt,
   cron_expression: options.cronExpression,

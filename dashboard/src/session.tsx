@@ -4,6 +4,7 @@ import { ApiError, urlOf } from './api/client.ts'
 import { forgetResponses } from './api/conditional.ts'
 import { SCOPES, type Session } from './api/model.ts'
 import { getSession, logIn, logOut } from './api/requests.ts'
+import { sentence } from './text/words.ts'
 import { Button } from './ui/button.tsx'
 
 /** Two things that every screen shows: whether the server wants a login, and whether it responds. */
@@ -108,7 +109,7 @@ export function Login() {
       client.clear()
       note({ needsLogin: false })
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error))
+      setProblem(sentence(error instanceof Error ? error.message : String(error)))
     } finally {
       setBusy(false)
     }
@@ -117,10 +118,7 @@ export function Login() {
     <main className="login">
       <form className="panel" onSubmit={submit}>
         <h1>Task scheduler</h1>
-        <p className="quiet">
-          This server asks for a key. An administrator creates one with <code>POST /keys</code>, or it is the
-          server's <code>API_KEY</code>.
-        </p>
+        <p className="quiet">This server asks for an API key. Whoever runs the server can give you one.</p>
         <label className="field">
           <span>API key</span>
           <input

@@ -67,12 +67,18 @@ test('a newcomer creates a task, sees it run, sees why it fails, mends it, rerun
 test('a form names the fields that the API refuses', async () => {
   const page = await dashboard.open('#/tasks/new')
   await page.getByLabel('Name').fill('bad call')
+  await page.getByRole('button', { name: 'Create task' }).click()
+  await page.getByText('Look at the fields marked in red: URL.').waitFor()
+  const focused = await page.evaluate(() => document.activeElement?.id)
+  expect(focused).toBe(await page.getByLabel('URL', { exact: true }).getAttribute('id'))
   await page.getByLabel('URL', { exact: true }).fill('ftp://example.org')
   await page.getByRole('button', { name: 'Create task' }).click()
   await page.getByText('must be an http or https URL').first().waitFor()
   expect(await page.getByLabel('URL', { exact: true }).getAttribute('aria-invalid')).toBe('true')
   await page.getByLabel('Cron expression').fill('61 * * * *')
   await page.getByRole('region', { name: 'Preview' }).getByText(/61/).waitFor()
+  await page.getByRole('button', { name: 'Once' }).click()
+  await page.getByText('Choose a date and time.').waitFor()
   expect(dashboard.takeProblems()).toEqual([])
 })
 

@@ -229,6 +229,18 @@ test('pauses and resumes a task', async () => {
   )
 })
 
+test.for([
+  [['--cron-expression', '*/5 * * * *'], { schedule_type: 'cron', cron_expression: '*/5 * * * *' }],
+  [['--next-run-at', '2100-01-01T00:00:00'], { schedule_type: 'once', interval_seconds: null }],
+  [
+    ['--next-run-at', '2100-01-01T00:00:00', '--interval-seconds', '60'],
+    { schedule_type: 'interval', interval_seconds: 60 },
+  ],
+] as const)('the type of schedule follows from %o', async ([options, expected]) => {
+  const { out } = await client(['create', 'unnamed', ...options, '--json'])
+  expect(JSON.parse(out)).toMatchObject(expected)
+})
+
 test('previews a schedule', async () => {
   const schedule = ['--schedule', 'cron', '--cron-expression', '0 12 * * *', '--timezone', 'Europe/Berlin']
   expect(await client(['preview', ...schedule, '--after', '2027-01-01T00:00:00Z', '--count', '2'])).toEqual(

@@ -44,7 +44,8 @@ export const logIn = (key: string): Promise<Session> => bodyOf(client.POST('/ses
 
 export const logOut = (): Promise<Session> => bodyOf(client.DELETE('/session'))
 
-type Bulk = { matched: number; changed: number; remaining: number; next: string | null }
+/** `open`, only of a rerun, is how many tasks were left alone because they have an open execution. */
+type Bulk = { matched: number; changed: number; open?: number; remaining: number; next: string | null }
 
 const BULK_PATHS = {
   pause: '/tasks/pause',
@@ -60,8 +61,8 @@ export async function bulk(
   verb: BulkVerb,
   filter: Query,
   { dryRun }: { dryRun: boolean },
-): Promise<{ matched: number; changed: number }> {
-  const sum = { matched: 0, changed: 0 }
+): Promise<{ matched: number; changed: number; open: number }> {
+  const sum = { matched: 0, changed: 0, open: 0 }
   let cursor: string | undefined
   do {
     const query = given({
@@ -77,6 +78,7 @@ export async function bulk(
     )
     sum.matched += answer.matched
     sum.changed += answer.changed
+    sum.open += answer.open ?? 0
     cursor = answer.remaining > 0 && answer.next !== null ? answer.next : undefined
   } while (cursor !== undefined)
   return sum

@@ -50,10 +50,10 @@ export function Attention() {
       title="Needs attention"
       className="attention"
       aside={
-        <a href={to('/tasks', { state: 'failing,late' })}>
+        <span className="quiet num">
           {plural(data.rows.length, 'task')}
           {data.next && ' or more'}
-        </a>
+        </span>
       }
     >
       <ul className="lines">
@@ -63,7 +63,14 @@ export function Attention() {
       </ul>
       {more > 0 && (
         <p className="panel-foot">
-          <a href={to('/tasks', { state: 'failing,late' })}>{more} more</a>
+          <span className="num">{more}</span> more, among all{' '}
+          <a href={to('/tasks', { state: 'failing,late' })}>failing and late tasks</a>
+          {data.rows.some(pausedItself) && (
+            <>
+              {' '}
+              and <a href={to('/tasks', { state: 'paused' })}>paused tasks</a>
+            </>
+          )}
         </p>
       )}
     </Panel>

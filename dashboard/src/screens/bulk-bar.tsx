@@ -42,6 +42,9 @@ const ALL_VERBS = ['pause', 'resume', 'delete'] as const
 
 const NAMES_SHOWN = 8
 
+const deletionWords = (tasks: number): string =>
+  `${tasks === 1 ? 'Its' : 'Their'} executions are deleted too, for good.`
+
 type Props = {
   selected: ReadonlyMap<number, string>
   clear: () => void
@@ -137,7 +140,7 @@ function OfSelected({ verb, selected, onClose, onDone }: SelectedProps) {
         ))}
         {names.length > NAMES_SHOWN && <li>and {names.length - NAMES_SHOWN} more</li>}
       </ul>
-      {verb === 'delete' && <p>Their executions are deleted too, for good.</p>}
+      {verb === 'delete' && <p>{deletionWords(names.length)}</p>}
     </Confirm>
   )
 }
@@ -179,7 +182,7 @@ function OfAll({
       <p aria-live="polite">
         {error ? error.message : data ? `It matches ${plural(data.matched, 'task')}.` : 'Counting…'}
       </p>
-      {verb === 'delete' && <p>Their executions are deleted too, for good.</p>}
+      {verb === 'delete' && data && <p>{deletionWords(data.matched)}</p>}
     </Confirm>
   )
 }

@@ -42,6 +42,7 @@ export function definitionOf(task: Task): Definition {
 export function curlOf({ name, ...body }: Definition): string {
   const json = JSON.stringify(body, null, 2).replaceAll("'", "'\\''")
   return `curl -X PUT '${urlOf(`tasks/by-name/${encodeURIComponent(name).replaceAll("'", '%27')}`)}' \\
-  -H 'content-type: application/json' -H "x-api-key: $API_KEY" \\
+  -H 'content-type: application/json' \\
+  -H "x-api-key: $API_KEY" \\
   -d '${json}'`
 }

@@ -116,8 +116,11 @@ function toLocal(at: string | null): string {
 
 const toInstant = (local: string): string | undefined => (local ? new Date(local).toISOString() : undefined)
 
-/** Returns the task that the form describes, without defaults, and what can't be sent at all. */
-export function toDefinition(draft: Draft): { definition: Definition; problems: Problems } {
+/**
+ * Returns the task that the form describes, without defaults, and what can't be sent at all. A new http task needs a
+ * URL, although the API has a default: nobody who leaves the field empty means that.
+ */
+export function toDefinition(draft: Draft, isNew = false): { definition: Definition; problems: Problems } {
   const problems: Problems = {}
   const number = (name: string, text: string): number | undefined => {
     if (text.trim() === '') return undefined
@@ -144,6 +147,7 @@ export function toDefinition(draft: Draft): { definition: Definition; problems: 
     Object.assign(schedule, { next_run_at: toInstant(draft.first) })
   }
   if (!draft.name.trim()) problems.name = 'is required'
+  if (isNew && draft.type === 'http' && !draft.params.url) problems['params/url'] = 'is required'
   const all: Record<string, unknown> = {
     ...schedule,
     params: draft.params,

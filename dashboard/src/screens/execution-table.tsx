@@ -37,7 +37,7 @@ const COLUMNS: Column<Execution>[] = [
       </div>
     ),
   },
-  { id: 'due', title: 'Due', className: 'w-time from-s', cell: ({ due_at }) => <At at={due_at} /> },
+  { id: 'due', title: 'Due', className: 'w-time', cell: ({ due_at }) => <At at={due_at} /> },
   {
     id: 'late',
     title: 'Late',
@@ -51,7 +51,7 @@ const COLUMNS: Column<Execution>[] = [
   {
     id: 'duration',
     title: 'Duration',
-    className: 'w-number',
+    className: 'w-number from-s',
     cell: (execution) =>
       execution.status === 'running' && execution.started_at ? (
         <Elapsed since={execution.started_at} />
@@ -72,13 +72,18 @@ const COLUMNS: Column<Execution>[] = [
   },
 ]
 
-/** The line below the name: why it failed, or why it didn't run. */
+/** The line below the name: its id, and why it failed, or why it didn't run. */
 function noteOf(execution: Execution): string {
+  const reason = reasonOf(execution)
+  return reason ? `#${execution.id} · ${reason}` : `#${execution.id}`
+}
+
+function reasonOf(execution: Execution): string | null {
   if (execution.status === 'skipped') {
     const count = execution.skipped_count ?? 1
     return count > 1 ? `${count.toLocaleString()} occurrences: ${skipWords(execution)}` : skipWords(execution)
   }
-  return execution.detail ?? `#${execution.id}`
+  return execution.detail
 }
 
 type Props = { filter: Query; ofOneTask?: boolean; empty?: ReactNode }

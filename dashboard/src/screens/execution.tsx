@@ -35,7 +35,7 @@ function Loaded({ execution }: { execution: LinkedExecution }) {
   const refusal = useRefusal()
   const { id, task_id, task_name: name, status } = execution
   const rerun = async () => {
-    const started = await perform(() => rerunExecution(id), 'It runs again')
+    const started = await perform(() => rerunExecution(id), 'Started')
     if (started) go(to(`/executions/${started.id}`))
   }
   return (
@@ -116,7 +116,13 @@ function Why({ execution }: { execution: Execution }) {
           </p>
           <pre className="detail">{detail ?? 'The runner gave no reason.'}</pre>
           <p className="quiet">
-            {error_code && <code>{error_code}</code>} {ADVICE[status]}
+            {adviceOf(execution)} <a href={to(`/tasks/${execution.task_id}/edit`)}>Edit the task</a>
+            {error_code && (
+              <>
+                {' '}
+                · error code <code>{error_code}</code>
+              </>
+            )}
           </p>
         </div>
       )}
@@ -146,11 +152,24 @@ function Why({ execution }: { execution: Execution }) {
   )
 }
 
+/** What to do, by error code. The codes are explained in docs/concepts.md. */
 const ADVICE: Record<string, string> = {
-  failed: 'Mend the cause, or edit the task, and then rerun it.',
-  timeout: 'It ran longer than its timeout. Raise timeout_seconds, or make it faster.',
+  timeout: 'It ran longer than its timeout. Raise the timeout, or make it faster.',
   lost: 'Its worker went silent: it crashed, was cut off, or stood still for longer than the lease. Another attempt follows by itself.',
+  http_status: 'The target said no. Look at its log, or expect this status.',
+  dns: 'There is no such host. Check the URL.',
+  refused: 'Nothing listens there. Is the service up, and the port right?',
+  reset: 'The target hung up before it had responded. Did it crash or restart? Look at its log.',
+  unreachable: 'No connection came about in time. Check the network, and any firewall in between.',
+  tls: 'The connection was not secure. Is the certificate valid, trusted and made for this host?',
+  bad_params: "The task's params are invalid for its type.",
+  unknown_type: 'Its worker does not know this type of task. Does it run an older version?',
+  unwritable: 'It ran, but the database rejected what it returned.',
 }
+
+/** Older rows have no code, but their status may be one. */
+const adviceOf = ({ error_code, status }: Execution): string =>
+  ADVICE[error_code ?? status] ?? 'Mend the cause, and then rerun it.'
 
 /** The end of a window that has this time only, since windows don't include their ends. */
 const after = (at: string): string => new Date(Date.parse(at) + 1).toISOString()
@@ -226,7 +245,7 @@ const Detail = ({ name, children }: { name: string; children: ReactNode }) => (
   </div>
 )
 
-/** A time on both clocks, or on one if this browser's is UTC. */
+/** A time on both clocks, unless they are the same. */
 const Instant = ({ name, at }: { name: string; at: string }) => (
   <Detail name={name}>
     {ZONE === 'UTC' ? (

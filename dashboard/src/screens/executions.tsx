@@ -158,6 +158,14 @@ function RerunAll({ filter }: { filter: Query }) {
   )
 }
 
+const willRun = (tasks: number): string =>
+  tasks === 0
+    ? 'No execution matches.'
+    : `The newest matching execution of ${plural(tasks, 'task')} runs again.`
+
+const hasRun = (tasks: number, open: number): string =>
+  `${plural(tasks, 'task')} started again${open > 0 ? `; ${plural(open, 'task')} left out, already open` : ''}`
+
 function RerunDialog({ filter, onClose }: { filter: Query; onClose: () => void }) {
   const perform = useDo()
   const { data, error } = useQuery({
@@ -168,25 +176,19 @@ function RerunDialog({ filter, onClose }: { filter: Query; onClose: () => void }
   return (
     <Confirm
       title="Rerun all that match?"
-      verb={data ? `Rerun ${plural(data.matched, 'execution')}` : 'Rerun'}
+      verb={data ? `Rerun ${plural(data.matched, 'task')}` : 'Rerun'}
       isReady={data !== undefined && data.matched > 0}
       onClose={onClose}
       onConfirm={() =>
         perform(
           () => doToAll('rerun', filter),
-          ({ changed }) => `${plural(changed, 'execution')} started again`,
+          ({ changed, open }) => hasRun(changed, open),
         )
       }
     >
-      <p aria-live="polite">
-        {error
-          ? error.message
-          : data
-            ? `The filter matches ${plural(data.matched, 'execution')}.`
-            : 'Counting…'}
-      </p>
+      <p aria-live="polite">{error ? error.message : data ? willRun(data.matched) : 'Counting…'}</p>
       <p className="quiet">
-        Each task runs again as it is defined now. A task that has an open execution is left out.
+        Each task runs again once, as it is defined now. A task that has an open execution is left out.
       </p>
     </Confirm>
   )

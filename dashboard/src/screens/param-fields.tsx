@@ -59,9 +59,9 @@ type FieldProps = {
 
 function ParamField({ name, schema, value, onChange, problem }: FieldProps) {
   const standard = schema.default === undefined ? undefined : JSON.stringify(schema.default)
-  const hint = [schema.description?.replaceAll('`', ''), standard && `Default: ${standard}.`]
-    .filter(Boolean)
-    .join(' ')
+  // A setting of the server is nobody's to know here, and the form doesn't rely on it.
+  const description = schema.description?.replace(/ Default: `[A-Z_]+`\./, '').replaceAll('`', '')
+  const hint = [description, standard && `Default: ${standard}.`].filter(Boolean).join(' ')
   const label = labelOf(name)
   const common = { label, hint, problem }
   if (schema.enum) {

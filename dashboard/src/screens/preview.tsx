@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
-import { bodyOf, client } from '../api/client.ts'
+import { ApiError, bodyOf, client } from '../api/client.ts'
 import { ZONE } from '../text/time.ts'
 import { Ago, At } from '../ui/now.tsx'
 import { Panel } from '../ui/states.tsx'
@@ -32,17 +32,21 @@ export function Preview({ draft }: { draft: Draft }) {
     ),
   )
   const settled = useSettled(JSON.stringify({ ...schedule, count: RUNS }))
+  const needsTime = draft.schedule_type === 'once' && draft.first === ''
   const { data, error } = useQuery({
     queryKey: ['preview', settled],
     queryFn: () => bodyOf(client.POST('/schedules/preview', { body: JSON.parse(settled) })),
     placeholderData: keepPreviousData,
+    enabled: !needsTime,
     retry: false,
   })
   return (
     <Panel title="Preview">
-      {error ? (
+      {needsTime ? (
+        <p className="nothing">Choose a date and time.</p>
+      ) : error ? (
         <p className="problem padded" role="status">
-          {error.message}
+          {problemWords(error)}
         </p>
       ) : (
         data && (
@@ -71,6 +75,10 @@ export function Preview({ draft }: { draft: Draft }) {
     </Panel>
   )
 }
+
+/** Returns what is wrong, without the names that the API has for fields. */
+const problemWords = (error: Error): string =>
+  (error instanceof ApiError && error.problem.errors?.map(({ detail }) => detail).join('; ')) || error.message
 
 /** Returns the value once it has stopped changing. */
 function useSettled(value: string): string {

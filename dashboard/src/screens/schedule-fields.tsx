@@ -88,6 +88,18 @@ const EXAMPLES = [
   ['0 0 1 * *', 'Monthly'],
 ] as const
 
+/** Returns the expression in words, or nothing if it has none: the preview says why. */
+function cronHint({ cron_expression, timezone }: Draft): string | undefined {
+  const words = scheduleWords({
+    schedule_type: 'cron',
+    interval_seconds: null,
+    interval_mode: 'fixed_rate',
+    cron_expression,
+    timezone,
+  })
+  return words === cron_expression ? undefined : words
+}
+
 const Cron = ({ draft, set, problems }: PartProps) => (
   <>
     <TextField
@@ -96,13 +108,7 @@ const Cron = ({ draft, set, problems }: PartProps) => (
       value={draft.cron_expression}
       onChange={(cron_expression) => set({ cron_expression })}
       problem={problems.cron_expression}
-      hint={scheduleWords({
-        schedule_type: 'cron',
-        interval_seconds: null,
-        interval_mode: 'fixed_rate',
-        cron_expression: draft.cron_expression,
-        timezone: draft.timezone,
-      })}
+      hint={cronHint(draft)}
     />
     <fieldset className="chips">
       <legend className="unseen">Examples</legend>

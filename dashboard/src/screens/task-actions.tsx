@@ -16,7 +16,7 @@ export function useTaskActions(task: Task, afterDelete?: () => void) {
   const run = () =>
     perform(
       () => runTask(task.id, task.overlap_policy === 'queue' || task.running ? 'queue' : undefined),
-      task.running ? `${task.name} will run again after its open execution` : `${task.name} is running`,
+      task.running ? `${task.name} will run again after its open execution` : `${task.name} started`,
     )
   const resume = () => perform(() => resumeTask(task.id), `${task.name} is resumed`)
   const items: MenuItem[] = [

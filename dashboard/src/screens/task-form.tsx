@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, useState } from 'react'
+import { type FormEvent, useLayoutEffect, useRef, useState } from 'react'
 import { ApiError, bodyOf, client } from '../api/client.ts'
 import type { Task, TaskCreate } from '../api/model.ts'
 import { getTask } from '../api/requests.ts'
@@ -65,22 +65,18 @@ function Form({ title, draft: first, task: latest }: { title: string; draft: Dra
   const [error, setError] = useState<Error | null>(null)
   const [isBusy, setBusy] = useState(false)
   const [isTried, setTried] = useState(false)
+  const form = useRef<HTMLFormElement>(null)
+  const [marked, setMarked] = useState<string[]>([])
+  useLayoutEffect(() => setMarked(error && form.current ? leadToProblems(form.current) : []), [error])
   const queries = useQueryClient()
   const refusal = useRefusal()('write')
   const set = (change: Partial<Draft>) => setDraft((before) => ({ ...before, ...change }))
-  const { definition, problems: local } = toDefinition(draft)
+  const { definition, problems: local } = toDefinition(draft, task === undefined)
   const problems = { ...problemsOf(error), ...(isTried && local) }
   const submit = async (event: FormEvent) => {
     event.preventDefault()
     setTried(true)
-    if (Object.keys(local).length > 0)
-      return setError(
-        new Error(
-          Object.entries(local)
-            .map(([name, problem]) => `${name} ${problem}`)
-            .join('; '),
-        ),
-      )
+    if (Object.keys(local).length > 0) return setError(new Error('Something is missing or wrong.'))
     setBusy(true)
     try {
       const saved = task
@@ -102,7 +98,7 @@ function Form({ title, draft: first, task: latest }: { title: string; draft: Dra
       </Message>
     )
   return (
-    <form className="task-form" onSubmit={submit} noValidate>
+    <form className="task-form" ref={form} onSubmit={submit} noValidate>
       <Head
         title={title}
         above={task ? <a href={to(`/tasks/${task.id}`)}>{task.name}</a> : <a href={to('/tasks')}>Tasks</a>}
@@ -164,8 +160,8 @@ function Form({ title, draft: first, task: latest }: { title: string; draft: Dra
           </Panel>
           {error && (
             <div className="note bad" role="alert">
-              <p className="note-title">It is not saved</p>
-              <p>{isStale(error) ? STALE : error.message}</p>
+              <p className="note-title">Not saved</p>
+              <p>{isStale(error) ? STALE : refusalWords(error, marked)}</p>
             </div>
           )}
           <div className="actions">
@@ -190,6 +186,20 @@ function Form({ title, draft: first, task: latest }: { title: string; draft: Dra
 
 const STALE =
   'Somebody has changed this task since you opened it. Open it again to see how, and then make your change.'
+
+/** Moves the focus to the first field that has a problem, and returns the labels of all that have one. */
+function leadToProblems(form: HTMLFormElement): string[] {
+  const fields = [...form.querySelectorAll<HTMLInputElement>('[aria-invalid=true]')]
+  for (const field of fields) field.closest('details')?.setAttribute('open', '')
+  fields[0]?.focus()
+  return fields.map(({ labels }) => labels?.[0]?.textContent ?? '')
+}
+
+/** Says which fields are wrong, or repeats the API's words if a problem belongs to no field. */
+function refusalWords(error: Error, marked: string[]): string {
+  const isAllMarked = marked.length > 0 && marked.length >= Object.keys(problemsOf(error)).length
+  return isAllMarked ? `Look at the fields marked in red: ${marked.join(', ')}.` : error.message
+}
 
 const isStale = (error: Error): boolean => error instanceof ApiError && error.status === 412
 

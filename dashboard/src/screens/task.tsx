@@ -295,7 +295,9 @@ function RunCharts({ task }: { task: Task }) {
       title="Duration"
       aside={
         <span className="quiet num">
-          last {plural(runs.length, 'run')}, median {duration(median)}
+          {runs.length === 1
+            ? `1 run, ${duration(median)}`
+            : `last ${plural(runs.length, 'run')}, median ${duration(median)}`}
         </span>
       }
     >

@@ -59,7 +59,7 @@ export const statusWord = (status: string): string => STATUS_WORDS[status] ?? st
 
 export const TASK_STATES = ['running', 'failing', 'late', 'paused', 'ended'] as const
 
-export const stateWord = (state: string): string => state.charAt(0).toUpperCase() + state.slice(1)
+export const stateWord = (state: string): string => sentence(state)
 
 /** Whether the scheduler, not a person, has paused the task. */
 export const pausedItself = ({ paused_at, pause_reason }: Task): boolean =>
@@ -91,6 +91,9 @@ const SKIP_WORDS: Record<string, string> = {
 
 export const skipWords = ({ skip_reason }: Execution): string =>
   SKIP_WORDS[skip_reason ?? ''] ?? 'It did not run.'
+
+/** Returns a text of the API as the beginning of a sentence. */
+export const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 export const plural = (count: number, word: string): string =>
   `${count.toLocaleString()} ${count === 1 ? word : `${word}s`}`

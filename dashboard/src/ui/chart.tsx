@@ -98,6 +98,7 @@ function optionsOf(element: HTMLElement, height: number, latest: Latest): uPlot.
   return {
     width: element.clientWidth,
     height,
+    padding: [null, 24, null, null],
     cursor: { y: false, points: { size: 6 }, drag: { setScale: false, x: false } },
     legend: { show: series.length > 1 || series[0]?.dots === true },
     scales: {

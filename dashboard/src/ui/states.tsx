@@ -1,5 +1,7 @@
 import type { ReactNode } from 'react'
 import { ApiError } from '../api/client.ts'
+import { to } from '../router.ts'
+import { sentence } from '../text/words.ts'
 import { Button } from './button.tsx'
 
 /** `isPage`: it stands for a whole screen, so its title is the heading. */
@@ -25,6 +27,7 @@ type FailureProps = { error: Error; retry?: () => void; isPage?: boolean }
 /** Says why something can't be shown, and what to do about it. */
 export function Failure({ error, retry, isPage = false }: FailureProps) {
   const { title, advice } = explain(error)
+  const isGone = error instanceof ApiError && error.status === 404
   const id = error instanceof ApiError ? error.problem.request_id : undefined
   return (
     <Message
@@ -32,10 +35,16 @@ export function Failure({ error, retry, isPage = false }: FailureProps) {
       isPage={isPage}
       title={title}
       actions={
-        retry && (
-          <Button icon="rerun" onClick={retry}>
-            Try again
-          </Button>
+        isGone ? (
+          <a className="button" href={to('/tasks')}>
+            All tasks
+          </a>
+        ) : (
+          retry && (
+            <Button icon="rerun" onClick={retry}>
+              Try again
+            </Button>
+          )
         )
       }
     >
@@ -61,8 +70,7 @@ function explain(error: Error): { title: string; advice: string } {
     return { title: 'Log in to see this', advice: 'Your session has ended, or your key was deleted.' }
   if (status === 403)
     return { title: 'Your key does not allow this', advice: `${message}. Ask for a key with that scope.` }
-  if (status === 404)
-    return { title: 'There is no such thing here', advice: `${message}. It may have been deleted.` }
+  if (status === 404) return { title: sentence(message), advice: 'It may have been deleted.' }
   if (status === 503 && /database cannot be reached/.test(message))
     return {
       title: 'The database cannot be reached',
