@@ -5,9 +5,13 @@ import { toLink } from '../../shared/http/link.ts'
 import type { Reply } from '../../shared/http/operation.ts'
 import { STATUS_OF } from '../../shared/http/problem.ts'
 
-/** Returns a page that says why a login failed. Throws the error if it is a bug, or if the client wants no page. */
+/**
+ * Returns a page that says why a login failed. Throws the error if it is a bug, if nobody can log in with an issuer, or
+ * if the client wants no page.
+ */
 export function failurePage(event: APIGatewayProxyEventV2, error: unknown): Reply {
-  if (!(error instanceof AppError) || !event.headers.accept?.includes('text/html')) throw error
+  if (!(error instanceof AppError) || error.code === 'not_found') throw error
+  if (!event.headers.accept?.includes('text/html')) throw error
   const { code, message, retryAfterSeconds } = error
   const body = `<!doctype html>
 <html lang="en">
