@@ -11,7 +11,7 @@ const API = /^\/(?!@|src\/|node_modules\/|index\.html|\?|$)/
 
 /**
  * One script and one style sheet, under fixed names: functions/system/dashboard.ts adds the hashes of their contents.
- * During a deployment, a page from one version can so load the assets from another.
+ * During a deployment, a page from one version can therefore load assets from another.
  */
 export default defineConfig({
   base: './',

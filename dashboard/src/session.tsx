@@ -7,7 +7,7 @@ import { getSession, logIn, logOut } from './api/requests.ts'
 import { sentence } from './text/words.ts'
 import { Button } from './ui/button.tsx'
 
-/** Two things that every screen shows: whether the server wants a login, and whether it responds. */
+/** What every screen shows: whether the server requires a login, and whether it responds. */
 const status = { needsLogin: false, isAway: false }
 let snapshot = { ...status }
 const listeners = new Set<() => void>()
@@ -29,7 +29,7 @@ export const useStatus = () => useSyncExternalStore(subscribe, () => snapshot)
 const isClientError = (error: Error): boolean =>
   error instanceof ApiError && error.status >= 400 && error.status < 500
 
-/** A server that did not answer until the deadline would not answer at once if it were asked again. */
+/** A server that didn't respond in time is unlikely to respond to an immediate retry. */
 const hasHung = ({ cause }: Error): boolean => cause instanceof DOMException && cause.name === 'TimeoutError'
 
 export const queries = new QueryClient({
@@ -46,7 +46,7 @@ export const queries = new QueryClient({
       retry: (count, error) => !isClientError(error) && !hasHung(error) && count < 1,
       retryDelay: 500,
       staleTime: 1000,
-      // Asks even if the browser believes that it is offline, since the server may be on this machine.
+      // Sends requests even if the browser believes it is offline, since the server may be on this machine.
       networkMode: 'always',
     },
     mutations: { networkMode: 'always' },
@@ -55,7 +55,7 @@ export const queries = new QueryClient({
 
 const ANYONE: Session = { name: 'anyone', scope: 'admin', expires_at: null, login: 'none' }
 
-/** Returns who is logged in. If nobody is, but somebody must be, asks for a login. */
+/** Returns who is logged in. Asks for a login if one is required. */
 export function useSession(): Session {
   const { data } = useQuery({
     queryKey: ['session'],
@@ -69,7 +69,7 @@ export function useSession(): Session {
   return data ?? ANYONE
 }
 
-/** Returns a function that says why the caller may not do what needs a scope, or null if they may. */
+/** Returns a function that says why the caller lacks a scope, or returns null if they have it. */
 export function useRefusal(): (scope: string) => string | null {
   const session = useSession()
   return (scope) =>

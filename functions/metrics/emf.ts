@@ -21,7 +21,7 @@ export async function publishMetrics({ withDatabase }: { withDatabase: boolean }
   if (runtime !== 'lambda' || !metricsEmf) return
   const own = processFamilies({ counters, watch: watch(), executor: startedExecutor(), version, runtime })
   const lines = [
-    // An environment's own gauges would say how it is while it does nothing.
+    // An environment's own gauges would describe it while it is idle.
     ...emf.lines(
       namespace(),
       own.filter(({ type }) => type !== 'gauge'),

@@ -20,7 +20,7 @@ export const handler = httpHandler(
     description:
       'Starts a session, whose cookie then takes the place of the key. The session ends with the key, after 12 hours without use, or by logging out. With the cookie, only pages of this API may change anything. A session that the browser already has ends.',
     body: loginIn,
-    // Anyone may send this body, so that all connections together get less memory for it than keys get for theirs.
+    // Anyone may send this body, so it gets less memory than the bodies of callers with a key.
     bodyLimit: 16_384,
     example: { key: 'tsk_1_…' },
     responses: {

@@ -17,7 +17,7 @@ export const handler = httpHandler(
     access: 'public',
     summary: 'Finish a login with the OpenID Connect issuer',
     description:
-      'The issuer sends browsers here, with a code. Starts a session, which ends after 12 hours, and redirects to the page that the login came from. A browser gets errors as a page.',
+      'The issuer sends browsers here, with a code. Starts a session, which ends after 12 hours, and redirects to the page that the login came from. A browser gets a failed login as a page.',
     responses: {
       303: { description: 'The session has started' },
       401: { description: 'The response does not belong to a login of this browser' },

@@ -21,11 +21,11 @@ export class RunCounters {
   }
 }
 
-/** A task, as far as runs are told apart by it. */
+/** The part of a task that decides how its runs are counted. */
 type Task = { name: string; type: string }
 
 /**
- * Counts what this process does, from its start. It holds numbers only: whoever publishes them reads them. `tasks`
+ * Counts what this process does, from its start. It only holds numbers, for others to publish. `tasks`
  * returns the names of the tasks that are counted on their own, and is called once, on first use.
  */
 export class Counters {

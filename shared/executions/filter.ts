@@ -45,7 +45,7 @@ type GivenFilters = {
   >
 }
 
-/** The most tasks whose executions are looked up task by task. */
+/** Maximum number of tasks whose executions are looked up task by task. */
 const FEW = 1000
 
 /**

@@ -92,7 +92,7 @@ async function readValues(sql: Database): Promise<Values> {
   return values
 }
 
-/** Ends the help of each metric here. */
+/** Added to the help of every metric here. */
 const WHOLE =
   'The same in every process, since it is of the whole database: take the maximum, not the sum. Read at most once in 5 s.'
 

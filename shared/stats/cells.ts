@@ -18,7 +18,7 @@ const DURATION = 100
 const LATE = 500
 const BUCKETS = LAST_BUCKET + 1
 
-/** A cell has its key in the upper bits and its count in the lower ones. */
+/** A cell has its key in the upper bits and its count in the lower bits. */
 const COUNT_BITS = 43
 const COUNT_LIMIT = 2 ** COUNT_BITS
 
@@ -55,7 +55,9 @@ export const unpacked = (sql: Queryable, cells: Fragment): Fragment => sql`
     from unnest(${cells}) cell
   ) cells`
 
-/** The binary form of an array: after its header and the length of the first element, and from there to the next one. */
+/**
+ * The binary form of an array: after its header and the length of the first element, and from there to the next one.
+ */
 const FIRST_ELEMENT = 24
 const ELEMENT_BYTES = 12
 

@@ -7,7 +7,7 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
-/** Of each width of bucket: its length, and how far back they are kept, in milliseconds and in words. */
+/** For each bucket width: its length, and how far back buckets are kept, in milliseconds and in words. */
 export const KEPT: Record<Width, { ms: number; forMs: number; words: string }> = {
   minute: { ms: MINUTE_MS, forMs: 48 * HOUR_MS, words: '48 hours' },
   hour: { ms: HOUR_MS, forMs: 90 * DAY_MS, words: '90 days' },

@@ -23,10 +23,10 @@ export const cancelExecution = (id: number) => bodyOf(client.POST('/executions/{
 
 export const rerunExecution = (id: number) => bodyOf(client.POST('/executions/{id}/rerun', path(id)))
 
-/** Asks for everything on the screen again, after a change. */
+/** Refreshes everything on the screen after a change. */
 const refresh = (queries: QueryClient): Promise<void> => queries.invalidateQueries()
 
-/** Returns a function that does something, says how it went, and then shows what has changed. */
+/** Returns a function that performs an action, reports the outcome, and refreshes the screen. */
 export function useDo(): <T>(
   work: () => Promise<T>,
   done: string | ((result: T) => string),
@@ -46,7 +46,7 @@ export function useDo(): <T>(
   }
 }
 
-/** Does something to each of these, a few at once. Returns how many worked, and why the first of the others didn't. */
+/** Applies an action to each item, a few at a time. Returns how many succeeded, and the first error. */
 export async function toEach(
   ids: number[],
   work: (id: number) => Promise<unknown>,

@@ -56,7 +56,10 @@ const BULK_PATHS = {
 
 export type BulkVerb = keyof typeof BULK_PATHS
 
-/** Does something to everything that matches a filter, in as many calls as it takes, or only counts what would be hit. */
+/**
+ * Applies an action to everything that matches a filter, in as many calls as needed, or only counts what it would
+ * affect.
+ */
 export async function bulk(
   verb: BulkVerb,
   filter: Query,

@@ -53,7 +53,9 @@ type Props = {
   isComplete: boolean
 }
 
-/** What can be done to the chosen tasks, or to all that match the filter. Nothing happens before it says what would be hit. */
+/**
+ * Actions for the selected tasks, or for all that match the filter. Nothing happens before it says what would be hit.
+ */
 export function BulkBar({ selected, clear, filter, shown, isComplete }: Props) {
   const [asked, setAsked] = useState<{ verb: Verb; toAll: boolean } | null>(null)
   const refusal = useRefusal()

@@ -26,11 +26,11 @@ export type Draft = {
   pause_after_failures: string
   overlap_policy: string
   misfire_policy: string
-  /** What the task has and the form doesn't show. */
+  /** The task's fields that the form doesn't show. */
   others: Record<string, unknown>
 }
 
-/** What is wrong with fields, by the field's name or the path of a param, such as `params/url`. */
+/** The problems with fields, by field name or path of a param, such as `params/url`. */
 export type Problems = Record<string, string>
 
 export const UNITS = { seconds: 1, minutes: 60, hours: 3600, days: 86_400 } as const
@@ -61,7 +61,7 @@ export const EMPTY: Draft = {
   others: {},
 }
 
-/** What a PATCH must send to bring a field back to its default. */
+/** What a PATCH must send to reset a field to its default. */
 export const RESET: Record<string, unknown> = DEFAULTS
 
 const NUMBERS = [

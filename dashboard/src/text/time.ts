@@ -23,7 +23,9 @@ const otherDay = new Intl.DateTimeFormat(undefined, {
 const otherYear = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' })
 
-/** Returns a local time as short as it can be told: without the date today, without the year this year. */
+/**
+ * Returns a local time in its shortest form: without the date if it is today, and without the year if it is this year.
+ */
 export function localTime(at: string | number, now: number): string {
   const date = new Date(at)
   const today = new Date(now)
@@ -34,7 +36,7 @@ export function localTime(at: string | number, now: number): string {
 export const utcTime = (at: string | number): string =>
   `${new Date(at).toISOString().replace('T', ' ').replace('Z', '')} UTC`
 
-/** Returns both, for whoever points at a time. */
+/** Returns the local and the UTC time, for tooltips. */
 export const wholeTime = (at: string | number): string => `${whole.format(new Date(at))}\n${utcTime(at)}`
 
 /** Returns the offset of this browser's zone, such as `UTC+1`. */
@@ -61,7 +63,10 @@ export const relative = (at: string, now: number): string => {
   return ms > 0 ? `in ${distance(ms)}` : `${distance(ms)} ago`
 }
 
-/** Returns a duration with three digits that matter: `0 ms`, `840 ms`, `1.24 s`, `3 min 20 s`, and days from two on. */
+/**
+ * Returns a duration with three significant digits: `0 ms`, `840 ms`, `1.24 s`, `3 min 20 s`, and days from two days
+ * on.
+ */
 export function duration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return '–'
   if (ms < 1000) return `${Math.round(ms)} ms`

@@ -92,7 +92,7 @@ const SKIP_WORDS: Record<string, string> = {
 export const skipWords = ({ skip_reason }: Execution): string =>
   SKIP_WORDS[skip_reason ?? ''] ?? 'It did not run.'
 
-/** Returns a text of the API as the beginning of a sentence. */
+/** Returns a text from the API with a capital first letter. */
 export const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 export const plural = (count: number, word: string): string =>

@@ -17,7 +17,7 @@ type Props = {
   /** Seconds since 1970, ascending. */
   at: number[]
   series: Series[]
-  /** Adds the series up, the first one at the bottom. */
+  /** Stacks the series, the first at the bottom. */
   stacked?: boolean
   format: (value: number) => string
   height?: number
@@ -25,7 +25,7 @@ type Props = {
 
 const BARS = uPlot.paths.bars?.({ size: [0.7, 40] })
 
-/** Returns the points that no line reaches, since nothing ran before and after them. */
+/** Returns the points that no line connects, since nothing ran just before and after them. */
 const LONE: uPlot.Series.Points.Filter = (plot, series) => {
   const values = plot.data[series] ?? []
   const isGap = (index: number) => values[index] === null || values[index] === undefined
@@ -34,7 +34,7 @@ const LONE: uPlot.Series.Points.Filter = (plot, series) => {
 
 const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
-/** Draws series over time. Redraws when the size of its place, the theme or the data changes. */
+/** Draws series over time. Redraws when its container's size, the theme or the data changes. */
 export function Chart({ summary, at, series, stacked = false, format, height = 180 }: Props) {
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot>(null)
@@ -71,7 +71,7 @@ export function Chart({ summary, at, series, stacked = false, format, height = 1
   return <div ref={place} className="chart" role="img" aria-label={summary} />
 }
 
-/** uPlot draws stacks as overlapping series, the whole first. */
+/** uPlot draws a stack as overlapping series, the total first. */
 function toData(at: number[], series: Series[], stacked: boolean): uPlot.AlignedData {
   if (!stacked) return [at, ...series.map(({ values }) => values)]
   const sums = new Array<number>(at.length).fill(0)
@@ -137,7 +137,7 @@ function optionsOf(element: HTMLElement, height: number, latest: Latest): uPlot.
   }
 }
 
-/** Returns the range with room for half a bar at both ends. Of a single point, uPlot would make a day. */
+/** Returns the range, with room for half a bar at both ends. uPlot would widen the range of a single point to days. */
 function padded(from: number, until: number, count: number): [number, number] {
   if (count < 2) return [from - 30, from + 30]
   const half = Math.max(1, (until - from) / Math.max(2, 2 * count))
@@ -147,7 +147,10 @@ function padded(from: number, until: number, count: number): [number, number] {
 const DAY: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short' }
 const TIME: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }
 
-/** Returns local times: with the date where it changes, with seconds if less than a minute apart, or only dates. */
+/**
+ * Returns labels in local time: with the date where it changes, with seconds if they are less than a minute apart, or
+ * only dates.
+ */
 function labels(at: number[]): string[] {
   const step = (at[1] ?? 0) - (at[0] ?? 0)
   const isClose = step < 60

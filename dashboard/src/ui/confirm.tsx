@@ -4,7 +4,7 @@ import { Dialog } from './dialog.tsx'
 
 type Props = {
   title: string
-  /** What the button that goes ahead says. */
+  /** The label of the confirm button. */
   verb: string
   danger?: boolean
   children: ReactNode
@@ -13,7 +13,7 @@ type Props = {
   isReady?: boolean
 }
 
-/** Says what would happen, and waits for a decision. */
+/** Says what would happen, and asks for confirmation. */
 export function Confirm({ title, verb, danger, children, onClose, onConfirm, isReady = true }: Props) {
   const [isBusy, setBusy] = useState(false)
   const confirm = async () => {

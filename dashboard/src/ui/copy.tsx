@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { Button } from './button.tsx'
 import { say } from './toast.tsx'
 
-/** Copies a text. Without a secure context, where browsers offer no clipboard, says so. */
+/** Copies a text. Says so if it can't, since browsers only offer the clipboard in a secure context. */
 export function Copy({ text, label }: { text: string; label: string }) {
   const [done, setDone] = useState(false)
   const copy = async () => {

@@ -6,7 +6,7 @@ import { Failure, Skeleton } from './states.tsx'
 
 const features = tableFeatures({})
 
-/** `className` sets the width, and at which widths of the window the column is shown. */
+/** `className` sets the width, and the window widths at which the column is shown. */
 export type Column<T> = { id: string; title: ReactNode; className?: string; cell: (row: T) => ReactNode }
 
 type Props<T> = {
@@ -21,10 +21,10 @@ type Props<T> = {
 
 const ROW_PX = 48
 
-/** A table of any length: only the rows in sight are in the document. The window scrolls, not the table. */
+/** A table of any length: only visible rows are in the document. The window scrolls, not the table. */
 export function DataTable<T extends object>({ label, columns, pages, idOf, empty, isSelected }: Props<T>) {
   const [top, setTop] = useState(0)
-  // Measured at each render, since what is above the table comes and goes.
+  // Measured on every render, since the content above the table changes.
   const measure = (place: HTMLDivElement | null) => {
     if (place) setTop(place.offsetTop)
   }
@@ -33,7 +33,7 @@ export function DataTable<T extends object>({ label, columns, pages, idOf, empty
     estimateSize: () => ROW_PX,
     overscan: 12,
     scrollMargin: top,
-    // A scroll may be painted before its rows are, which the rows beyond the window make up for.
+    // The browser may paint a scroll before its rows are rendered, so a few rows beyond the window are rendered too.
     useFlushSync: false,
   })
   const items = virtualizer.getVirtualItems()
@@ -107,7 +107,7 @@ export function DataTable<T extends object>({ label, columns, pages, idOf, empty
 
 type RowProps<T> = { value: T; columns: Column<T>[]; index: number; isSelected: boolean }
 
-/** Drawn once, not at each scroll, as long as neither the row nor the columns change. */
+/** Not rendered again on every scroll, but only if the row or the columns change. */
 const Row = memo(function Row<T>({ value, columns, index, isSelected }: RowProps<T>) {
   return (
     <tr aria-rowindex={index + 2} className={isSelected ? 'selected' : undefined}>
@@ -120,16 +120,16 @@ const Row = memo(function Row<T>({ value, columns, index, isSelected }: RowProps
   )
 }) as <T>(props: RowProps<T>) => ReactNode
 
-/** Takes the place of rows out of sight. It has one cell, since others would make room for columns that aren't shown. */
+/** A placeholder for rows that aren't visible. It has a single cell, since more would take space for hidden columns. */
 const Gap = ({ px }: { px: number }) => (
-  // biome-ignore lint/a11y/noAriaHiddenOnFocusable: a row takes no focus
+  // biome-ignore lint/a11y/noAriaHiddenOnFocusable: a row can't be focused
   <tr aria-hidden="true" className="gap">
     <td style={{ height: px }} />
   </tr>
 )
 
 const Blank = <T,>({ columns }: { columns: Column<T>[] }) => (
-  // biome-ignore lint/a11y/noAriaHiddenOnFocusable: a row takes no focus
+  // biome-ignore lint/a11y/noAriaHiddenOnFocusable: a row can't be focused
   <tr aria-hidden="true" className="blank">
     {columns.map(({ id, className }) => (
       <td key={id} className={className}>

@@ -10,7 +10,7 @@ type Props = {
   className?: string
 }
 
-/** A control with its label, a hint, and what is wrong with it. */
+/** A control with its label, a hint and an error. */
 export function Field({ label, hint, problem, children, className = '' }: Props) {
   const id = useId()
   const described = [hint && `${id}-hint`, problem && `${id}-problem`].filter(Boolean).join(' ')

@@ -14,7 +14,7 @@ type ChipsProps = {
   single?: boolean
 }
 
-/** Filters of one kind as buttons that are on or off. The address holds them as a list with commas. */
+/** A group of filters, as toggle buttons. The URL holds them as a comma-separated list. */
 export function Chips({ label, name, options, query, set, single = false }: ChipsProps) {
   const chosen = (query.get(name) ?? '').split(',').filter(Boolean)
   const toggle = (value: string) => {
@@ -82,7 +82,7 @@ export function Search({ label, placeholder, value, onChange, focus = false }: S
   )
 }
 
-/** Filters that no chip shows, such as one that came with a link, each of which can be taken off. */
+/** Filters that have no chip, such as one from a link. Each can be removed. */
 export const Active = ({
   filters,
   set,

@@ -10,7 +10,7 @@ export type MenuItem = {
   danger?: boolean
 }
 
-/** A button that opens a list of actions. */
+/** A button that opens a menu. */
 type Props = { label: string; items: MenuItem[]; text?: string; defaultOpen?: boolean }
 
 export const Menu = ({ label, items, text, defaultOpen = false }: Props) => (
@@ -45,8 +45,8 @@ export const Menu = ({ label, items, text, defaultOpen = false }: Props) => (
 )
 
 /**
- * A menu that is only made once its button is pressed, for rows of long tables: it costs a hundred times as much as the
- * button.
+ * A menu that is only created once its button is pressed, for rows of long tables. It costs a hundred times as much as
+ * the button.
  */
 export function MenuOnDemand({ label, children }: { label: string; children: () => ReactNode }) {
   const [isUsed, setUsed] = useState(false)

@@ -19,7 +19,7 @@ export function NowProvider({ children }: { children: ReactNode }) {
 
 export const useNow = (): number => useContext(Now)
 
-/** A time as its distance from now, with the local and the UTC time for whoever points at it. */
+/** A time relative to now, with the local and the UTC time in a tooltip. */
 export function Ago({ at }: { at: string }) {
   return (
     <time dateTime={at} title={wholeTime(at)} className="num">
@@ -28,7 +28,9 @@ export function Ago({ at }: { at: string }) {
   )
 }
 
-/** When a task runs next. A time that has passed is no age: the run comes as soon as it can, or is late. */
+/**
+ * When a task runs next. A time in the past isn't shown as an age, since the run starts as soon as it can, or is late.
+ */
 export function Due({ at, task: { running, state } }: { at: string; task: Task }) {
   const now = useNow()
   const ms = now - Date.parse(at)

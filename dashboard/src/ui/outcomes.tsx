@@ -4,7 +4,7 @@ import { plural, statusWord } from '../text/words.ts'
 
 const SHOWN = 20
 
-/** The last runs as a strip of bars, oldest first. Only a success is short, so that colour isn't all that tells. */
+/** The last runs as a strip of bars, oldest first. Only successes are short, so color isn't the only difference. */
 export function Outcomes({ recent }: { recent: Outcome[] }) {
   const shown = recent.slice(-SHOWN)
   const successes = shown.filter(({ status }) => status === 'success').length

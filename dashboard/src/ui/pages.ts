@@ -4,11 +4,11 @@ import { live } from '../api/live.ts'
 
 export type Page<T> = { rows: T[]; next: string | null }
 
-/** A page that has been read once, and maybe forgotten since, or one that the page before it has named. */
+/** A page that was read before, and may have been dropped since, or whose cursor the previous page returned. */
 type Known = { cursor: string | null; rows: number; isRead: boolean }
 
 export type Pages<T> = {
-  /** Rows known so far, and the next few that are on their way. */
+  /** Number of rows known so far, plus a few that are being loaded. */
   count: number
   /** Rows known so far. */
   loaded: number
@@ -16,18 +16,18 @@ export type Pages<T> = {
   isLoading: boolean
   error: Error | null
   rowAt: (index: number) => T | undefined
-  /** Says which rows can be seen. */
+  /** Reports which rows are visible. */
   show: (first: number, last: number) => void
   retry: () => void
 }
 
-/** Rows before and after those in sight that are loaded too. */
+/** Number of rows to load before and after the visible ones. */
 const MARGIN = 60
 const PLACEHOLDERS = 8
 
 /**
- * Reads a long list as one scrolls. Only the pages in sight are held and asked for again; of the others, only their
- * number of rows and their cursors. A component that uses it needs a `key` that stands for the filters.
+ * Reads a long list as the user scrolls. Keeps and refreshes only the visible pages. Of the others, it keeps the number
+ * of rows and the cursor. A component that uses it needs a `key` that stands for the filters.
  */
 export function usePages<T>(
   key: readonly unknown[],
@@ -95,7 +95,7 @@ function startsOf(known: Known[]): number[] {
   })
 }
 
-/** Returns the pages with what a page's response says about it and about the page after it. */
+/** Returns the pages, updated with what a response says about its own page and the next. */
 function learn<T>(pages: Known[], index: number, { rows, next }: Page<T>): Known[] {
   const page = pages[index]
   const after = pages[index + 1]

@@ -13,7 +13,7 @@ type MessageProps = {
   isPage?: boolean
 }
 
-/** What is shown instead of data: what is the case, and what to do. */
+/** A message shown instead of data: what happened, and what to do. */
 export const Message = ({ title, children, tone, actions, isPage = false }: MessageProps) => (
   <div className={`message ${tone ?? ''}`} {...(tone === 'error' && { role: 'alert' })}>
     {isPage ? <h1 className="message-title">{title}</h1> : <p className="message-title">{title}</p>}

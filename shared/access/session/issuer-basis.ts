@@ -1,6 +1,6 @@
 import type { Config } from '../../config.ts'
 
-/** Returns what the sessions of people depend on. If one of these settings changes, they must sign in again. */
+/** Returns what the sessions of people depend on. If one of these settings changes, they have to sign in again. */
 export const issuerBasis = ({
   issuer,
   audience,

@@ -6,10 +6,10 @@ import { readAtMost } from '../read-at-most.ts'
 /** How long the issuer's discovery document is used before it is fetched again, in milliseconds. */
 const FRESH_MS = 600_000
 
-/** Maximum time for a response of the issuer. */
+/** Maximum time for a response from the issuer, in milliseconds. */
 const TIMEOUT_SECONDS = 5
 
-/** Maximum size of a response of the issuer, in bytes. */
+/** Maximum size of a response from the issuer, in bytes. */
 const LIMIT_BYTES = 262_144
 
 const RETRY_SECONDS = 5
@@ -77,7 +77,8 @@ async function discover({ issuer, clientId, clientSecret }: Client): Promise<cli
 }
 
 /**
- * Returns how the client proves its identity: by HTTP Basic, which is OpenID Connect's default, if the issuer has it.
+ * Returns how the client proves its identity: by HTTP Basic, which is OpenID Connect's default, if the issuer supports
+ * it.
  */
 function authenticationOf(
   { token_endpoint_auth_methods_supported: methods }: client.ServerMetadata,

@@ -33,7 +33,7 @@ const MOST_AT_ONCE = 1000
 const USED_MS = 60_000
 
 /**
- * The sessions that this process has seen in the last seconds. Concurrent lookups share one query, and there is one
+ * The sessions that this process has seen in the last few seconds. Concurrent lookups share one query, and there is one
  * query at a time.
  */
 export class SessionRows {

@@ -17,7 +17,7 @@ export type Holder = {
 }
 
 /**
- * Maximum number of sessions, in all and with one key or of one person. Another login ends the one used least lately.
+ * Maximum number of sessions, in all and with one key or of one person. Another login ends the least recently used one.
  */
 const MOST = 10_000
 const MOST_EACH = 100
@@ -41,7 +41,7 @@ export async function startSession(
   const { principal, basis, keyId, isPerson } = holder
   return await sql
     .begin(async (tx) => {
-      // One at a time, so that the limits are exact.
+      // Logins take turns, so that the limits are exact.
       await tx`select pg_advisory_xact_lock(${LOCK})`
       if (before !== undefined) await endSession(tx, before)
       await makeRoom(tx, principal.id)

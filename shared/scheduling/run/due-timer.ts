@@ -16,11 +16,15 @@ const SPIN_MS = 0.5
 type Early = {
   /** Returns how many milliseconds early a group of `count` items fires. */
   leadMs(count: number): number
-  /** Items due up to `withinMs` milliseconds later may fire along with the due items, up to `most` items in all. */
-  along(): { most: number; withinMs: number }
+  /**
+   * Items due up to `withinMs` milliseconds later may fire along with the due items, up to `most` items in all.
+   * Default: none do.
+   */
+  along?(): { most: number; withinMs: number }
 }
 
-const onTime: Early = { leadMs: () => 0, along: () => ({ most: 0, withinMs: 0 }) }
+const onTime: Early = { leadMs: () => 0 }
+const ALONE = { most: 0, withinMs: 0 }
 
 /**
  * Fires items when they are due, in order, with one timer for all. Compares due times only with the monotonic clock, so
@@ -33,7 +37,7 @@ export class DueTimer<T extends Due> {
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
 
-  constructor(onDue: (due: T[]) => void, early = onTime) {
+  constructor(onDue: (due: T[]) => void, early: Early = onTime) {
     this.#onDue = onDue
     this.#early = early
   }
@@ -77,7 +81,7 @@ export class DueTimer<T extends Due> {
 
   /** Returns how many items fire if `count` items are due by `until`. */
   #withAlong(count: number, until: number): number {
-    const { most, withinMs } = this.#early.along()
+    const { most, withinMs } = this.#early.along?.() ?? ALONE
     return Math.max(count, Math.min(most, this.#countUntil(until + withinMs)))
   }
 

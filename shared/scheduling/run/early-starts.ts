@@ -34,10 +34,7 @@ type Listener = {
 export class EarlyStarts {
   readonly #sql: Database
   readonly #tell: Listener
-  readonly #timer = new DueTimer<Group>((due) => void this.#check(due), {
-    leadMs: () => CHECK_MS,
-    along: () => ({ most: 0, withinMs: 0 }),
-  })
+  readonly #timer = new DueTimer<Group>((due) => void this.#check(due), { leadMs: () => CHECK_MS })
 
   constructor(sql: Database, tell: Listener) {
     this.#sql = sql
